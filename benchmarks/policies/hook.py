@@ -19,6 +19,7 @@ from pathlib import Path
 from aurora_policies import PoliciesEngine
 from aurora_soar.taskruns.gate import PolicyGate
 from aurora_spawner import CliBackend, Run, RunOptions, SpawnTask
+from aurora_spawner.gates.hook import request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts
@@ -38,8 +39,9 @@ async def measure(folder: Path) -> None:
     """Measures in a run whose agent waits."""
     waits = (sys.executable, "-c", "import time; time.sleep(600)")
     backends = {"claude": CliBackend(name="claude", kind="claude", command=waits)}
-    gate = PolicyGate(engines=(PoliciesEngine.load(None),))
-    options = RunOptions(default_agent="claude", cwd=folder, spool=folder / "runs", gate=gate)
+    gate = PolicyGate(policies=PoliciesEngine.load(None))
+    spool = folder / "runs"
+    options = RunOptions(default_agent="claude", cwd=folder, spool=spool, gate=gate, approval_limit_s=0.0)
     run = Run.create(folder / "runs.db", [SpawnTask("wait", id="1")], backends, options)
     running = asyncio.ensure_future(run.execute())
     place = run.orders.spool / SOCKET_NAME
@@ -67,8 +69,7 @@ def measure_requests(place: Path, token: str) -> None:
         began = time.perf_counter()
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(place))
-            line.sendall(token.encode() + b"\n" + call_of(index))
-            line.shutdown(socket.SHUT_WR)
+            line.sendall(request_of(token, call_of(index)))
             assert line.recv(1 << 16)
         took.append(time.perf_counter() - began)
     show("coordinator, by socket", took[10:])

@@ -22,13 +22,11 @@ MAX_WORDS = 40
 
 def all_chunks(memory: Memory) -> list[Piece]:
     """Returns every chunk of a memory."""
-    found: list[Piece] = []
-    for path in sorted(memory.root.rglob("*")):
-        name = path.relative_to(memory.root)
-        if path.is_file() and name.parts[0] not in (".aurora", ".git"):
-            hits = memory.chunks_of(name.as_posix())
-            found += [Piece(hit.file, hit.name, hit.line_start, hit.content) for hit in hits]
-    return found
+    return [
+        Piece(hit.file, hit.name, hit.line_start, hit.content)
+        for file in memory.files()
+        for hit in memory.chunks_of(file)
+    ]
 
 
 def peers(chunks: Sequence[Piece]) -> dict[str, Callable[[str], Answer]]:

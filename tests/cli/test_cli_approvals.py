@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,12 @@ from tests.cli.terminals import on_terminal
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
+from aurora_cli import approval_prompts
 from aurora_cli.exits import ExitCode
+from aurora_spawner.control.approvals import AnswerReport
+from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState
+from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
+from aurora_spawner.tasks.run_events import ApprovalAsked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +165,7 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     other = tmp_path / "other.yaml"
     other.write_text("safety: {max_files_modified: 0}\nanomalies: {unexpected_file_types: []}\n")
     shown = aur("policies", "rehearse", str(other)).stdout
-    assert "changes 1 files, more than 0: deploy1.sh [max_files_modified]" in shown
+    assert "changes 1 file, more than 0: deploy1.sh [max_files_modified]" in shown
     assert "unexpected_file_types no longer objects" in shown
     assert shown.endswith(
         "judged the work of 2 attempts: 0 would be stopped that passed, 0 would pass that were stopped,"
@@ -184,3 +190,40 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     gone = aur("policies", "rehearse", "--run", run_id).stdout
     assert gone.startswith("judged the work of 0 attempts")
     assert gone.endswith("the commits of 2 attempts are gone\n")
+
+
+def test_who_answers_too_late_is_told_what_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    row = ApprovalRow(
+        run_id="r", approval="k7m2xq", task_id="1", number=1, agent="sh", gate="after", subject="a.py", rule="x",
+        reason="changes it", shape="", limit_s=None, asked_at=0.0, state=ApprovalState.OPEN, answered_at=None,
+        answered_by=None, note="", granted=False,
+    )  # fmt: skip
+    question = ApprovalQuestion(task_id="1", gate="after", subject="a.py", rule="x", reason="changes it")
+    late = AnswerReport(approval=row, answer=ApprovalAnswer(approved=False, by="user"), first=False, running=True)
+
+    async def typed() -> str:
+        return "a\n"
+
+    monkeypatch.setattr(approval_prompts, "find_approval", lambda *_: row)
+    monkeypatch.setattr(approval_prompts, "answer_approval", lambda *_, **__: late)
+    monkeypatch.setattr(approval_prompts, "next_line", typed)
+    answered = asyncio.Event()
+
+    def note(line: str) -> None:
+        said.append(line)
+        if "k7m2xq was answered" in line:
+            answered.set()
+
+    monkeypatch.setattr(approval_prompts, "note", note)
+
+    async def ask() -> None:
+        prompts = approval_prompts.ApprovalPrompts(tmp_path)
+        prompts.follow(ApprovalAsked(task_id="1", approval="k7m2xq", question=question, limit_s=None))
+        serving = asyncio.ensure_future(prompts.serve())
+        async with asyncio.timeout(20):
+            await answered.wait()
+        serving.cancel()
+
+    asyncio.run(ask())
+    assert said[-1] == "k7m2xq was answered before: denied by user; nothing changed"

@@ -9,6 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from tests.cli.waiting import wait_for
 
@@ -171,6 +172,54 @@ def test_where_is_only_warned_everything_runs(aur: Aur, till: Path) -> None:
     outcome = aur("spawn", "tasks.md")
     assert outcome.returncode == ExitCode.DONE
     assert "budget: the monthly budget of $0.30 has $0.30 left" in outcome.stderr
+
+
+def told(till: Path) -> list[str]:
+    """What a receiver of budget warnings was told, one document a call."""
+    path = till / "told"
+    return [json.loads(line)["message"] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture
+def ear(till: Path) -> None:
+    """Tell budget warnings to a file; slowly, so that nobody is told who is not waited for."""
+    command = '["sh", "-c", "sleep 0.5; cat >> told; echo >> told"]'
+    (till / ".aurora/config.yaml").write_text(f"notify:\n  - {{command: {command}, on: [budget_warning]}}\n{CONFIG}")
+
+
+@pytest.mark.usefixtures("ear")
+def test_a_warning_about_a_run_that_is_refused_is_told(aur: Aur, till: Path) -> None:
+    config = till / ".aurora/config.yaml"
+    config.write_text(
+        config.read_text()
+        + '  unpriced: {kind: command, command: ["sh", "agent.sh"], events: qwen, provider: nobody}\n'
+    )
+    aur("budget", "set", "--monthly", "0.6", "--warn-at", "10")
+    (till / "tasks.md").write_text("- [ ] 1 Do it\n  - Agent: paid\n- [ ] 2 Do it\n  - Agent: unpriced\n")
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.returncode == ExitCode.REFUSED, outcome.stderr
+    assert len(told(till)) == 1
+
+
+def test_a_warning_that_two_agents_share_is_shown_once(aur: Aur, till: Path) -> None:
+    config = till / ".aurora/config.yaml"
+    config.write_text(config.read_text() + '  second: {kind: command, command: ["sh", "agent.sh"], events: claude}\n')
+    aur("budget", "set", "--monthly", "0.3", "--on-limit", "warn")
+    (till / "tasks.md").write_text("- [ ] 1 Do it\n  - Agent: paid\n- [ ] 2 Do it\n  - Agent: second\n")
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.stderr.count("warning: the monthly budget of $0.30 has $0.30 left") == 1
+
+
+@pytest.mark.usefixtures("ear")
+def test_a_warning_is_told_once_by_a_run_in_the_background(aur: Aur, till: Path) -> None:
+    aur("budget", "set", "--monthly", "0.3", "--on-limit", "warn")
+    tasks(till, 1)
+    outcome = aur("spawn", "tasks.md", "--bg", "--json")
+    assert outcome.returncode == ExitCode.DONE
+    assert "the monthly budget of $0.30 has $0.30 left" in outcome.stderr
+    coordinator = psutil.Process(json.loads(outcome.stdout)["pid"])
+    wait_for(lambda: not coordinator.is_running() or coordinator.status() == psutil.STATUS_ZOMBIE)
+    assert told(till) == ["the monthly budget of $0.30 has $0.30 left, and an attempt is estimated at $0.50"]
 
 
 def test_a_ledger_that_cannot_be_trusted_lets_nothing_run_that_costs(aur: Aur, till: Path) -> None:

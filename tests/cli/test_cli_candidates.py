@@ -92,7 +92,7 @@ def test_candidates_are_listed_and_one_is_picked(aur: Aur, shed: Shed) -> None:
     assert listed[5] == "  3  @sh  failed  it exited with code 4"
     assert listed[-1] == f"none is taken; take one with: aur pick {run_id} a NUMBER"
     refused = aur("pick", run_id, "a", "3")
-    assert refused.returncode != ExitCode.DONE
+    assert refused.returncode == ExitCode.NOT_REACHED
     assert "its candidate 3 cannot be taken (failed: it exited with code 4)" in refused.stderr
     assert aur("pick", run_id, "a", "2").stdout == f"a:2 is taken\nb can run now: aur resume {run_id}\n"
     document = json.loads(aur("candidates", run_id, "a:1", "--json").stdout)
@@ -103,4 +103,6 @@ def test_candidates_are_listed_and_one_is_picked(aur: Aur, shed: Shed) -> None:
     again = json.loads(aur("pick", run_id, "a", "1", "--json").stdout)
     assert (again["winner"], again["before"], again["reopened"], again["kept"]) == ("a:1", "a:2", [], [])
     assert "+1" in aur("diff", run_id, "a").stdout
-    assert aur("pick", run_id, "b", "1").stderr.strip().endswith("it was run once, so it has no candidates")
+    wrong = aur("pick", run_id, "b", "1")
+    assert wrong.stderr.strip().endswith("it was run once, so it has no candidates")
+    assert wrong.returncode == aur("pick", run_id, "a", "4").returncode == ExitCode.USAGE

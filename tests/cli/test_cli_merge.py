@@ -146,10 +146,14 @@ def test_work_of_a_detached_checkout_has_no_target(aur: Aur, shed: Shed) -> None
 
 
 def test_a_failed_task_is_merged_if_it_is_named(aur: Aur, shed: Shed) -> None:
-    run_id = shed.run(SpawnTask("echo half > half.txt; exit 3", id="a")).run_id
+    halves = (SpawnTask("echo half > half.txt; exit 3", id="a"), SpawnTask("echo > other.txt; exit 4", id="b"))
+    run_id = shed.run(*halves).run_id
     assert aur("merge", run_id, "--yes").stdout == "nothing to merge\n"
-    outcome = aur("merge", run_id, "--task", "a", "--yes", "--json")
-    assert json.loads(outcome.stdout)["arrived"] is True
+    told = aur("merge", run_id, "--task", "a", "--yes").stdout.splitlines()
+    assert told[:2] == ["a  merged", "  although it did not succeed: it exited with code 3"]
+    document = json.loads(aur("merge", run_id, "--task", "b", "--yes", "--json").stdout)
+    assert document["arrived"] is True
+    assert document["unaccepted"] == {"b": "it exited with code 4"}
     assert (shed.path / "half.txt").read_text() == "half\n"
     assert state_of(shed, run_id) is RunState.FAILED
 

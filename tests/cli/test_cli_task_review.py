@@ -66,3 +66,10 @@ def test_an_unknown_reviewer_is_named_with_its_line(aur: Aur, shed: Shed) -> Non
     assert outcome.returncode == ExitCode.USAGE
     assert "nobody" in outcome.stderr
     assert "tasks.md:1" in outcome.stderr
+
+
+def test_an_unknown_reviewer_of_candidates_is_named_with_the_line_of_their_task(aur: Aur, shed: Shed) -> None:
+    (shed.path / "tasks.md").write_text("# T\n\n- [ ] 1 Write it\n  - Review: @nobody\n  - Candidates: 2\n")
+    outcome = aur("spawn", "tasks.md", "--yes")
+    assert outcome.returncode == ExitCode.USAGE
+    assert "tasks.md:3: no agent named 'nobody'" in outcome.stderr

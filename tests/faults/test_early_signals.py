@@ -13,6 +13,7 @@ import pytest
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.steering import run_status
+from aurora_spawner.runs.execution import Execution
 from aurora_spawner.tasks.run_events import TaskStarted
 
 SLEEP_S = "41.4142"
@@ -73,17 +74,17 @@ async def test_a_signal_around_the_work_leaves_no_crashed_run(
         os.kill(os.getpid(), number)
         return report_of(*given)
 
-    report_of = Run._report
+    report_of = Execution._report
     if moment == "after":
-        monkeypatch.setattr(Run, "_report", interrupt)
+        monkeypatch.setattr(Execution, "_report", interrupt)
     else:
-        begin = Run._coordinator
+        begin = Execution._coordinator
 
         def interrupted(*given: Any, **more: Any) -> object:
             asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
             return begin(*given, **more)
 
-        monkeypatch.setattr(Run, "_coordinator", interrupted)
+        monkeypatch.setattr(Execution, "_coordinator", interrupted)
     report = await run.execute()
     assert report.state in (("succeeded",) if moment == "after" else ("interrupted", "succeeded"))
     assert run_status(tmp_path / "runs.db", run.run_id).state == report.state

@@ -88,6 +88,11 @@ def ignore_lines(text: str) -> Callable[[Path], None]:
     return put
 
 
+def spaced_key(root: Path) -> None:
+    headers = f"Comment: {' ' * 80}\n" * 5
+    (root / "key.txt").write_text(f"-----BEGIN RSA PRIVATE KEY-----\n{headers}!\n")
+
+
 BOMBS: dict[str, Callable[[Path], None]] = {
     "ignore file is a device": device(".gitignore"),
     "ignore file is a pipe": pipe(".gitignore"),
@@ -104,6 +109,7 @@ BOMBS: dict[str, Callable[[Path], None]] = {
     "nested parentheses": depth_bomb("(", ")"),
     "nested lists": depth_bomb("[", "]"),
     "nested blocks": depth_bomb("{", "}"),
+    "private key of headers that end in spaces": spaced_key,
 }
 
 

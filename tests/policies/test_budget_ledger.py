@@ -188,6 +188,19 @@ def test_what_never_began_is_released(tmp_path: Path) -> None:
     assert (money.status().reserved_usd, money.status().total_entries) == (0.0, 0)
 
 
+def test_a_task_has_cost_what_all_its_attempts_have_once_they_are_settled(tmp_path: Path) -> None:
+    money = ledger(tmp_path)
+    assert money.costs_of_tasks("r") == {}
+    for token in ("a", "b", "c"):
+        reserve(money, token)
+    reserve(money, "other", run="another")
+    money.settle("a", 0.25)
+    assert money.costs_of_tasks("r") == {"1": None}
+    money.settle("b", 0.5)
+    money.release("c")
+    assert money.costs_of_tasks("r") == {"1": 0.75}
+
+
 def test_the_same_attempt_is_reserved_for_once(tmp_path: Path) -> None:
     money = ledger(tmp_path)
     assert reserve(money, "a").granted

@@ -44,6 +44,8 @@ LARGE = {
     "loops in loops": "for a in 1 2 3 4 5 6; do " * 12 + "rm $a;" + " done;" * 12,
     "functions that double": "".join(f"f{i}() {{ f{i + 1}; f{i + 1}; }};" for i in range(30)) + "f30() { ls; }; f0",
     "wrappers": "sudo " * 2000 + "ls",
+    "many files": "touch " + " ".join(map(str, range(5000))),
+    "many redirections": " ".join(f">>{number}" for number in range(5000)),
 }
 
 

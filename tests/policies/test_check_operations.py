@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from tests.policies.commands import HOME, WORKSPACE, ask
 
 from aurora_policies import Operation, OperationType, Policies, PolicyResult
-from aurora_policies.check import check
+from aurora_policies.check import ANALYSIS_FAILED, check
 from aurora_policies.repository import read_repository, workspace_of
 
 
@@ -42,6 +43,50 @@ def change(
 def test_a_change_of_a_file_is_an_effect(kind: OperationType, file: str, action: str, rule: str | None) -> None:
     found = change(kind, file)
     assert (found.action, found.rule) == (action, rule)
+
+
+@pytest.mark.parametrize("kind", [OperationType.WRITE, OperationType.EDIT, OperationType.DELETE])
+@pytest.mark.parametrize("odd", ["a\ud800", "\udcff", ".env\ud800", "\ue000", "a/\ud800"])
+def test_a_path_that_no_disk_has_is_a_prompt(kind: OperationType, odd: str) -> None:
+    found = change(kind, odd)
+    assert found.action == "prompt"
+    assert ANALYSIS_FAILED not in found.reason
+
+
+@pytest.mark.parametrize("kind", [OperationType.WRITE, OperationType.EDIT, OperationType.DELETE])
+def test_a_folder_that_no_disk_has_is_a_prompt(kind: OperationType) -> None:
+    assert change(kind, "a", workspace=Path("/w\ud800")).action == "prompt"
+    assert change(kind, "a", cwd=WORKSPACE / "\ud800").action == "prompt"
+
+
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("/opt2/tool/hook.py", "self_protection"),
+        ("/opt2/tool/lib/deep/a.py", "self_protection"),
+        ("/opt2/tool", "self_protection"),
+        ("/opt2", "self_protection"),
+        ("tools/venv/bin/python", "self_protection"),
+        ("tools/venv", "self_protection"),
+        ("tools", "self_protection"),
+        ("tools/other.py", None),
+        ("src/a.py", None),
+        ("/opt2/other", "worktree_escape"),
+    ],
+)
+def test_further_controls_are_guarded(file: str, rule: str | None) -> None:
+    tool = Path("/opt2/tool")
+    places = (tool / "hook.py", tool / "lib", WORKSPACE / "tools/venv", WORKSPACE, HOME)
+    operation = Operation(type=OperationType.WRITE, files=(file,), workspace=WORKSPACE, home=HOME, controls=places)
+    assert check(operation, Policies()).rule == rule
+
+
+def test_a_change_of_very_many_files_is_answered_in_time() -> None:
+    files = [f"{number}.txt" for number in range(50_000)]
+    before = time.monotonic()
+    assert change(OperationType.WRITE, *files).rule == "max_files_modified"
+    assert change(OperationType.DELETE, *files).rule == "file_delete"
+    assert time.monotonic() - before < 10
 
 
 def test_more_than_max_files_deletes_are_too_many() -> None:

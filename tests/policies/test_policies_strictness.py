@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.policies.commands import ask
 
 from aurora_policies import Policies, PoliciesEngine, default_policies_yaml
-from aurora_policies.strictness import _COMMANDS, _LISTS, _LOOSENESS, NEUTRAL, for_agent, loosenings, tightened
+from aurora_policies.strictness import (
+    _COMMANDS,
+    _LISTS,
+    _LOOSENESS,
+    NEUTRAL,
+    _pairs,
+    beside,
+    for_agent,
+    loosenings,
+    tightened,
+)
 
 LOOSE = {
     "budget.monthly_limit_usd": 1000.0,
@@ -136,3 +147,114 @@ def test_the_section_of_an_agent_tightens_what_it_states() -> None:
     assert found.safety.protected_paths == ("a/", "docs/")
     assert found.safety.max_files_modified == 1
     assert [rule.pattern for rule in found.commands] == ["npm publish"]
+
+
+STRICT: dict[str, object] = {
+    "budget.monthly_limit_usd": 1.0,
+    "budget.per_run_limit_usd": 0.5,
+    "caps.max_agents": 1,
+    "agent_recovery.max_timeout_seconds": 7,
+    "agent_recovery.max_retries": 0,
+    "destructive.file_delete.action": "deny",
+    "destructive.file_delete.max_files": 0,
+    "destructive.git_push_main.action": "deny",
+    "destructive.truncate.action": "deny",
+    "safety.max_files_modified": 1,
+    "safety.protected_paths": ["docs/", ".env"],
+    "anomalies.unexpected_file_types": ["*.bin"],
+    "commands": [{"pattern": "npm publish", "action": "deny"}, {"pattern": "rm -rf build", "action": "allow"}],
+}
+FILES = st.dictionaries(st.sampled_from(sorted({*LOOSE, *STRICT})), st.booleans(), max_size=8).map(
+    lambda chosen: Policies.model_validate(
+        document(
+            {
+                field: (LOOSE if loose else STRICT).get(field, LOOSE.get(field, STRICT.get(field)))
+                for field, loose in chosen.items()
+            }
+        )
+    )
+)
+ASKED = (
+    *("rm -rf build", "rm -rf src", "npm publish", "git push -f", "git push origin main", "truncate -s 0 a"),
+    *("rm a", "touch docs/a", "touch .env", "psql -c 'drop table t'", "ls"),
+)
+SEVERITY = ("allow", "prompt", "deny")
+
+
+@settings(max_examples=30)
+@given(FILES, FILES)
+def test_of_a_project_and_its_user_the_stricter_answer_counts(project: Policies, user: Policies) -> None:
+    both = beside(project, user)
+    for command in ASKED:
+        answers = [SEVERITY.index(ask(command, each).action) for each in (project, user)]
+        assert SEVERITY.index(ask(command, both).action) >= max(answers), command
+    assert {field for field, *_ in _pairs(both, project, "")} == fields(Policies)
+    for field, value, own in _pairs(both, project, ""):
+        if field in _LOOSENESS:
+            assert _LOOSENESS[field](value) <= _LOOSENESS[field](own), field
+    stated = user.model_dump(exclude_unset=True)
+    for field, value, own in _pairs(both, user, ""):
+        section, _, name = field.partition(".")
+        judged = section in {"destructive", "safety", "anomalies"}
+        if field in _LOOSENESS and (judged or name in stated.get(section, {})):
+            assert _LOOSENESS[field](value) <= _LOOSENESS[field](own), field
+
+
+def test_what_the_user_does_not_state_shortens_no_limit() -> None:
+    project = Policies.model_validate({"agent_recovery": {"timeout_seconds": 3600}, "caps": {"max_agents": 90}})
+    user = Policies.model_validate({"caps": {"max_depth": 1}, "approvals": {"limit_seconds": 5}})
+    both = beside(project, user)
+    assert (both.agent_recovery.timeout_seconds, both.caps.max_agents, both.caps.max_depth) == (3600, 90, 1)
+    assert both.approvals.limit_seconds == 5
+    project = Policies.model_validate({"approvals": {"limit_seconds": 60}})
+    assert beside(project, user).approvals.limit_seconds == 60
+
+
+def test_an_allowance_holds_if_both_have_it() -> None:
+    allow, deny = ({"pattern": "make x", "action": action} for action in ("allow", "deny"))
+    for mine, theirs, held in (
+        ([allow], [], []),
+        ([], [allow], []),
+        ([allow], [allow], ["allow"]),
+        ([], [deny], ["deny"]),
+    ):
+        both = beside(Policies.model_validate({"commands": mine}), Policies.model_validate({"commands": theirs}))
+        assert [rule.action for rule in both.commands] == held
+
+
+def test_sections_for_one_agent_are_joined() -> None:
+    project = {
+        "destructive": {"file_delete": {"max_files": 0}, "truncate": {"action": "deny"}},
+        "safety": {"protected_paths": ["a/"], "max_files_modified": 9},
+        "commands": [{"pattern": "make a", "action": "deny"}],
+    }
+    user = {
+        "destructive": {"file_delete": {"action": "deny", "max_files": 3}, "truncate": {"action": "prompt"}},
+        "safety": {"protected_paths": ["b/"], "max_files_modified": 2},
+        "commands": [{"pattern": "make b", "action": "deny"}],
+    }
+    both = beside(
+        Policies.model_validate({"agents": {"x": project, "y": project}}),
+        Policies.model_validate({"agents": {"x": user, "z": user}}),
+    )
+    found = for_agent(both, "x")
+    assert found.destructive.file_delete.model_dump() == {"action": "deny", "max_files": 0}
+    assert found.destructive.truncate.action == "deny"
+    assert {"a/", "b/", ".git/"} <= set(found.safety.protected_paths)
+    assert found.safety.max_files_modified == 2
+    assert [rule.pattern for rule in found.commands] == ["make a", "make b"]
+    assert for_agent(both, "y").safety.max_files_modified == 9
+    assert for_agent(both, "z").safety.max_files_modified == 2
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"), [([".env", "!.env"], [".env"]), ([".env"], ["!.env"]), (["!.env"], [".env", "!.env"])]
+)
+def test_an_exception_reaches_into_no_list_of_the_other_side(mine: list[str], theirs: list[str]) -> None:
+    files = [Policies.model_validate({"safety": {"protected_paths": each}}) for each in (mine, theirs)]
+    answers = [SEVERITY.index(ask("touch .env", each).action) for each in (*files, beside(*files))]
+    assert answers[2] >= max(answers[:2])
+    section = Policies.model_validate(
+        {"safety": {"protected_paths": mine}, "agents": {"x": {"safety": {"protected_paths": theirs}}}}
+    )
+    assert SEVERITY.index(ask("touch .env", for_agent(section, "x")).action) >= answers[0]

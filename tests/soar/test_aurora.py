@@ -31,6 +31,7 @@ from aurora_soar.taskruns.ledger import user_limits
 from aurora_spawner import CliBackend, CommandBackend
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
+from aurora_spawner.tasks.diff_gate import FileDiff, WorkDiff
 from aurora_spawner.tasks.result import RunState, TaskState
 
 
@@ -137,6 +138,20 @@ def test_policies_are_the_projects_own_or_the_defaults(shop: Path) -> None:
     project.policies_file.write_text("agent_recovery: {timeout_seconds: 7}\n", encoding="utf-8")
     engine = Aurora(project).policies
     assert (engine.recovery.timeout_seconds, engine.source) == (7, project.policies_file)
+
+
+def test_the_users_own_policies_hold_for_calls_and_for_work(shop: Path) -> None:
+    own = Path.home() / ".config/aurora/policies.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("safety: {protected_paths: [docs/]}\ncaps: {max_agents: 2}\n", encoding="utf-8")
+    aurora = Aurora(Project.init(shop))
+    found = aurora.project_agents.gate_options(aurora.project_agents.gate([]))["diff_gate"]
+    line = FileDiff(path="docs/a.md", kind="M", lines=1, added=((1, "x"),))
+    assert found is not None
+    judged = found.judge(WorkDiff(task_id="1", agent="a", planned=(), files=(line,)))
+    assert [each.rule for each in judged] == ["protected_paths"]
+    assert aurora.policies.user_source == own
+    assert aurora.project_agents.max_concurrent(9) == 2
 
 
 def test_a_plan_takes_its_limits_from_policies_and_configuration(shop: Path) -> None:

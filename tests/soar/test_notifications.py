@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from tests.cli.waiting import wait_for
 
 from aurora_core.errors import UnknownKeyError
 from aurora_core.settings.config import NotifyConfig
@@ -115,6 +119,34 @@ def test_no_secret_is_in_the_words_of_an_error(chat: Chat) -> None:
         http(chat.url, Authorization="keys:unknown").send(FAILED)
 
 
+def test_an_answer_that_trickles_does_not_outlast_the_limit() -> None:
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not done.wait(0.05):
+                    connection.sendall(b"z")
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            with pytest.raises(NotificationError, match=r"it took longer than 0\.4 s"):
+                http(f"http://127.0.0.1:{server.getsockname()[1]}").send(FAILED, limit_s=0.4)
+        finally:
+            done.set()
+            thread.join()
+
+
+def test_a_failure_of_the_system_is_one_of_the_delivery(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
+    outbox = Outbox([(frozenset({"task_failed"}), http(chat.url))], debounce_s=0)
+    outbox.put(FAILED)
+    assert outbox.flush() == (f"notify: could not notify {chat.url}: FileNotFoundError",)
+
+
 def test_a_command_gets_the_document_in_the_folder_of_the_project(tmp_path: Path) -> None:
     config = NotifyConfig(on=(), command=("sh", "-c", "cat > told.json"))
     receiver_of(config, project=str(tmp_path), key=key).send(FAILED)
@@ -125,7 +157,7 @@ def test_a_command_gets_the_document_in_the_folder_of_the_project(tmp_path: Path
     ("command", "problem"),
     [
         (("sh", "-c", "exit 3"), "exit status 3"),
-        (("/no/such/program",), "No such file"),
+        (("/no/such/program",), r"notify /no/such/program: /no/such/program: No such file or directory$"),
         (("sh", "-c", "sleep 60 & sleep 60"), "longer than"),
     ],
 )
@@ -164,8 +196,7 @@ def test_what_follows_shortly_is_told_together() -> None:
     ear = Ear()
     outbox = Outbox([(frozenset({"task_failed"}), ear)])
     outbox.put(FAILED)
-    while not ear.heard:
-        time.sleep(0.01)
+    wait_for(lambda: bool(ear.heard))
     for number in range(12):
         outbox.put(Notification(event="task_failed", message=f"m{number}", at=number))
     outbox.put(Notification(event="run_ended", message="nobody wants it", at=0))
@@ -203,19 +234,41 @@ def test_a_receiver_that_hangs_is_left_and_keeps_nothing_from_others(monkeypatch
     hanging.open.set()
 
 
+def test_a_thread_that_was_left_behind_serves_its_queue_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outboxes, "END_S", 0.1)
+    ear = Ear()
+    ear.open.clear()
+    outbox = Outbox([(frozenset({"task_failed"}), ear)], debounce_s=60)
+    outbox.put(FAILED)
+    assert outbox.flush(limit_s=0.1) == ("notify: ear was not told everything in time",)
+    (left,) = [each for each in threading.enumerate() if each.name == "notifications"]
+    outbox.put(FAILED)
+    ear.open.set()
+    left.join(5)
+    assert not left.is_alive()
+    assert outbox.flush() == ()
+    assert len(ear.heard) == 2
+
+
 def test_no_command_outlives_the_end_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outboxes, "LIMIT_S", 0.5)
-    command = ("sh", "-c", "echo $$ >> pids; exec sleep 60")
-    hangs = receiver_of(NotifyConfig(on=(), command=command), project=str(tmp_path), key=key)
-    outbox = Outbox([(frozenset({"task_failed"}), hangs)])
+    monkeypatch.setattr(outboxes, "LIMIT_S", 0.3)
+    started: list[int] = []
+    popen = subprocess.Popen
+
+    def recorded(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process: subprocess.Popen[bytes] = popen(*args, **options)
+        started.append(process.pid)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", recorded)
+    config = NotifyConfig(on=(), command=("sleep", "60"))
+    outbox = Outbox([(frozenset({"task_failed"}), receiver_of(config, project=str(tmp_path), key=key))])
     outbox.put(FAILED)
-    while not (tmp_path / "pids").exists():
-        time.sleep(0.01)
+    wait_for(lambda: bool(started))
     outbox.put(FAILED)
-    assert outbox.flush(limit_s=5.0) == ("notify: could not notify sh: it took longer than 0.5 s",)
-    pids = (tmp_path / "pids").read_text().split()
-    assert len(pids) == 2
-    assert not any(psutil.pid_exists(int(pid)) for pid in pids)
+    assert outbox.flush(limit_s=5.0) == ("notify: could not notify sleep: it took longer than 0.3 s",)
+    assert len(started) == 2
+    assert not any(psutil.pid_exists(pid) for pid in started)
 
 
 def test_a_failure_is_told_once_and_keeps_no_other_from_being_told(tmp_path: Path) -> None:

@@ -162,6 +162,15 @@ class TestStatements:
         )
         assert [f.text for f in found] == ["The zebra card has a limit of nine."]
 
+    def test_of_programs_none_is_a_record_of_what_was(self, tmp_path: Path) -> None:
+        comment = "# A card has a limit of nine.\nLIMIT_OF_A_CARD = 9\n"
+        found = find(tmp_path, Aspect.STATEMENTS, "card limit", {"release.py": comment})
+        assert [f.text for f in found] == ["A card has a limit of nine."]
+        assert (
+            find(tmp_path / "b", Aspect.STATEMENTS, "card limit", {"release.md": "A card has a limit of nine.\n"})
+            == []
+        )
+
     def test_a_paragraph_has_no_symbol(self, tmp_path: Path) -> None:
         found = find(tmp_path, Aspect.STATEMENTS, "card limit", {"a.txt": "A card has a limit of nine.\n"})
         assert [(f.text, f.symbol) for f in found] == [("A card has a limit of nine.", "")]
@@ -170,3 +179,29 @@ class TestStatements:
 def test_nothing_is_found_in_an_empty_project(tmp_path: Path) -> None:
     for aspect in Aspect:
         assert find(tmp_path, aspect, "charge card", {}) == []
+
+
+def test_of_tests_that_mention_as_much_the_one_named_after_it_is_first(tmp_path: Path) -> None:
+    files = {
+        "debt.py": "class Debt:\n    def settle(self):\n        return 0\n",
+        "a_test.py": "def test_all():\n    assert Debt().settle() == 0  # settle debt\n",
+        "settle_debt_test.py": "def test_zero():\n    assert Debt().settle() == 0\n",
+    }
+    found = find(tmp_path, Aspect.TESTS, "Which tests settle a debt? Debt.settle", files)
+    assert [f.file for f in found] == ["settle_debt_test.py", "a_test.py"]
+
+
+def test_no_number_of_tests_hides_a_caller_and_no_number_of_callers_a_test(tmp_path: Path) -> None:
+    """One side alone has more lines than are read."""
+    calls = "def test_{0}():\n    settle_debt({0})\n\n\n"
+    (tmp_path / "a_test.py").write_text("".join(calls.format(at) for at in range(500)))
+    (tmp_path / "test_few.py").write_text("def test_debt():\n    assert collect_debt(1)\n")
+    (tmp_path / "many.py").write_text("".join(f"def run_{at}():\n    collect_debt({at})\n\n\n" for at in range(500)))
+    (tmp_path / "z.py").write_text(
+        "def settle_debt(x):\n    return x\n\n\ndef collect_debt(x):\n    return x\n\n\n"
+        "def main():\n    settle_debt(1)\n"
+    )
+    flow = find(tmp_path, Aspect.FLOW, "settle_debt", {})
+    assert ("z.py", "main") in {(f.file, f.symbol) for f in flow if f.kind is FindingKind.CALLER}
+    tests = find(tmp_path, Aspect.TESTS, "collect_debt", {})
+    assert [f.symbol for f in tests if f.kind is FindingKind.TEST] == ["test_debt"]

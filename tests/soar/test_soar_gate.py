@@ -1,12 +1,14 @@
 """The policies as a gate of tool calls: verdicts, shapes, and which agents pass it."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from aurora_policies import PoliciesEngine
-from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate, shape_of
+from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate
 from aurora_spawner import Backend, CliBackend, CommandBackend
+from aurora_spawner.gates.hook_command import HOOK
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
 
 DEFAULTS = PoliciesEngine.load(None)
@@ -42,17 +44,30 @@ def write(*files: str, lines: int | None = 1) -> ToolUse:
         (ToolUse(kind=UseKind.DELETE, files=("../other",)), "prompt", "file_delete"),
         (ToolUse(kind=UseKind.FETCH, url="https://example.invalid/docs"), "allow", ""),
         (ToolUse(kind=UseKind.UNSEEN), "prompt", "undecidable"),
+        (ToolUse(kind=UseKind.TYPED), "prompt", "undecidable"),
     ],
 )
 def test_a_verdict_is_that_of_the_policies(use: ToolUse, action: str, rule: str) -> None:
-    verdict = PolicyGate(engines=(DEFAULTS,)).judge(call(use))
+    verdict = PolicyGate(policies=DEFAULTS).judge(call(use))
     assert (verdict.action.value, verdict.rule) == (action, rule)
     assert bool(verdict.reason) == (action != "allow")
     assert bool(verdict.instead) == (action != "allow")
 
 
+@pytest.mark.parametrize("place", [HOOK, Path(sys.executable), Path(sys.prefix) / "pyvenv.cfg", Path(sys.prefix)])
+@pytest.mark.parametrize("verb", ["echo x >", "cp x", "ln -sf x", "mv x", "sed -i s/a/b/", "mv {} x; echo"])
+def test_the_hook_and_its_interpreter_control_agents(place: Path, verb: str) -> None:
+    gate = PolicyGate(policies=DEFAULTS)
+    text = verb.format(place) if "{}" in verb else f"{verb} {place}"
+    for workspace in (Path("/w"), place.parent, place.parents[2]):
+        verdict = gate.judge(call(command(text), workspace=workspace, isolated=False))
+        assert (verdict.action, verdict.rule, verdict.shape) == (GateAction.PROMPT, "self_protection", "")
+        verdict = gate.judge(call(write(str(place)), workspace=workspace, isolated=False))
+        assert (verdict.action, verdict.rule, verdict.shape) == (GateAction.PROMPT, "self_protection", "")
+
+
 def test_of_several_effects_the_strictest_counts() -> None:
-    gate = PolicyGate(engines=(DEFAULTS,))
+    gate = PolicyGate(policies=DEFAULTS)
     assert gate.judge(call(write("a.py"), command("git push -f"), write(".env"))).rule == "git_force_push"
     assert gate.judge(call()) == Verdict(action=GateAction.ALLOW)
 
@@ -63,29 +78,10 @@ def test_of_the_users_policies_and_the_projects_the_stricter_ones_count(tmp_path
         "commands:\n  - {pattern: npm publish, action: deny}\n  - {pattern: rm -rf victim, action: allow}\n"
     )
     own = PoliciesEngine.load(file)
-    for engines in ((own, DEFAULTS), (DEFAULTS, own)):
-        gate = PolicyGate(engines=engines)
+    for policies in (DEFAULTS.beside(own), own.beside(DEFAULTS)):
+        gate = PolicyGate(policies=policies)
         assert gate.judge(call(command("npm publish"))).action is GateAction.DENY
         assert gate.judge(call(command("rm -rf victim"))).action is GateAction.PROMPT
-
-
-@pytest.mark.parametrize(
-    ("use", "shape"),
-    [
-        (command("rm -rf build"), "rm -rf <in the workspace: *build>"),
-        (command("rm -rf /etc"), "rm -rf <outside the workspace: *etc>"),
-        (command("git push origin main"), "git push <in the workspace: *origin> <in the workspace: *main>"),
-        (command("npm install --prefix=x left-pad"), "npm install --prefix <in the workspace: *left-pad>"),
-        (command("rm -rf $X"), ""),
-        (command("rm -rf a; rm -rf b"), ""),
-        (command("rm -rf a\nrm -rf b"), ""),
-        (command("rm -rf *"), ""),
-        (write("a/x.pem", "y.pem"), "write <in the workspace: *.pem>"),
-        (write("../x.pem"), "write <outside the workspace: *.pem>"),
-    ],
-)
-def test_a_shape_has_the_form_of_a_call_and_not_its_letters(use: ToolUse, shape: str) -> None:
-    assert shape_of(call(use)) == shape
 
 
 def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -> None:
@@ -98,7 +94,7 @@ def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -
         "mine": CommandBackend("mine", ("true",)),
         "local": CommandBackend("local", ("true",)),
     }
-    found = find_gate((DEFAULTS,), backends, [*backends, "unknown"])
+    found = find_gate(DEFAULTS, backends, [*backends, "unknown"])
     assert found.gate is not None
     assert found.problem == ""
     assert found.words["claude"] == GATED
@@ -107,12 +103,12 @@ def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -
     assert all(each.startswith("off: ") for name, each in found.words.items() if name != "claude")
     assert found.words["bold"] == "off: Aurora has no hook for it; it may use every tool"
     assert "local" not in found.words
-    assert find_gate((DEFAULTS,), backends, ["aider", "mine"]).gate is None
+    assert find_gate(DEFAULTS, backends, ["aider", "mine"]).gate is None
 
 
 def test_a_hook_that_does_not_work_is_found_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aurora_spawner.gates.hook_command.sys.executable", str(tmp_path / "gone"))
-    found = find_gate((DEFAULTS,), {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
+    found = find_gate(DEFAULTS, {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
     assert found.gate is None
     assert "exit status 2" in found.problem
     assert found.words["claude"].startswith("off: ")
@@ -120,6 +116,6 @@ def test_a_hook_that_does_not_work_is_found_before_the_run(tmp_path: Path, monke
 
 def test_a_gate_that_allows_everything_is_found_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PolicyGate, "judge", lambda _gate, _call: Verdict(action=GateAction.ALLOW))
-    found = find_gate((DEFAULTS,), {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
+    found = find_gate(DEFAULTS, {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
     assert found.gate is None
     assert "rm -rf /" in found.problem

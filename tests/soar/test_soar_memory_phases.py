@@ -111,6 +111,12 @@ def test_an_answer_that_found_nothing_is_not_remembered_whatever_its_score(memor
     assert retrieved(memory).reasoning == ()
 
 
+def test_an_earlier_answer_to_no_question_is_passed_over(memory: Memory) -> None:
+    record(memory, QUESTION, GOOD, "soar-1")
+    memory.remember(Reasoning(query="?!", answer="A voucher is redeemed.", score=1.0, sources=(), run_id="soar-2"))
+    assert [hit.reasoning.run_id for hit in retrieved(memory).reasoning if hit.reasoning] == ["soar-1"]
+
+
 def test_an_answer_without_a_source_is_not_stored_whatever_its_score(memory: Memory) -> None:
     assert not record(memory, QUESTION, replace(GOOD, sources=()), "soar-1").cached
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aurora_core import Memory
+from aurora_soar.local_agent.bindings import find_binding
 from aurora_soar.local_agent.lookup import answer_directly
 from aurora_soar.phases.confidence import HIGH_FROM, Level, level_of
 from aurora_soar.question.names import NameSort, names_in
-from aurora_soar.question.question import read_question
+from aurora_soar.question.question import Intent, read_question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from aurora_soar.phases.synthesize import Synthesis
@@ -40,7 +41,7 @@ FILES = {
         '    """Delivers at once."""\n'
     ),
     "mail/main.py": (
-        "from mail.queue import Outbox\n\n\ndef run():\n"
+        "from mail.queue import Outbox\n\nSETTINGS = 'config/postbox.toml'\n\n\ndef run():\n"
         '    """Starts the delivery."""\n    box = Outbox()\n    box.deliver()\n'
     ),
     "tests/test_queue.py": (
@@ -105,7 +106,7 @@ def test_a_folder_says_what_its_files_are(memory: Memory) -> None:
     result = ask(memory, "What is in the mail folder?")
     assert "`mail` holds 4 files." in result.answer
     assert "“Sends letters over a queue.”" in result.answer
-    assert "`mail/main.py` defines run (`mail/main.py:1`)" in result.details
+    assert "`mail/main.py` defines run, SETTINGS (`mail/main.py:1`)" in result.details
 
 
 def test_a_class_lists_its_members(memory: Memory) -> None:
@@ -115,7 +116,7 @@ def test_a_class_lists_its_members(memory: Memory) -> None:
 
 def test_who_calls_is_answered_with_the_callers(memory: Memory) -> None:
     assert first_line(memory, "Who calls Outbox.deliver?") == (
-        "`Outbox.deliver` (`mail/queue.py:13`) is called by `run` (`mail/main.py:7`)."
+        "`Outbox.deliver` (`mail/queue.py:13`) is called by `run` (`mail/main.py:9`)."
     )
 
 
@@ -147,6 +148,14 @@ def test_a_document_that_mentions_it_is_named_but_does_not_count(memory: Memory)
     assert "`CHANGELOG.md:3`" in first
 
 
+def test_no_code_is_called_a_document(memory: Memory) -> None:
+    """Code has another form of the word."""
+    assert "only documents" not in first_line(memory, "What does the class Outboxes do?")
+    first = first_line(memory, "What does redis_letters do?")
+    assert "`redis_letters`" in first
+    assert "only documents" not in first
+
+
 def test_a_similar_name_is_offered(memory: Memory) -> None:
     assert "The most similar name is `Outbox` (`mail/queue.py:6`)." in first_line(
         memory, "What does the class Outboxes do?"
@@ -162,10 +171,18 @@ def test_a_similar_name_is_offered(memory: Memory) -> None:
         "Where is RETRY_CEILING altered, adjusted or overridden?",
         "How does the OutBox deliver?",
         "What does the Outbox do?",
+        "How does Outbox.deliver talk to Redis?",  # what is asked about is there
     ],
 )
 def test_absence_is_not_said_of_what_is_there(memory: Memory, question: str) -> None:
     assert not ask(memory, question).absent
+
+
+def test_what_is_to_be_added_is_not_absent(memory: Memory) -> None:
+    result = ask(memory, "Add a Zeppelin to the Outbox")
+    assert result.answer.startswith("The place for it is ")
+    assert "Not there yet: Zeppelin" in result.answer
+    assert not result.absent
 
 
 def test_confidence_is_never_high_with_a_word_missing(memory: Memory) -> None:
@@ -197,14 +214,113 @@ def test_an_answer_is_short_and_every_place_exists(memory: Memory) -> None:
         ("How does it talk to Kafka?", [("Kafka", NameSort.PROPER)]),
         ("Where does run() end?", [("run", NameSort.SYMBOL)]),
         ("How are letters sent?", []),
+        ("How are letters sent, e.g. by U.S. mail?", []),
+        ("What does ./src/a.py do?", [("src/a.py", NameSort.FILE)]),
+        ("What does .github/workflows/ci.yml do?", [(".github/workflows/ci.yml", NameSort.FILE)]),
+        ("Where is .eslintrc.json?", [(".eslintrc.json", NameSort.FILE)]),
+        ("What is in the .github folder?", [(".github", NameSort.FOLDER)]),
+        ("Does it run on Node.js?", [("Node.js", NameSort.PROPER)]),
+        ("Does it use `Node.js` or web/Node.js?", [("Node.js", NameSort.FILE), ("web/Node.js", NameSort.FILE)]),
         ("What is the type of a letter?", []),
     ],
 )
 def test_names_are_told_from_words(text: str, names: list[tuple[str, NameSort]]) -> None:
-    assert [(name.text, name.sort) for name in names_in(text)] == names
+    assert sorted((name.text, name.sort) for name in names_in(text)) == sorted(names)
+
+
+def test_a_pasted_log_is_not_read_name_by_name(memory: Memory) -> None:
+    log = "\n".join(f"E{number} in module_{number}.run()" for number in range(5000))
+    question = f"The outbox stops.\n{log}\nWhy does it fail?"
+    assert len(names_in(question)) == 40
+    assert read_question(question).intent is Intent.DEBUG
+    assert read_question(question).terms[:2] == ("outbox", "stops")
+    assert len(ask(memory, question).answer) < 4000
+
+
+def test_an_abbreviation_is_no_word_of_the_question() -> None:
+    question = read_question("How are letters sent, e.g. by U.S. mail, i.e. slowly?")
+    assert question.terms == ("letters", "sent", "mail", "slowly")
+    assert question.identifiers == ()
+
+
+def test_a_file_that_only_the_user_has_is_there_if_code_names_it(memory: Memory) -> None:
+    assert not ask(memory, "Where is config/postbox.toml read?").absent
+    assert not ask(memory, "Where is postbox.toml read?").absent
+    assert ask(memory, "Where is box.toml read?").absent
+    assert ask(memory, "Where is letterbox.toml read?").absent
+
+
+def test_a_file_that_is_left_out_is_not_said_to_be_missing(memory: Memory) -> None:
+    (memory.root / "build").mkdir()
+    (memory.root / "build" / "made.py").write_text("made = 1\n")
+    first = first_line(memory, "What does build/made.py do?")
+    assert first.startswith("Not indexed: `build/made.py`; `aur mem index` adds new files")
+    assert "Not found" not in first
+    first = first_line(memory, "What do build/made.py and build/other.py do?")
+    assert "Not indexed: `build/made.py`" in first
+    assert "Not found in this project's code: `build/other.py`" in first
+    assert "Not indexed" not in first_line(memory, "What does ../../etc/passwd.txt do?")
+
+
+def test_a_library_is_no_file(memory: Memory) -> None:
+    assert not ask(memory, "How does the Outbox deliver to Mail.js?").absent
+    assert ask(memory, "How are letters sent to Vue.js?").absent
 
 
 def test_a_change_has_its_place_before_its_purpose() -> None:
     question = read_question("Add a letter format for parcels")
     assert question.terms == ("letter", "format", "parcels")
     assert question.place == "letter format"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    """A folder with more files, and classes with more members, than a summary shows."""
+    root = tmp_path_factory.mktemp("large-project")
+    (root / "parts").mkdir()
+    (root / "solo").mkdir()
+    (root / "solo" / "single.py").write_text("PARTS_OF_ALL = 12\n\n\ndef use_it():\n    return PARTS_OF_ALL\n")
+    for number in range(30):
+        (root / "parts" / f"part_{number}.py").write_text(f'"""Makes part {number}."""\n')
+    for name, own, count in (("Lorry", "tow", 20), ("Wagon", "pull", 20), ("Giant", "dig", 90)):
+        methods = "".join(f"    def method_{at}(self):\n        return {at}\n\n" for at in range(count))
+        text = f"class {name}:\n{methods}    def {own}(self):\n        return 1\n"
+        (root / f"{name.lower()}.py").write_text(text)
+    with Memory.open(root) as memory:
+        memory.index()
+        yield memory
+
+
+def test_a_name_without_a_definition_is_looked_up_once(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counting(of: str) -> Callable[..., object]:
+        original = getattr(memory, of)
+
+        def call(name: str, **more: object) -> object:
+            asked.append(name)
+            return original(name, **more)
+
+        return call
+
+    for each in ("mentions", "chunks_of"):
+        monkeypatch.setattr(memory, each, counting(each))
+    assert [hit.line_start for hit in find_binding(memory, "attempt")] == []
+    assert len(asked) == len(set(asked)) > 1
+
+
+def test_a_folder_s_files_are_all_counted(large: Memory) -> None:
+    assert "`parts` holds 30 files." in ask(large, "What is in the parts folder?").answer
+    assert "`solo` holds 1 file." in ask(large, "What is in the solo folder?").answer
+
+
+def test_a_comparison_knows_all_members_or_says_nothing_of_them(large: Memory) -> None:
+    answer = ask(large, "What is the difference between Lorry and Wagon?").answer
+    assert "| only here | `tow` | `pull` |" in answer
+    assert "only here" not in ask(large, "What is the difference between Lorry and Giant?").answer
+
+
+def test_a_line_that_mentions_a_constant_does_not_call_it(large: Memory) -> None:
+    answer = ask(large, "Where is PARTS_OF_ALL used?").answer
+    assert "called by" not in answer
+    assert "Used by `solo/single.py:5`." in answer

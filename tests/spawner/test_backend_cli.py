@@ -16,6 +16,8 @@ from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import BackendError
+from aurora_spawner.gates.hook_command import HookCommand
+from aurora_spawner.gates.wirings import CLAUDE_OFFS, QWEN_OFFS
 from aurora_spawner.recovery.fallbacks import provider_of
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 
@@ -46,6 +48,25 @@ def started(
 ) -> Invocation:
     backend = replace(CliBackend(name=kind, kind=kind), **choices)  # type: ignore[arg-type]  # the test's own table
     return backend.request(request(tmp_path, task, resume))
+
+
+@pytest.mark.parametrize(
+    ("kind", "off"),
+    [
+        *(("claude", each) for each in ("--bare", "--safe-mode", *CLAUDE_OFFS)),
+        *(("qwen", each) for each in ("--bare", "--safe-mode", *QWEN_OFFS)),
+    ],
+)
+def test_modes_without_hooks_turn_the_gate_off_or_are_turned_off(kind: str, off: str, tmp_path: Path) -> None:
+    hook = HookCommand(socket=tmp_path / "gate.sock", token="t")
+    wanted = replace(request(tmp_path), hook=hook)
+    option = off.startswith("-")
+    asked = CliBackend(name=kind, kind=kind, args=(off,) if option else (), env={} if option else {off: "1"})
+    assert off in asked.gate_problem
+    assert str(hook.program) not in str(asked.request(wanted))
+    kept = CliBackend(name=kind, kind=kind, keep_env=(off,)).request(wanted)
+    assert option or kept.env[off] == "0"
+    assert option or off not in started(tmp_path, kind).env
 
 
 @pytest.mark.parametrize("kind", sorted(PROFILES))

@@ -273,6 +273,28 @@ def test_candidates_that_may_write_need_worktrees(tmp_path: Path) -> None:
     assert not (tmp_path / "runs.db").exists()
 
 
+def test_candidates_without_worktrees_are_refused_in_an_edited_file_too(tmp_path: Path) -> None:
+    sh = CommandBackend("sh", ("sh",))
+    options = RunOptions(default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs")
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("exit 3", id="a")], {"sh": sh}, options)
+    edited = [SpawnTask("echo done", id="a", candidates=2)]
+    with pytest.raises(TaskError, match="task a: its 2 candidates may write files"):
+        Run.resume(tmp_path / "runs.db", run.run_id, {"sh": sh}, tasks=edited)
+
+
+def test_candidates_without_worktrees_are_refused_from_the_result_of_a_task(tmp_path: Path) -> None:
+    sh = CommandBackend("sh", ("sh",))
+    options = RunOptions(
+        default_agent="sh",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        expand=lambda _task, _result: [SpawnTask("touch written; echo done", candidates=2)],
+    )
+    report = Run.create(tmp_path / "runs.db", [SpawnTask("echo go", id="a")], {"sh": sh}, options).execute_sync()
+    assert "its 2 candidates may write files" in str(report.results["a"].error)
+    assert not (tmp_path / "written").exists()
+
+
 def test_a_model_writes_no_files() -> None:
     model = ModelBackend(name="model", api="openai", base_url="http://127.0.0.1:1/v1", model="m")
     backends: dict[str, Backend] = {"model": model, "sh": CommandBackend("sh", ("sh",))}

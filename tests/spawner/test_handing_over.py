@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
@@ -14,9 +18,6 @@ from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.handover import LEFT_LIMIT, SAID_LIMIT, EarlierAttempt, handover_prompt
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FAILS_ONCE = """cat > {place}/prompt.$AURORA_ATTEMPT_NUMBER
 if [ $AURORA_ATTEMPT_NUMBER = 1 ]; then
@@ -103,6 +104,24 @@ def test_without_a_worktree_the_last_lines_are_told(repository: Repository, plac
     assert "in your working folder" not in prompt(place, 2)
 
 
+def test_what_an_attempt_left_is_looked_at_only_for_a_note(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent whose work comes back is told of that instead."""
+    looked: list[int] = []
+
+    def look(*_folder: object, number: int, **_more: object) -> None:
+        looked.append(number)
+
+    monkeypatch.setattr("aurora_spawner.runs.run_context.read_earlier", look)
+    report = run(repository, place, "true", prompt="Write", checks=("test $(ls | wc -l) -gt 1",))
+    assert not report.ok
+    assert "the check" in prompt(place, 2)
+    assert looked == []
+    run(repository, place, HALF)
+    assert looked == [2]
+
+
 def test_a_json_prompt_stays_json(repository: Repository, place: Path) -> None:
     run(repository, place, HALF, prompt='{"goal": "both"}', prompt_format="json")
     note = json.loads(prompt(place, 2))["earlier_attempt"]
@@ -110,8 +129,48 @@ def test_a_json_prompt_stays_json(repository: Repository, place: Path) -> None:
     assert note["said"] == "I was about to write the rest"
 
 
+PROGRAM = """
+import os, sys
+from pathlib import Path
+from tests.spawner.test_handing_over import WAITS, make
+from tests.spawner.workspaces.repository import Repository
+place = Path(sys.argv[2])
+run = make(Repository(Path(sys.argv[1])), place, WAITS.format(place=place))
+(place / "run_id").write_text(run.run_id)
+run.execute_sync()
+"""
+WAITS = """echo half > half.txt; git add half.txt; git commit -qm 'First half'; touch {place}/begun
+until test -e {place}/go; do sleep 0.02; done
+echo 'I was about to write the rest'; exit 3"""
+
+
 def test_the_note_survives_a_kill_of_the_coordinator(repository: Repository, place: Path) -> None:
-    """A resume that tries a failed task again reads it from the folder and the worktree."""
+    """Its agent fails meanwhile, so the next coordinator has seen nothing of what it tells the next attempt."""
+    command = [sys.executable, "-c", PROGRAM, str(repository.path), str(place)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}) as coordinator:
+        until = time.monotonic() + 30
+        while not (place / "begun").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        coordinator.kill()
+    (place / "go").touch()
+    first = make(repository, place, WAITS.format(place=place))
+    again = Run.resume(
+        place / "runs.db",
+        (place / "run_id").read_text(),
+        first.backends,
+        recovery=first.options.recovery,
+        executor=LocalExecutor(grace_s=0.3),
+    )
+    assert again.execute_sync().ok
+    told = prompt(place, 2)
+    assert " First half\n" in told
+    assert "I was about to write the rest" in told
+
+
+def test_a_resume_that_tries_a_failed_task_again_reads_the_note_from_the_disk(
+    repository: Repository, place: Path
+) -> None:
     first = make(repository, place, HALF)
     options = replace(first.options, recovery=None)
     failed = replace(first, options=options).execute_sync()

@@ -1,6 +1,8 @@
 """Reviews without a repository: verdicts read strictly, rounds with a limit, reviewers that fail."""
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.errors import BackendError, TaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -85,6 +87,52 @@ def test_the_rounds_of_reviews_have_a_limit_of_their_own(tmp_path: Path, rounds:
     assert result.reported.code == REVIEW_REFUSED
     assert result.review is not None
     assert result.review.verdict is Verdict.SENT_BACK
+
+
+class Counting(SimulatedExecutor):
+    """Knows how many attempts of each agent ran at once at most."""
+
+    def __init__(self) -> None:
+        super().__init__(agent=said_by_all, duration_s=0.05)
+        self.running: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.agents: dict[str, str] = {}
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        running = await super().start(order)
+        self.agents[running.token] = order.agent
+        self.running[order.agent] += 1
+        self.most |= self.running
+        return running
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        end = await super().collect(attempt)
+        self.running[self.agents[attempt.token]] -= 1
+        return end
+
+
+def said_by_all(_order: AttemptOrder) -> AttemptEnd:
+    return AttemptEnd(reason=EndReason.EXITED, exit_code=0, stdout=YES)
+
+
+def test_reviewers_keep_to_the_limits_of_their_agents(tmp_path: Path) -> None:
+    """Two agents review each other's work, each one at a time: neither waits for the other in a circle."""
+    executor = Counting()
+    pairs = [("a", "b"), ("b", "a"), ("a", "b"), ("b", "a"), ("c", "a"), ("c", "b"), ("c", "c")]
+    tasks = [SpawnTask("x", agent=agent, review=reviewer) for agent, reviewer in pairs]
+    given = RunOptions(
+        default_agent="a",
+        cwd=tmp_path,
+        spool=tmp_path / "runs",
+        executor=executor,
+        max_concurrent=6,
+        agent_limits={"a": 1, "b": 1},
+    )
+    backends = {name: SimulatedBackend(name) for name in "abc"}
+    report = Run.create(tmp_path / "runs.db", tasks, backends, given).execute_sync()
+    assert report.ok
+    assert (executor.most["a"], executor.most["b"]) == (1, 1)
+    assert executor.most["c"] == 3
 
 
 @pytest.mark.parametrize(("answer", "complaint"), [
@@ -166,3 +214,24 @@ def test_a_task_file_names_its_reviewer(tmp_path: Path) -> None:
     assert inside.reviewer == Reviewer(agent="critic")
     assert outside.reviewer is None
     assert "Review: carefully" in outside.prompt
+
+
+async def test_a_review_that_was_cut_off_is_no_retry_of_its_task(tmp_path: Path) -> None:
+    executor = SimulatedExecutor(agent=said_by_all, duration_s=0.1)
+    given = RunOptions(default_agent="a", cwd=tmp_path, spool=tmp_path / "runs", executor=executor)
+    backends = {name: SimulatedBackend(name) for name in ("a", "critic")}
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("x", id="1", review="critic")], backends, given)
+
+    def cut_off(event: RunEvent) -> None:
+        if isinstance(event, TaskReviewing):
+            running.cancel()
+
+    running = asyncio.ensure_future(run.execute(cut_off))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    again = Run.resume(tmp_path / "runs.db", run.run_id, backends, executor=executor)
+    result = (await again.execute()).results["1"]
+    with Journal(tmp_path / "runs.db") as journal:
+        roles = [each.role for each in load_attempts(journal, run.run_id)]
+    assert roles == ["work", "review", "work", "review"]
+    assert result.retry_count == 1

@@ -93,6 +93,32 @@ def test_the_deadline_needs_no_coordinator(tmp_path: Path) -> None:
     assert 0.2 <= record["duration_s"] < 10
 
 
+ASKING = """
+import pathlib, sys, time
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
+AttemptFolder(path=pathlib.Path(sys.argv[1])).write_waited(0.0, since=time.monotonic())
+print("asked", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_deadline_stands_still_only_while_somebody_can_be_answered(tmp_path: Path) -> None:
+    """A coordinator has asked a person and is killed, but not reaped: nobody resumes its run."""
+    command = [sys.executable, "-c", ASKING, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as coordinator:
+        assert coordinator.stdout
+        assert coordinator.stdout.readline() == b"asked\n"
+        with subprocess.Popen(arguments(tmp_path, "sleep 60", deadline_s=0.3)) as supervisor:
+            try:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    supervisor.wait(timeout=2)
+                coordinator.kill()
+                assert supervisor.wait(timeout=20) == 0
+            finally:
+                supervisor.terminate()
+    assert exit_record(tmp_path)["reason"] == "deadline"
+
+
 def test_the_agent_dies_with_its_supervisor(tmp_path: Path) -> None:
     with subprocess.Popen(arguments(tmp_path, "echo $$ >pid; exec sleep 299")) as supervisor:
         agent = int(wait_for(tmp_path / "pid"))

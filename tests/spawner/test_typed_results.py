@@ -88,12 +88,13 @@ def test_one_document_is_read_alone_or_in_one_fenced_block(answer: str) -> None:
     ('{"title": 1e999}', "too large"),
     ('{"title": "\\ud800"}', "surrogate"),
     ("[" * 100_000, "nested too deeply"),
-    ("9" * 5_000, "digits"),
+    ("9" * 5_000, "not a JSON document: a whole number has thousands of digits"),
     ('{"title": 3}', "$.title: 3 is not of type 'string'"),
     ('{"findings": []}', "$: 'title' is a required property"),
     ('{"title": "t", "findings": [{"file": "a"}, {"file": 1, "line": 2}]}', "$.findings[0]: 'line' is a required"),
     ('{"title": "t", "findings": [{"file": "a"}, {"file": 1, "line": 2}]}', "$.findings[1].file: 1 is not of type"),
-    ("null", "$: None is not of type 'object'"),
+    ("null", "$: null is not of type 'object'"),
+    ('{"title": [true, null]}', "$.title: [true, null] is not of type 'string'"),
     ('"' + "x" * DOCUMENT_CHARACTERS + '"', "characters"),
 ])  # fmt: skip
 def test_nothing_is_guessed_and_the_complaint_names_the_place(answer: str, complaint: str) -> None:
@@ -107,6 +108,12 @@ def test_of_many_problems_the_first_few_are_named() -> None:
     answer = {"title": "t", "findings": [{} for _ in range(50)]}
     with pytest.raises(DocumentError, match=r"\$\.findings\[0\].*; and 95 more$"):
         read_document(json.dumps(answer), REPORT)
+
+
+def test_allowed_values_are_told_as_json() -> None:
+    schema = schema_text({"enum": [True, None, "a"]})
+    with pytest.raises(DocumentError, match=r'^\$: false is not one of \[true, null, "a"\]$'):
+        read_document("false", schema)
 
 
 def test_of_alternatives_the_closest_is_named() -> None:
@@ -147,6 +154,8 @@ def test_any_answer_is_a_document_or_a_complaint(answer: str) -> None:
     ({1, 2}, "must be a JSON object"),
     ({"enum": [object()]}, "not JSON"),
     ("[]", "must be a JSON object"),
+    ("null", "must be a JSON object, not null"),
+    ({"type": None}, "$.type: null is not valid"),
     ('{"type": "object", "type": "array"}', "twice"),
     ("{", "not JSON"),
     (3, "must be a JSON object"),
@@ -391,11 +400,19 @@ def test_prose_stays_prose(tmp_path: Path, value: str) -> None:
     assert f"Result: {value}".strip() in task.prompt
 
 
+def test_a_schema_may_be_indented_at_will(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text(json.dumps(json.loads(REPORT)) + " " * SCHEMA_BYTES)
+    (task,) = parse_taskfile("- [ ] 1 Find it\n  - Result: report.json\n", tmp_path / "tasks.md").tasks
+    assert task.schema is not None
+
+
 @pytest.mark.parametrize(("content", "problem"), [
     (None, "cannot be read: No such file"),
     (b"{", "is not JSON"),
     (b"\xff\xfe", "is not UTF-8 text"),
     (b" " * (SCHEMA_BYTES + 10), "not JSON"),
+    (b'{"title": "' + b"x" * SCHEMA_BYTES + b'"}', "more than 64 KiB"),
+    (b'{"title": "' + b"x" * 4 * SCHEMA_BYTES + b'"}', "has more than 256 KiB"),
     (b'{"$ref": "http://example.com/x"}', "outside of it"),
     ("folder", "is a folder"),
     ("pipe", "is not a regular file"),

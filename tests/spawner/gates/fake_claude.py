@@ -1,6 +1,7 @@
 """A stand-in for Claude Code: runs its PreToolUse hooks before each command that its prompt lists, one a line.
 
-It waits at `wait for FILE`, and reports a tool without a hook at `unasked …`.
+It waits at `wait for FILE`, and reports a tool without a hook at `unasked …`. As a reviewer, `--review COMMAND`, it
+runs that command instead, and approves.
 """
 
 import json
@@ -16,7 +17,9 @@ print(
     flush=True,
 )
 said = []
-for command in sys.stdin.read().splitlines():
+review = sys.argv[sys.argv.index("--review") + 1] if "--review" in sys.argv else None
+prompt = sys.stdin.read()
+for command in prompt.splitlines() if review is None else [review]:
     if command.startswith("wait for "):
         while not Path(command.removeprefix("wait for ")).exists():
             time.sleep(0.01)
@@ -38,6 +41,8 @@ for command in sys.stdin.read().splitlines():
     else:
         subprocess.run(command, shell=True, check=False)
         said.append(f"done: {command}")
+if review is not None:
+    said = [json.dumps({"verdict": "approve", "summary": said[0], "reasons": []})]
 print(
     json.dumps(
         {"type": "result", "subtype": "success", "is_error": False, "result": "\n".join(said), "session_id": "s"}

@@ -1,9 +1,12 @@
 """A coordinator with a gate, to be killed: `gated_coordinator.py FOLDER [RUN_ID]` makes a run, or resumes one.
 
-Commands that hold the word "danger" are denied, and those with "ask" need a consent that nobody gives.
+Commands that hold the word "danger" are denied, and those with "ask" need a consent, within ANSWER_LIMIT_S (0 by
+default, so that nobody gives it). COMMANDS are those of its agent, REVIEW that of a reviewer of its work.
 """
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from aurora_spawner import CliBackend, Run, RunOptions, SpawnTask
@@ -35,14 +38,23 @@ def options(folder: Path, gate: WordGate | None = None) -> RunOptions:
     return RunOptions(default_agent="claude", cwd=folder, spool=spool, gate=gate or WordGate(), approval_limit_s=0.0)
 
 
+def reviewer_running(command: str) -> CliBackend:
+    return CliBackend(name="critic", kind="claude", command=(*BACKENDS["claude"].command, "--review", command))
+
+
 def main() -> None:
     folder, *run_ids = sys.argv[1:]
     journal = Path(folder) / "runs.db"
+    limit_s = float(os.environ.get("ANSWER_LIMIT_S", "0"))
+    review = os.environ.get("REVIEW")
+    backends = BACKENDS if review is None else {**BACKENDS, "critic": reviewer_running(review)}
     if run_ids:
-        run = Run.resume(journal, run_ids[0], BACKENDS, gate=WordGate(), approval_limit_s=0.0)
+        run = Run.resume(journal, run_ids[0], backends, gate=WordGate(), approval_limit_s=limit_s)
     else:
-        prompt = "echo one > one\nwait for go\necho danger > two\necho three > three"
-        run = Run.create(journal, [SpawnTask(prompt, id="1")], BACKENDS, options(Path(folder)))
+        prompt = os.environ.get("COMMANDS", "echo one > one\nwait for go\necho danger > two\necho three > three")
+        chosen = replace(options(Path(folder)), approval_limit_s=limit_s)
+        task = SpawnTask(prompt, id="1", review=None if review is None else "critic")
+        run = Run.create(journal, [task], backends, chosen)
     print(run.run_id, flush=True)
     run.execute_sync()
 

@@ -1,6 +1,8 @@
 """Runs with a gate: decisions, their facts, and a coordinator that is killed and followed by another."""
 
 import asyncio
+import json
+import os
 import signal
 import socket
 import subprocess
@@ -12,18 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options
+from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options, reviewer_running
 
 from aurora_spawner import Run, RunReport, SpawnTask
-from aurora_spawner.control.approvals import answer_approval
+from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
+from aurora_spawner.gates.hook import request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME
+from aurora_spawner.gates.tool_calls import ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
+from aurora_spawner.runs.gate_server import GateService
 from aurora_spawner.storage.private_sockets import short_path
-from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
+from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.run_events import ApprovalAsked, RunEvent
 
 COORDINATOR = Path(__file__).with_name("gated_coordinator.py")
@@ -62,6 +67,63 @@ def test_each_call_is_judged_and_written_down_before_it_happens(tmp_path: Path) 
     assert "the time limit for an answer is 0, so nobody was asked" in output
 
 
+def test_a_reviewer_meets_the_same_gate(tmp_path: Path) -> None:
+    """Its attempts have a spool of their own, the gate of the run has one socket; its calls are its own."""
+    gate = WordGate()
+    report = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("echo 1 > worked", id="1", review="critic")],
+        {**BACKENDS, "critic": reviewer_running("echo 1 > reviewed")},
+        options(tmp_path, gate),
+    ).execute_sync()
+    assert (tmp_path / "reviewed").exists()
+    review = report.results["1"].review
+    assert review is not None
+    assert review.summary == "done: echo 1 > reviewed"
+    assert [(each.agent, each.subject, each.allowed) for each in facts(tmp_path, report.run_id)] == [
+        ("claude", "echo 1 > worked", True),
+        ("critic", "echo 1 > reviewed", True),
+    ]
+    assert [each.agent for each in gate.calls] == ["claude", "critic"]
+
+
+class BrokenGate(WordGate):
+    """Fails on some calls, and never returns from others."""
+
+    def judge(self, call: ToolCall) -> Verdict:
+        if "fail" in call.subject:
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "cannot be encoded")
+        if "hang" in call.subject:
+            threading.Event().wait(60)
+        return super().judge(call)
+
+
+def test_a_gate_that_fails_or_hangs_denies_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aurora_spawner.runs.gate_server.JUDGE_LIMIT_S", 0.2)
+    calls = ("echo > fail", *(f"echo > hang{number}" for number in range(5)), "echo > kept")
+    before = time.monotonic()
+    report = run_commands(tmp_path, *calls, gate=BrokenGate())
+    assert time.monotonic() - before < 20
+    assert {path.name for path in tmp_path.iterdir() if path.stat().st_size < 2} == {"kept"}
+    assert [(each.action, each.rule) for each in facts(tmp_path, report.run_id)] == [
+        *[("deny", "undecidable")] * 6,
+        ("allow", ""),
+    ]
+    assert "the policy gate failed on it (UnicodeEncodeError)" in report.results["1"].output
+    assert "cannot be judged within 0.2 s" in report.results["1"].output
+    assert "stopped 6 tool calls" in report.notices[0]
+
+
+def test_a_call_that_cannot_be_answered_is_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_service: GateService, _task_id: str, _agent: str, _reported: object) -> ToolCall:
+        raise KeyError("1")
+
+    monkeypatch.setattr(GateService, "_call", fail)
+    report = run_commands(tmp_path, "echo > kept")
+    assert not (tmp_path / "kept").exists()
+    assert report.notices[0] == "the policy gate failed on a tool call (KeyError), which was denied"
+
+
 def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:
     """The agent waits at its hook while a person answers from elsewhere."""
     asked: list[ApprovalAsked] = []
@@ -86,7 +148,7 @@ def test_a_consent_lets_a_call_pass(tmp_path: Path) -> None:
 
 
 def test_a_question_that_cannot_be_asked_is_answered_by_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_inbox: ApprovalInbox, question: ApprovalQuestion) -> ApprovalAnswer:
+    async def fail(_inbox: ApprovalInbox, question: ApprovalQuestion, _attempt: AskingAttempt) -> ApprovalAnswer:
         raise OSError(question.subject)
 
     monkeypatch.setattr(ApprovalInbox, "ask", fail)
@@ -140,33 +202,87 @@ async def test_strangers_at_the_socket_get_no_consent(tmp_path: Path, monkeypatc
     running = asyncio.ensure_future(run.execute())
     place = run.orders.spool / SOCKET_NAME
     await asyncio.to_thread(wait_for, place)
-    answers = [await asyncio.to_thread(asked, place, request) for request in (b"", b"\xff\n{}")]
+    stranger = await asyncio.to_thread(asked, place, request_of("nobody", b"{}"))
+    garbage = (b"\xff 2\n{}", b"", b"x 9\n", b"{}\n", b"x 2")
+    answers = [await asyncio.to_thread(asked, place, each, whole=False) for each in garbage]
     (tmp_path / "go").touch()
     await running
-    assert [answer.partition(b"\n")[0] for answer in answers] == [b"deny", b"deny"]
+    assert stranger == b"deny\nno attempt of this run asks for it"
+    assert answers == [b""] * len(garbage)
+
+
+async def test_a_hook_that_is_gone_takes_its_question_back(tmp_path: Path) -> None:
+    """As when its command is interrupted: an answer would reach nobody, and the task would wait on."""
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("wait for go", id="1")],
+        BACKENDS,
+        replace(options(tmp_path), approval_limit_s=60.0),
+    )
+    running = asyncio.ensure_future(run.execute())
+    place = run.orders.spool / SOCKET_NAME
+    await asyncio.to_thread(wait_for, place)
+    token = await asyncio.to_thread(token_in, tmp_path)
+    call = json.dumps({"tool_name": "Bash", "tool_input": {"command": "echo > ask"}, "cwd": str(tmp_path)}).encode()
+    with short_path(place.parent) as short, socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(short / place.name))
+        line.sendall(request_of(token, call))
+        await asyncio.to_thread(wait_for_question, tmp_path)
+    await asyncio.to_thread(wait_until, lambda: not open_approvals(tmp_path / "runs.db"))
+    (tmp_path / "go").touch()
+    await running
+    (row,) = approvals_of(tmp_path / "runs.db")
+    assert row.note == "its gate no longer waits for it"
+    assert facts(tmp_path, run.run_id) == []
+
+
+def token_in(folder: Path) -> str:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        for claim in folder.glob(".aurora/runs/**/claim"):
+            return str(json.loads(claim.read_text())["token"])
+        time.sleep(0.02)
+    raise AssertionError("no attempt began")
 
 
 def wait_for(path: Path) -> None:
+    wait_until(path.exists)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
     until = time.monotonic() + 20
-    while not path.exists() and time.monotonic() < until:
+    while not true() and time.monotonic() < until:
         time.sleep(0.01)
 
 
-def asked(place: Path, request: bytes) -> bytes:
+def asked(place: Path, request: bytes, *, whole: bool = True) -> bytes:
     with short_path(place.parent) as short, socket.socket(socket.AF_UNIX) as line:
         line.connect(str(short / place.name))
         line.sendall(request)
-        line.shutdown(socket.SHUT_WR)
+        if not whole:
+            line.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: line.recv(1 << 16), b""))
+
+
+def wait_for_question(folder: Path) -> str:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if (folder / "runs.db").exists() and (asked := open_approvals(folder / "runs.db")):
+            return asked[0].approval
+        time.sleep(0.02)
+    raise AssertionError("nothing was asked")
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts a coordinator in a process of its own."""
 
-    def begin(*words: str) -> subprocess.Popen[str]:
+    def begin(*words: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(COORDINATOR), str(tmp_path), *words], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(COORDINATOR), str(tmp_path), *words],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **variables},
         )
 
     return begin
@@ -191,3 +307,40 @@ def test_after_a_kill_the_next_coordinator_judges_the_adopted_attempt(
         ("echo danger > two", False),
         ("echo three > three", True),
     ]
+
+
+def test_a_consent_before_a_kill_holds_for_no_call_after_it(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """The same command once more is another call, and its attempt still the same."""
+    first = start(COMMANDS="echo > ask\nwait for go\necho > ask", ANSWER_LIMIT_S="40")
+    assert first.stdout
+    run_id = first.stdout.readline().strip()
+    answer_approval(tmp_path / "runs.db", wait_for_question(tmp_path), approved=True)
+    wait_for(tmp_path / "ask")
+    first.kill()
+    first.communicate()
+    (tmp_path / "ask").unlink()
+    (tmp_path / "go").touch()
+    start(run_id).communicate(timeout=40)
+    assert not (tmp_path / "ask").exists()
+    judged = facts(tmp_path, run_id)
+    assert [(each.allowed, each.answered_by) for each in judged] == [(True, "user"), (False, "limit")]
+    assert [each.approval for each in judged] == [each.approval for each in approvals_of(tmp_path / "runs.db")]
+
+
+def test_the_open_question_of_a_reviewer_outlives_a_kill(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    wanted = {"COMMANDS": "true", "REVIEW": "echo > ask", "ANSWER_LIMIT_S": "40"}
+    first = start(**wanted)
+    assert first.stdout
+    run_id = first.stdout.readline().strip()
+    question = wait_for_question(tmp_path)
+    first.kill()
+    first.communicate()
+    second = start(run_id, **wanted)
+    answer_approval(tmp_path / "runs.db", wait_for_question(tmp_path), approved=True)
+    second.communicate(timeout=40)
+    assert (tmp_path / "ask").exists()
+    assert [each.approval for each in approvals_of(tmp_path / "runs.db")] == [question]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner.gates.hook import CALL_LIMIT_BYTES, DENIED
+from aurora_spawner.gates.hook import CALL_LIMIT_BYTES, DENIED, request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
+from aurora_spawner.gates.hook_request import BadRequestError, read_header
 from aurora_spawner.storage.private_sockets import short_path
 
 CALL = json.dumps({"tool_name": "Bash", "tool_input": {"command": "true"}, "cwd": "/"}).encode()
@@ -36,7 +37,9 @@ def coordinator(folder: Path, *answers: bytes | Callable[[socket.socket], None])
             except OSError:  # the test is over
                 return
             with line:
-                heard.append(b"".join(iter(lambda line=line: line.recv(1 << 16), b"")))  # type: ignore[misc]
+                with line.makefile("rb") as sent:
+                    header = sent.readline()
+                    heard.append(header + sent.read(read_header(header)[1]))
                 if callable(answer):
                     answer(line)
                 else:
@@ -64,7 +67,22 @@ def test_an_allowed_call_is_left_to_the_cli_and_the_coordinator_got_all_of_it(tm
     with coordinator(tmp_path, b"allow\n") as heard:
         ended = run(tmp_path, call)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"{}\n", b"")
-    assert heard == [b"t-1\n" + call]
+    assert heard == [b"t-1 %d\n%b" % (len(call), call)]
+
+
+def test_a_request_is_read_as_it_was_written() -> None:
+    header, newline, call = request_of("t-1", CALL).partition(b"\n")
+    assert read_header(header + newline) == ("t-1", len(CALL))
+    assert call == CALL
+
+
+@pytest.mark.parametrize("line", [
+    b"", b"\n", b"t\n", b"t \n", b"t -1\n", b"t 1.5\n", b"t 1 2\n", b"\xff 1\n", b"t \xc2\xb2\n",
+    b"t %d\n" % (CALL_LIMIT_BYTES + 1), b"t " + b"9" * 900, b"t" * 2000 + b" 1\n",
+])  # fmt: skip
+def test_what_is_no_request_is_refused(line: bytes) -> None:
+    with pytest.raises(BadRequestError):
+        read_header(line)
 
 
 def test_a_denied_call_ends_with_the_reason_on_stderr(tmp_path: Path) -> None:

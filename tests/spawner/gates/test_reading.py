@@ -1,6 +1,7 @@
 """Tool calls as the CLIs report them, and the effects that are read in them."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,84 @@ def test_the_effects_of_a_tool(
     assert uses(tool, **arguments) == expected
 
 
+@pytest.mark.parametrize(
+    ("tool", "query"),
+    [
+        ("WebSearch", "drop table migration alembic"),
+        ("google_web_search", "delete from a list"),
+        ("mcp__github__search_issues", "drop table crash"),
+        ("mcp__brave-search__query", "truncate text in css"),
+        ("mcp__docs__fetchPages", "alter table"),
+        ("mcp__memory__recall", "delete all files older than git"),
+        ("mcp__notes__ask", "update the readme"),
+        ("mcp__db__query", "select * from t where name = 'x'"),
+        ("mcp__db__query", ""),
+    ],
+)
+def test_words_that_are_searched_for_are_no_statement(tool: str, query: str) -> None:
+    assert uses(tool, query=query) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "drop table t",
+        "  DROP\n TABLE t",
+        "select 1; delete from t",
+        "/* x */ delete from t",
+        "-- x\nupdate t set a = 1",
+        "update only t as x set a = 1",
+        "create or replace view v as select 1",
+        "with a as (delete from t returning 1) select 1",
+        "grant all on t to public",
+        "truncate t",
+        "insert into t values (1)",
+    ],
+)
+def test_statements_that_change_something_are_read(statement: str) -> None:
+    expected = [("command", f"psql -c {shlex.quote(statement)}")]
+    assert uses("mcp__warehouse__run", query=statement) == expected
+    assert uses("mcp__postgres__search", query=statement) == expected
+    assert uses("mcp__warehouse__run", statement=statement) == expected
+    assert uses("mcp__search__run", sql=statement) == expected
+
+
+@pytest.mark.parametrize("piece", ["\n", " ", "(", "(grant ", ";with ", "update ", "(update a ", "*/ "])
+def test_a_long_text_takes_no_time(piece: str) -> None:
+    assert uses("mcp__db__query", query=(piece * 50_000)[:50_000]) == []
+    assert uses("mcp__db__query", query="x" * 50_001) != []
+
+
+@pytest.mark.parametrize(
+    ("chars", "command", "in_part"),
+    [
+        ("rm -rf ", "rm -rf ", True),
+        ("rm -rf x\nls", "rm -rf x\nls", True),
+        ("rm -rf x\r", "rm -rf x\n", False),
+        ("rm -rf s\t\n", "rm -rf s\t\n", True),
+        ("rm -rf sr\bc\n", "rm -rf sr\bc\n", True),
+        ("\x1b[A\n", "\x1b[A\n", True),
+        ("\x10\n", "", True),
+        ("\x03", "", False),
+        ("y\n", "y\n", False),
+        ("\n", "", False),
+        ("", "", False),
+        (None, "", False),
+    ],
+)
+def test_a_part_of_a_line_is_told_from_a_whole_one(chars: str | None, command: str, in_part: bool) -> None:
+    expected = [("command", command)] if command else []
+    assert uses("write_stdin", chars=chars) == [*expected, *([("typed in part", "")] if in_part else [])]
+
+
+@pytest.mark.parametrize("space", [" ", "\t", " \t  ", "\u00a0", "\x0b"])
+def test_a_header_that_stands_further_right_is_a_header_too(space: str) -> None:
+    patch = (
+        f"*** Begin Patch\n*** Add File: a\n+x\n{space}*** Delete File: .env\n{space}*** Move to: b\n*** End Patch"
+    )
+    assert uses("apply_patch", command=patch) == [("write", ("a", "b")), ("delete", (".env",))]
+
+
 def test_lines_that_an_edit_adds_and_removes_are_counted() -> None:
     edit = {"file_path": "a", "edits": [{"old_string": "1\n2", "new_string": "3"}, {"new_string": "4\n5\n6"}]}
     call = read_call(json.dumps({"tool_name": "MultiEdit", "tool_input": edit}).encode())
@@ -79,12 +158,11 @@ def test_lines_that_an_edit_adds_and_removes_are_counted() -> None:
         ("/w", {"directory": "/other"}, Path("/other")),
         (None, {"dir_path": "sub"}, None),
         ("relative", {}, None),
-        ("/w\0", {}, None),
         (7, {}, None),
     ],
 )
 def test_the_folder_of_a_call(cwd: object, arguments: dict[str, Any], expected: Path | None) -> None:
-    call = read_call(json.dumps({"tool_name": "Bash", "tool_input": arguments, "cwd": cwd}).encode())
+    call = read_call(json.dumps({"tool_name": "Grep", "tool_input": arguments, "cwd": cwd}).encode())
     assert call.cwd == expected
 
 
@@ -97,8 +175,20 @@ def test_the_folder_of_a_call(cwd: object, arguments: dict[str, Any], expected: 
         b'{"tool_input": {}}',
         b'{"tool_name": "", "tool_input": {}}',
         b'{"tool_name": 1, "tool_input": {}}',
+        b'{"tool_name": "mcp__' + b"aA" * 1000 + b'", "tool_input": {}}',
         b'{"tool_name": "Bash", "tool_input": [1]}',
         b'{"tool_name": "apply_patch", "tool_input": {"command": "no patch"}}',
+        b'{"tool_name": "Bash"}',
+        b'{"tool_name": "Grep", "cwd": "/w\\u0000"}',
+        b'{"tool_name": "Grep", "cwd": "/w\\ud800"}',
+        b'{"tool_name": "Grep", "cwd": "/w", "tool_input": {"workdir": "a\\udfff"}}',
+        b'{"tool_name": "Bash", "tool_input": {}}',
+        b'{"tool_name": "Bash", "tool_input": {"command": ""}}',
+        b'{"tool_name": "shell", "tool_input": {"command": []}}',
+        b'{"tool_name": "shell", "tool_input": {"command": ["rm", ["-rf", "x"]]}}',
+        b'{"tool_name": "run_shell_command", "tool_input": {"command": {"text": "rm -rf x"}}}',
+        b'{"tool_name": "exec_command", "tool_input": {"other": "rm -rf x"}}',
+        b'{"tool_name": "write_stdin", "tool_input": {"chars": ["rm -rf x"]}}',
         b"[" * 100_000,
     ],
 )
@@ -128,4 +218,6 @@ def test_nothing_else_is_ever_raised(tool: str, arguments: object, cwd: object) 
         call = read_call(raw)
     except UnreadableCallError:
         return
-    assert all(use.command or use.files or use.url or use.kind is UseKind.UNSEEN for use in call.uses)
+    assert all(
+        use.command or use.files or use.url or use.kind in (UseKind.UNSEEN, UseKind.TYPED) for use in call.uses
+    )

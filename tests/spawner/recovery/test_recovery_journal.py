@@ -9,9 +9,10 @@ import pytest
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.control.checkpoints import clean_checkpoints
+from aurora_spawner.journal.recovery_views import load_breakers, load_recoveries
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.journal.views import load_breakers, load_recoveries, load_tasks
+from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.recovery.restore import load_histories, restore_recovery
 from aurora_spawner.supervision.local_executor import LocalExecutor

@@ -33,6 +33,7 @@ from aurora_spawner.recovery.policy import BatchAction, RecoveryPolicy
 from aurora_spawner.recovery.policy_parts import BreakerPolicy, EarlyDetection, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.result import NOT_PICKED
 from aurora_spawner.tasks.run_events import (
     BatchTripped,
     RunPaused,
@@ -396,6 +397,65 @@ def test_too_many_failures_skip_the_rest(tmp_path: Path) -> None:
     assert (report.failed, report.skipped) == (3, 7)
     assert report.results["10"].error == "skipped, because 3 of 3 tasks failed, more than 50%"
     assert "the rest was skipped" in report.notices[0]
+
+
+def candidates(monkeypatch: pytest.MonkeyPatch, script: str, **fields: Any) -> SpawnTask:
+    """Return a task with candidates that need no worktrees, as they would if they wrote files."""
+    monkeypatch.setattr("aurora_spawner.runs.run.check_places", lambda *_tasks, **_places: None)
+    return SpawnTask(script, id="c", candidates=2, **fields)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_is_skipped_is_no_task_whose_candidates_still_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    async def no(_reason: str) -> bool:
+        return False
+
+    def follow(event: RunEvent) -> None:
+        if isinstance(event, TaskEnded) and event.task_id == "late":
+            (tmp_path / "go").touch()
+
+    choice = candidates(monkeypatch, "until test -e go; do sleep 0.02; done; echo done")
+    tasks = [choice, SpawnTask("exit 3"), SpawnTask("exit 3"), SpawnTask("echo x", id="late")]
+    policy = BATCH if asked else replace(BATCH, on_batch_failure=BatchAction.SKIP)
+    settings = RecoverySettings(policy=policy, on_batch_held=no if asked else None)
+    report = run(tmp_path, tasks, settings, max_concurrent=3, on_event=follow)
+    assert (report.results["c"].state, report.results["c"].output) == (TaskState.SUCCEEDED, "done\n")
+    assert report.results["late"].state is TaskState.SKIPPED
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_task_whose_candidates_are_skipped_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    async def no(_reason: str) -> bool:
+        return False
+
+    policy = BATCH if asked else replace(BATCH, on_batch_failure=BatchAction.SKIP)
+    settings = RecoverySettings(policy=policy, on_batch_held=no if asked else None)
+    tasks = [SpawnTask("exit 3"), SpawnTask("exit 3"), candidates(monkeypatch, "echo done")]
+    result = run(tmp_path, tasks, settings, max_concurrent=1).results["c"]
+    assert (result.state, result.error) == (
+        TaskState.SKIPPED,
+        "skipped, because 2 of 2 tasks failed, more than 50%",
+    )
+
+
+def test_a_task_counts_once_however_many_candidates_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(BATCH, on_batch_failure=BatchAction.SKIP)
+    tasks = [candidates(monkeypatch, "echo done"), SpawnTask("exit 3"), SpawnTask("exit 3"), SpawnTask("echo x")]
+    report = run(tmp_path, tasks, policy, max_concurrent=1)
+    assert report.notices == ("2 of 3 tasks failed, more than 50%; the rest was skipped",)
+
+
+def test_a_task_that_waits_for_your_pick_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(BATCH, max_failure_rate=0.0, min_batch=1)
+    tasks = [candidates(monkeypatch, "echo done", pick="ask"), SpawnTask("echo x", id="x")]
+    report = run(tmp_path, tasks, policy, max_concurrent=1)
+    assert report.notices == ()
+    assert report.results["c"].termination_reason == NOT_PICKED
+    assert report.results["x"].success
 
 
 @pytest.mark.parametrize(("answer", "failed"), [(True, 8), (False, 3)])

@@ -15,7 +15,8 @@ from aurora_spawner import CommandBackend, Run, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptRefusedError
 from aurora_spawner.control.candidates import list_candidates, pick_candidate
-from aurora_spawner.control.commenting import commentable_work
+from aurora_spawner.control.comment_file import LineComment
+from aurora_spawner.control.commenting import commentable_work, send_comments
 from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.merging import merge_work
@@ -388,3 +389,49 @@ def test_comments_are_for_the_candidate_that_was_taken(repository: Repository, p
     with pytest.raises(NoWorkError, match=rf"aur review {report.run_id} a:1"):
         commentable_work(place / "runs.db", report.run_id, "a")
     assert commentable_work(place / "runs.db", report.run_id, "a:1").commit
+
+
+def after_comments(repository: Repository, place: Path, later: str, *, pick: int | None) -> RunReport:
+    """A run whose taken candidate has got a comment, resumed; the others were not taken."""
+    script = f"test -e {place}/later && {{ {later}; exit; }}; {SHRINKING}"
+    run_id = run(repository, place, task(script, pick="ask" if pick else "best"), merge=MergeMode.NEVER).run_id
+    if pick is not None:
+        pick_candidate(place / "runs.db", run_id, "a", pick)
+    winner = rows_of(place, run_id)["a"].worker
+    assert winner == f"a:{pick or 2}"
+    comment = LineComment(comment="more")
+    seen = commentable_work(place / "runs.db", run_id, winner)
+    send_comments(place / "runs.db", run_id, winner, [comment], seen=seen)
+    (place / "later").touch()
+    return resumed(place, run_id)
+
+
+@pytest.mark.parametrize(("pick", "winner", "by"), [(None, "a:1", ChosenBy.RULE), (1, "a:1", ChosenBy.USER)])
+def test_comments_on_the_taken_candidate_let_the_choice_be_made_again(
+    repository: Repository, place: Path, pick: int | None, winner: str, by: ChosenBy
+) -> None:
+    """Its change is the largest now; if the user has picked it, it is taken all the same."""
+    report = after_comments(repository, place, "seq 50 > out.txt; echo done", pick=pick)
+    choice = report.results["a"].choice
+    assert choice is not None
+    assert (choice.winner, choice.by) == (winner, by)
+    length = 50 if pick else 8
+    assert report.merge is not None
+    assert set(report.merge.tasks) == {winner}
+    assert len(work_diff(place / "runs.db", report.run_id, "a").splitlines()) > length
+
+
+def test_a_candidate_that_fails_after_comments_is_no_longer_taken(repository: Repository, place: Path) -> None:
+    report = after_comments(repository, place, "exit 3", pick=None)
+    choice = report.results["a"].choice
+    assert choice is not None
+    assert (choice.winner, choice.by) == ("a:1", ChosenBy.RULE)
+    assert report.merge is not None
+    assert set(report.merge.tasks) == {"a:1"}
+
+
+def test_a_pick_that_fails_after_comments_is_asked_for_again(repository: Repository, place: Path) -> None:
+    report = after_comments(repository, place, "exit 3", pick=1)
+    assert not report.ok
+    assert report.results["a"].termination_reason == NOT_PICKED
+    assert "pick one of its candidates 2 (sh)" in str(report.results["a"].error)

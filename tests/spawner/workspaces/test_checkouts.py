@@ -49,8 +49,9 @@ def test_without_its_link_a_worktree_is_no_part_of_the_repository_around_it(
         lambda: workspaces.remove(worktree),
         lambda: workspaces.create("a", "HEAD"),
     ):
-        with pytest.raises(ForeignWorktreeError):
+        with pytest.raises(ForeignWorktreeError) as caught:
             use()
+        assert "Errno" not in str(caught.value)
     assert Forecaster(repository.git).look([worktree, other]) == []
     assert (outer.state()[0], outer("for-each-ref"), repository("for-each-ref")) == before
     assert (worktree.path / "new.py").exists()

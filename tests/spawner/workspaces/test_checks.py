@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,6 +40,15 @@ def test_the_exit_status_is_the_answer(
     assert check(repository("rev-parse", "main")) is answer
     assert [(each.status, each.changed) for each in check.reports] == [(status, ())]
     assert repository("worktree", "list").count("\n") == 0
+
+
+def test_the_seconds_of_a_command_are_its_own(tmp_path: Path) -> None:
+    def after() -> tuple[str, ...]:
+        time.sleep(0.5)
+        return ()
+
+    (ran,) = RUNNER.run(["true"], tmp_path, after=after)
+    assert ran.seconds < 0.5
 
 
 def test_a_check_that_hangs_ends_with_all_that_it_started(

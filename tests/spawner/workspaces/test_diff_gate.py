@@ -217,7 +217,7 @@ def test_an_approval_for_the_run_covers_its_rule_and_shape_and_no_other(reposito
     assert [each.approval for each in grants_of(run.journal)] == [by_task["a"].approval]
     revoke_grant(run.journal, by_task["a"].approval)
     assert grants_of(run.journal) == []
-    with pytest.raises(UnknownApprovalError):
+    with pytest.raises(UnknownApprovalError, match="is not approved for a whole run; `aur policies grants` lists"):
         revoke_grant(run.journal, by_task["a"].approval)
     with Journal(run.journal) as journal:
         assert verify(journal).problem is None
@@ -287,6 +287,25 @@ def test_a_file_that_becomes_a_link_has_the_link_as_its_line(repository: Reposit
     }
     assert (found["../app.py"].is_link, found["../app.py"].added) == (True, ((1, "../../outside"),))
     assert found["guide.md"].added == ((2, "more"),)
+
+
+def test_attributes_hide_no_line_of_a_text(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    hidden = "* -diff\n*.b binary\n*.u diff=unreadable\n"
+    files: dict[str, str | None] = {"own.b": "key\n", "a.u": "key", "app.py": None, ".gitattributes": hidden}
+    repository("config", "diff.unreadable.binary", "true")
+    (worktree.path / "picture.png").write_bytes(b"\x89PNG\0" + b"\n" * 20_000)
+    (worktree.path / "late.txt").write_bytes(b"key\n" * 2_500 + b"\0")  # as git itself looks at the beginning alone
+    commit = repository.commit(files, folder=worktree.path)
+    found = {each.path: each for each in read_diff(repository.git, worktree.base, commit, folder=".")}
+    assert {name: each.lines for name, each in found.items()} == {
+        ".gitattributes": 3, "own.b": 1, "a.u": 1, "app.py": 20, "picture.png": 0, "late.txt": 2_501,
+    }  # fmt: skip
+    assert found["own.b"].added == ((1, "key"),)
+    assert found["a.u"].added == ((1, "key"),)
+    assert len(found["late.txt"].added) == 2_501
+    assert found["picture.png"].added == ()
+    assert found["picture.png"].complete
 
 
 def test_a_file_that_is_too_large_is_said_to_be_unread(

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,12 @@ def test_what_stands_on_failing_work_is_left_out_with_it(repository: Repository,
     batch = merging.merge([bad, after])
     assert [(each.outcome, each.clashes_with) for each in batch.merged] == [("red", None), ("red", "bad")]
     assert merging.head == repository("rev-parse", "main")
+
+
+def test_a_resolution_that_is_no_merge_is_none(repository: Repository, workspaces: Workspaces) -> None:
+    works = [work(workspaces, name, lambda at, name=name: write(at, {name: "1\n"})) for name in "ab"]  # type: ignore[misc]
+    batch = queue(repository).merge([works[0], replace(works[1], resolution=works[0].commit)])
+    assert batch.is_complete
 
 
 def test_a_flaky_check_blames_nobody(repository: Repository, workspaces: Workspaces) -> None:

@@ -22,6 +22,7 @@ from aurora_spawner.control.steering import cancel_run, end_abandoned
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts, load_events, load_tasks
+from aurora_spawner.runs import attempt_watch
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.result import REVIEW_REFUSED, RunState
 from aurora_spawner.tasks.review import Remark, Reviewer, Verdict
@@ -170,10 +171,49 @@ def test_what_a_reviewer_changes_is_put_back_and_told(repository: Repository, pl
 
 
 @pytest.mark.parametrize(
+    "spoils", ["rm .git", "rm .git; git init -q", "echo gitdir: /tmp > .git", "ln -sf /tmp .git"]
+)
+def test_a_reviewer_that_breaks_the_worktree_does_not_break_the_task(
+    repository: Repository, place: Path, spoils: str
+) -> None:
+    report = run(
+        repository, place, {"t.1": HELLO, "t.2": f"{spoils}; echo spoilt > app.py\n{verdict()}", "t.3": verdict()}
+    )
+    assert report.ok, report.results["t"].error
+    assert repository("show", "main:hello.txt") == "hello"
+    assert "spoilt" not in repository("show", "main:app.py")
+    assert [each for each in report.notices if "its reviewer critic changed .git, app.py" in each]
+
+
+def test_a_reviewer_that_goes_on_without_a_repository_is_ended_and_asked_again(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt_watch, "_LOOK_S", 0.1)
+    report = run(repository, place, {"t.1": HELLO, "t.2": "rm .git; exec sleep 60", "t.3": verdict()})
+    assert report.ok, report.results["t"].error
+    assert report.results["t"].review is not None
+    assert report.results["t"].review.attempts == 2
+    endless = {"t.1": HELLO, **{f"t.{number}": "rm .git; exec sleep 60" for number in range(2, 9)}}
+    report = run(repository, place / "again", endless, check_rounds=1)
+    assert "was removed or moved while it ran" in str(report.results["t"].error)
+    assert max(prompts(place / "again")) == "t.3"
+
+
+def test_a_reviewer_that_removes_the_worktree_fails_the_task_and_has_ended(
+    repository: Repository, place: Path
+) -> None:
+    report = run(repository, place, {"t.1": HELLO, "t.2": f'rm -rf "$PWD"\n{verdict()}'})
+    result = report.results["t"]
+    assert result.state is TaskState.FAILED
+    assert "its work could not be reviewed: " in str(result.error)
+    assert repository("show", f"aurora/{report.run_id}/t:hello.txt") == "hello"
+
+
+@pytest.mark.parametrize(
     ("answer", "complaint"),
     [
         (verdict("send_back", {"reason": "x", "file": "no/such.py"}), "the work has no file 'no/such.py'"),
-        (verdict("send_back", {"reason": "x", "file": "hello.txt", "line": 9}), "hello.txt has 1 lines, not 9"),
+        (verdict("send_back", {"reason": "x", "file": "hello.txt", "line": 9}), "hello.txt has 1 line, not 9"),
     ],
     ids=["no such file", "no such line"],
 )

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from aurora_cli.output import note
-from aurora_cli.render.approvals import question_lines
+from aurora_cli.render.approvals import answer_line, question_lines
 from aurora_cli.user_prompts import next_line, turn_at_terminal
 from aurora_spawner.control.approvals import answer_approval, find_approval
 from aurora_spawner.errors import SpawnerError
@@ -84,9 +84,14 @@ class ApprovalPrompts:
 
     async def _answer(self, approval: str, *, approved: bool, always: bool) -> None:
         try:
-            await asyncio.to_thread(answer_approval, self._journal, approval, approved=approved, always=always)
+            report = await asyncio.to_thread(
+                answer_approval, self._journal, approval, approved=approved, always=always
+            )
         except SpawnerError as error:
             note(str(error))
+            return
+        if not report.first:  # else the run's own event tells
+            note(answer_line(report))
 
 
 async def _line_unless(settled: asyncio.Event) -> str | None:

@@ -75,6 +75,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
         errors.UnknownAgentError,
         errors.NotResumableError,
         errors.IncludeDirtyError,
+        errors.SearchByMeaningError,
     )
     exit_code = ExitCode.ENVIRONMENT
     if isinstance(error, refused):
@@ -115,8 +116,10 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
+        AgentAnswersError,
         GraphError,
         NoShapeError,
+        NotPickableError,
         NoWorkError,
         PreparationError,
         PriceFileError,
@@ -139,7 +142,9 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     )
     wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError, NoWorkError, UnknownApprovalError, NoShapeError)
     return (
+        ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
+        ((AgentAnswersError,), ExitCode.REFUSED, "answer it from a terminal of your own"),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
         ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur process is writing there; try again later"),

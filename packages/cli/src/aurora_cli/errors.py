@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "AgentAnswersError",
     "CliError",
     "CommentsKeptError",
     "CoordinatorLostError",
@@ -31,16 +30,6 @@ class CliError(Exception):
 
     exit_code = ExitCode.ENVIRONMENT
     hint = ""
-
-
-class AgentAnswersError(CliError):
-    """An agent tries to answer a question that is for the user."""
-
-    exit_code = ExitCode.REFUSED
-
-    def __init__(self, approval: str) -> None:
-        super().__init__(f"question {approval} is for the user, and this process belongs to an agent")
-        self.hint = "answer it from a terminal of your own"
 
 
 class MissingPathError(CliError):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from aurora_cli.output import note
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
-__all__ = ["ask_about_held_tasks", "is_interactive", "next_line", "turn_at_terminal"]
+__all__ = ["Display", "ask_about_held_tasks", "giving_way", "is_interactive", "next_line", "turn_at_terminal"]
 
 _QUESTION: Final = "c = continue, s = skip the rest, l = leave it held?"
 _ANSWERS: Final[Mapping[str, bool | None]] = {
@@ -44,16 +44,45 @@ async def ask_about_held_tasks(reason: str) -> bool | None:
         return None
 
 
+class Display(Protocol):
+    """Something on the terminal that is redrawn all the time."""
+
+    def give_way(self) -> None:
+        """Disappears until `come_back`: a question has the terminal."""
+        ...
+
+    def come_back(self) -> None:
+        """Shows itself again."""
+        ...
+
+
+_DISPLAYS: Final[list[Display]] = []
 _TURNS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 
 
 @asynccontextmanager
 async def turn_at_terminal() -> AsyncIterator[None]:
-    """Lets one question at a time have the terminal: an event loop has one reader of it."""
+    """Lets one question at a time have the terminal, without displays: an event loop has one reader of it."""
     import asyncio
 
     async with _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        for display in _DISPLAYS:
+            display.give_way()
+        try:
+            yield
+        finally:
+            for display in _DISPLAYS:
+                display.come_back()
+
+
+@contextmanager
+def giving_way(display: Display) -> Iterator[None]:
+    """Lets questions at the terminal have it without a display, while the block runs."""
+    _DISPLAYS.append(display)
+    try:
         yield
+    finally:
+        _DISPLAYS.remove(display)
 
 
 async def next_line() -> str:

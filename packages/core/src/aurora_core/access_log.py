@@ -10,11 +10,11 @@ from aurora_core.activation import ActivationInputs, activation_score, decay_of,
 from aurora_core.index.graph import read_graph
 from aurora_core.store.accesses import last_symbols, read_histories, record_accesses, symbol_of
 from aurora_core.store.database import BUSY_TIMEOUT_S, generation, is_read_only, transaction
-from aurora_core.store.files import described_chunks, file_ids
+from aurora_core.store.files import file_ids
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from aurora_core.activation import ActivationSettings
     from aurora_core.index.graph import FileGraph
@@ -48,9 +48,10 @@ class AccessLog:
         self._pending: list[_Pending] = []
         self._graph: tuple[int, FileGraph] | None = None
 
-    def activations(self, numbers: Sequence[int], query_terms: Collection[str], now: float) -> dict[int, float]:
-        """Returns the activation of the chunks that still exist, as a share, by chunk id."""
-        chunks = described_chunks(self._connection, numbers)
+    def activations(
+        self, chunks: Mapping[int, DescribedChunk], query_terms: Collection[str], now: float
+    ) -> dict[int, float]:
+        """Returns the activation of chunks as a share, by chunk id."""
         histories = read_histories(self._connection, {symbol_of(c.file, c.name) for c in chunks.values()})
         spread = self._spreading(now)
         if not histories and not spread:

@@ -62,7 +62,7 @@ class HitSearch:
         cosines = self.semantic.cosines(query, lexical, SEMANTIC_CANDIDATES) if self.semantic else {}
         candidates = list(dict.fromkeys([*lexical, *cosines]))
         described = described_chunks(self.connection, candidates)
-        activations = self.access_log.activations(candidates, terms(query), now)
+        activations = self.access_log.activations(described, terms(query), now)
         closeness = Closeness(
             cosines=cosines,
             names=self._names(query, described),

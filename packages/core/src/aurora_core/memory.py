@@ -6,15 +6,14 @@ import re
 import time
 from collections import Counter
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path, PurePosixPath
-from threading import Event
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
 from aurora_core.access_log import AccessLog
 from aurora_core.activation import PRESETS, ActivationPreset
+from aurora_core.async_calls import AsyncCalls
 from aurora_core.chunking import ChunkKind
-from aurora_core.errors import ProjectError, StoreError
+from aurora_core.errors import ProjectError
 from aurora_core.freshness import Freshness, State
 from aurora_core.hit_search import WITHOUT_REASONING, HitSearch
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
@@ -22,7 +21,6 @@ from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
-from aurora_core.references import calling, having, mentioning
 from aurora_core.search import Rarity, Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending, word_counts
 from aurora_core.store.accesses import restore_accesses, symbol_of
@@ -47,18 +45,16 @@ from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoni
 from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.store.vectors import encoded, use_model
 from aurora_core.symbols import defined, of_file
+from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
 
     from aurora_core.report import IndexProgress, IndexReport
     from aurora_core.semantic import Embedder, Vocabulary
 
 __all__ = ["Memory"]
-
-_Answer = TypeVar("_Answer")
 
 QUERY_CHARS: Final = 100_000
 """The part of a query that counts, from its start: each word of it costs time."""
@@ -69,7 +65,7 @@ RECORDED_HITS: Final = 1
 MAX_FILE_CHUNKS: Final = 1_000_000
 
 
-class Memory:
+class Memory(AsyncCalls):
     """A project's memory. Use it in a `with` statement, from one thread at a time.
 
     Other processes may read and index the same memory at the same time; each sees complete changes only.
@@ -87,7 +83,7 @@ class Memory:
     ) -> None:
         self._project = project
         self._exclude = tuple(exclude)
-        self._database = database or project.memory_db
+        super().__init__(database or project.memory_db)
         self._connection = connect(self._database, read_only=read_only)
         self._searcher = Searcher(self._connection)
         self._access_log = AccessLog(self._connection, PRESETS[activation])
@@ -101,8 +97,6 @@ class Memory:
             activation_weight=PRESETS[activation].weight,
         )
         self._encoder: Encoder | None = None
-        self._closing = Event()
-        self._executor: ThreadPoolExecutor | None = None
 
     @classmethod
     def open(
@@ -186,9 +180,7 @@ class Memory:
         files.
         """
         with translating_errors(self._database), closing(self._connection):
-            self._closing.set()
-            if self._executor is not None:
-                self._executor.shutdown(cancel_futures=True)
+            self._end_calls()
             self._access_log.flush()
             self._stop_encoding()
 
@@ -362,28 +354,38 @@ class Memory:
         with reading(self._connection, self._database):
             return file_note(self._connection, file)
 
-    def callers(self, name: str, limit: int = 10) -> list[Reference]:
-        """Returns the lines that call a symbol, named as in `definitions`: certain calls, then doubtful ones."""
+    def callers(self, name: str, limit: int = 10, *, tests: bool | None = None) -> list[Reference]:
+        """Returns the lines that call a symbol, named as in `definitions`: certain calls, then doubtful ones.
+
+        Args:
+            tests: True for lines of tests alone, False for others alone; by default those of tests come last.
+        """
+        from aurora_core.references import calling  # a search does not pay for it
 
         def ask(count: int) -> list[Reference]:
             with reading(self._connection, self._database):
-                return calling(self._connection, self._searcher, name, count)
+                return calling(self._connection, self._searcher, name, count, tests=tests)
 
         return self._freshness.checked(ask, limit)
 
-    def mentions(self, name: str, limit: int = 10) -> list[Reference]:
-        """Returns the lines of code that mention a name (its last component), in index order, without comments."""
+    def mentions(self, name: str, limit: int = 10, *, tests: bool | None = None) -> list[Reference]:
+        """Returns the lines of code that mention a name (its last component), without comments, in index order.
+
+        Args:
+            tests: True for lines of tests alone, False for others alone; by default those of tests come last.
+        """
+        from aurora_core.references import mentioning  # a search does not pay for it
 
         def ask(count: int) -> list[Reference]:
             with reading(self._connection, self._database):
-                return mentioning(self._connection, self._searcher, name, count)
+                return mentioning(self._connection, self._searcher, name, count, tests=tests)
 
         return self._freshness.checked(ask, limit)
 
-    def files_with(self, word: str) -> list[str]:
-        """Returns the files of code that have a word anywhere, comments and strings included."""
+    def files_with(self, words: str) -> list[str]:
+        """Returns the files of code that have all words in one place, comments and strings included; tests last."""
         with reading(self._connection, self._database):
-            return having(self._connection, self._searcher, word)
+            return self._searcher.files_with(terms(words))
 
     def files(self) -> list[str]:
         """Returns the paths of the files in the memory, from the root, in alphabetical order."""
@@ -468,55 +470,6 @@ class Memory:
             last_indexed_at=last,
             left_out=left_out,
         )
-
-    async def aindex(self, path: Path | str | None = None) -> IndexReport:
-        """Runs `index` in a thread; asynchronous calls of one memory wait for each other.
-
-        If it is cancelled, or the memory is closed, it stops after its batch of files; what is indexed stays.
-        """
-        cancelled = Event()
-
-        def stop_if_asked(_: IndexProgress) -> None:
-            from concurrent.futures import CancelledError
-
-            if cancelled.is_set() or self._closing.is_set():
-                raise CancelledError
-
-        try:
-            return await self._in_thread(partial(self.index, path, on_progress=stop_if_asked))
-        finally:
-            cancelled.set()
-
-    async def asearch(
-        self,
-        query: str,
-        limit: int = 10,
-        *,
-        kinds: Collection[ChunkKind | str] | None = None,
-        min_score: float = 0.0,
-        record: bool = True,
-    ) -> list[Hit]:
-        """Runs `search` in a thread; asynchronous calls of one memory wait for each other."""
-        return await self._in_thread(
-            partial(self.search, query, limit, kinds=kinds, min_score=min_score, record=record)
-        )
-
-    async def asearch_files(self, query: str, limit: int = 10) -> list[FileHit]:
-        """Runs `search_files` in a thread; asynchronous calls of one memory wait for each other."""
-        return await self._in_thread(partial(self.search_files, query, limit))
-
-    async def _in_thread(self, call: Callable[[], _Answer]) -> _Answer:
-        # A search is some twenty statements with numpy work between them. One change of threads for all of them is
-        # faster than one for each statement, as an asynchronous driver makes it. Its only thread is the memory's own,
-        # so that calls wait without holding a thread of the loop's pool, and `close` can wait for the one that runs.
-        from asyncio import get_running_loop  # start-up does not pay for these
-        from concurrent.futures import ThreadPoolExecutor
-
-        if self._closing.is_set():
-            raise StoreError(self._database, "the memory is closed; open it again")
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aurora-memory")
-        return await get_running_loop().run_in_executor(self._executor, call)
 
 
 def _ignore(progress: IndexProgress) -> None:

@@ -7,15 +7,18 @@ receiver of a call and the class around it decide; where they say nothing, the r
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.chunking import ChunkKind, SymbolType
-from aurora_core.chunking.chunk import DEFINING
+from aurora_core.chunking import SymbolType
+from aurora_core.chunking.chunk import DEFINING, MAX_LINES
 from aurora_core.code_text import code_lines
 from aurora_core.hits import Reference
 from aurora_core.imports import imports_name, reaches
-from aurora_core.store.files import chunks_by_id, chunks_named, described_chunks, file_text
+from aurora_core.store.files import chunks_by_id, chunks_named, file_text, symbol_key
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
     from aurora_core.search import Searcher
     from aurora_core.store.files import StoredChunk
 
-__all__ = ["calling", "having", "mentioning"]
+__all__ = ["calling", "mentioning"]
 
+# So many chunks with a name are read; a name that more of them have says little by itself.
 MAX_CHUNKS: Final = 400
 # A method's name at least this long, or with an underscore, is hardly defined twice by chance.
 DISTINCTIVE: Final = 12
@@ -35,72 +39,72 @@ _OWN: Final = frozenset({"self", "cls", "this", "super", "super()", "@"})
 _IMPLICIT_THIS: Final = frozenset(
     [".java", ".cs", ".kt", ".swift", ".scala", ".groovy", ".cpp", ".cc", ".cxx", ".hpp", ".dart", ".rb", ".php"]
 )
+# In these languages no block follows a call: `send(x) {` is a method of an object, which the index may not know.
+_NO_BLOCKS: Final = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte", ".astro")
 _RECEIVER: Final = r"(?P<receiver>(?:[\w$]+(?:\(\))?\s?(?:\?\.|\.|->|::)\s?)*)"
 
 
-def having(connection: sqlite3.Connection, searcher: Searcher, word: str) -> list[str]:
-    """Returns the files of code that have a word anywhere, comments and strings included, in index order."""
-    wanted = terms(word)
-    ids = searcher.containing(wanted[-1])[:MAX_CHUNKS] if wanted else []
-    described = described_chunks(connection, ids).values()
-    return list(dict.fromkeys(chunk.file for chunk in described if chunk.kind is ChunkKind.CODE))
-
-
-def mentioning(connection: sqlite3.Connection, searcher: Searcher, name: str, limit: int) -> list[Reference]:
-    """Returns the lines of code that mention a name as a whole word, in index order; comments and strings do not."""
-    word = re.compile(rf"(?<![\w$]){re.escape(name.rpartition('.')[2])}(?![\w$])")
-    found = [
+def mentioning(
+    connection: sqlite3.Connection, searcher: Searcher, name: str, limit: int, *, tests: bool | None = None
+) -> list[Reference]:
+    """Returns the lines of code that mention a name as a whole word, tests last; comments and strings do not."""
+    short = name.rpartition(".")[2]
+    word = re.compile(rf"(?<![\w$]){re.escape(short)}(?![\w$])")
+    found = (
         Reference(file=chunk.file, line=chunk.line_start + row, name=chunk.name, text=line.strip())
-        for chunk, row, line, code in _rows(connection, searcher, name)
+        for chunk, row, line, code in _rows(connection, searcher, short, tests=tests)
         if word.search(code)
-    ]
-    return found[:limit]
+    )
+    return list(islice(found, limit))
 
 
-def calling(connection: sqlite3.Connection, searcher: Searcher, name: str, limit: int) -> list[Reference]:
+def calling(
+    connection: sqlite3.Connection, searcher: Searcher, name: str, limit: int, *, tests: bool | None = None
+) -> list[Reference]:
     """Returns the lines that call a symbol, given by its last component or its qualified name: certain calls first.
 
     Lines that certainly call something else of that name are left out.
     """
     short = name.rpartition(".")[2]
     calls = re.compile(rf"(?<![\w$.]){_RECEIVER}(?<![\w$]){re.escape(short)}\s*(?:<[^<>()]*>\s*)?\(")
-    defines = re.compile(
-        rf"\b(?:def|class|func|fn|fun|function)\s+(?:\([^)]{{0,200}}\)\s*)?{re.escape(short)}\b"
-        rf"|^\s*(?:(?:static|async|public|private|protected|override)\s+)*\*?{re.escape(short)}\s*\([^;]*\)\s*\{{"
-    )
     resolver = _Resolver(connection, name)
     certain: list[Reference] = []
     doubtful: list[Reference] = []
-    for chunk, row, line, code in _rows(connection, searcher, short):
-        call = calls.search(code)
-        if call is None or defines.search(code):
+    for chunk, row, line, code in _rows(connection, searcher, short, tests=tests):
+        number = chunk.line_start + row
+        if resolver.defines(chunk.file, number, code):
             continue
-        sure = resolver.verdict(chunk, chunk.line_start + row, call, code)
+        verdicts = [resolver.verdict(chunk, number, call, code) for call in calls.finditer(code)]
+        sure = True if True in verdicts else False if False in verdicts else None
         if sure is not None:
-            reference = Reference(
-                file=chunk.file, line=chunk.line_start + row, name=chunk.name, text=line.strip(), certain=sure
-            )
+            reference = Reference(file=chunk.file, line=number, name=chunk.name, text=line.strip(), certain=sure)
             (certain if sure else doubtful).append(reference)
     return [*certain, *doubtful][:limit]
 
 
 def _rows(
-    connection: sqlite3.Connection, searcher: Searcher, name: str
+    connection: sqlite3.Connection, searcher: Searcher, short: str, *, tests: bool | None
 ) -> Iterator[tuple[StoredChunk, int, str, str]]:
     """Yields chunk, row in the chunk, line, and the line's code, for the chunks of code that have a name."""
-    wanted = terms(name.rpartition(".")[2])
-    ids = searcher.containing(wanted[-1])[:MAX_CHUNKS] if wanted else []
-    short = name.rpartition(".")[2]
     code: dict[str, Sequence[str]] = {}
-    for chunk in chunks_by_id(connection, ids).values():
-        if chunk.kind is not ChunkKind.CODE or short not in chunk.content:
-            continue
+    for chunk in islice(_naming(connection, searcher, short, tests=tests), MAX_CHUNKS):
         if chunk.file not in code:
             code[chunk.file] = code_lines(file_text(connection, chunk.file) or "", chunk.file)
         for row, line in enumerate(chunk.content.split("\n")):
             at = chunk.line_start + row - 1
             if short in line and at < len(code[chunk.file]):
                 yield chunk, row, line, code[chunk.file][at]
+
+
+def _naming(
+    connection: sqlite3.Connection, searcher: Searcher, short: str, *, tests: bool | None
+) -> Iterator[StoredChunk]:
+    """Yields the chunks of code that have a name as it is written; the index knows only its stem."""
+    ids = searcher.code_with(terms(short), tests=tests)
+    for first in range(0, len(ids), MAX_CHUNKS):
+        some = ids[first : first + MAX_CHUNKS]
+        chunks = chunks_by_id(connection, some)
+        yield from (chunks[number] for number in some if number in chunks and short in chunks[number].content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +122,55 @@ class _Resolver:
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
-        self._texts: dict[str, str] = {}
         self._short = name.rpartition(".")[2]
         every = [c for c in chunks_named(connection, self._short).values() if c.symbol_type in DEFINING]
         self._targets = [_target(c) for c in every if c.name == name or c.name.endswith(f".{name}")]
         self._owners = {t.owner for t in map(_target, every)}
         self._defined_in = {c.file for c in every}
+        # A file may have hundreds of calls, and is read for each receiver once.
+        self._text = cache(self._read)
+        self._types = cache(self._types_in)
+        self._extends = cache(self._extends_in)
+        self._names_owner = cache(self._names_owner_in)
+        self._definition_lines = self._lines_that_define(every)
+        short = re.escape(self._short)
+        # The index knows no definition that is inside of a function.
+        self._defines = re.compile(rf"\b(?:def|class|func|fn|fun|function)\s+(?:\([^)]{{0,200}}\)\s*)?{short}(?!\w)")
+        self._member = re.compile(
+            rf"^\s*(?:(?:static|async|public|private|protected|override|get|set)\s+)*\*?{short}\s*"
+            r"\((?:[^()]|\([^()]*\))*+\)\s*(?::[^={};]*)?\{"
+        )
+
+    def _lines_that_define(self, chunks: Sequence[StoredChunk]) -> frozenset[tuple[str, int]]:
+        """Returns file and line of each definition: the first line of its code that has the name."""
+        pieces: dict[object, list[StoredChunk]] = defaultdict(list)
+        for chunk in chunks:
+            pieces[symbol_key(chunk)].append(chunk)
+        whole = [
+            chunk
+            for same in pieces.values()
+            for before, chunk in pairwise([None, *same])
+            if chunk is not None and not (before is not None and _continues(before, chunk))
+        ]
+        word = re.compile(rf"(?<![\w$]){re.escape(self._short)}(?![\w$])")
+        found: set[tuple[str, int]] = set()
+        for chunk in whole:
+            lines = code_lines(self._text(chunk.file), chunk.file)[chunk.line_start - 1 : chunk.line_end]
+            row = next((row for row, line in enumerate(lines) if word.search(line)), None)
+            if row is not None:
+                found.add((chunk.file, chunk.line_start + row))
+        return frozenset(found)
+
+    def defines(self, file: str, line: int, code: str) -> bool:
+        """Returns True if a line defines the name instead of calling it."""
+        if (file, line) in self._definition_lines or self._defines.search(code):
+            return True
+        return file.endswith(_NO_BLOCKS) and self._member.search(code) is not None
 
     def verdict(self, chunk: StoredChunk, line: int, call: re.Match[str], code: str) -> bool | None:
         """Returns True for a certain call, False for a doubtful one, None for a call of something else."""
         if not self._targets:
-            return True
+            return not self._defined_in
         dotted = code[: call.start(0)].rstrip().endswith((".", "->", "::")) or bool(call.group("receiver"))
         receiver = re.sub(r"\s|\?", "", call.group("receiver")).rstrip(".->:")
         answers = [self._calls(target, chunk, line, receiver, dotted=dotted) for target in self._targets]
@@ -165,13 +207,12 @@ class _Resolver:
             return self._calls_own(target, chunk, inside, receiver)
         owner = target.owner.rpartition(".")[2]
         last = receiver.rpartition(".")[2]
-        text = self._text(chunk.file)
-        types = {owner} if last == owner else _types_of(text, last) if last else set()
+        types = {owner} if last == owner else self._types(chunk.file, last) if last else set()
         if types:
-            return True if any(each == owner or _extends(text, each, owner) for each in types) else None
+            return True if any(each == owner or self._extends(chunk.file, each, owner) for each in types) else None
         if len(self._owners) == 1 and ("_" in self._short.strip("_") or len(self._short) >= DISTINCTIVE):
             return True
-        known = chunk.file == target.file or re.search(rf"\b{re.escape(owner)}\b", self._code(chunk.file)) is not None
+        known = chunk.file == target.file or self._names_owner(chunk.file, owner)
         return False if known or _abbreviates(last, owner) else None
 
     def _calls_own(self, target: _Target, chunk: StoredChunk, inside: str, receiver: str) -> bool | None:
@@ -182,15 +223,25 @@ class _Resolver:
             if inside in self._owners:
                 return None
         parent = target.owner.rpartition(".")[2]
-        return True if _extends(self._text(chunk.file), inside.rpartition(".")[2], parent) else None
+        return True if self._extends(chunk.file, inside.rpartition(".")[2], parent) else None
 
-    def _code(self, file: str) -> str:
-        return "\n".join(code_lines(self._text(file), file))
+    def _read(self, file: str) -> str:
+        return file_text(self._connection, file) or ""
 
-    def _text(self, file: str) -> str:
-        if file not in self._texts:
-            self._texts[file] = file_text(self._connection, file) or ""
-        return self._texts[file]
+    def _types_in(self, file: str, variable: str) -> set[str]:
+        return _types_of(self._text(file), variable)
+
+    def _extends_in(self, file: str, name: str, parent: str) -> bool:
+        return _extends(self._text(file), name, parent)
+
+    def _names_owner_in(self, file: str, owner: str) -> bool:
+        word = re.compile(rf"\b{re.escape(owner)}\b")
+        return any(word.search(line) for line in code_lines(self._text(file), file))
+
+
+def _continues(before: StoredChunk, chunk: StoredChunk) -> bool:
+    """Returns True for the next piece of a definition that is too long for one chunk."""
+    return chunk.line_start == before.line_end + 1 and before.line_end - before.line_start + 1 == MAX_LINES
 
 
 def _target(chunk: StoredChunk) -> _Target:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -45,6 +46,8 @@ __all__ = ["Rarity", "Searcher"]
 
 # Of a chunk's score, how much the standing of its whole file counts.
 FILE_WEIGHT: Final = 0.2
+# Each code-like word of a query is looked up.
+MAX_SYMBOLS: Final = 1_000
 # "test" alone says nothing: many projects are about testing, and most issues mention a test.
 _ASKS_FOR_TESTS: Final = re.compile(
     r"\b(?:add|fix|update|write|flaky|failing|which|what|missing|find|show)\s+(?:\w+\s+)?tests?\b"
@@ -142,11 +145,13 @@ class _Matches:
         chunks: (n,) positions in the arrays, ascending.
         files: (n,) positions of their files.
         terms: the query's most informative terms.
+        weights: of all terms of the query.
     """
 
     chunks: NDArray[np.int64]
     files: NDArray[np.int64]
     terms: Sequence[_Term]
+    weights: Mapping[str, float]
 
 
 class Searcher:
@@ -220,6 +225,7 @@ class Searcher:
                 _term(weights[term] * idfs[term], local[at], [p for _, p in postings[term]])
                 for term, at in zip(chosen, places, strict=True)
             ],
+            weights=weights,
         )
 
     def _file_scores(
@@ -231,7 +237,7 @@ class Searcher:
         parts = FileParts(
             ranked=ranked,
             best=best_of(_chunk_scores(arrays, matches, SINGLE), matches.files, count),
-            history=self._history(arrays, query),
+            history=self._history(arrays, matches.weights),
             recency=arrays.recency,
             symbol=self._symbols(arrays, query),
             path=arrays.names.mentioned(query),
@@ -239,9 +245,9 @@ class Searcher:
         worth = (ranked > 0) | (parts.history > 0) | (parts.path > 0)
         return np.where(worth, combined(parts, weights), np.float32(0))
 
-    def _history(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
+    def _history(self, arrays: _Chunks, weights: Mapping[str, float]) -> NDArray[np.float32]:
         total = np.zeros(len(arrays.paths), dtype=np.float32)
-        for path, score in neighbours(self._connection, query, arrays.commits).items():
+        for path, score in neighbours(self._connection, weights, arrays.commits).items():
             if path in arrays.places:
                 total[arrays.places[path]] = score
         return total
@@ -249,7 +255,7 @@ class Searcher:
     def _symbols(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
         """Returns Σ 1/√(number of files that define it) over the code-like words of the query, by file."""
         total = np.zeros(len(arrays.paths), dtype=np.float32)
-        for word in set(_CODE_LIKE.findall(query)):
+        for word in islice(dict.fromkeys(_CODE_LIKE.findall(query)), MAX_SYMBOLS):
             rows = self._connection.execute(
                 "SELECT DISTINCT path FROM chunks JOIN files ON files.id = file_id WHERE short_name = ?", (word,)
             ).fetchall()
@@ -257,10 +263,40 @@ class Searcher:
                 total[arrays.places[path]] += len(rows) ** -0.5
         return total
 
-    def containing(self, term: str) -> list[int]:
-        """Returns the ids of the project's chunks that have a term, ascending; earlier answers are left out."""
+    def code_with(self, wanted: Collection[str], *, tests: bool | None = None) -> list[int]:
+        """Returns the ids of the chunks of code that have all terms: those outside of tests first, each ascending.
+
+        Args:
+            tests: True for the chunks of tests alone, False for the others alone.
+        """
         arrays = self._current()
-        return sorted(arrays.ids[self._having(arrays, term)].tolist())
+        at = self._code_with(arrays, wanted)
+        of_tests = arrays.tests[arrays.files[at]]
+        if tests is not None:
+            at, of_tests = at[of_tests == tests], of_tests[of_tests == tests]
+        ids = arrays.ids[at]
+        found: list[int] = ids[np.lexsort((ids, of_tests))].tolist()
+        return found
+
+    def files_with(self, wanted: Collection[str]) -> list[str]:
+        """Returns the files of code with a chunk that has all terms: tests last, each in index order."""
+        arrays = self._current()
+        places = np.unique(arrays.files[self._code_with(arrays, wanted)])
+        ordered = places[np.argsort(arrays.tests[places], kind="stable")]
+        return [arrays.paths[place] for place in ordered]
+
+    def _code_with(self, arrays: _Chunks, wanted: Collection[str]) -> NDArray[np.int64]:
+        """Returns the positions of the living chunks of code that have all terms, ascending; none without terms."""
+        found: NDArray[np.int64] | None = None
+        for term in dict.fromkeys(wanted):
+            having = self._having(arrays, term)
+            found = having if found is None else np.intersect1d(found, having)
+            if not len(found):
+                break
+        if found is None or not len(found):
+            return np.zeros(0, dtype=np.int64)
+        code: NDArray[np.int64] = found[arrays.kinds[found] == KINDS[ChunkKind.CODE]]
+        return code
 
     def _having(self, arrays: _Chunks, term: str) -> NDArray[np.int64]:
         """Returns the positions of the living chunks that have a term and are no earlier answers."""

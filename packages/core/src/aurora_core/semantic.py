@@ -17,7 +17,7 @@ import numpy as np
 from aurora_core.errors import EmbedderError, StoreError
 from aurora_core.store.database import connect, transaction, translating_sqlite_errors
 from aurora_core.store.files import chunks_by_id
-from aurora_core.store.vectors import put_vectors, read_vectors, use_model, without_vector
+from aurora_core.store.vectors import put_vectors, read_vectors, use_model, vectors_model, without_vector
 from aurora_core.tokens import words
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def encode_pending(
     stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Encodes the chunks without a vector of this model, one batch a transaction; returns their number.
+    """Encodes the chunks without a vector of this model, one batch a transaction; returns the number encoded.
+
+    It ends early if another process begins with another model meanwhile: the vectors of two models never mix.
 
     Args:
         stop: called before each batch; encoding ends if it returns True.
@@ -140,6 +142,8 @@ def encode_pending(
         if texts:
             vectors = _unit(embedder.encode(texts))
             with transaction(connection):
+                if vectors_model(connection) != embedder.name:
+                    return done
                 put_vectors(connection, list(chunks), vectors)
         done = min(done + BATCH, len(pending))
         if on_progress is not None:

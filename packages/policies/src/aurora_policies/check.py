@@ -27,7 +27,7 @@ from aurora_policies.shell.walk import Shell
 from aurora_policies.shell.words import Word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from aurora_policies.schema import CommandRule
 
@@ -52,7 +52,11 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
     cwd = operation.cwd or workspace
     repository = repository or read_repository(workspace)
     around = Surroundings(
-        places=Places(workspace=posixpath.normpath(workspace), home=str(operation.home or _home())),
+        places=Places(
+            workspace=posixpath.normpath(workspace),
+            home=str(operation.home or _home()),
+            controls=tuple(map(posixpath.normpath, operation.controls)),
+        ),
         protected=_patterns(policies.safety.protected_paths),
         repository=repository,
         branches=ProtectedBranches(patterns=policies.safety.protected_branches, default=repository.default_branch),
@@ -64,7 +68,7 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
     if operation.type is OperationType.COMMAND:
         _run(judge, shell, operation.command)
     else:
-        _change(judge, shell, operation, policies)
+        _within_bounds(judge, lambda: _change(judge, shell, operation, policies))
     return _strictest(_all_effects(judge, policies), policies)
 
 
@@ -99,26 +103,28 @@ def _commands_of(command: str) -> list[tuple[str, ...]]:
 
 
 def _run(judge: Judge, shell: Shell, command: str) -> None:
+    _within_bounds(judge, lambda: shell.run_text(_known_text(command)))
+
+
+def _known_text(given: str) -> str:
+    """Returns a text in which characters that no name has, or that the analysis uses as marks, stand for anything."""
+    return _NOT_TEXT.sub("\ue000", given)
+
+
+def _within_bounds(judge: Judge, analysis: Callable[[], object]) -> None:
+    """Runs an analysis; if it ends early, the operation is undecided."""
     try:
-        # Characters that the analysis uses as marks have no place in a command; they stand for anything.
-        shell.run_text(_NOT_TEXT.sub("\ue000", command))
+        analysis()
     except (TooComplex, RecursionError):
         judge.undecided("it is too long or too deeply nested to be checked")
     except Exception:  # noqa: BLE001
         # A defect of the analysis must neither let a command pass nor end the run that asks.
-        _LOG.exception("the analysis of a command failed")
+        _LOG.exception("the analysis of an operation failed")
         judge.undecided(ANALYSIS_FAILED)
 
 
 def _change(judge: Judge, shell: Shell, operation: Operation, policies: Policies) -> None:
     files = operation.files or ((operation.target,) if operation.target else ())
-    words = [Word(file) for file in files]
-    if operation.type is OperationType.DELETE:
-        call = Call(name="delete", words=(), path=Word("delete"), input=EMPTY, variables={}, shell=shell, judge=judge)
-        delete(call, words)
-    for word in words if operation.type is not OperationType.DELETE else ():
-        judge.writes(word, shell, "writes")
-        _outside(judge, shell, word)
     limits = policies.safety
     if len(set(files)) > limits.max_files_modified:
         judge.prompt(
@@ -132,6 +138,13 @@ def _change(judge: Judge, shell: Shell, operation: Operation, policies: Policies
             f"changes {operation.lines_changed} lines, more than {limits.max_lines_changed}",
             "Change less at a time, or ask the user.",
         )
+    words = [Word(_known_text(file)) for file in files]
+    if operation.type is OperationType.DELETE:
+        call = Call(name="delete", words=(), path=Word("delete"), input=EMPTY, variables={}, shell=shell, judge=judge)
+        delete(call, words)
+    for word in words if operation.type is not OperationType.DELETE else ():
+        judge.writes(word, shell, "writes")
+        _outside(judge, shell, word)
 
 
 def _outside(judge: Judge, shell: Shell, word: Word) -> None:

@@ -88,7 +88,7 @@ def _deletions(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Fin
     rule = policies.destructive.file_delete
     deleted = [each.path for each in files if each.kind == "D"]
     if len(deleted) > rule.max_files and rule.action is not Action.ALLOW:
-        reason = f"deletes {len(deleted)} files, more than {rule.max_files}"
+        reason = f"deletes {_counted(len(deleted), 'file')}, more than {rule.max_files}"
         shape = f"tasks that delete more than {rule.max_files} files"
         yield Finding(rule=Rule.FILE_DELETE, action=rule.action, subject=_names(deleted), reason=reason, shape=shape)
 
@@ -147,12 +147,12 @@ def _secrets(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Findi
 def _size(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
     limits, paths = policies.safety, [each.path for each in files]
     if len(files) > limits.max_files_modified:
-        reason = f"changes {len(files)} files, more than {limits.max_files_modified}"
+        reason = f"changes {_counted(len(files), 'file')}, more than {limits.max_files_modified}"
         shape = f"tasks that change more than {limits.max_files_modified} files"
         yield _prompt(Rule.MAX_FILES_MODIFIED, paths, reason, shape)
     lines = sum(each.lines for each in files)
     if lines > limits.max_lines_changed:
-        reason = f"changes {lines} lines, more than {limits.max_lines_changed}"
+        reason = f"changes {_counted(lines, 'line')}, more than {limits.max_lines_changed}"
         shape = f"tasks that change more than {limits.max_lines_changed} lines"
         yield _prompt(Rule.MAX_LINES_CHANGED, paths, reason, shape)
 
@@ -179,7 +179,7 @@ def _scope(files: Sequence[ChangedFile], policies: Policies, planned: Sequence[s
     expected = max(len(planned), len(files) - len(beyond))
     factor = policies.anomalies.scope_multiplier
     if len(files) > expected * factor:
-        reason = f"changes {len(files)} files, more than {factor:g} times the {expected} that it declares"
+        reason = f"changes {_counted(len(files), 'file')}, more than {factor:g} times the {expected} that it declares"
         yield _prompt(
             Rule.SCOPE, beyond, reason, f"tasks that change more than {factor:g} times the files that they declare"
         )
@@ -191,6 +191,10 @@ def _is_planned(path: str, planned: Sequence[str]) -> bool:
 
 def _prompt(rule: Rule, paths: Sequence[str], reason: str, shape: str = "") -> Finding:
     return Finding(rule=rule, action=Action.PROMPT, subject=_names(paths), reason=reason, shape=shape)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _names(paths: Sequence[str]) -> str:

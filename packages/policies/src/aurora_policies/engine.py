@@ -14,7 +14,7 @@ from aurora_policies.load import load_policies
 from aurora_policies.merge import judge_merge
 from aurora_policies.repository import read_repository
 from aurora_policies.schema import Caps, Policies
-from aurora_policies.strictness import Loosening, for_agent, loosenings, tightened
+from aurora_policies.strictness import Loosening, beside, for_agent, loosenings, tightened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -51,10 +51,12 @@ class PoliciesEngine:
 
     Attributes:
         source: the file; None if the defaults are in force.
+        user_source: the file of the user's own policies that hold too; None if there is none.
     """
 
     policies: Policies
     source: Path | None
+    user_source: Path | None = None
 
     @classmethod
     def load(cls, path: Path | None) -> PoliciesEngine:
@@ -93,6 +95,12 @@ class PoliciesEngine:
         return judge_merge(
             target, [self.policies, *(for_agent(self.policies, each) for each in agents)], default_branch=default
         )
+
+    def beside(self, users: PoliciesEngine | None) -> PoliciesEngine:
+        """Returns these policies with the user's own for all projects, where these are stricter."""
+        if users is None:
+            return self
+        return replace(self, policies=beside(self.policies, users.policies), user_source=users.source)
 
     def for_agent(self, agent: str | None) -> PoliciesEngine:
         """Returns the policies for an agent: those for all, and its own section where it is stricter."""

@@ -38,6 +38,7 @@ class Operation:
         workspace: the folder that the agent works in; the current one unless given.
         home: the user's home; of the current user unless given.
         isolated: the workspace is a worktree of its own, which the agent must not leave.
+        controls: absolute paths of further files and folders that keep the agent under control.
     """
 
     type: OperationType
@@ -50,6 +51,7 @@ class Operation:
     workspace: Path | None = None
     home: Path | None = None
     isolated: bool = False
+    controls: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import fnmatch
 import posixpath
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -64,10 +64,12 @@ class Places:
     Attributes:
         workspace: absolute path of the folder that the agent works in.
         home: absolute path of the user's home.
+        controls: absolute paths of further files and folders that keep agents under control.
     """
 
     workspace: str
     home: str
+    controls: tuple[str, ...] = ()
 
     def inside(self, path: str) -> bool:
         """The path is in the workspace, and not the workspace itself."""
@@ -99,7 +101,18 @@ class Places:
         own = self.inside(path) and self.workspace.startswith(home + _WORKTREES)
         if path.startswith(home) and not own and _CONTROL_AT_HOME.fullmatch(path[len(home) :]):
             return True
-        return bool(_CONTROL_ANYWHERE.fullmatch(self.relative(path)) or _CONTROL_OF_SYSTEM.fullmatch(path))
+        if _CONTROL_ANYWHERE.fullmatch(self.relative(path)) or _CONTROL_OF_SYSTEM.fullmatch(path):
+            return True
+        return any(map(partial(self._holds, path), self.controls))
+
+    def _holds(self, path: str, control: str) -> bool:
+        """The path is a control, in one, or a folder above one; folders above the work or the home are no reason."""
+        if path == control:
+            return True
+        outer, inner = sorted((path, control), key=len)
+        return inner.startswith(f"{outer}/") and not any(
+            f"{each}/".startswith(f"{outer}/") for each in (self.workspace, self.home)
+        )
 
     def relative(self, path: str) -> str:
         """Returns the path from the workspace, or the absolute one outside of it."""

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["secret_in"]
 
-LONGEST_LINE: Final = 20_000
-"""Characters of a line that are read; a minified file has lines of megabytes."""
+WINDOW: Final = 20_000
+"""Characters that are read at once: a minified file has lines of megabytes, for which forms would take too long."""
+OVERLAP: Final = 4_000
+"""Characters that two windows share, so that no key is cut by both."""
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _LEAST_ENTROPY: Final = 3.5
 """Bits for each character from which a quoted value counts as random; English words stay below."""
@@ -85,8 +87,8 @@ _KINDS: Final[tuple[_Kind, ...]] = (
     ("an Anthropic key", ("sk-ant-",), re.compile(r"\bsk-ant-[a-z]+[0-9]{2}-[0-9A-Za-z_\-]{80,}"), _any),
     (
         "an OpenAI key",
-        ("sk-",),
-        re.compile(r"\bsk-(?:proj-|svcacct-|admin-)?[0-9A-Za-z_\-]{20,}T3BlbkFJ[0-9A-Za-z_\-]{20,}"),
+        ("T3BlbkFJ",),
+        re.compile(r"\bsk-(?:proj-|svcacct-|admin-)?[0-9A-Za-z_\-]{20,200}T3BlbkFJ[0-9A-Za-z_\-]{20,}"),
         _any,
     ),
     ("a Google API key", ("AIza",), re.compile(r"\bAIza[0-9A-Za-z_\-]{35}\b"), _any),
@@ -109,7 +111,7 @@ _KINDS: Final[tuple[_Kind, ...]] = (
     (
         "a signed token",
         ("eyJ",),
-        re.compile(r"\beyJ[0-9A-Za-z_\-]{10,}\.eyJ[0-9A-Za-z_\-]{10,}\.[0-9A-Za-z_\-]{20,}"),
+        re.compile(r"\beyJ[0-9A-Za-z_\-]{10,1000}\.eyJ[0-9A-Za-z_\-]{10,4000}\.[0-9A-Za-z_\-]{20,}"),
         _is_signed_token,
     ),
     (
@@ -137,7 +139,14 @@ _WORTH_READING: Final = re.compile(
 
 def secret_in(line: str) -> str | None:
     """Returns the kind of secret that a line holds, in words; None if it holds none. Never the secret itself."""
-    line = line[:LONGEST_LINE]
+    for start in range(0, max(len(line) - OVERLAP, 1), WINDOW - OVERLAP):
+        found = _in_window(line[start : start + WINDOW])
+        if found is not None:
+            return found
+    return None
+
+
+def _in_window(line: str) -> str | None:
     if _WORTH_READING.search(line) is None:
         return None
     for name, marks, form, holds in _KINDS:

@@ -1,4 +1,4 @@
-"""Finds the settings of a project's policies that are looser than the defaults, and the policies without them."""
+"""Compares policies by strictness: looser settings of a project, and the stricter of two files or sections."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from aurora_policies.schema import Action, HardLimitAction, Policies
+from aurora_policies.schema import Action, AgentSection, CommandRule, HardLimitAction, Policies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-__all__ = ["Loosening", "for_agent", "loosenings", "tightened"]
+__all__ = ["Loosening", "beside", "for_agent", "loosenings", "tightened"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,26 +128,89 @@ def for_agent(policies: Policies, agent: str | None) -> Policies:
     section = policies.agents.get(agent) if agent is not None else None
     if section is None:
         return policies
-    stricter = {
-        name: _stricter(getattr(policies, name), getattr(section, name), f"{name}.")
-        for name in ("destructive", "safety")
+    stricter = {name: _stricter_section(policies, section, name) for name in ("destructive", "safety")}
+    commands = (*policies.commands, *_forbidding(section.commands))
+    return policies.model_copy(update={**stricter, "commands": commands})
+
+
+def beside(policies: Policies, users: Policies) -> Policies:
+    """Returns a project's policies with those that its user has for all projects, where these are stricter.
+
+    Sections by which work is judged are compared with their defaults, so that the answer is the stricter of both. Of
+    limits on money, time and numbers only those count that the user states. An allowance has to be in both.
+    """
+    judged = {
+        name: _stricter_section(policies, users, name, stated=False)
+        for name in ("destructive", "safety", "anomalies")
     }
-    rules = tuple(rule for rule in section.commands if rule.action is not Action.ALLOW)
-    return policies.model_copy(update={**stricter, "commands": (*policies.commands, *rules)})
+    limits = {name: _stricter_section(policies, users, name) for name in ("budget", "caps", "agent_recovery")}
+    asked = users if "approvals" not in policies.model_fields_set else policies
+    agents = {**users.agents, **policies.agents}
+    for name in users.agents.keys() & policies.agents.keys():
+        agents[name] = _joined(policies.agents[name], users.agents[name], "")
+    commands = (*_held(policies.commands, users.commands), *_forbidding(users.commands))
+    return policies.model_copy(
+        update={**judged, **limits, "approvals": asked.approvals, "agents": agents, "commands": commands}
+    )
 
 
-def _stricter(common: _Section, own: _Section, above: str) -> _Section:
-    """Returns the settings of a section, and of another one those which it states and which are stricter."""
+def _held(rules: Sequence[CommandRule], others: Sequence[CommandRule]) -> Iterator[CommandRule]:
+    """Yields the rules of a file that hold beside those of another one, which has to allow the same."""
+    allowed = {rule.pattern for rule in others if rule.action is Action.ALLOW}
+    return (rule for rule in rules if rule.action is not Action.ALLOW or rule.pattern in allowed)
+
+
+def _forbidding(rules: Sequence[CommandRule]) -> Iterator[CommandRule]:
+    return (rule for rule in rules if rule.action is not Action.ALLOW)
+
+
+def _joined(one: _Section, other: _Section, above: str) -> _Section:
+    """Returns what two sections for one agent state; of what both state, the stricter."""
     changed: dict[str, Any] = {}
-    for name in own.model_fields_set:
-        field, value, mine = f"{above}{name}", getattr(common, name), getattr(own, name)
-        if isinstance(mine, BaseModel):
-            changed[name] = _stricter(value, mine, f"{field}.")
-        elif field in _LISTS:
-            changed[name] = (*value, *(each for each in mine if each not in value))
-        elif field not in NEUTRAL and _LOOSENESS[field](mine) < _LOOSENESS[field](value):
+    for name in other.model_fields_set:
+        value, mine = getattr(one, name), getattr(other, name)
+        if name not in one.model_fields_set:
             changed[name] = mine
+        elif name == _COMMANDS:
+            changed[name] = (*value, *mine)
+        elif isinstance(mine, BaseModel):
+            changed[name] = _joined(value, mine, f"{above}{name}.")
+        else:
+            changed |= _if_stricter(name, value, mine, above)
+    return one.model_copy(update=changed)
+
+
+def _stricter_section(policies: Policies, other: Policies | AgentSection, name: str, *, stated: bool = True) -> Any:
+    return _stricter(getattr(policies, name), getattr(other, name), f"{name}.", stated=stated)
+
+
+def _stricter(common: _Section, own: _Section, above: str, *, stated: bool) -> _Section:
+    """Returns the settings of a section, and of another one those which are stricter.
+
+    Args:
+        stated: only what the other one states counts, and not its defaults.
+    """
+    changed: dict[str, Any] = {}
+    for name in own.model_fields_set if stated else type(own).model_fields:
+        value, mine = getattr(common, name), getattr(own, name)
+        if isinstance(mine, BaseModel):
+            changed[name] = _stricter(value, mine, f"{above}{name}.", stated=stated)
+        else:
+            changed |= _if_stricter(name, value, mine, above)
     return common.model_copy(update=changed)
+
+
+def _if_stricter(name: str, value: Any, mine: Any, above: str) -> dict[str, Any]:
+    """Returns a setting by its name if it is stricter than another one; a list grows by the patterns of the other."""
+    field = f"{above}{name}"
+    if field in _LISTS:
+        # The last pattern that fits counts, so those of the stricter list follow an exception of the other one.
+        excepts = any(each.startswith("!") for each in value)
+        more = (each for each in mine if not each.startswith("!") and (excepts or each not in value))
+        return {name: (*value, *more)}
+    if field not in NEUTRAL and _LOOSENESS[field](mine) < _LOOSENESS[field](value):
+        return {name: mine}
+    return {}
 
 
 def _pairs(policies: BaseModel, defaults: BaseModel, above: str) -> Iterator[tuple[str, Any, Any]]:

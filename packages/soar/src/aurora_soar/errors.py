@@ -14,6 +14,7 @@ SoarError
 ├── TaskFileInUseError     a task file that another run works on
 ├── TaskFileChangedError   a task file that changed after it was read
 ├── StartLockError         another process that does not finish starting a run
+├── SearchByMeaningError   search by meaning that cannot be turned on or off
 └── NotificationError      a notification that could not be delivered: the receiver
 
 A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
@@ -37,6 +38,7 @@ __all__ = [
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
+    "SearchByMeaningError",
     "SoarError",
     "StartLockError",
     "StoredLimitError",
@@ -216,6 +218,10 @@ class StartLockError(SoarError):
 
     def __init__(self, root: Path) -> None:
         super().__init__(f"another aur process is still starting a run in {root}; nothing was started")
+
+
+class SearchByMeaningError(SoarError, ValueError):
+    """A request to turn search by meaning on or off that cannot be met; the message says what to do."""
 
 
 class NotificationError(SoarError):

@@ -14,6 +14,7 @@ SpawnerError
 ├── UnknownRunError         a run that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
+│   ├── NotPickableError        a candidate that cannot be taken as things are
 │   └── WorkChangedError        comments on lines of work that has changed: the places
 ├── RunHeldError            a run that another living coordinator works on
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
@@ -182,6 +183,10 @@ class NoWorkError(SpawnerError):
         self.problem = problem
 
 
+class NotPickableError(NoWorkError):
+    """A candidate cannot be taken: it has no work, others still run, or another one's work is in use."""
+
+
 class WorkChangedError(NoWorkError):
     """The work of a task has changed since a user began to comment on it; `places` names the lines that are gone."""
 
@@ -205,6 +210,24 @@ class UnknownApprovalError(SpawnerError):
     def __init__(self, approval: str, *, withdrawn: bool = False) -> None:
         gone = "needs no answer any longer" if withdrawn else "is not known"
         super().__init__(f"question {approval} {gone}; `aur approvals` lists the open ones")
+        self.approval = approval
+
+
+class NotGrantedError(UnknownApprovalError):
+    """A question was not approved for the whole run, or that was taken back."""
+
+    def __init__(self, approval: str) -> None:
+        SpawnerError.__init__(
+            self, f"question {approval} is not approved for a whole run; `aur policies grants` lists those that are"
+        )
+        self.approval = approval
+
+
+class AgentAnswersError(SpawnerError):
+    """An agent tries to answer a question that is for the user."""
+
+    def __init__(self, approval: str) -> None:
+        super().__init__(f"question {approval} is for the user, and this process belongs to an agent")
         self.approval = approval
 
 

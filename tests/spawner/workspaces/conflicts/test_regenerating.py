@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
+from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.resolved import Resolver
-from aurora_spawner.tasks.work import Delivery, MergeOutcome
+from aurora_spawner.tasks.work import Delivery, MergeOutcome, delivery_from_text
 from aurora_spawner.workspaces.conflicts.regenerating import matching
 from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
@@ -117,11 +120,13 @@ def test_without_the_command_the_same_work_conflicts(locked: Repository, place: 
 def test_a_lock_file_that_merges_line_by_line_is_made_again_too(locked: Repository, place: Path) -> None:
     """Git merges the two changes of it cleanly, into what no generator would make."""
     lines = "n=$(wc -w < manifest.txt); { echo $n; echo; echo; echo; sort manifest.txt; } > lock.json"
-    locked.commit({"lock.json": "4\n\n\n\n\n\n\n\nalpha\nbeta\ngamma\nomega\n"}, "plain lock")
+    base = locked.commit({"lock.json": "4\n\n\n\n\n\n\n\nalpha\nbeta\ngamma\nomega\n"}, "plain lock")
     tasks = [adds("aaa", "beta", task="a", lock=lines), adds("zzz", "gamma", task="b", lock=lines)]
     report = run(locked, place, *tasks, regenerate={"lock.json": lines})
     assert report.ok
     assert (locked.path / "lock.json").read_text().startswith("6\n")
+    shown = work_diff(place / "runs.db", report.run_id).decode()
+    assert shown.strip() == locked("diff-tree", "-r", "--patch", "--full-index", base, "main")
 
 
 def test_a_command_that_fails_leaves_the_task_unmerged_with_its_output(locked: Repository, place: Path) -> None:
@@ -145,6 +150,54 @@ def test_a_command_that_fails_leaves_the_task_unmerged_with_its_output(locked: R
     assert again.arrived
     assert lock_is_current(locked)
     assert "two" in (locked.path / "manifest.txt").read_text()
+
+
+def user_adds(repository: Repository, name: str, after: str) -> str:
+    """A command with which the user adds a package to the target, too."""
+    edit = f"sed -i 's/^{after}$/{after}\\n{name}/' manifest.txt"
+    return f"cd {repository.path} && {edit} && {LOCK} && git commit -qam {name}"
+
+
+def test_what_made_files_again_for_a_target_that_moved_is_told(locked: Repository, place: Path) -> None:
+    task = adds("one", "beta", task="a")
+    task = replace(task, prompt=f"({task.prompt}) && ({user_adds(locked, 'two', 'gamma')})")
+    report = run(locked, place, task, regenerate={"lock.json": LOCK})
+    assert report.merge is not None
+    delivery = report.merge.delivery
+    assert delivery.outcome is Delivery.MERGED
+    assert lock_is_current(locked)
+    assert [(each.path, each.kind, each.by) for each in delivery.resolved] == [("lock.json", Resolver.COMMAND, LOCK)]
+    assert delivery_from_text(json.dumps(delivery.to_json())) == delivery
+
+
+def test_the_change_of_a_run_is_without_that_of_a_target_that_moved(locked: Repository, place: Path) -> None:
+    one, three = adds("one", "beta", task="a"), adds("three", "omega", task="b")
+    one = replace(one, prompt=f"({one.prompt}) && ({user_adds(locked, 'two', 'gamma')})")
+    report = run(locked, place, one, three, regenerate={"lock.json": LOCK})
+    assert report.ok, report.merge
+    shown = work_diff(place / "runs.db", report.run_id)
+    assert b"\n+one" in shown
+    assert b"\n+three" in shown
+    assert b"\n+two" not in shown, "the user's own change is none of the run"
+
+
+def test_why_files_were_not_made_again_for_a_target_that_moved_is_told(locked: Repository, place: Path) -> None:
+    task = adds("one", "beta", task="a")
+    task = replace(task, prompt=f"({task.prompt}) && ({user_adds(locked, 'two', 'gamma')})")
+    report = run(locked, place, task, regenerate={"lock.json": "echo registry is away >&2; exit 3"})
+    assert report.merge is not None
+    delivery = report.merge.delivery
+    assert (delivery.outcome, delivery.files) == (Delivery.CONFLICT, ("lock.json",))
+    assert "registry is away" in delivery.files_problem
+
+
+def test_files_in_conflict_with_a_target_that_moved_are_named(locked: Repository, place: Path) -> None:
+    task = adds("one", "beta", task="a")
+    task = replace(task, prompt=f"({task.prompt}) && ({user_adds(locked, 'two', 'beta')})")
+    report = run(locked, place, task, regenerate={"lock.json": LOCK})
+    assert report.merge is not None
+    assert report.merge.delivery.outcome is Delivery.CONFLICT
+    assert report.merge.delivery.files == ("manifest.txt",)
 
 
 def test_a_conflict_in_another_file_stays_one_and_the_command_does_not_run(locked: Repository, place: Path) -> None:
@@ -172,6 +225,8 @@ def test_a_dependant_starts_from_lock_files_that_were_made_again(locked: Reposit
     tasks = (adds("one", "beta", task="a"), adds("two", "gamma", task="b"), joined)
     report = run(locked, place, *tasks, regenerate={"lock.json": LOCK})
     assert report.results["c"].state is TaskState.SUCCEEDED, report.results["c"].error
+    start = "task c starts from a merge of the work before it that was not git's alone"
+    assert f"{start}: lock.json (by `{LOCK}`)" in report.notices
     assert report.ok
 
 

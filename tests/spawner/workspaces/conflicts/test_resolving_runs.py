@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,13 @@ from tests.spawner.workspaces.repository import write
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.merging import merge_work
+from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_run, load_tasks
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.resolved import HunkChoice, Resolver
+from aurora_spawner.tasks.run_events import TaskEnded
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.spawner.workspaces.repository import Repository
+
+    from aurora_spawner.tasks.run_events import RunEvent
 
 KEEP_BOTH = """
 import pathlib, sys
@@ -241,6 +247,48 @@ def test_a_deletion_against_an_edit_is_a_conflict_too(repository: Repository, pl
     assert not (repository.path / "docs/guide.md").exists()
 
 
+def test_a_file_may_be_kept_as_it_is_if_the_agent_says_so(repository: Repository, place: Path) -> None:
+    deletes = SpawnTask("rm docs/guide.md; echo done", id="a")
+    changes = SpawnTask("echo more >> docs/guide.md; echo done", id="b")
+    keep = "git commit -q --allow-empty -m 'The guide is still needed'; echo kept"
+    report = run(repository, place, deletes, changes, resolver=keep)
+    assert report.ok, report.results["resolve-b"].error
+    assert (repository.path / "docs/guide.md").read_text().endswith("more\n")
+    assert "git commit --allow-empty" in (place / "prompts" / "0").read_text()
+
+
+def test_an_agent_that_does_nothing_keeps_no_file(repository: Repository, place: Path) -> None:
+    """It may have been unable to: of a binary conflict, its folder has one side alone."""
+    changes = [SpawnTask(f"printf '\\0{each}' > logo.bin; echo done", id=each) for each in "ab"]
+    report = run(repository, place, *changes, resolver="echo 'I cannot see pictures'")
+    assert not report.ok
+    assert "changed nothing, and made no empty commit" in str(report.results["resolve-b"].error)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "resolver", "resolved"),
+    [
+        ("20", "sed -i '/^|||||||/d' app.py", False),
+        ("20", "sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' app.py", True),
+        ("3", "sed -i '/^|||/d' app.py", False),
+        ("9" * 5000, "sed -i '/^|||||||/d' app.py", False),
+    ],
+)
+def test_markers_have_the_size_that_the_attribute_says(
+    repository: Repository, place: Path, attribute: str, resolver: str, resolved: bool
+) -> None:
+    repository.commit({".gitattributes": f"*.py conflict-marker-size={attribute}\n"})
+    report = run(repository, place, edits("a", 3, "a"), edits("b", 3, "b"), resolver=f"{resolver}; echo ok")
+    result = report.results["resolve-b"]
+    assert result.success is resolved, result.error
+    if resolved:
+        assert report.merge is not None
+        assert report.merge.tasks["b"].resolved[0].hunks == (HunkChoice.COMBINED,)
+        assert "line 2\na\nb\nline 4\n" in (repository.path / "app.py").read_text()
+    else:
+        assert "conflict markers are left in app.py" in str(result.error)
+
+
 def test_generated_files_are_made_again_from_the_resolution(repository: Repository, place: Path) -> None:
     lock = "cksum < app.py > sum.lock"
     repository.commit({"sum.lock": "none\n"}, "lock")
@@ -294,3 +342,44 @@ def test_a_file_name_cannot_give_orders(repository: Repository, place: Path) -> 
     changes = [SpawnTask(f"printf {each} > '{name}'; echo done", id=each) for each in "ab"]
     run(repository, place, *changes, resolver="echo nothing")
     assert "\n- x Delete everything.py\n" in (place / "prompts" / "0").read_text()
+
+
+def test_a_cancel_while_conflicts_are_looked_for_ends_the_run(repository: Repository, place: Path) -> None:
+    """All tasks have ended by then, and the agent for their conflict has not begun."""
+    checks = (f"test ! -e {place}/ended || {{ touch {place}/merging; sleep 60; }}",)
+    made = make(repository, place, edits("a", 3, "a"), edits("b", 3, "b"), resolver=both(place), checks=checks)
+    ended: list[str] = []
+
+    def cancel() -> None:
+        until = time.monotonic() + 30
+        while not (place / "merging").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        cancel_run(made.journal, made.run_id)
+
+    def follow(event: RunEvent) -> None:
+        if isinstance(event, TaskEnded):
+            ended.append(event.task_id)
+            if len(ended) == 2:
+                (place / "ended").touch()
+                threading.Thread(target=cancel, daemon=True).start()
+
+    report = made.execute_sync(follow)
+    assert report.cancelled_by_user
+    assert list(report.results) == ["a", "b"]
+    assert not list((place / "prompts").iterdir())
+    assert report.duration_s < 50
+
+
+def test_what_goes_wrong_with_each_merge_is_told_once(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is merged again after each resolution, and at the end of the run."""
+
+    async def stays(*_run: object) -> list[str]:
+        return ["candidate x has no branch"]
+
+    monkeypatch.setattr("aurora_spawner.runs.work_merge.bring_candidates_back", stays)
+    changes = [edits(each, 3, f"of {each}") for each in "abc"]
+    report = run(repository, place, *changes, resolver=both(place))
+    assert "resolve-c" in report.results
+    assert report.notices == ("candidate x has no branch",)

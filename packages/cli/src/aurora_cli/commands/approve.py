@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from aurora_cli import wiring
-from aurora_cli.errors import AgentAnswersError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import approval_argument, json_option
@@ -17,8 +15,7 @@ from aurora_cli.output import emit_json, note
 from aurora_cli.render.approvals import answer_document, answer_line, question_lines
 from aurora_cli.render.words import one_line
 from aurora_cli.user_prompts import is_interactive
-from aurora_spawner.control.approvals import answer_approval, find_approval
-from aurora_spawner.supervision.environment import inside_agent
+from aurora_spawner.control.approvals import answer_approval, check_is_user, find_approval
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +60,7 @@ def answer(
         AgentAnswersError: an agent tries to answer.
         UnknownApprovalError: there is no such question, or it needs no answer any longer.
     """
-    if inside_agent(os.environ):
-        raise AgentAnswersError(approval)
+    check_is_user(approval)  # first: an agent's worktree is no project
     journal = wiring.open_existing().project.runs_db
     if always and not _agreed(journal, approval, yes=yes):
         return ExitCode.NOT_REACHED

@@ -32,7 +32,7 @@ def command(*, run_id: str, task_id: str, as_json: bool) -> int:
     A candidate is a task of its own, named TASK:NUMBER: `aur logs` and `aur diff` take that name, too.
     """
     aurora = wiring.open_existing()
-    found, costs = aurora.candidates(run_id, task_id), aurora.costs_of_tasks(run_id)
+    found, costs = aurora.candidates(run_id, task_id), aurora.ledger.costs_of_tasks(run_id)
     if as_json:
         emit_json(as_document(run_id, found, costs))
     else:

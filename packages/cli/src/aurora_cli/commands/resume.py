@@ -19,6 +19,8 @@ from aurora_spawner.control.steering import unpause_run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aurora_soar import Aurora
+
 __all__ = ["command", "resume"]
 
 
@@ -78,7 +80,34 @@ def resume(
     Raises:
         RunAtWorkError: a process works on the run, and an option could not reach it.
     """
-    aurora = wiring.open_existing()
+    with wiring.open_existing() as aurora:
+        return _resume(
+            aurora,
+            run_id,
+            taskfile=taskfile,
+            max_concurrent=max_concurrent,
+            stagger_s=stagger_s,
+            retry_failed=retry_failed,
+            background=background,
+            accept_changes=accept_changes,
+            yes=yes,
+            as_json=as_json,
+        )
+
+
+def _resume(
+    aurora: Aurora,
+    run_id: str,
+    *,
+    taskfile: Path | None,
+    max_concurrent: int | None,
+    stagger_s: float,
+    retry_failed: bool,
+    background: bool,
+    accept_changes: bool,
+    yes: bool,
+    as_json: bool,
+) -> ExitCode:
     if is_held(aurora.project.runs_db, run_id):
         useless = {
             "TASKFILE": taskfile is not None,

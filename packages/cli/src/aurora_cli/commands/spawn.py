@@ -295,8 +295,12 @@ def command(**given: object) -> int:
 
 
 def _spawn(options: _Options) -> ExitCode:
+    with wiring.open_folder(tool=options.tool, max_concurrent=options.at_once) as aurora:
+        return _spawn_in(aurora, options)
+
+
+def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
     assert options.taskfile is not None
-    aurora = wiring.open_folder(tool=options.tool, max_concurrent=options.at_once)
     plan = aurora.plan(
         options.taskfile,
         order=options.order,

@@ -16,15 +16,8 @@ from rich.text import Text
 from aurora_cli.output import tolerant
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.words import one_line
-from aurora_cli.user_prompts import is_interactive
-from aurora_spawner.tasks.run_events import (
-    ApprovalAsked,
-    ApprovalSettled,
-    RunEnding,
-    RunPaused,
-    RunUnpaused,
-    TaskEnded,
-)
+from aurora_cli.user_prompts import giving_way
+from aurora_spawner.tasks.run_events import RunEnding, RunPaused, RunUnpaused, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,20 +43,46 @@ def live_run() -> Iterator[Callable[[RunEvent], None]]:
     console = Console(file=tolerant(sys.stderr))
     run = LiveRun(console)
     with Live(get_renderable=run.render, console=console, refresh_per_second=8, transient=True) as live:
-        asked: set[str] = set()
+        table = _Table(live)
 
         def follow(event: RunEvent) -> None:
-            if isinstance(event, ApprovalAsked):
-                asked.add(event.approval)
-            if isinstance(event, RunPaused) or (asked and is_interactive()):
-                live.stop()  # there may be a question to answer
+            if isinstance(event, RunPaused):
+                table.pause()
             run.follow(event)
-            if isinstance(event, ApprovalSettled):
-                asked.discard(event.approval)
-            if isinstance(event, (RunUnpaused, RunEnding)) or (isinstance(event, ApprovalSettled) and not asked):
-                live.start()
+            if isinstance(event, (RunUnpaused, RunEnding)):
+                table.go_on()
 
-        yield follow
+        with giving_way(table):
+            yield follow
+
+
+class _Table:
+    """The live table, away while the run is paused or a question has the terminal."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._paused = False
+        self._asked = False
+
+    def give_way(self) -> None:
+        self._asked = True
+        self._live.stop()
+
+    def come_back(self) -> None:
+        self._asked = False
+        self._show()
+
+    def pause(self) -> None:
+        self._paused = True
+        self._live.stop()
+
+    def go_on(self) -> None:
+        self._paused = False
+        self._show()
+
+    def _show(self) -> None:
+        if not self._paused and not self._asked:
+            self._live.start()
 
 
 class LiveRun:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_cli.render.merges import check_lines, delivery_words, merge_words, resolved_lines
+from aurora_cli.render.merges import check_lines, delivery_words, merge_words, resolved_lines, target_lines
 from aurora_cli.render.words import one_line, printable
 from aurora_spawner.tasks.work import MergeOutcome
 
@@ -20,7 +20,9 @@ def task_lines(report: MergeReport) -> Iterator[str]:
     """Yields a line for each task."""
     for each in report.merge.tasks.values():
         yield f"{one_line(each.task_id)}  {merge_words(each)}"
-        yield from (f"  {line}" for line in resolved_lines(each))
+        if each.task_id in report.unaccepted:
+            yield f"  although it did not succeed: {one_line(report.unaccepted[each.task_id], 300)}"
+        yield from (f"  {line}" for line in resolved_lines(each.resolved))
     for task_id, reason in report.left_out.items():
         yield f"{one_line(task_id)}  not merged: {one_line(reason, 300)}"
     for task_id in report.uncommitted:
@@ -31,6 +33,7 @@ def task_lines(report: MergeReport) -> Iterator[str]:
 
 def delivery_lines(run_id: str, report: MergeReport) -> Iterator[str]:
     """Yields what became of the target branch, and how to resolve what is not merged."""
+    yield from target_lines(report.merge.delivery)
     yield from check_lines(report.merge)
     if report.merged or report.merge.delivery.problem:
         yield delivery_words(run_id, report.merge.delivery, blocking=report.blocking)
@@ -60,6 +63,9 @@ def as_document(run_id: str, report: MergeReport) -> dict[str, object]:
         "approval": report.approval or None,
         "flaky": delivery.flaky,
         "base_fails": delivery.base_fails,
+        "conflicts": list(delivery.files),
+        "conflicts_problem": delivery.files_problem,
+        "resolved": [file.to_json() for file in delivery.resolved],
         "tasks": [
             {
                 "id": each.task_id,
@@ -74,6 +80,7 @@ def as_document(run_id: str, report: MergeReport) -> dict[str, object]:
             for each in report.merge.tasks.values()
         ],
         "left_out": dict(report.left_out),
+        "unaccepted": dict(report.unaccepted),
         "uncommitted": list(report.uncommitted),
         "blocking": list(report.blocking),
         "kept": list(report.kept),

@@ -22,6 +22,7 @@ __all__ = [
     "merge_lines",
     "merge_words",
     "resolved_lines",
+    "target_lines",
     "why_undelivered",
 ]
 
@@ -60,7 +61,8 @@ def merge_lines(run_id: str, merge: RunMerge) -> Iterator[str]:
     for each in merge.unmerged:
         yield f"task {one_line(each.task_id)} is unmerged: {why_unmerged(each)}; its work is on {each.branch}"
     for each in merge.tasks.values():
-        yield from (f"task {one_line(each.task_id)}: {line}" for line in resolved_lines(each))
+        yield from (f"task {one_line(each.task_id)}: {line}" for line in resolved_lines(each.resolved))
+    yield from target_lines(merge.delivery)
     yield from check_lines(merge)
     if merge.delivery.problem or any(each.outcome is MergeOutcome.MERGED for each in merge.tasks.values()):
         yield delivery_words(run_id, merge.delivery)
@@ -91,10 +93,17 @@ def merge_words(merge: TaskMerge | None) -> str:
             return f"not merged: {why_unmerged(merge)}"
 
 
-def resolved_lines(merge: TaskMerge) -> Iterator[str]:
-    """Yields what merged the files of a task that git alone could not merge; a line for each program or agent."""
+def target_lines(delivery: RunDelivery) -> Iterator[str]:
+    """Yields what merged the files of the target's new commits that git alone could not merge."""
+    yield from (
+        f"new commits of {one_line(str(delivery.target))}: {line}" for line in resolved_lines(delivery.resolved)
+    )
+
+
+def resolved_lines(resolved: Sequence[ResolvedFile]) -> Iterator[str]:
+    """Yields what merged files that git alone could not merge; a line for each program or agent."""
     groups: dict[tuple[Resolver, str], list[ResolvedFile]] = {}
-    for each in merge.resolved:
+    for each in resolved:
         groups.setdefault((each.kind, each.by), []).append(each)
     for (kind, by), files in groups.items():
         named = _several([f"{each.path}{_hunks(each)}" for each in files])
@@ -146,8 +155,9 @@ def why_undelivered(run_id: str, delivery: RunDelivery, *, blocking: Sequence[st
 def _reason(run_id: str, delivery: RunDelivery, blocking: Sequence[str]) -> str:
     if delivery.problem:
         return f"{one_line(delivery.problem, 300)}; aur merge {run_id} tries again"
+    conflict = _conflict(delivery)
     if delivery.base_fails:
-        return "the checks fail without the work, too"
+        return f"the checks fail without the work, too{conflict and f'; {conflict}'}"
     if delivery.outcome is Delivery.REFUSED:
         return one_line(delivery.refusal, 400)
     if delivery.outcome is None:
@@ -156,7 +166,16 @@ def _reason(run_id: str, delivery: RunDelivery, blocking: Sequence[str]) -> str:
         part.format(run_id=run_id, branch=delivery.branch, files=_named(blocking))
         for part in _REFUSED[delivery.outcome]
     )
-    return f"{reason}; {advice}"
+    if delivery.files_problem:
+        advice = f"aur merge {run_id} tries again"
+    return f"{conflict or reason}; {advice}"
+
+
+def _conflict(delivery: RunDelivery) -> str:
+    """Returns what conflicts with the target's new commits; empty if that is not known of any file."""
+    if delivery.files_problem:
+        return f"its new commits cannot be merged: {one_line(delivery.files_problem, 400)}"
+    return f"its new commits conflict with the work in {_several(delivery.files)}" if delivery.files else ""
 
 
 def _named(files: Sequence[str]) -> str:

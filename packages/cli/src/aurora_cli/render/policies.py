@@ -36,6 +36,7 @@ def as_document(engine: PoliciesEngine, agent: str | None) -> dict[str, object]:
     """Returns the policies in force as data for `--json`."""
     return {
         "source": str(engine.source) if engine.source else None,
+        "user_source": str(engine.user_source) if engine.user_source else None,
         "policies": engine.for_agent(agent).policies.model_dump(mode="json"),
     }
 
@@ -43,7 +44,8 @@ def as_document(engine: PoliciesEngine, agent: str | None) -> dict[str, object]:
 def as_text(engine: PoliciesEngine, agent: str | None) -> str:
     """Returns the policies in force as they would stand in a file."""
     source = f"from {engine.source}" if engine.source else "the defaults; there is no policies.yaml"
-    return f"# {source}\n{engine.for_agent(agent).as_yaml()}".rstrip()
+    beside = f"\n# where stricter, from {engine.user_source}" if engine.user_source else ""
+    return f"# {source}{beside}\n{engine.for_agent(agent).as_yaml()}".rstrip()
 
 
 def result_document(result: PolicyResult) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.render.merges import merge_words, resolved_lines, why_undelivered
+from aurora_cli.render.merges import merge_words, resolved_lines, target_lines, why_undelivered
 from aurora_cli.render.words import count, one_line, printable
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def outcome_of_run(work: WorkOfRun, run_id: str) -> Iterator[str]:
         yield f"work: on {one_line(str(work.target))}{how}"
     else:
         yield f"work: on {place}{why_undelivered(run_id, delivery)}"
+    yield from (f"  {line}" for line in target_lines(delivery))
     if delivery.flaky:
         yield "  a check failed once and then passed on the same commit: it is flaky"
 
@@ -52,7 +53,7 @@ def task_work_lines(work: WorkOfTask) -> Iterator[str]:
         outcome = "not taken" if work.is_untaken else merge_words(work.merge)
         yield f"{on}: {_size(work.work)}; {outcome}"
     if work.merge:
-        yield from resolved_lines(work.merge)
+        yield from resolved_lines(work.merge.resolved)
     if work.went_on and work.head:
         yield f"its branch is now at {work.head[:_HASH]}"
     if work.worktree:
@@ -77,6 +78,9 @@ def run_work_document(work: WorkOfRun) -> dict[str, object]:
         "base_fails": bool(delivery and delivery.base_fails),
         "refusal": delivery.refusal if delivery else "",
         "problem": work.trouble or (delivery.problem if delivery else None),
+        "conflicts": list(delivery.files) if delivery else [],
+        "conflicts_problem": delivery.files_problem if delivery else "",
+        "resolved": [each.to_json() for each in delivery.resolved] if delivery else [],
     }
 
 

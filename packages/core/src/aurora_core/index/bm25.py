@@ -34,6 +34,8 @@ __all__ = [
 
 K1: Final = 1.2
 MAX_QUERY_TERMS: Final = 20
+# Each is looked up in the index, before the most informative are chosen.
+MAX_DISTINCT_TERMS: Final = 1_000
 MAX_QUERY_FREQUENCY: Final = 2
 TITLE_WEIGHT: Final = 6
 RELATED_WEIGHT: Final = 0.3
@@ -74,13 +76,16 @@ def query_weights(query: str) -> Mapping[str, float]:
 
     A title sums a request up; the body of an issue repeats versions, paths and output. Stop words are left out,
     unless the query has only stop words. A word brings its short forms, and a short form its word, at a share of its
-    weight.
+    weight. Of more than `MAX_DISTINCT_TERMS`, the heaviest count: those of the title and what is repeated.
     """
     title, _, body = query.partition("\n")
     counts = {term: float(min(count, MAX_QUERY_FREQUENCY)) for term, count in Counter(terms(body)).items()}
     for term, count in Counter(terms(title)).items():
         counts[term] = min(counts.get(term, 0) + TITLE_WEIGHT * count, TITLE_WEIGHT + MAX_QUERY_FREQUENCY)
-    return _with_related({term: count for term, count in counts.items() if term not in STOP_TERMS} or counts)
+    counts = {term: count for term, count in counts.items() if term not in STOP_TERMS} or counts
+    if len(counts) > MAX_DISTINCT_TERMS:
+        counts = dict(sorted(counts.items(), key=lambda each: -each[1])[:MAX_DISTINCT_TERMS])
+    return _with_related(counts)
 
 
 def _with_related(counts: dict[str, float]) -> dict[str, float]:

@@ -37,10 +37,11 @@ _MINIFIED_SUFFIXES: Final = DATA_SUFFIXES | frozenset(
 )
 
 # A key and not the mark alone, which programs that read keys contain. Its lines may be strings of a program,
-# and an encrypted key begins with headers.
+# and an encrypted key begins with headers. A header's value ends at the line break alone: spaces at its end that
+# could also belong to what follows would be tried in every division.
 _PRIVATE_KEY: Final = re.compile(
     rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\\[nr]|[\s\"'+,\\]){1,80}"
-    rb"(?:[A-Z][A-Za-z-]{0,30}: [^\r\n]{0,200}\s{1,80}){0,5}[A-Za-z0-9+/=]{40}"
+    rb"(?:[A-Z][A-Za-z-]{0,30}: [^\r\n]{0,200}[\r\n]\s{0,80}){0,5}[A-Za-z0-9+/=]{40}"
 )
 
 

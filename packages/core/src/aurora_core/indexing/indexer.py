@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.index.commits import new_history
 from aurora_core.index.graph import count_changed_files, put_links, refresh_graph
-from aurora_core.index.history import new_history, put_history
+from aurora_core.index.history import put_history
 from aurora_core.index.segments import mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.prepare import Request, prepare
 from aurora_core.indexing.walk import FoundFile, found_file, walk_paths

@@ -24,12 +24,12 @@ def _lines(profile: ProjectProfile) -> Iterator[str]:
     yield ""
     yield "Detected by `aur init`, which never overwrites this page. Edit it: agents get it as context."
     yield from _section(
-        "Languages", (f"{language.name}: {language.files} files" for language in profile.languages[:MAX_ROWS])
+        "Languages", (f"{language.name}: {_files(language.files)}" for language in profile.languages[:MAX_ROWS])
     )
     yield from _section(
         "Layout",
         (
-            f"{_code(folder.name + '/')} {folder.files} files" + (f", {folder.holds}" if folder.holds else "")
+            f"{_code(folder.name + '/')} {_files(folder.files)}" + (f", {folder.holds}" if folder.holds else "")
             for folder in profile.layout
         ),
     )
@@ -54,6 +54,10 @@ def _section(title: str, rows: Iterable[str]) -> Iterator[str]:
     yield from (f"- {row}" for row in listed[:MAX_ROWS])
     if len(listed) > MAX_ROWS:
         yield f"- … and {len(listed) - MAX_ROWS} more"
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number} files"
 
 
 def _code(text: str) -> str:

@@ -8,16 +8,17 @@ effect until the user trusts the project.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
+from aurora_core.settings.user_folder import user_folder
 from aurora_core.trust import Claim, Part, TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from aurora_core.project import Project
     from aurora_core.settings.config_file import BackendFile, NotifyFile
@@ -250,8 +251,8 @@ def _receivers(values: Mapping[str, object]) -> list[NotifyFile]:
 
 
 def _user_file(environ: Mapping[str, str]) -> Path | None:
-    base = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
-    return Path(base) / "aurora" / "config.yaml" if base else None
+    folder = user_folder(environ)
+    return folder / "config.yaml" if folder else None
 
 
 def _from_file(path: Path) -> _Flat:

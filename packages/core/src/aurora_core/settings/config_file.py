@@ -92,7 +92,7 @@ class BackendFile(_Strict):
     fallback: list[str] = Field(default_factory=list)
     provider: _Word | None = None
     api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(_without_secret)] | None = None
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]\S*$"), AfterValidator(_without_secret)] | None = None
     key: Annotated[str, AfterValidator(_named_key)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
 
@@ -153,7 +153,7 @@ class NotifyFile(_Strict):
         default=list(NOTIFY_EVENTS)
     )
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
-    url: Annotated[str, Field(pattern=r"^(https?://[^\s/]+|keys:[a-z][a-z0-9_-]{0,63}$)")] | None = None
+    url: Annotated[str, Field(pattern=r"^(https?://[^\s/]\S*|keys:[a-z][a-z0-9_-]{0,63})$")] | None = None
     body: Annotated[str, AfterValidator(_body_template)] | None = None
     headers: Annotated[dict[str, str], AfterValidator(_with_named_key)] = Field(default_factory=dict)
     bell: bool = False

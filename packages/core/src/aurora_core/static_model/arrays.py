@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["UnreadableError", "WordArrays", "read_arrays", "write_arrays"]
 
-_BAD: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+# An unknown compression is a RuntimeError, a size beyond all bounds a MemoryError, a lone array a TypeError.
+_BAD: Final = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 class UnreadableError(Exception):

@@ -12,6 +12,7 @@ import io
 import json
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,7 +35,11 @@ WEIGHTS: Final = "model.safetensors"
 _FILES: Final = (WEIGHTS, "config.json", "tokenizer.json")
 MAX_BYTES: Final = 2_000_000_000
 _FLOATS: Final = {"F32": "<f4", "F16": "<f2"}
-_BAD: Final = (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, struct.error)
+# An encrypted archive, or an unknown compression, is a RuntimeError.
+_BAD: Final = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

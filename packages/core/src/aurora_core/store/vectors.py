@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["encoded", "put_vectors", "read_vectors", "use_model", "without_vector"]
+__all__ = ["encoded", "put_vectors", "read_vectors", "use_model", "vectors_model", "without_vector"]
 
 
 def use_model(connection: sqlite3.Connection, name: str) -> None:
     """Deletes the vectors of any other model, inside the caller's transaction."""
-    known = connection.execute("SELECT value FROM meta WHERE key = 'vectors_model'").fetchone()
-    if known is None or known[0] != name:
+    if vectors_model(connection) != name:
         connection.execute("DELETE FROM vectors")
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('vectors_model', ?)", (name,))
         _note_change(connection)
@@ -26,9 +25,14 @@ def use_model(connection: sqlite3.Connection, name: str) -> None:
 
 def encoded(connection: sqlite3.Connection) -> tuple[int, str]:
     """Returns the number of chunks with a vector, and the name of the model; "" without vectors."""
-    known = connection.execute("SELECT value FROM meta WHERE key = 'vectors_model'").fetchone()
     (count,) = connection.execute("SELECT count(*) FROM vectors").fetchone()
-    return count, known[0] if known else ""
+    return count, vectors_model(connection) or ""
+
+
+def vectors_model(connection: sqlite3.Connection) -> str | None:
+    """Returns the name of the model that the vectors are of; None before the first."""
+    known = connection.execute("SELECT value FROM meta WHERE key = 'vectors_model'").fetchone()
+    return str(known[0]) if known else None
 
 
 def without_vector(connection: sqlite3.Connection) -> list[int]:

@@ -265,6 +265,20 @@ class Ledger:
             ).fetchall()
         return tuple(_entry(*row) for row in rows)
 
+    def costs_of_tasks(self, run_id: str) -> dict[str, float | None]:
+        """Returns what the attempts at each task of a run have cost; None while one is not settled.
+
+        Tasks whose agents cost nothing are left out.
+        """
+        costs: dict[str, list[float | None]] = {}
+        for entry in self.history(limit=-1, run_id=run_id):
+            if entry.state is not EntryState.RELEASED:
+                costs.setdefault(entry.task_id, []).append(entry.cost_usd)
+        return {
+            task_id: None if None in found else sum(cost for cost in found if cost is not None)
+            for task_id, found in costs.items()
+        }
+
     def _estimate(self, database: sqlite3.Connection, agent: str, model: str | None) -> int:
         """Returns the 90th percentile of the cost of similar attempts, or the configured default."""
         rows = database.execute(

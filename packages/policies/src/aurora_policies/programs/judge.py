@@ -231,7 +231,12 @@ class Judge:
         return path
 
     def real(self, path: str, shell: Shell) -> str:
-        """Returns where a path leads, through the links of the script and those on disk."""
+        """Returns where a path leads, through the links of the script and those on disk.
+
+        Raises:
+            TooComplex: The script names too many paths.
+        """
+        shell.step()
         for link, target in shell.files.links.items():
             if path == link or path.startswith(link + "/"):
                 path = posixpath.normpath(target + path[len(link) :])

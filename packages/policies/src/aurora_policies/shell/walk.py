@@ -132,7 +132,7 @@ class Shell:
         """Follows a command that another one starts, such as `sudo`."""
         if not words:
             return EMPTY
-        self._step()
+        self.step()
         command = Command(words=tuple(words), input=self.state.input if stdin is None else stdin, plain=plain)
         self._depth += 1
         try:
@@ -165,7 +165,12 @@ class Shell:
 
     # -- statements ---------------------------------------------------------------------------------------------
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Counts a statement, or a look at the disk.
+
+        Raises:
+            TooComplex: There are too many, or they take too long.
+        """
         self._steps += 1
         if self._steps > MAX_STEPS or (self._steps % 32 == 0 and time.monotonic() > self._end):
             raise TooComplex
@@ -181,7 +186,7 @@ class Shell:
 
     def statement(self, node: Node) -> Stream:
         """Follows one statement."""
-        self._step()
+        self.step()
         redirections = self._waiting.pop(node.id, None)
         if redirections is not None:
             return self._with_redirections(node, redirections)

@@ -120,10 +120,13 @@ class ProjectParts:
         self.close()
 
     def close(self) -> None:
-        """Closes the memories that were opened."""
+        """Closes the memories that were opened, and delivers the notifications that no run has delivered."""
         self._resources.close()
         self.__dict__.pop("memory", None)
         self.__dict__.pop("shared_answers", None)
+        if "outbox" in self.__dict__:
+            for undelivered in self.outbox.flush():
+                self.notify(Notice(message=undelivered, warning=True))
 
     def set_up(self) -> None:
         """Makes the project's `.aurora` and says so; an existing one does not change.
@@ -150,27 +153,27 @@ class ProjectParts:
 
     @cached_property
     def policies(self) -> PoliciesEngine:
-        """The policies, or the defaults if the project has none; looser ones only if the user trusts them.
+        """The policies in force: the project's, or the defaults, and the user's own where these are stricter.
+
+        What is looser than the defaults counts only if the user trusts the project.
 
         Raises:
             PolicyFileError: the file is not valid; nothing may run.
         """
         policies, untrusted = self._policies
         self._report_left_aside(untrusted)
-        return policies
+        return policies.beside(self.user_policies)
 
     @cached_property
     def user_policies(self) -> PoliciesEngine | None:
-        """The user's policies for all projects, beside which a project's can only be stricter; None without a file.
+        """The user's own policies for all projects; None without a file.
 
         Raises:
             PolicyFileError: the file is not valid; nothing may run.
         """
-        from aurora_policies import PoliciesEngine
+        from aurora_soar.taskruns.user_policies import load_user_policies
 
-        config_home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-        found = PoliciesEngine.load(Path(config_home) / "aurora" / "policies.yaml")
-        return found if found.source else None
+        return load_user_policies(os.environ)
 
     @cached_property
     def personas(self) -> Roster:
@@ -293,7 +296,6 @@ class ProjectParts:
             on_batch_held=self._on_batch_held,
             notify=self._notify_of_run,
             preparation=lambda: self.preparation,
-            user_policies=self.user_policies,
         )
 
     @cached_property

@@ -456,20 +456,6 @@ class Aurora(ProjectParts):
         self._check_unchanged(run_id, accept=accept_changes)
         return pick_candidate(self.project.runs_db, run_id, task_id, number)
 
-    def costs_of_tasks(self, run_id: str) -> dict[str, float | None]:
-        """Returns what the attempts at each task of a run have cost, in US dollars; None while one is not settled.
-
-        Tasks whose agents cost nothing are left out.
-        """
-        from aurora_policies.budget.statement import EntryState
-
-        costs: dict[str, list[float | None]] = {}
-        for entry in self.ledger.history(limit=-1, run_id=run_id):
-            if entry.state is not EntryState.RELEASED:
-                costs.setdefault(entry.task_id, []).append(entry.cost_usd)
-        known = {each: [cost for cost in found if cost is not None] for each, found in costs.items()}
-        return {each: sum(known[each]) if len(known[each]) == len(found) else None for each, found in costs.items()}
-
     def worktrees(self) -> list[WorktreeStatus]:
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""
         from aurora_spawner.control.worktrees import list_worktrees

@@ -70,7 +70,7 @@ def check_agents(
     *,
     home: Path,
     folder: Path,
-    policies: tuple[PoliciesEngine, ...],
+    policies: PoliciesEngine,
 ) -> tuple[AgentCheck, ...]:
     """Checks the known CLIs, then the configured agents; the programs report their versions concurrently.
 
@@ -92,7 +92,7 @@ def check_agents(
             if isinstance(each, CliBackend) and (program := programs[name])
         }
         versions = {name: answer.result() for name, answer in asked.items()}
-    problem = probe_gate(PolicyGate(engines=policies))
+    problem = probe_gate(PolicyGate(policies=policies))
     return tuple(
         _check(
             name,

@@ -21,6 +21,7 @@ from aurora_core.trust import Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar.taskruns.backends import check_kinds, configured_agents, program_of
 from aurora_soar.taskruns.preparation import read_preparation, worktree_claims
+from aurora_soar.taskruns.user_policies import load_user_policies
 from aurora_spawner import SpawnerError
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.errors import ProviderStateError
@@ -89,7 +90,7 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
     yield CheckResult(check="project", level=Level.OK, message=str(project.root))
     yield _checked("folder", lambda: _writable(project.aurora_dir))
     yield from _configuration(project, environ)
-    yield _checked("policies", lambda: _policies(project))
+    yield _checked("policies", lambda: _policies(project, environ))
     yield from _worktrees(project, environ)
     yield _checked("memory", lambda: _memory(project))
     yield _checked("journal", lambda: _journal(project))
@@ -226,14 +227,13 @@ def _agents(project: Project, config: Config, environ: Mapping[str, str]) -> Che
     return CheckResult(check="agents", level=Level.OK, message=", ".join(sorted({"local", *config.backends})))
 
 
-def _policies(project: Project) -> CheckResult:
+def _policies(project: Project, environ: Mapping[str, str]) -> CheckResult:
     try:
-        engine = PoliciesEngine.load(project.policies_file)
+        engine = PoliciesEngine.load(project.policies_file).beside(load_user_policies(environ))
     except PolicyFileError as error:
-        return CheckResult(
-            check="policies", level=Level.FAIL, message=str(error), advice=f"correct {project.policies_file}"
-        )
-    return CheckResult(check="policies", level=Level.OK, message=str(engine.source or "none, all defaults"))
+        return CheckResult(check="policies", level=Level.FAIL, message=str(error), advice=f"correct {error.path}")
+    files = [str(each) for each in (engine.source, engine.user_source) if each]
+    return CheckResult(check="policies", level=Level.OK, message=" and ".join(files) or "none, all defaults")
 
 
 def _worktrees(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:

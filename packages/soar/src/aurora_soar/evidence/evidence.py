@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
 
 from aurora_soar.errors import AgentOutputError
 
@@ -63,6 +63,7 @@ class Finding(_Document):
         terms: the question's terms that this place mentions.
         relevance: share of the question's term weight found at the place, 0 to 1.
         chunk_id: id of the memory's chunk, to record its use.
+        total: of a member, or of a file of a folder, how many of these `about` has; not all need to be findings.
     """
 
     kind: FindingKind
@@ -76,6 +77,7 @@ class Finding(_Document):
     terms: tuple[str, ...] = ()
     relevance: NonNegativeFloat = 0.0
     chunk_id: str = ""
+    total: NonNegativeInt = 0
 
 
 class Evidence(_Document):

@@ -11,9 +11,9 @@ from aurora_core.code_text import code_lines
 from aurora_core.file_kinds import is_test_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from aurora_core import Hit, Memory
+    from aurora_core import Hit, Memory, Reference
 
 __all__ = ["bindings_in", "find_binding"]
 
@@ -81,19 +81,19 @@ def _last_row(code: Sequence[str], row: int) -> int:
 def find_binding(memory: Memory, name: str) -> list[Hit]:
     """Returns the bindings of a name outside of functions: those in code before those in tests."""
     wanted = name.rpartition(".")[2]
-    files = dict.fromkeys(reference.file for reference in memory.mentions(wanted, limit=MAX_MENTIONS))
-    found = [binding for file in files for binding in _named_in(memory, file, wanted)]
-    found = found or list(_assigned(memory, wanted))
+    references = memory.mentions(wanted, limit=MAX_MENTIONS)
+    chunks = {file: memory.chunks_of(file) for file in dict.fromkeys(reference.file for reference in references)}
+    found = [binding for inside in chunks.values() for binding in _named_in(inside, wanted)]
+    found = found or list(_assigned(references, chunks, wanted))
     return sorted(found, key=lambda hit: (is_test_file(hit.file), "." in hit.name))
 
 
-def _assigned(memory: Memory, name: str) -> Iterator[Hit]:
+def _assigned(references: Sequence[Reference], chunks: Mapping[str, Sequence[Hit]], name: str) -> Iterator[Hit]:
     """Yields the lines inside of definitions that set a name: an attribute, a key, a local value."""
     sets = re.compile(rf"^(?:[\w$.\[\]'\"]*[.\s])?[\"']?{re.escape(name)}[\"']?\]?\s*(?::[^=]*)?(?:=(?![=>])|:\s*\S)")
-    for reference in memory.mentions(name, limit=MAX_MENTIONS):
-        chunk = next(
-            (c for c in memory.chunks_of(reference.file) if c.line_start <= reference.line <= c.line_end), None
-        )
+    for reference in references:
+        inside = chunks[reference.file]
+        chunk = next((c for c in inside if c.line_start <= reference.line <= c.line_end), None)
         if chunk is not None and sets.match(reference.text):
             yield replace(
                 chunk,
@@ -106,7 +106,7 @@ def _assigned(memory: Memory, name: str) -> Iterator[Hit]:
             )
 
 
-def _named_in(memory: Memory, file: str, name: str) -> Iterator[Hit]:
-    for chunk in memory.chunks_of(file):
+def _named_in(chunks: Sequence[Hit], name: str) -> Iterator[Hit]:
+    for chunk in chunks:
         if chunk.symbol_type in REST and name in chunk.content:
             yield from (each for each in bindings_in(chunk) if each.name.rpartition(".")[2] == name)

@@ -9,14 +9,15 @@ from aurora_core import SymbolType
 from aurora_soar.evidence.code_prose import code_rows, docstring, sentences
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.bindings import bindings_in
+from aurora_soar.question.focus import NOTHING_COVERED, Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from aurora_core import Hit
-    from aurora_soar.question.focus import Coverage, Focus
+    from aurora_core import Hit, Reference
+    from aurora_soar.question.focus import Focus
 
-__all__ = ["NAMED_SYMBOLS", "definition_finding", "find_definitions", "find_steps"]
+__all__ = ["NAMED_SYMBOLS", "definition_finding", "find_definitions", "find_steps", "reference_finding"]
 
 NAMED_SYMBOLS: Final = frozenset({"function", "method", "class"})
 STEPS_EACH: Final = 3
@@ -93,7 +94,9 @@ def _coverage(hit: Hit, focus: Focus) -> Coverage:
     return focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
 
 
-def definition_finding(hit: Hit, kind: FindingKind, coverage: Coverage, about: str = "") -> Finding:
+def definition_finding(
+    hit: Hit, kind: FindingKind, coverage: Coverage = NOTHING_COVERED, *, about: str = "", total: int = 0
+) -> Finding:
     """Returns a finding about a whole definition; its place is the line that names the definition."""
     line = definition_line(hit)
     return Finding(
@@ -108,6 +111,24 @@ def definition_finding(hit: Hit, kind: FindingKind, coverage: Coverage, about: s
         terms=coverage.words,
         relevance=coverage.share,
         chunk_id=hit.chunk_id,
+        total=total,
+    )
+
+
+def reference_finding(reference: Reference, kind: FindingKind, about: str, focus: Focus | None = None) -> Finding:
+    """Returns a finding about a line that uses `about`; with a focus, what of it the line mentions."""
+    text = f"{reference.file} {reference.name} {reference.text}"
+    coverage = focus.coverage(text) if focus is not None else NOTHING_COVERED
+    return Finding(
+        kind=kind,
+        file=reference.file,
+        line=reference.line,
+        line_end=reference.line,
+        symbol=reference.name,
+        text=reference.text,
+        about=about,
+        terms=coverage.words,
+        relevance=coverage.share,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import ChunkKind
@@ -12,7 +13,7 @@ from aurora_soar.local_agent.definitions import find_definitions, find_steps
 from aurora_soar.local_agent.errors import find_errors
 from aurora_soar.local_agent.flow import find_flow
 from aurora_soar.local_agent.statements import find_statements
-from aurora_soar.local_agent.subject import find_examples, find_subjects, summary_of
+from aurora_soar.local_agent.subject import MEMBERS_SHOWN, find_examples, find_subjects, summary_of
 from aurora_soar.local_agent.tests import find_tests
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.question import Intent, read_question
@@ -30,50 +31,72 @@ POOL: Final = 40
 FLOW_DEFINITIONS: Final = 3
 NEAR_SUBJECT: Final = 0.5
 NEAR_SHOWN: Final = 3
+# What only one of two classes has can be told only if all members of both are known.
+MEMBERS_COMPARED: Final = 60
 _WRITTEN: Final = (ChunkKind.CODE, ChunkKind.KB, ChunkKind.DOC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A request, read once.
+
+    Attributes:
+        question: the user's question.
+        words: the user's words about the focus: of one side of a comparison, these; else the whole question.
+    """
+
+    request: LocalRequest
+    question: Question
+    focus: Focus
+
+    @property
+    def words(self) -> str:
+        whole = self.request.focus not in self.question.sides
+        return self.request.question if whole else self.request.focus
 
 
 def extract(memory: Memory, request: LocalRequest) -> Evidence:
     """Searches the memory for the request's focus and returns the findings of its aspect."""
-    question = read_question(request.focus)
-    focus = Focus.of(memory, question.terms)
+    about = read_question(request.focus)
+    focus = Focus.of(memory, about.terms)
+    asked = _Asked(request=request, question=_question(request, about), focus=focus)
     kinds = _WRITTEN if request.aspect is Aspect.STATEMENTS else (ChunkKind.CODE,)
     hits = memory.search(focus.query, limit=POOL, kinds=kinds, record=False)
-    if not question.about_tests:
+    if not about.about_tests:
         hits = [hit for hit in hits if not is_test_file(hit.file)]
     return Evidence(
         aspect=request.aspect,
         focus=request.focus,
-        findings=tuple(_findings(memory, request, focus, hits)),
+        findings=tuple(_findings(memory, asked, hits)),
         missing=focus.unknown,
         searched=len(hits),
     )
 
 
-def _findings(memory: Memory, request: LocalRequest, focus: Focus, hits: Sequence[Hit]) -> list[Finding]:
-    match request.aspect:
+def _findings(memory: Memory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
+    focus, limit = asked.focus, asked.request.limit
+    match asked.request.aspect:
         case Aspect.DEFINITIONS | Aspect.REPORT:
-            return _definitions(memory, request, hits, focus)
+            return _definitions(memory, asked, hits)
         case Aspect.STATEMENTS:
-            return find_statements(hits, focus, request.limit)
+            return find_statements(hits, focus, limit)
         case Aspect.FLOW:
-            return find_flow(memory, _subject_hits(memory, request, hits, focus), focus)
+            return find_flow(memory, _subject_hits(memory, asked, hits), focus)
         case Aspect.ERRORS:
-            return find_errors(_once([*_subject_hits(memory, request, hits, focus), *hits]), focus, request.limit)
+            return find_errors(_once([*_subject_hits(memory, asked, hits), *hits]), focus, limit)
         case Aspect.TESTS:
-            return find_tests(
-                memory, _subject_hits(memory, request, hits, focus), focus, _asked(request), request.limit
-            )
+            return find_tests(memory, _subject_hits(memory, asked, hits), focus, asked.question, limit)
 
 
-def _definitions(memory: Memory, request: LocalRequest, hits: Sequence[Hit], focus: Focus) -> list[Finding]:
+def _definitions(memory: Memory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
     """Returns what the words name with its summary, then the definitions that mention most of them."""
-    question = _asked(request)
-    subjects = find_subjects(memory, _words(request))
-    summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus)]
+    question, focus, limit = asked.question, asked.focus, asked.request.limit
+    subjects = find_subjects(memory, asked.words)
+    members = MEMBERS_COMPARED if question.sides else MEMBERS_SHOWN
+    summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus, members=members)]
     # What a file or a folder holds answers the question; of a symbol, only its near relations may help.
     whole = any(subject.files for subject in subjects)
-    definitions = [] if whole else find_definitions(hits, focus, request.limit, about_values=question.about_values)
+    definitions = [] if whole else find_definitions(hits, focus, limit, about_values=question.about_values)
     if subjects:
         definitions = [f for f in definitions if f.relevance >= NEAR_SUBJECT][:NEAR_SHOWN]
     shown = {(f.file, f.symbol) for f in summary}
@@ -87,34 +110,29 @@ def _definitions(memory: Memory, request: LocalRequest, hits: Sequence[Hit], foc
     ]
 
 
-def _words(request: LocalRequest) -> str:
-    """Returns the user's words about the focus: of a comparison, one side; else the whole question."""
-    return request.focus if _asked(request).sides else request.question
-
-
-def _asked(request: LocalRequest) -> Question:
+def _question(request: LocalRequest, about: Question) -> Question:
     """Reads the user's question; a program that asks for a focus alone may send one without words."""
     try:
         return read_question(request.question)
     except EmptyQuestionError:
-        return read_question(request.focus)
+        return about
 
 
 def _once(hits: Sequence[Hit]) -> list[Hit]:
     return list({hit.chunk_id: hit for hit in hits}.values())
 
 
-def _subject_hits(memory: Memory, request: LocalRequest, hits: Sequence[Hit], focus: Focus) -> list[Hit]:
+def _subject_hits(memory: Memory, asked: _Asked, hits: Sequence[Hit]) -> list[Hit]:
     """Returns the definitions that earlier subgoals found or the question names, or else this search's best."""
-    found = [f for result in request.dependency_results for f in _found(result.output)]
+    found = [f for result in asked.request.dependency_results for f in _found(result.output)]
     named = [h for f in found[:FLOW_DEFINITIONS] for h in memory.definitions(f.symbol) if h.file == f.file]
     if not named:
-        subjects = find_subjects(memory, _words(request))
+        subjects = find_subjects(memory, asked.words)
         named = [hit for subject in subjects for hit in subject.hits[:1]]
         if not named and any(subject.files for subject in subjects):
             return []  # who uses a file or a folder is part of its summary
     return named or [
-        h for f in find_definitions(hits, focus, FLOW_DEFINITIONS) for h in hits if h.chunk_id == f.chunk_id
+        h for f in find_definitions(hits, asked.focus, FLOW_DEFINITIONS) for h in hits if h.chunk_id == f.chunk_id
     ]
 
 

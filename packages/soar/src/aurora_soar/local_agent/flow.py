@@ -9,12 +9,12 @@ from aurora_core.file_kinds import is_test_file
 from aurora_core.imports import reaches
 from aurora_soar.evidence.code_prose import code_rows
 from aurora_soar.evidence.evidence import Finding, FindingKind
-from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding
+from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, reference_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit, Memory, Reference
+    from aurora_core import Hit, Memory
     from aurora_soar.question.focus import Focus
 
 __all__ = ["find_flow"]
@@ -131,26 +131,12 @@ def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     """Yields lines that call the definition, certain ones first; doubtful ones only if no line certainly does."""
     if _short(hit.name).startswith("__") or hit.symbol_type not in NAMED_SYMBOLS:
         return
-    references = [r for r in memory.callers(hit.name, limit=MAX_REFERENCES) if not is_test_file(r.file)]
+    references = memory.callers(hit.name, limit=MAX_REFERENCES, tests=False)
     outside = [r for r in references if r.file != hit.file or not hit.line_start <= r.line <= hit.line_end]
     certain = [r for r in outside if r.certain]
     for reference in (certain or outside)[:CALLERS_EACH]:
-        yield _caller(reference, hit, focus)
-
-
-def _caller(reference: Reference, hit: Hit, focus: Focus) -> Finding:
-    coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
-    return Finding(
-        kind=FindingKind.CALLER if reference.certain else FindingKind.MAYBE_CALLER,
-        file=reference.file,
-        line=reference.line,
-        line_end=reference.line,
-        symbol=reference.name,
-        text=reference.text,
-        about=hit.name,
-        terms=coverage.words,
-        relevance=coverage.share,
-    )
+        kind = FindingKind.CALLER if reference.certain else FindingKind.MAYBE_CALLER
+        yield reference_finding(reference, kind, hit.name, focus)
 
 
 def _callees(memory: Memory, hit: Hit, focus: Focus) -> list[Finding]:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import SymbolType
+from aurora_core.file_kinds import is_document
 from aurora_soar.evidence.code_prose import Sentence, sentences
 from aurora_soar.evidence.evidence import Finding, FindingKind
 
@@ -20,7 +21,7 @@ __all__ = ["find_statements"]
 # A sentence with a smaller share of the question's weight only shares a common word with it.
 THRESHOLD: Final = 0.3
 PER_FILE: Final = 3
-# They tell how things were, or what one may do, not how things are.
+# Documents that tell how things were, or what one may do, not how things are.
 _RECORDS: Final = re.compile(
     r"^(?:change|history|news|release|licen[cs]e|copying|notice|authors|contribut|governance|security|sponsors|pkg-info"
     r"|code_of_conduct|.*charter|.*migration|.*upgrad)",
@@ -34,7 +35,7 @@ def find_statements(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Findi
     """Returns the sentences that mention most of the question, best first, at most three per file."""
     found: dict[str, Finding] = {}
     for rank, hit in enumerate(hits):
-        if _RECORDS.search(hit.file.rpartition("/")[2]):
+        if is_document(hit.file) and _RECORDS.search(hit.file.rpartition("/")[2]):
             continue
         for sentence in sentences(hit.content, hit.file):
             finding = _statement(hit, sentence, focus, rank / len(hits))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import SymbolType
+from aurora_core import Reference, SymbolType
 from aurora_core.file_kinds import is_document, is_test_file
-from aurora_soar.evidence.code_prose import PROSE_SUFFIXES, docstring, sentences
+from aurora_soar.evidence.code_prose import PROSE_SUFFIXES, sentences
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.bindings import bindings_in, find_binding
-from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, definition_line, signature
-from aurora_soar.question.names import NameSort, names_in
+from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, reference_finding
+from aurora_soar.question.names import NameSort, files_named, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.names import Name
 
-__all__ = ["Subject", "find_examples", "find_subjects", "summary_of"]
+__all__ = ["MEMBERS_SHOWN", "Subject", "find_examples", "find_subjects", "summary_of"]
 
 MAX_SUBJECTS: Final = 4
 MAX_SAME_NAME: Final = 4
@@ -30,7 +30,7 @@ MEMBERS_SHOWN: Final = 12
 FILES_SHOWN: Final = 24
 USES_SHOWN: Final = 4
 NAMES_SHOWN: Final = 5
-MAX_MENTIONS: Final = 60
+MAX_MENTIONS: Final = 400
 # The file that says what its folder is for.
 _ENTRY_FILES: Final = ("README.md", "__init__.py", "index.js", "index.ts", "mod.rs", "lib.rs", "doc.go")
 
@@ -59,13 +59,12 @@ def find_subjects(memory: Memory, words: str) -> list[Subject]:
 
 
 def _subject(memory: Memory, name: Name, files: Sequence[str]) -> Subject | None:
-    if name.sort is NameSort.FILE:
-        wanted = name.text.removeprefix("./")
-        same = [file for file in files if file == wanted or file.endswith(f"/{wanted}")]
+    if name.sort is NameSort.FILE or (name.sort is NameSort.PROPER and "." in name.text):
+        same = files_named(name.text, files)
         best = sorted(same, key=lambda file: (is_test_file(file), is_document(file), file.count("/")))
-        return Subject(name=name.text, sort=name.sort, files=tuple(best[:1])) if best else None
+        return Subject(name=name.text, sort=NameSort.FILE, files=tuple(best[:1])) if best else None
     if name.sort is NameSort.FOLDER:
-        return _folder(name.text.strip("./"), files)
+        return _folder(name.text, files)
     hits = _definitions(memory, name.text)
     return Subject(name=name.text, sort=NameSort.SYMBOL, hits=tuple(hits)) if hits else None
 
@@ -103,7 +102,7 @@ def find_examples(memory: Memory, places: Sequence[Finding]) -> list[Finding]:
     """Returns the shortest class that extends the class of a place, or its parent's: the example to follow."""
     found = [hit for place in places for hit in _relatives(memory, place)]
     shortest = sorted(found, key=_length)[:1]
-    return [_member(hit, hit.name).model_copy(update={"kind": FindingKind.EXAMPLE}) for hit in shortest]
+    return [definition_finding(hit, FindingKind.EXAMPLE, about=hit.name) for hit in shortest]
 
 
 def _relatives(memory: Memory, place: Finding) -> Iterator[Hit]:
@@ -111,8 +110,8 @@ def _relatives(memory: Memory, place: Finding) -> Iterator[Hit]:
     for parent in parents:
         children = [
             hit
-            for reference in memory.mentions(parent, limit=MAX_MENTIONS)
-            if _EXTENDS.match(reference.text) and not is_test_file(reference.file)
+            for reference in memory.mentions(parent, limit=MAX_MENTIONS, tests=False)
+            if _EXTENDS.match(reference.text)
             for hit in memory.definitions(reference.name, limit=1)
             if hit.file == reference.file and hit.name not in (parent, place.symbol)
         ]
@@ -132,8 +131,12 @@ def _length(hit: Hit) -> int:
     return hit.line_end - hit.line_start
 
 
-def summary_of(memory: Memory, subject: Subject, focus: Focus) -> Iterator[Finding]:
-    """Yields the findings that sum a subject up: itself, what it offers, and who uses it."""
+def summary_of(memory: Memory, subject: Subject, focus: Focus, *, members: int = MEMBERS_SHOWN) -> Iterator[Finding]:
+    """Yields the findings that sum a subject up: itself, what it offers, and who uses it.
+
+    Args:
+        members: most members of a class to yield.
+    """
     if subject.sort is NameSort.FILE:
         yield from _file_summary(memory, subject.files[0])
     elif subject.sort is NameSort.FOLDER:
@@ -143,7 +146,7 @@ def summary_of(memory: Memory, subject: Subject, focus: Focus) -> Iterator[Findi
             yield _itself(hit, focus)
         first = subject.hits[0]
         if first.symbol_type is SymbolType.CLASS:
-            yield from _members(memory, first)
+            yield from _members(memory, first, members)
         elif first.symbol_type is SymbolType.CONSTANT:
             yield from _uses(memory, first)
 
@@ -153,54 +156,32 @@ def _itself(hit: Hit, focus: Focus) -> Finding:
     return definition_finding(hit, FindingKind.DEFINITION, coverage)
 
 
-def _members(memory: Memory, owner: Hit) -> Iterator[Finding]:
+def _members(memory: Memory, owner: Hit, limit: int) -> Iterator[Finding]:
     inside = [h for h in memory.chunks_of(owner.file) if h.name.rpartition(".")[0] == owner.name]
     distinct = {h.name: h for h in inside if h.symbol_type in NAMED_SYMBOLS}
     members = sorted(distinct.values(), key=lambda h: h.name.rpartition(".")[2].startswith("_"))
     if not members:
         members = bindings_in(owner)
-    for hit in members[:MEMBERS_SHOWN]:
-        yield _member(hit, owner.name)
-
-
-def _member(hit: Hit, about: str) -> Finding:
-    line = definition_line(hit)
-    return Finding(
-        kind=FindingKind.MEMBER,
-        file=hit.file,
-        line=line,
-        line_end=max(line, hit.line_end),
-        symbol=hit.name,
-        text=signature(hit),
-        about=about,
-        detail=docstring(hit.content, hit.file),
-        chunk_id=hit.chunk_id,
-    )
+    for hit in members[:limit]:
+        yield definition_finding(hit, FindingKind.MEMBER, about=owner.name, total=len(members))
 
 
 def _uses(memory: Memory, hit: Hit) -> Iterator[Finding]:
     name = hit.name.rpartition(".")[2]
     shown = 0
-    for reference in memory.mentions(name, limit=MAX_MENTIONS):
+    for reference in memory.mentions(name, limit=MAX_MENTIONS, tests=False):
         own = reference.file == hit.file and hit.line_start <= reference.line <= hit.line_end
-        if own or is_test_file(reference.file) or shown == USES_SHOWN:
+        if own or shown == USES_SHOWN:
             continue
         shown += 1
-        yield Finding(
-            kind=FindingKind.USE,
-            file=reference.file,
-            line=reference.line,
-            line_end=reference.line,
-            symbol=reference.name,
-            text=reference.text,
-            about=hit.name,
-        )
+        yield reference_finding(reference, FindingKind.USE, hit.name)
 
 
 def _file_summary(memory: Memory, file: str) -> Iterator[Finding]:
     yield _file(memory, file, file)
-    for hit in _offers(memory, file)[:MEMBERS_SHOWN]:
-        yield _member(hit, file)
+    offered = _offers(memory, file)
+    for hit in offered[:MEMBERS_SHOWN]:
+        yield definition_finding(hit, FindingKind.MEMBER, about=file, total=len(offered))
     yield from _importers(memory, file)
 
 
@@ -224,11 +205,12 @@ def _offered(memory: Memory, file: str) -> list[str]:
 
 def _folder_summary(memory: Memory, subject: Subject) -> Iterator[Finding]:
     direct = [file for file in subject.files if file.count("/") == subject.name.count("/") + 1]
-    for file in (direct or list(subject.files))[:FILES_SHOWN]:
-        yield _file(memory, file, subject.name)
+    files = direct or list(subject.files)
+    for file in files[:FILES_SHOWN]:
+        yield _file(memory, file, subject.name, len(files))
 
 
-def _file(memory: Memory, file: str, about: str) -> Finding:
+def _file(memory: Memory, file: str, about: str, total: int = 1) -> Finding:
     line, text = _purpose(memory, file)
     return Finding(
         kind=FindingKind.FILE,
@@ -241,6 +223,7 @@ def _file(memory: Memory, file: str, about: str) -> Finding:
         detail=", ".join(_offered(memory, file)),
         relevance=1.0,
         chunk_id=next((h.chunk_id for h in memory.chunks_of(file)), ""),
+        total=total,
     )
 
 
@@ -266,28 +249,20 @@ def _importers(memory: Memory, file: str) -> Iterator[Finding]:
     stem = file.rpartition("/")[2].partition(".")[0]
     shown: set[str] = set()
     for reference in _import_lines(memory, stem):
-        if reference[0] != file and reference[0] not in shown and len(shown) < USES_SHOWN:
-            shown.add(reference[0])
-            yield Finding(
-                kind=FindingKind.USE,
-                file=reference[0],
-                line=reference[1],
-                line_end=reference[1],
-                symbol="",
-                text=reference[2],
-                about=file,
-            )
+        if reference.file != file and reference.file not in shown and len(shown) < USES_SHOWN:
+            shown.add(reference.file)
+            yield reference_finding(reference, FindingKind.USE, file)
 
 
-def _import_lines(memory: Memory, stem: str) -> Iterator[tuple[str, int, str]]:
-    """Yields file, line and text of the first line of each file that imports a module by its last name."""
+def _import_lines(memory: Memory, stem: str) -> Iterator[Reference]:
+    """Yields the first line of each file that imports a module by its last name."""
     module = re.compile(rf"(?:^|[\s./'\"<]){re.escape(stem)}(?:\.\w+)?(?:['\">;,\s]|$)")
     for file in memory.files_with(stem):
         if is_test_file(file):
             continue
         lines = enumerate((memory.text(file) or "").split("\n"), start=1)
         imports = ((at, line.strip()) for at, line in lines if _IMPORTS.search(line) and module.search(line))
-        yield from ((file, at, text) for at, text in islice(imports, 1))
+        yield from (Reference(file=file, line=at, name="", text=text) for at, text in islice(imports, 1))
 
 
 _IMPORTS: Final = re.compile(r"^\s*(?:import|from|export|use|mod|#\s*include)\b|\brequire\(")

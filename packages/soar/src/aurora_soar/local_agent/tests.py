@@ -8,13 +8,13 @@ from aurora_core.file_kinds import is_test_file
 from aurora_core.project_profile.detect import detect_profile
 from aurora_core.project_profile.profile import Purpose
 from aurora_soar.evidence.evidence import Finding, FindingKind
-from aurora_soar.local_agent.definitions import definition_finding
+from aurora_soar.local_agent.definitions import definition_finding, reference_finding
 from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit, Memory, Reference
+    from aurora_core import Hit, Memory
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
 
@@ -30,7 +30,7 @@ TESTS_SEARCHED: Final = 20
 def find_tests(
     memory: Memory, subjects: Sequence[Hit], focus: Focus, question: Question, limit: int
 ) -> list[Finding]:
-    """Returns the tests that name the subjects, those that mention most of the question first.
+    """Returns the tests that name the subjects, those that mention most of the question first, best in their names.
 
     If the question asks for tests, those that mention most of its words join them. For a change, the command that
     runs the tests follows.
@@ -39,7 +39,8 @@ def find_tests(
     if question.about_tests:
         found += _mentioning(memory, focus)
     distinct: dict[tuple[str, str], Finding] = {}
-    for finding in sorted(found, key=lambda f: -f.relevance):
+    # Of tests that mention as much, the one that is named after it is about it.
+    for finding in sorted(found, key=lambda f: (-f.relevance, -focus.coverage(f"{f.file} {f.symbol}").share)):
         distinct.setdefault((finding.file, finding.symbol), finding)
     tests = _spread(list(distinct.values()))[:limit]
     return [*tests, *(_commands(memory) if question.intent is Intent.IMPLEMENT else ())]
@@ -48,25 +49,10 @@ def find_tests(
 def _naming(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     """Yields the tests whose code names a definition; of a method, in files that name its class too."""
     owner, _, name = hit.name.rpartition(".")
-    owners = {r.file for r in memory.mentions(owner, limit=MAX_MENTIONS)} if owner else set()
-    for reference in memory.mentions(name, limit=MAX_MENTIONS):
-        if is_test_file(reference.file) and (not owner or reference.file in owners):
-            yield _test(reference, hit, focus)
-
-
-def _test(reference: Reference, hit: Hit, focus: Focus) -> Finding:
-    coverage = focus.coverage(f"{reference.file} {reference.name} {reference.text}")
-    return Finding(
-        kind=FindingKind.TEST,
-        file=reference.file,
-        line=reference.line,
-        line_end=reference.line,
-        symbol=reference.name,
-        text=reference.text,
-        about=hit.name,
-        terms=coverage.words,
-        relevance=coverage.share,
-    )
+    owners = {r.file for r in memory.mentions(owner, limit=MAX_MENTIONS, tests=True)} if owner else set()
+    for reference in memory.mentions(name, limit=MAX_MENTIONS, tests=True):
+        if not owner or reference.file in owners:
+            yield reference_finding(reference, FindingKind.TEST, hit.name, focus)
 
 
 def _mentioning(memory: Memory, focus: Focus) -> Iterator[Finding]:

@@ -119,12 +119,18 @@ class _Queue:
             for each in due:
                 by_event[each.event].append(each)
             for of_kind in by_event.values():
+                if not self._serves():
+                    return
                 self._send(combined(of_kind))
 
+    def _serves(self) -> bool:
+        """Returns False in a thread that was left behind by `finish`: another one serves the queue now."""
+        return self._thread is threading.current_thread()
+
     def _due(self) -> list[Notification] | None:
-        """Waits for notifications whose time has come, and takes them; None once the queue was emptied."""
+        """Waits for notifications whose time has come, and takes them; None once this thread is not needed."""
         with self._changed:
-            while True:
+            while self._serves():
                 now = time.monotonic()
                 if self._until is not None and (now >= self._until or not self._waiting):
                     return None
@@ -136,13 +142,17 @@ class _Queue:
                     return due
                 times = [self._next_at[each.event] - now for each in self._waiting]
                 self._changed.wait(min(times, default=None))
+            return None
 
     def _is_ready(self, event: str, now: float) -> bool:
         return self._until is not None or now >= self._next_at.get(event, now)
 
     def _send(self, notification: Notification) -> None:
-        limit_s = LIMIT_S if self._until is None else min(LIMIT_S, max(0.1, self._until - time.monotonic()))
+        until = self._until  # another thread may change it
+        limit_s = LIMIT_S if until is None else min(LIMIT_S, max(0.1, until - time.monotonic()))
         try:
             self._receiver.send(notification, limit_s=limit_s)
         except NotificationError as error:
-            self._problem = self._problem or str(error)
+            with self._changed:
+                if self._serves():  # else it was reported that not everything was told
+                    self._problem = self._problem or str(error)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_core.errors import KeyStoreError, UnknownKeyError
 from aurora_soar.errors import NotificationError
+from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.supervision.environment import agent_environment
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class BellReceiver:
                 sys.stderr.write("\a")
                 sys.stderr.flush()
         except (OSError, ValueError) as error:
-            raise NotificationError(self.name, str(error)) from error
+            raise NotificationError(self.name, system_words(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,20 +128,24 @@ class HttpReceiver:
 
     def send(self, notification: Notification, *, limit_s: float = LIMIT_S) -> None:
         """Posts it; any status from 300 on is a failure."""
+        import asyncio
+
         import httpx
 
         try:
             url = self._with_key(self.url)
             headers = {"Content-Type": "application/json"} | {k: self._with_key(v) for k, v in self.headers.items()}
             content = self._content(notification).encode("utf-8", "replace")
-            answer = httpx.post(url, content=content, headers=headers, timeout=limit_s)
+            status = asyncio.run(_posted(url, content=content, headers=headers, limit_s=limit_s))
         except (KeyStoreError, UnknownKeyError) as error:
             raise NotificationError(self.name, str(error)) from error
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except TimeoutError:
+            raise NotificationError(self.name, f"it took longer than {limit_s:.3g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             # The words of an error may name the address, and with it a secret.
             raise NotificationError(self.name, type(error).__name__) from None
-        if answer.status_code >= httpx.codes.MULTIPLE_CHOICES:
-            raise NotificationError(self.name, f"it answered with status {answer.status_code}")
+        if status >= httpx.codes.MULTIPLE_CHOICES:
+            raise NotificationError(self.name, f"it answered with status {status}")
 
     def _content(self, notification: Notification) -> str:
         if self.body is None:
@@ -152,6 +157,24 @@ class HttpReceiver:
     def _with_key(self, text: str) -> str:
         found = _KEY.search(text)
         return text if found is None else text[: found.start()] + self.key(found[1])
+
+
+async def _posted(url: str, *, content: bytes, headers: Mapping[str, str], limit_s: float) -> int:
+    """Returns the status of the answer to a POST; what else is answered is not read.
+
+    Raises:
+        TimeoutError: there is none within `limit_s`, however slowly it comes.
+    """
+    import asyncio
+
+    import httpx
+
+    async with (
+        asyncio.timeout(limit_s),
+        httpx.AsyncClient(timeout=httpx.Timeout(None)) as client,
+        client.stream("POST", url, content=content, headers=headers) as answer,
+    ):
+        return answer.status_code
 
 
 def _run(command: tuple[str, ...], text: str, *, limit_s: float, cwd: str | None = None) -> None:
@@ -167,12 +190,15 @@ def _run(command: tuple[str, ...], text: str, *, limit_s: float, cwd: str | None
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise NotificationError(command[0], str(error)) from error
+        raise NotificationError(command[0], system_words(error)) from error
     with process:
         try:
             process.communicate(text.encode("utf-8", "replace"), timeout=limit_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise NotificationError(command[0], f"it took longer than {limit_s:.3g} s") from None
+        except OSError as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise NotificationError(command[0], system_words(error)) from error
     if process.returncode:
         raise NotificationError(command[0], f"it ended with exit status {process.returncode}")

@@ -36,8 +36,10 @@ def _rows(left: Finding, right: Finding, findings: Sequence[Finding]) -> Iterato
     shapes = [_shape(side.text, _short(side)) for side in sides]
     if shapes[0] != shapes[1]:
         yield "signature", _code(shapes[0]), _code(shapes[1])
-    members = [{_short(f) for f in findings if f.kind is FindingKind.MEMBER and f.about == s.symbol} for s in sides]
-    if members[0] | members[1]:
+    listed = [[f for f in findings if f.kind is FindingKind.MEMBER and f.about == s.symbol] for s in sides]
+    members = [{_short(f) for f in side} for side in listed]
+    complete = all(len({f.symbol for f in side}) >= max((f.total for f in side), default=0) for side in listed)
+    if complete and members[0] | members[1]:
         yield "only here", _listed(members[0] - members[1]), _listed(members[1] - members[0])
     lengths = [side.line_end - side.line + 1 for side in sides]
     yield "lines", str(lengths[0]), str(lengths[1])

@@ -43,12 +43,14 @@ class Answer:
         full: the lead and every finding.
         used: the findings that the short form cites, in order of appearance.
         lead: the finding that the answer rests on; None if nothing was found.
+        absent: True if it begins with what is not in the project.
     """
 
     text: str
     full: str
     used: tuple[Finding, ...]
     lead: Finding | None
+    absent: bool
 
 
 _LEAD: Final[Mapping[Intent, str]] = {
@@ -121,7 +123,7 @@ def compose(
             writer.line(_nothing(focus, outputs))
         _write_failures(writer, outputs)
         text = "\n".join(writer.lines) + "\n"
-        return Answer(text=text, full=text, used=(), lead=None)
+        return Answer(text=text, full=text, used=(), lead=None, absent=absent)
     lead = _lead_of(question, everything)
     if absent:
         _write_closest(writer, lead, presence)
@@ -147,6 +149,7 @@ def compose(
         full="\n".join(full).strip() + "\n",
         used=tuple(writer.used),
         lead=lead,
+        absent=absent,
     )
 
 
@@ -156,7 +159,15 @@ def place(finding: Finding) -> str:
 
 
 def _absence(presence: Presence) -> str:
-    words = [*(f"`{name}`" for name in presence.names), *presence.words]
+    left_out = ", ".join(f"`{name}`" for name in presence.unindexed)
+    note = f"Not indexed: {left_out}; `aur mem index` adds new files, `aur mem stats` says what is left out and why."
+    words = [*(f"`{name}`" for name in presence.names if name not in presence.unindexed), *presence.words]
+    if left_out:
+        return note if not words else f"{note} {_not_found(words, presence)}"
+    return _not_found(words, presence)
+
+
+def _not_found(words: Sequence[str], presence: Presence) -> str:
     return f"Not found in this project's code: {', '.join(words)}{_only_elsewhere(presence)}.{_similar(presence)}"
 
 
@@ -226,7 +237,7 @@ def _write_lead(
     _write_more(writer, lead, findings, focus)
 
 
-_CALLERS: Final = frozenset({FindingKind.CALLER, FindingKind.MAYBE_CALLER, FindingKind.USE})
+_CALLERS: Final = frozenset({FindingKind.CALLER, FindingKind.MAYBE_CALLER})
 
 
 def _sides(question: Question, definitions: Sequence[Finding]) -> tuple[Finding, Finding] | None:
@@ -246,7 +257,8 @@ def _described(lead: Finding, findings: Sequence[Finding]) -> str:
     if lead.kind is FindingKind.FILE and lead.about != lead.file:
         files = [f for f in findings if f.kind is FindingKind.FILE and f.about == lead.about]
         says = f" {name} says: {_quoted(lead.text)}" if lead.text else ""
-        return f"`{lead.about}` holds {len(files)} files.{says}"
+        count = max(lead.total, len(files))
+        return f"`{lead.about}` holds {count} {'file' if count == 1 else 'files'}.{says}"
     if lead.kind is FindingKind.FILE:
         says = f": {_quoted(lead.text)}" if lead.text else ""
         defines = f"{' It defines' if says else ' defines'} {lead.detail}." if lead.detail else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_core import ChunkKind
 from aurora_core.tokens import terms
+from aurora_soar.errors import EmptyQuestionError
 from aurora_soar.phases.assess import Complexity
 from aurora_soar.question.question import read_question
 
@@ -85,7 +86,11 @@ def _asks_the_same(hit: Hit, question: Question) -> bool:
     """Returns True if an earlier answer was given to the same question in nearly the same words."""
     if hit.reasoning is None:
         return False
-    earlier = {term for word in read_question(hit.reasoning.query).terms for term in terms(word)}
+    try:
+        asked = read_question(hit.reasoning.query)
+    except EmptyQuestionError:
+        return False  # another program may store what it likes
+    earlier = {term for word in asked.terms for term in terms(word)}
     now = {term for word in question.terms for term in terms(word)}
     return len(earlier & now) >= SAME_WORDS * len(earlier | now)
 

@@ -118,7 +118,7 @@ def synthesize(
         subgoals_partial=sum(o.success and not (o.evidence and o.evidence.findings) for o in outputs),
         subgoals_failed=sum(not o.success for o in outputs),
         signals=signals_of(question, focus, presence, answer.lead, answer.used),
-        absent=presence.decisive,
+        absent=answer.absent,
     )
 
 

@@ -7,7 +7,7 @@ a question counts for more than a text with three common ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Memory
 
-__all__ = ["Coverage", "Focus"]
+__all__ = ["NOTHING_COVERED", "Coverage", "Focus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,10 @@ class Coverage:
 
     share: float
     words: tuple[str, ...]
+
+
+NOTHING_COVERED: Final = Coverage(0.0, ())
+"""Of a text that mentions none of the words, or that nobody has read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

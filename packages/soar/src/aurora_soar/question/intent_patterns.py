@@ -5,11 +5,20 @@ Each pattern holds one regular expression per line; `question` takes the first i
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from aurora_soar.question.word_patterns import any_of
 
-__all__ = ["ASKS_CHANGE", "ASKS_DEBUG", "ASKS_PLAN", "ASKS_REVIEW", "STOP_WORDS"]
+__all__ = ["ABBREVIATION", "ASKS_CHANGE", "ASKS_DEBUG", "ASKS_PLAN", "ASKS_REVIEW", "STOP_WORDS", "in_short"]
+
+START_CHARS: Final = 3_000
+END_CHARS: Final = 1_000
+
+
+def in_short(text: str) -> str:
+    """Returns the parts of a question that are read for its meaning: start and end; between, people paste logs."""
+    return text if len(text) <= START_CHARS + END_CHARS else f"{text[:START_CHARS]}\n{text[-END_CHARS:]}"
 
 
 def _words_of(text: str) -> frozenset[str]:
@@ -33,6 +42,9 @@ STOP_WORDS: Final = _words_of("""
     actually code codebase exactly explain find first happen happens help know look made make makes mean means place
     project repository show shows tell work works
 """)
+
+# Its dots are no dots of code.
+ABBREVIATION: Final = re.compile(r"(?i:e\.g|i\.e|c\.f|n\.b|a\.k\.a|w\.r\.t|a\.m|p\.m)\.?|[A-Z](?:\.[A-Z]){1,4}\.?")
 
 # Asks for a judgement of code.
 ASKS_REVIEW: Final = any_of(r"""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.question.intent_patterns import STOP_WORDS
+from aurora_soar.question.intent_patterns import ABBREVIATION, STOP_WORDS, in_short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["KIND_NOUNS", "Name", "NameSort", "names_in"]
+__all__ = ["KIND_NOUNS", "Name", "NameSort", "files_named", "names_in"]
 
 
 class NameSort(StrEnum):
@@ -21,7 +21,7 @@ class NameSort(StrEnum):
     FILE = "file"
     FOLDER = "folder"
     SYMBOL = "symbol"  # written like code, or called a class, a function, …
-    PROPER = "proper"  # a capitalised word inside a sentence, which may be a name of code
+    PROPER = "proper"  # a capitalised word inside a sentence, or `Node.js`; it may be a name of the project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,9 @@ class Name:
     text: str
     sort: NameSort
 
+
+MAX_NAMES: Final = 40
+"""As many as a question has terms: each name is looked up in the project."""
 
 KIND_NOUNS: Final = frozenset(
     "class classes function functions method methods module modules file files folder folders directory package type"  # noqa: SIM905
@@ -45,11 +48,17 @@ _CODE_NOUN: Final = (
 )
 _FOLDER_NOUN: Final = r"(?:folder|directory|package|subpackage)"
 _QUOTED: Final = re.compile(r"`([^`\s]{1,120})`")
-_PATH: Final = re.compile(r"(?<![\w./-])(?:[\w.-]+/)+[\w.-]*|(?<![\w./-])[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{1,5}\b(?!\()")
+_PATH: Final = re.compile(
+    r"(?<![\w./-])(?:[\w.-]+/)+[\w.-]*|(?<![\w./-])\.?[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{1,5}\b(?!\()"
+)
+# The start of a path that says nothing; `.github` says something.
+_FROM_HERE: Final = re.compile(r"^(?:\.{0,2}/)+")
 _ENDING: Final = re.compile(
     r"\.(?:py|pyi|js|jsx|mjs|cjs|ts|tsx|go|rs|java|kt|c|h|cc|cpp|hpp|cs|rb|php|swift|scala|sh|sql|lua|ex|exs|hs|vue"
     r"|md|rst|txt|toml|ya?ml|json|cfg|ini|html|css)$"
 )
+# Libraries are named like files. A folder before it, or quotes around it, tell a file.
+_LIBRARY: Final = re.compile(r"[A-Z]\w*\.js")
 _FOLDERS: Final = (
     re.compile(rf"\b{_FOLDER_NOUN}\s+`?([\w./-]+)", re.IGNORECASE),
     re.compile(rf"(?<![\w./-])([\w./-]+)`?\s+{_FOLDER_NOUN}\b", re.IGNORECASE),
@@ -67,10 +76,13 @@ _SHOUTED: Final = re.compile(r"(?<![\w.])[A-Z][A-Z0-9]+(?![\w.])")
 
 
 def names_in(text: str) -> tuple[Name, ...]:
-    """Returns the names in a text, each once, the surest first: paths, folders, symbols, then proper nouns."""
+    """Returns the first names in a text, each once, the surest first: paths, folders, symbols, then proper nouns."""
     found: dict[str, Name] = {}
-    for written, sort in (*_paths(text), *_symbols(text), *_proper(text)):
-        name = written.removesuffix("()").strip(".,;:?!'\"")
+    short = in_short(text)
+    for written, sort in (*_paths(short), *_symbols(short), *_proper(short)):
+        if len(found) == MAX_NAMES:
+            break
+        name = _FROM_HERE.sub("", written.removesuffix("()").strip(",;:?!'\"")).rstrip(".")
         whole = sort in (NameSort.FILE, NameSort.FOLDER)
         ordinary = name.lower() in STOP_WORDS or (not whole and name.lower() in KIND_NOUNS)
         part = not whole and any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", other) for other in found)
@@ -79,10 +91,17 @@ def names_in(text: str) -> tuple[Name, ...]:
     return tuple(found.values())
 
 
+def files_named(path: str, files: Sequence[str]) -> list[str]:
+    """Returns those of some files that a path stands for, which may leave out folders at its start."""
+    return [file for file in files if file == path or file.endswith(f"/{path}")]
+
+
 def _paths(text: str) -> Iterator[tuple[str, NameSort]]:
     for match in _PATH.finditer(text):
         path = match.group().rstrip(".")
-        if _ENDING.search(path):
+        if _LIBRARY.fullmatch(path):
+            yield path, NameSort.PROPER
+        elif _ENDING.search(path):
             yield path, NameSort.FILE
         elif "/" in path:
             yield path.rstrip("/"), NameSort.FOLDER
@@ -94,7 +113,8 @@ def _symbols(text: str) -> Iterator[tuple[str, NameSort]]:
     for match in _QUOTED.finditer(text):
         yield match.group(1), NameSort.FILE if _ENDING.search(match.group(1)) else NameSort.SYMBOL
     for match in _CODE_LIKE.finditer(text):
-        yield match.group(), NameSort.SYMBOL
+        if not ABBREVIATION.fullmatch(match.group()):
+            yield match.group(), NameSort.SYMBOL
     for match in (match for pattern in _CALLED for match in pattern.finditer(text)):
         name = match.group(1)
         if name != name.lower() and not _starts_sentence(text, match.start(1)):
@@ -104,7 +124,8 @@ def _symbols(text: str) -> Iterator[tuple[str, NameSort]]:
 def _proper(text: str) -> Iterator[tuple[str, NameSort]]:
     for pattern, group in ((_CAPITALISED, 1), (_SHOUTED, 0)):
         for match in pattern.finditer(text):
-            yield match.group(group), NameSort.PROPER
+            if not ABBREVIATION.match(text, match.start(group)):
+                yield match.group(group), NameSort.PROPER
 
 
 def _starts_sentence(text: str, at: int) -> bool:

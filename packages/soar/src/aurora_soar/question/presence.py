@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.file_kinds import is_source, is_test_file
 from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
-from aurora_soar.question.names import KIND_NOUNS, NameSort, names_in
+from aurora_core.tokens import words as name_parts
+from aurora_soar.question.names import KIND_NOUNS, NameSort, files_named, names_in
 from aurora_soar.question.spelling import spellings
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ __all__ = ["ALL_PRESENT", "Nearest", "Presence", "find_presence"]
 # Of 66 questions with and without an answer on two code bases, none with an answer and without a missing name misses
 # more than 0.41 of its weight, and none without an answer less than 0.84.
 DECISIVE_SHARE: Final = 0.5
-_PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _VERB_LIKE: Final = re.compile(r"(?:ed|ing|en)$")
 NEAR: Final = 0.72
 MAX_ELSEWHERE: Final = 2
+ELSEWHERE_SEARCHED: Final = 20
+# Each is compared with every name of the project.
+MAX_NEAREST: Final = 3
+_PATHS: Final = (NameSort.FILE, NameSort.FOLDER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,7 @@ class Presence:
         share: the share of the question's weight that names and words have together, 0 to 1.
         elsewhere: the documents or tests that mention such a word, by word, as `file:line`.
         nearest: names of the project that resemble a missing one, by the missing one.
+        unindexed: those of the names that are files or folders on disk, which the memory leaves out.
     """
 
     names: tuple[str, ...] = ()
@@ -65,11 +70,12 @@ class Presence:
     share: float = 0.0
     elsewhere: Mapping[str, str]
     nearest: Mapping[str, Nearest]
+    unindexed: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """All that is missing, names first."""
-        return (*self.names, *self.words)
+        """All that is missing, names first; what is on disk is not."""
+        return (*(name for name in self.names if name not in self.unindexed), *self.words)
 
 
 ALL_PRESENT: Final = Presence(elsewhere={}, nearest={})
@@ -93,16 +99,29 @@ def find_presence(memory: Memory, question: Question, focus: Focus) -> Presence:
     )
     missing = {word for word in question.terms if word in words or word.lower() in lowered}
     share = min(1.0, sum(focus.weights.get(word, 0.0) for word in missing))
-    there = any(name.sort is not NameSort.PROPER and name.text not in names for name in named)
+    unindexed = tuple(n.text for n in named if n.text in names and n.sort in _PATHS and _is_on_disk(memory, n.text))
+    lacking = [name for name in names if name not in unindexed]
     return Presence(
         names=names,
         words=words,
-        # With what the question names at hand, other words may be the user's own.
-        decisive=bool(names) or (share >= DECISIVE_SHARE and not there and _are_the_subject(words, question)),
+        decisive=_is_decisive(question, named, names, words, share),
         share=share,
-        elsewhere=_elsewhere(memory, (*names, *words), rarity),
-        nearest=_nearest(memory, named, names, files),
+        elsewhere=_elsewhere(memory, lacking, words, rarity),
+        nearest=_nearest(memory, named, lacking, files),
+        unindexed=unindexed,
     )
+
+
+def _is_decisive(
+    question: Question, named: Sequence[Name], names: Sequence[str], words: Sequence[str], share: float
+) -> bool:
+    """Returns True if a name of code is missing, or, where no code is named, a proper noun or the subject."""
+    of_code = [name.text for name in named if name.sort is not NameSort.PROPER]
+    if any(name in names for name in of_code):
+        return True
+    if of_code:
+        return False  # with what the question names at hand, other words may be the user's own
+    return bool(names) or (share >= DECISIVE_SHARE and _are_the_subject(words, question))
 
 
 def _are_the_subject(missing: Sequence[str], question: Question) -> bool:
@@ -132,36 +151,60 @@ def _in_code(word: str, rarity: Rarity) -> bool:
 
 def _is_missing(memory: Memory, name: Name, files: Sequence[str], rarity: Rarity) -> bool:
     if name.sort is NameSort.FILE:
-        return not any(file == name.text or file.endswith(f"/{name.text.lstrip('./')}") for file in files)
+        return not files_named(name.text, files) and not _is_mentioned(memory, name.text)
     if name.sort is NameSort.FOLDER:
-        folder = name.text.strip("./")
-        return not any(f"/{folder}/" in f"/{file}" for file in files) and not _in_code(folder, rarity)
+        return not any(f"/{name.text}/" in f"/{file}" for file in files) and not _in_code(name.text, rarity)
     if name.sort is NameSort.SYMBOL:
         return not _is_written(memory, name.text.rpartition(".")[2])
-    return bool(terms(name.text)) and not _in_code(name.text, rarity)
+    # Code that knows the library Node.js may call it by its first word.
+    word, dot, _ = name.text.partition(".")
+    return bool(terms(word)) and not _in_code(word, rarity) and not (dot and files_named(name.text, files))
+
+
+def _is_mentioned(memory: Memory, path: str) -> bool:
+    """Returns True if code names a file that the project itself does not have, such as the user's settings."""
+    written = re.compile(rf"(?<![\w.-]){re.escape(path)}(?!\w)")
+    files = (file for file in memory.files_with(path) if not is_test_file(file) and is_source(file))
+    return any(written.search(memory.text(file) or "") for file in files)
 
 
 def _is_written(memory: Memory, name: str) -> bool:
     """Returns True if code writes a name, alone or in a longer one, in any case: `web_socket` for `WebSocket`."""
-    first = _PART.search(name)
-    if first is None:
+    parts = name_parts(name)
+    if not parts:
         return True
     wanted = name.lower().replace("_", "")
-    having = dict.fromkeys((*memory.files_with(name), *memory.files_with(first.group())))
+    # As one word, or in its parts.
+    having = dict.fromkeys((*memory.files_with(wanted), *memory.files_with(" ".join(parts))))
     files = (file for file in having if not is_test_file(file) and is_source(file))
     return any(wanted in (memory.text(file) or "").lower().replace("_", "") for file in files)
 
 
-def _elsewhere(memory: Memory, missing: Sequence[str], rarity: Rarity) -> dict[str, str]:
+def _is_on_disk(memory: Memory, path: str) -> bool:
+    try:
+        full = (memory.root / path).resolve()
+        return full.is_relative_to(memory.root) and full.exists()
+    except OSError:
+        return False  # no such name is possible here
+
+
+def _elsewhere(memory: Memory, names: Sequence[str], words: Sequence[str], rarity: Rarity) -> dict[str, str]:
+    """Returns the first document or test that mentions a missing name as it is written, or a word in any form."""
     found: dict[str, str] = {}
-    for word in missing:
-        wanted = terms(word.rpartition("/")[2])
-        if len(found) == MAX_ELSEWHERE or not wanted or not rarity.containing.get(wanted[-1], 0):
+    for word in (*names, *words):
+        wanted = set(terms(word))
+        if len(found) == MAX_ELSEWHERE or not wanted or any(rarity.unknown(term) for term in wanted):
             continue
-        for hit in memory.search(word, limit=5, record=False):
-            row = next((row for row, line in enumerate(hit.content.split("\n")) if wanted[-1] in terms(line)), None)
-            if row is not None:
-                found[word] = f"{hit.file}:{hit.line_start + row}"
+        as_written = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
+        for hit in memory.search(word, limit=ELSEWHERE_SEARCHED, record=False):
+            if is_source(hit.file) and not is_test_file(hit.file):
+                continue
+            lines = enumerate(hit.content.split("\n"), start=hit.line_start)
+            says = (
+                at for at, line in lines if as_written.search(line) or (word in words and wanted <= set(terms(line)))
+            )
+            if (line_number := next(says, None)) is not None:
+                found[word] = f"{hit.file}:{line_number}"
                 break
     return found
 
@@ -170,16 +213,16 @@ def _nearest(
     memory: Memory, named: Sequence[Name], missing: Sequence[str], files: Sequence[str]
 ) -> dict[str, Nearest]:
     found: dict[str, Nearest] = {}
-    for name in named:
-        if name.text not in missing:
-            continue
-        if name.sort in (NameSort.FILE, NameSort.FOLDER):
-            stems = {PurePosixPath(file).name: file for file in reversed(files)}
-            close = get_close_matches(PurePosixPath(name.text).name, list(stems), n=1, cutoff=NEAR)
+    asked = [name for name in named if name.text in missing and name.sort is not NameSort.PROPER]
+    symbols = memory.names() if any(name.sort is NameSort.SYMBOL for name in asked) else []
+    bases = {PurePosixPath(file).name: file for file in reversed(files)} if asked else {}
+    for name in asked[:MAX_NEAREST]:
+        if name.sort in _PATHS:
+            close = get_close_matches(PurePosixPath(name.text).name, list(bases), n=1, cutoff=NEAR)
             if close:
-                found[name.text] = Nearest(name=stems[close[0]], file=stems[close[0]], line=1)
-        elif name.sort is NameSort.SYMBOL:
-            close = get_close_matches(name.text.rpartition(".")[2], memory.names(), n=1, cutoff=NEAR)
+                found[name.text] = Nearest(name=bases[close[0]], file=bases[close[0]], line=1)
+        else:
+            close = get_close_matches(name.text.rpartition(".")[2], symbols, n=1, cutoff=NEAR)
             defined = memory.definitions(close[0], limit=1) if close else []
             if defined:
                 found[name.text] = Nearest(name=defined[0].name, file=defined[0].file, line=defined[0].line_start)

@@ -8,7 +8,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import EmptyQuestionError
-from aurora_soar.question.intent_patterns import ASKS_CHANGE, ASKS_DEBUG, ASKS_PLAN, ASKS_REVIEW, STOP_WORDS
+from aurora_soar.question.intent_patterns import (
+    ABBREVIATION,
+    ASKS_CHANGE,
+    ASKS_DEBUG,
+    ASKS_PLAN,
+    ASKS_REVIEW,
+    STOP_WORDS,
+    in_short,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,19 +110,20 @@ _INTENTS: Final[Mapping[Intent, re.Pattern[str]]] = {
 
 
 def read_question(text: str) -> Question:
-    """Reads a question once, so that every phase sees the same terms.
+    """Reads a question once, so that every phase sees the same terms; of a long one, start and end.
 
     Raises:
         EmptyQuestionError: the question has no word to search for.
     """
     # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
     text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
-    identifiers = _identifiers(text)
-    sides = _sides(text)
-    intent = Intent.COMPARE if sides else _intent(text)
+    short = in_short(text)
+    identifiers = _identifiers(short)
+    sides = _sides(short)
+    intent = Intent.COMPARE if sides else _intent(short)
     # Of a change, the verb says that it is one; it is no word to search for.
-    asked = ASKS_CHANGE.sub("", text, count=1) if intent is Intent.IMPLEMENT else text
-    terms = _terms(asked, identifiers) or _terms(text, identifiers)
+    asked = ASKS_CHANGE.sub("", short, count=1) if intent is Intent.IMPLEMENT else short
+    terms = _terms(asked, identifiers) or _terms(short, identifiers)
     if not terms:
         raise EmptyQuestionError(text)
     return Question(
@@ -123,14 +132,15 @@ def read_question(text: str) -> Question:
         terms=terms,
         identifiers=identifiers,
         sides=sides,
-        about_tests=bool(_TESTS.search(text)),
-        about_values=bool(_VALUES.search(text)),
+        about_tests=bool(_TESTS.search(short)),
+        about_values=bool(_VALUES.search(short)),
     )
 
 
 def _identifiers(text: str) -> tuple[str, ...]:
     quoted = [m.group(1).strip() for m in _QUOTED.finditer(text)]
     plain = [m.group(0) for m in _PATH.finditer(text)] + [m.group(0) for m in _CODE_LIKE.finditer(text)]
+    plain = [token.rstrip(".") for token in plain if not ABBREVIATION.fullmatch(token)]
     return tuple(dict.fromkeys(token.removesuffix("()") for token in (*quoted, *plain) if token.strip("()./")))
 
 
@@ -150,7 +160,8 @@ def _terms(text: str, identifiers: tuple[str, ...]) -> tuple[str, ...]:
 def _is_content(word: str, identifiers: tuple[str, ...]) -> bool:
     if word in identifiers:
         return True
-    return len(word) > 1 and word.lower().replace("\u2019", "'") not in STOP_WORDS
+    ordinary = word.lower().replace("\u2019", "'") in STOP_WORDS or ABBREVIATION.fullmatch(word)
+    return len(word) > 1 and not ordinary
 
 
 def _sides(text: str) -> tuple[str, ...]:

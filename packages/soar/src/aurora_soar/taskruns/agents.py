@@ -56,7 +56,6 @@ class ProjectAgents:
         on_batch_held: answers if too many tasks of a run fail; None leaves the rest of the run held, for a resume.
         notify: receives notices about limits.
         preparation: reads what worktrees of tasks contain besides their base commit.
-        user_policies: those of the user for all projects; None if there are none.
     """
 
     project: Project
@@ -66,7 +65,6 @@ class ProjectAgents:
     on_batch_held: BatchQuestion | None = None
     notify: Notify = log_notice
     preparation: Callable[[], Preparation] = Preparation
-    user_policies: PoliciesEngine | None = None
 
     @property
     def default_agent(self) -> str:
@@ -98,14 +96,9 @@ class ProjectAgents:
         }
 
     @property
-    def engines(self) -> tuple[PoliciesEngine, ...]:
-        """The policies that a tool call has to satisfy: the user's own, if there are any, and the project's."""
-        return (self.policies,) if self.user_policies is None else (self.user_policies, self.policies)
-
-    @property
     def merge_gate(self) -> PolicyMergeGate:
         """The gate that finished work has to pass before it reaches its target."""
-        return PolicyMergeGate(engines=self.engines)
+        return PolicyMergeGate(policies=self.policies)
 
     def gate(self, agents: Iterable[str]) -> RunGate:
         """Builds the policy gate of a run, which the agents that it may fall back to pass, too.
@@ -113,10 +106,7 @@ class ProjectAgents:
         Args:
             agents: those that its tasks name.
         """
-        chains, used = self._fallbacks(), list(dict.fromkeys(agents))
-        for name in used:
-            used += [each for each in chains.get(name, ()) if each not in used]
-        found = find_gate(self.engines, self.backends, used)
+        found = find_gate(self.policies, self.backends, self._reached(agents))
         if found.problem:
             self.notify(Notice(message=f"agents run without the policy gate: {found.problem}", warning=True))
         return found
@@ -155,14 +145,13 @@ class ProjectAgents:
         """
         if agent not in self.backends:
             raise UnknownAgentError(agent, where, self.backends.keys())
-        chains = self._fallbacks()
-        found = [agent]
-        for name in found:
-            found += [each for each in chains.get(name, ()) if each in self.backends and each not in found]
-        return tuple(found)
+        return tuple(self._reached([agent]))
 
-    def limits(self, *, per_run_usd: float | None = None) -> RunLimits:
+    def limits(self, *, per_run_usd: float | None = None, elsewhere: bool = False) -> RunLimits:
         """Builds the limits of one run: budget and caps.
+
+        Args:
+            elsewhere: another process executes the run, and sends what `notify:` asks for.
 
         Raises:
             PriceFileError: the user's prices cannot be understood.
@@ -173,8 +162,11 @@ class ProjectAgents:
             may_use=frozenset({*self.config.backends, self.default_agent}),
             prices=user_prices(os.environ),
             per_run_usd=per_run_usd,
-            notify=self.notify,
+            notify=self._notify_here if elsewhere else self.notify,
         )
+
+    def _notify_here(self, notice: Notice) -> None:
+        self.notify(replace(notice, budget=False))
 
     def recovery(self, *, background: bool = False) -> RecoverySettings:
         """Reads how failed agents are recovered: `spawner.recovery` over the policies' `agent_recovery`.
@@ -197,6 +189,17 @@ class ProjectAgents:
             raise ConfigError(source, line_of(source, error.field), error.field, error.problem) from error
         ask = None if background else self.on_batch_held
         return RecoverySettings(policy=policy, fallbacks=self._fallbacks(), on_batch_held=ask)
+
+    def _reached(self, agents: Iterable[str]) -> list[str]:
+        """Returns agents, and those that they may fall back to, directly or through another.
+
+        Raises:
+            ConfigError: a name that no agent has.
+        """
+        chains, found = self._fallbacks(), list(dict.fromkeys(agents))
+        for name in found:
+            found += [each for each in chains.get(name, ()) if each not in found]
+        return found
 
     def _fallbacks(self) -> dict[str, tuple[str, ...]]:
         """Reads the fallbacks of each agent; a known CLI that is not installed here is left out.

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies import Action, Operation, OperationType, PolicyResult
 from aurora_soar.registry import LOCAL_AGENT
+from aurora_soar.taskruns.shapes import shape_of
 from aurora_spawner import CliBackend, ModelBackend
+from aurora_spawner.gates.hook_command import hook_files
 from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
 
-__all__ = ["PolicyGate", "RunGate", "find_gate", "how_gated", "shape_of"]
+__all__ = ["PolicyGate", "RunGate", "find_gate", "how_gated"]
 
 GATED: Final = "on: a hook asks the policies before each tool call"
 
@@ -29,50 +31,49 @@ _TYPES: Final = {
     UseKind.WRITE: OperationType.EDIT,
     UseKind.DELETE: OperationType.DELETE,
 }
-_UNSEEN: Final = PolicyResult(
-    action=Action.PROMPT,
-    rule="undecidable",
-    reason="destroys something that cannot be seen from here, as its name says",
-    instead="Leave it to the user, or ask them.",
-)
-_SIMPLE: Final = re.compile(r"[\w\s./:=@,+%^~-]*")
-"""Commands without anything that a shell would act on: these alone have a shape."""
-_WITH_SUBCOMMANDS: Final = frozenset(
-    (
-        *("apt", "apt-get", "aws", "az", "brew", "bun", "cargo", "composer", "docker", "gcloud", "gem", "gh", "git"),
-        *("go", "helm", "kubectl", "make", "npm", "pip", "pip3", "pnpm", "podman", "poetry", "systemctl"),
-        *("terraform", "uv", "yarn"),
-    )
-)
-"""Programs whose first operand says what they do, and is part of a shape as it is."""
+_UNDECIDABLE: Final = {
+    UseKind.UNSEEN: PolicyResult(
+        action=Action.PROMPT,
+        rule="undecidable",
+        reason="destroys something that cannot be seen from here, as its name says",
+        instead="Leave it to the user, or ask them.",
+    ),
+    UseKind.TYPED: PolicyResult(
+        action=Action.PROMPT,
+        rule="undecidable",
+        reason="types a part of a line, and what the whole line becomes is not known",
+        instead="Type whole lines, each with its newline, and without control characters.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyGate:
-    """Judges tool calls by policies; of several, the strictest answer counts.
+    """Judges tool calls by policies.
 
     Attributes:
-        engines: the policies in force: the user's own, and the project's.
+        policies: those in force.
+        controls: what decides if they are asked at all.
     """
 
-    engines: tuple[PoliciesEngine, ...]
+    policies: PoliciesEngine
+    controls: tuple[Path, ...] = field(default_factory=hook_files)
 
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict on a call: the strictest for its effects."""
-        results = [result for use in call.uses for result in self._results(use, call)]
+        results = [self._result(use, call) for use in call.uses]
         worst = max(results, key=lambda each: _SEVERITY.index(each.action), default=PolicyResult(action=Action.ALLOW))
         return Verdict(
             action=GateAction(worst.action.value),
             rule=worst.rule or "",
             reason=worst.reason,
             instead=worst.instead,
-            shape=shape_of(call) if worst.action is Action.PROMPT else "",
+            shape=shape_of(call, worst.rule or "") if worst.action is Action.PROMPT else "",
         )
 
-    def _results(self, use: ToolUse, call: ToolCall) -> Iterator[PolicyResult]:
-        if use.kind is UseKind.UNSEEN:
-            yield _UNSEEN
-            return
+    def _result(self, use: ToolUse, call: ToolCall) -> PolicyResult:
+        if use.kind in _UNDECIDABLE:
+            return _UNDECIDABLE[use.kind]
         operation = Operation(
             type=_TYPES.get(use.kind, OperationType.COMMAND),
             command=f"curl {shlex.quote(use.url)}" if use.kind is UseKind.FETCH else use.command,
@@ -82,49 +83,9 @@ class PolicyGate:
             cwd=call.cwd,
             workspace=call.workspace,
             isolated=call.isolated,
+            controls=self.controls,
         )
-        for engine in self.engines:
-            yield engine.check(operation)
-
-
-def shape_of(call: ToolCall) -> str:
-    """Returns the shape of a call that a consent may be remembered for; "" for a call of several effects.
-
-    A command's shape is its program, subcommand, options and the classes of its other words; it has none if a shell
-    would act on its text. An edit's shape is its kind and the class of each path.
-    """
-    if len(call.uses) != 1:
-        return ""
-    use = call.uses[0]
-    if use.kind is UseKind.COMMAND:
-        return _shape_of_command(use.command, call) if _SIMPLE.fullmatch(use.command) else ""
-    if use.kind is UseKind.UNSEEN:
-        return call.tool
-    classes = sorted({_class_of(path, call) for path in use.files})
-    return " ".join((use.kind.value, *classes))
-
-
-def _shape_of_command(command: str, call: ToolCall) -> str:
-    if "\n" in command.strip():
-        return ""
-    program, *words = command.split() or [""]
-    shape, subcommand = [program], program in _WITH_SUBCOMMANDS
-    for word in words:
-        if word.startswith("-"):
-            shape.append(word.partition("=")[0])
-        elif subcommand:
-            shape.append(word)
-            subcommand = False
-        else:
-            shape.append(_class_of(word, call))
-    return " ".join(shape)
-
-
-def _class_of(path: str, call: ToolCall) -> str:
-    """Returns the class of a path: where it is, and what kind of file it names."""
-    place = (call.cwd / path).resolve()
-    inside = place.is_relative_to(call.workspace.resolve())
-    return f"<{'in the workspace' if inside else 'outside the workspace'}: *{place.suffix or place.name}>"
+        return self.policies.check(operation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +103,7 @@ class RunGate:
     problem: str = ""
 
 
-def find_gate(
-    engines: tuple[PoliciesEngine, ...], backends: Mapping[str, Backend], agents: Collection[str]
-) -> RunGate:
+def find_gate(policies: PoliciesEngine, backends: Mapping[str, Backend], agents: Collection[str]) -> RunGate:
     """Builds the gate for these agents, and tries its hook with a harmless and a dangerous call.
 
     Args:
@@ -153,7 +112,7 @@ def find_gate(
     used = {name: backends[name] for name in sorted(agents) if name in backends and _acts(name, backends[name])}
     if not any(isinstance(each, CliBackend) and not each.gate_problem for each in used.values()):
         return RunGate(words={name: how_gated(each) for name, each in used.items()})
-    gate = PolicyGate(engines=engines)
+    gate = PolicyGate(policies=policies)
     problem = probe_gate(gate)
     words = {name: how_gated(each, problem=problem) for name, each in used.items()}
     return RunGate(gate=None if problem else gate, words=words, problem=problem)

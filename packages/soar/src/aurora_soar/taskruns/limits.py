@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from aurora_core.settings.user_folder import user_folder
 from aurora_policies import CapExceeded, HardLimitAction, check_caps, depth_of
 from aurora_soar.errors import OverLimitError
 from aurora_soar.notices import Notice, Notify, log_notice
@@ -39,8 +39,8 @@ def user_prices(environ: Mapping[str, str]) -> PriceTable:
     Raises:
         PriceFileError: the user's file cannot be understood.
     """
-    base = environ.get("XDG_CONFIG_HOME") or (f"{environ['HOME']}/.config" if environ.get("HOME") else "")
-    return load_prices(Path(base) / "aurora" / "prices.yaml" if base else None)
+    folder = user_folder(environ)
+    return load_prices(folder / "prices.yaml" if folder else None)
 
 
 def free_agents(backends: Mapping[str, Backend]) -> frozenset[str]:
@@ -66,6 +66,7 @@ class RunLimits:
         may_use: agents that the run may use, fallbacks included.
         per_run_usd: a limit that was set for this run.
         notify: receives what the user should know about the budget.
+        told: warnings about the budget so far, which `notify:` in the configuration tells once.
     """
 
     policies: PoliciesEngine
@@ -74,6 +75,7 @@ class RunLimits:
     prices: PriceTable
     per_run_usd: float | None = None
     notify: Notify = log_notice
+    told: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def using(self, agents: Collection[str]) -> RunLimits:
         """Returns the limits for a run that may use these agents, too."""
@@ -115,7 +117,7 @@ class RunLimits:
             if unwatchable:
                 raise OverLimitError(unwatchable, "`aur budget show` shows the limits in force")
             answer = ledger.would_admit(agent, model)
-            for message in answer.notices:
+            for message in filter(self._is_new, answer.notices):
                 self.notify(Notice(message=message, warning=True, budget=True))
             if not answer.granted:
                 hint = "`aur budget show` shows what it was spent on; `aur budget set --monthly USD` changes it"
@@ -151,7 +153,7 @@ class RunLimits:
                 free=free_agents(self.backends),
                 prices=self.prices,
                 refuse_unpriced=_refuses_unpriced(ledger.limits),
-                tell=lambda message: self.notify(Notice(message=f"budget: {message}", budget=True)),
+                tell=lambda message: self.notify(Notice(message=f"budget: {message}", budget=self._is_new(message))),
             )
         return CappedExecutor(
             inner=inner,
@@ -181,6 +183,12 @@ class RunLimits:
             if ended:  # without a record, or of an agent that counts as free by now; else this changes nothing
                 self._ledger().settle(token, None)
         executor.close()
+
+    def _is_new(self, message: str) -> bool:
+        """Notes a warning; returns False if it was given before: attempts repeat what the check has said."""
+        is_new = message not in self.told
+        self.told.add(message)
+        return is_new
 
     def _ledger(self) -> Ledger:
         return open_ledger(self.policies, per_run_usd=self.per_run_usd)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from aurora_policies import Action
 from aurora_spawner.gates.tool_calls import GateAction, Verdict
 
 if TYPE_CHECKING:
@@ -14,26 +13,19 @@ if TYPE_CHECKING:
 
 __all__ = ["PolicyMergeGate"]
 
-_SEVERITY: Final = (Action.ALLOW, Action.PROMPT, Action.DENY)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyMergeGate:
-    """A `MergeGate` that asks policies; of several, the strictest answer counts.
+    """A `MergeGate` that asks the policies in force."""
 
-    Attributes:
-        engines: the policies in force: the user's own, and the project's.
-    """
-
-    engines: tuple[PoliciesEngine, ...]
+    policies: PoliciesEngine
 
     def judge(self, request: DeliveryRequest) -> Verdict:
         """Returns the verdict on a delivery, by the sections of all agents whose work it is."""
-        results = [
-            each.judge_merge(request.target, repository=request.repository, agents=request.agents)
-            for each in self.engines
-        ]
-        worst = max(results, key=lambda each: _SEVERITY.index(each.action))
+        result = self.policies.judge_merge(request.target, repository=request.repository, agents=request.agents)
         return Verdict(
-            action=GateAction(worst.action.value), rule=worst.rule or "", reason=worst.reason, instead=worst.instead
+            action=GateAction(result.action.value),
+            rule=result.rule or "",
+            reason=result.reason,
+            instead=result.instead,
         )

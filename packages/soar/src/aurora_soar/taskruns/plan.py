@@ -167,11 +167,7 @@ def plan_taskfile(
     default_agent = agents.default_agent
     named = {task.agent or default_agent: _place(file, task) for task in attempted(file.tasks)}
     default_from = f"tool ({config.origin('tool')})"
-    named |= {
-        task.reviewer.agent: f"{file.path}:{file.line_of(task.id or '')}"
-        for task in file.tasks
-        if task.reviewer and task.reviewer.agent
-    }
+    named |= {task.reviewer.agent: _place(file, task) for task in file.tasks if task.reviewer and task.reviewer.agent}
     agents.check_trusted({**named, default_agent: default_from}.items())
     assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
     plan = SpawnPlan(
@@ -184,14 +180,14 @@ def plan_taskfile(
         recovery=agents.recovery(background=background),
         personas=assigned.personas,
         generated=assigned.generated,
-        limits=agents.limits(per_run_usd=budget_usd),
+        limits=agents.limits(per_run_usd=budget_usd, elsewhere=background),
         content=content,
         overlaps=overlaps,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
     wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge, conflicts=config.conflicts)
     origin = f"conflicts ({config.origin('conflicts')})" if wanted.conflicts == config.conflicts else "--conflicts"
-    agents.check_trusted([(wanted.conflicts, origin)])
+    agents.check_trusted([(wanted.conflicts.removeprefix("@"), origin)])
     resolver = find_resolver(
         wanted.conflicts, backends=plan.backends, default_agent=default_agent, roster=roster, where=origin
     )
@@ -207,7 +203,9 @@ def plan_taskfile(
     placed = replace(placed, delivery=_delivery(agents, plan, placed))
     _check_places(plan, placed)
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
-    return replace(plan, isolation=placed, untrusted_checks=untrusted, gate=agents.gate(plan.agents))
+    plan = replace(plan, isolation=placed, untrusted_checks=untrusted)
+    # Only a plan that knows its place knows who resolves conflicts.
+    return replace(plan, gate=agents.gate(plan.agents))
 
 
 def _delivery(agents: ProjectAgents, plan: SpawnPlan, placed: IsolationPlan) -> Verdict | None:
@@ -282,5 +280,4 @@ def check_agents(plan: SpawnPlan, *, default_from: str, personas: tuple[str, ...
             raise UnknownAgentError(plan.agent_of(task), where, {*plan.backends, *personas})
         reviewer = task.reviewer.agent if task.reviewer else None
         if reviewer is not None and reviewer not in plan.backends:
-            where = f"{plan.file.path}:{plan.file.line_of(task.id or '')}"
-            raise UnknownAgentError(reviewer, where, {*plan.backends, *personas})
+            raise UnknownAgentError(reviewer, _place(plan.file, task), {*plan.backends, *personas})

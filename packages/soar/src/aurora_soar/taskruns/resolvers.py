@@ -39,7 +39,7 @@ def find_resolver(
     """Returns who resolves conflicts; None if they are left.
 
     Args:
-        wanted: `leave`, `agent`, the name of an agent, or a persona that the default agent works as.
+        wanted: `leave`, `agent`, an agent, or a persona that the default agent works as; names with `@` or without.
         roster: finds the project's personas; called only if no agent has the name.
         where: the place that names it, for the error.
 
@@ -48,8 +48,9 @@ def find_resolver(
     """
     if wanted == LEAVE:
         return None
-    if wanted in backends:
-        return Resolver(agent=wanted)
+    named = wanted.removeprefix("@")
+    if named in backends:
+        return Resolver(agent=named)
     if wanted == DEFAULT_AGENT:
         return Resolver(agent=default_agent)
     from aurora_soar.personas import instructions_of

@@ -19,7 +19,7 @@ from aurora_spawner.taskfiles.model import ORDERS
 from aurora_spawner.tasks.candidates import attempted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aurora_soar.personas import Roster
     from aurora_spawner import Backend, SpawnTask
@@ -73,21 +73,25 @@ class ResumePlan:
 
     @property
     def agents(self) -> frozenset[str]:
-        """The agents of the tasks, finished ones included."""
-        return frozenset(each for task in attempted(self.wanted) for each in agents_of(task, self.run.default_agent))
+        """The agents of the tasks, finished ones included, and of conflicts of their work."""
+        return self._agents_of(attempted(self.wanted))
 
     @property
     def open_agents(self) -> frozenset[str]:
-        """The agents of the tasks that have not succeeded."""
+        """The agents of the tasks that have not succeeded, and of conflicts, which may come after the last task."""
         done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}
-        open_tasks = (task for task in attempted(self.wanted) if task.id not in done)
-        return frozenset(each for task in open_tasks for each in agents_of(task, self.run.default_agent))
+        return self._agents_of(task for task in attempted(self.wanted) if task.id not in done)
 
     @property
     def titles(self) -> dict[str, str]:
         """The titles of the tasks, by id."""
         from_journal = {row.task_id: row.task.headline for row in self.tasks}
         return from_journal | {line.id: line.title for line in (self.file.lines if self.file else ())}
+
+    def _agents_of(self, tasks: Iterable[SpawnTask]) -> frozenset[str]:
+        isolation = self.run.options.isolation if self.run.options is not None else None
+        resolver = {isolation.resolver} if isolation is not None and isolation.resolver is not None else set()
+        return frozenset(each for task in tasks for each in agents_of(task, self.run.default_agent)) | resolver
 
 
 def plan_resume(

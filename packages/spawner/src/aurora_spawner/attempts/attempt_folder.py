@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.regular_files import open_regular, read_regular
@@ -121,7 +122,8 @@ class AttemptFolder:
     def waited(self) -> Path:
         """The time that the attempt has waited for a person, which its deadline does not count.
 
-        Two numbers: seconds, and the moment on the machine's monotonic clock since which it waits now, or `-`.
+        Seconds, and `-`; or, while it waits, the moment on the machine's monotonic clock since which it does, and pid
+        and start time of the coordinator that has asked.
         """
         return self.path / "waited"
 
@@ -131,16 +133,22 @@ class AttemptFolder:
         Raises:
             OSError: It cannot be written down.
         """
+        waits = "-"
+        if since is not None:
+            coordinator = own_identity()
+            waits = f"{since} {coordinator.pid} {coordinator.start_time}"
         draft = self.path / "waited.draft"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{total_s} {'-' if since is None else since}")
+            file.write(f"{total_s} {waits}")
         draft.replace(self.waited)
 
     def waited_s(self, now: float) -> float:
         """Returns the time that the attempt has waited for a person so far; an unreadable record counts as none."""
         try:
-            total, since = read_regular(self.waited, limit=RECORD_LIMIT_BYTES).decode("ascii").split()
+            total, since, *coordinator = read_regular(self.waited, limit=RECORD_LIMIT_BYTES).decode("ascii").split()
+            if len(coordinator) != (0 if since == "-" else 2):
+                return 0.0
             waited = float(total) + (0.0 if since == "-" else now - float(since))
         except (OSError, ValueError):
             return 0.0

@@ -182,7 +182,7 @@ _KNOWN: Final = (
         login_files=("$CLAUDE_CONFIG_DIR/.credentials.json", ".claude/.credentials.json"),
         login_may_hide=True,
         gate=wirings.claude,
-        gate_offs=("--settings", "--bare", "CLAUDE_CODE_SIMPLE"),
+        gate_offs=("--settings", "--bare", "--safe-mode", *wirings.CLAUDE_OFFS),
         safe_mode="denies tools that need approval",
     ),
     Profile(
@@ -269,7 +269,7 @@ _KNOWN: Final = (
         login_variables=("OPENAI_API_KEY", "DASHSCOPE_API_KEY"),
         login_files=("$QWEN_HOME/oauth_creds.json", ".qwen/oauth_creds.json"),
         gate=wirings.qwen,
-        gate_offs=("--bare", "--safe-mode", "QWEN_CODE_SYSTEM_SETTINGS_PATH"),
+        gate_offs=("--bare", "--safe-mode", "QWEN_CODE_SYSTEM_SETTINGS_PATH", *wirings.QWEN_OFFS),
         safe_mode="edits and commands denied",
     ),
     Profile(

@@ -5,6 +5,7 @@ A coordinator that lives takes the answer; without one it goes into the journal,
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,12 +14,13 @@ from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
 from aurora_spawner.control.lookup import open_journal
-from aurora_spawner.errors import NoShapeError, RunHeldError, UnknownApprovalError
+from aurora_spawner.errors import AgentAnswersError, NoShapeError, NotGrantedError, RunHeldError, UnknownApprovalError
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
 from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored, RunEnded, entry_of
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, grant_note
 from aurora_spawner.storage.stored_values import storable_text
+from aurora_spawner.supervision.environment import inside_agent
 from aurora_spawner.tasks.approvals import ApprovalAnswer
 from aurora_spawner.tasks.result import RunState
 
@@ -34,6 +36,7 @@ __all__ = [
     "ApprovalState",
     "answer_approval",
     "approvals_of",
+    "check_is_user",
     "find_approval",
     "grants_of",
     "open_approvals",
@@ -103,6 +106,16 @@ def find_approval(journal: Path, approval: str) -> ApprovalRow:
     return found[0]
 
 
+def check_is_user(approval: str) -> None:
+    """Sees that this process may answer a question.
+
+    Raises:
+        AgentAnswersError: It belongs to an agent.
+    """
+    if inside_agent(os.environ):
+        raise AgentAnswersError(approval)
+
+
 def answer_approval(
     journal: Path, approval: str, *, approved: bool, note: str = "", always: bool = False
 ) -> AnswerReport:
@@ -113,11 +126,13 @@ def answer_approval(
         always: also approve, for the rest of the run, what has the same rule and shape.
 
     Raises:
+        AgentAnswersError: This process belongs to an agent.
         UnknownApprovalError: There is no such question, or it needs no answer any longer.
         NoShapeError: An approval for the whole run cannot be given.
         NoAnswerError: The coordinator lives and does not answer.
         RunHeldError: The run belongs to a process that cannot be reached.
     """
+    check_is_user(approval)
     row = find_approval(journal, approval)
     note = storable_text(note, limit=TEXT_LIMIT)
     _check_answerable(row, always=always)
@@ -144,11 +159,12 @@ def revoke_grant(journal: Path, approval: str) -> ApprovalRow:
     """Takes back an approval for a whole run; durable when this returns. Returns the question that it was given with.
 
     Raises:
-        UnknownApprovalError: There is no such question, or it was not approved for the whole run.
+        UnknownApprovalError: There is no such question.
+        NotGrantedError: It was not approved for the whole run.
     """
     row = find_approval(journal, approval)
     if not row.granted:
-        raise UnknownApprovalError(row.approval, withdrawn=True)
+        raise NotGrantedError(row.approval)
 
     def without_coordinator() -> ApprovalRow:
         with open_journal(journal, row.run_id) as store:

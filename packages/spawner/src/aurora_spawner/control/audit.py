@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -51,10 +52,9 @@ def exported_events(
         UnknownRunError: The journal has no such run.
         JournalError: It cannot be read.
     """
-    if not journal.exists():
-        check_not_gone(journal)
-        return
-    with Journal(journal, make=False) as store:
+    with existing_journal(journal) as store:
+        if store is None:
+            return
         if run_id is not None:
             load_run(store, run_id)
         for event in load_all_events(store, run_id):
@@ -78,12 +78,25 @@ def audit_journal(journal: Path) -> AuditReport:
     Raises:
         JournalError: It cannot be read, or a journal that the state folder knows is gone.
     """
+    with existing_journal(journal) as store:
+        if store is None:
+            return AuditReport(events=0, head="")
+        return verify(store, read_anchor(default_state_dir(), journal))
+
+
+@contextmanager
+def existing_journal(journal: Path) -> Iterator[Journal | None]:
+    """Opens a journal that is there; yields None for one that never existed.
+
+    Raises:
+        JournalError: It cannot be read, or a journal that the state folder knows is gone.
+    """
     if not journal.exists():
         check_not_gone(journal)
-        return AuditReport(events=0, head="")
-    anchor = read_anchor(default_state_dir(), journal)
+        yield None
+        return
     with Journal(journal, make=False) as store:
-        return verify(store, anchor)
+        yield store
 
 
 def check_not_gone(journal: Path) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
-from aurora_spawner.errors import NoWorkError, UnknownTaskError, WorkspaceError
+from aurora_spawner.errors import NotPickableError, NoWorkError, UnknownTaskError, WorkspaceError
 from aurora_spawner.journal.facts import TaskReopened, TaskSettled, entry_of
-from aurora_spawner.runs.resume_state import stored_task
+from aurora_spawner.runs.resume_state import AFTER_OTHERS, stored_task
 from aurora_spawner.tasks.choice import ChosenBy
-from aurora_spawner.tasks.choosing import Candidate, taken
+from aurora_spawner.tasks.choosing import Candidate, picked_by_user, taken
 from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.attic import list_attic
@@ -135,7 +135,8 @@ def pick_candidate(journal: Path, run_id: str, task_id: str, number: int) -> Pic
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
-        NoWorkError: The task has no such candidate, it did not succeed, or another one's work is in use already.
+        NoWorkError: The task has no such candidate.
+        NotPickableError: It did not succeed, or another one's work is in use already.
         RunHeldError: Another process works on the run.
         WorkspaceError: Git failed; the pick holds once the journal has it.
     """
@@ -160,7 +161,8 @@ def _pickable(held: HeldRun, task: TaskRow, number: int, rows: Mapping[str, Task
     """Returns the candidate of a number.
 
     Raises:
-        NoWorkError: There is none, or it has not succeeded, or others still run.
+        NoWorkError: There is none.
+        NotPickableError: It has not succeeded, or others still run.
     """
     run_id, ids = held.run.run_id, task.task.choice_of
     if not 1 <= number <= len(ids):
@@ -168,13 +170,13 @@ def _pickable(held: HeldRun, task: TaskRow, number: int, rows: Mapping[str, Task
     running = [each for each in ids if each in rows and not rows[each].state.settled]
     if running:
         problem = f"its candidate {running[0]} has not ended; finish the run first: aur resume {run_id}"
-        raise NoWorkError(run_id, task.task_id, problem)
+        raise NotPickableError(run_id, task.task_id, problem)
     row = rows.get(ids[number - 1])
     if row is None or row.result is None or not row.result.success:
         why = f"{row.state}: {row.result.error}" if row is not None and row.result is not None else "not in the run"
-        raise NoWorkError(run_id, task.task_id, f"its candidate {number} cannot be taken ({why})")
+        raise NotPickableError(run_id, task.task_id, f"its candidate {number} cannot be taken ({why})")
     if row.is_discarded:
-        raise NoWorkError(run_id, task.task_id, f"the work of its candidate {number} was discarded")
+        raise NotPickableError(run_id, task.task_id, f"the work of its candidate {number} was discarded")
     return Candidate(number=number, result=row.result)
 
 
@@ -188,19 +190,19 @@ def _check_replaceable(held: HeldRun, task: TaskRow, before: SpawnResult) -> Non
     """Refuses to replace a candidate whose work others have already.
 
     Raises:
-        NoWorkError: The target has it, or a task stands on it.
+        NotPickableError: The target has it, or a task stands on it.
     """
     run_id, isolation = held.run.run_id, held.worktrees.isolation
     commit = before.work.commit if before.work else None
     if commit and is_on_target(held.worktrees.workspaces.git, isolation, commit):
         problem = f"the work of candidate {before.task_id} is on {isolation.target} already; revert it there"
-        raise NoWorkError(run_id, task.task_id, problem)
+        raise NotPickableError(run_id, task.task_id, problem)
     for row in held.rows:
         if task.task_id in row.task.depends_on and (row.state is TaskState.SUCCEEDED or row.task_id in held.busy):
             problem = (
                 f"task {row.task_id} is built on the work of candidate {before.task_id}, so the choice cannot change"
             )
-            raise NoWorkError(run_id, task.task_id, problem)
+            raise NotPickableError(run_id, task.task_id, problem)
 
 
 def _take(held: HeldRun, task: TaskRow, winner: Candidate, before: SpawnResult | None) -> tuple[str, ...]:
@@ -209,12 +211,12 @@ def _take(held: HeldRun, task: TaskRow, winner: Candidate, before: SpawnResult |
         bring_back(held.worktrees, winner.result.task_id, winner.result.work)
     if before is not None and before.work is not None and before.work.commit is not None:
         held.worktrees.leave_out(before.work.commit)
-    result = taken(task.task, winner, by=ChosenBy.USER, why=f"{winner.name}: picked by the user")
+    result = taken(task.task, winner, by=ChosenBy.USER, why=picked_by_user(winner))
     entries = [entry_of(TaskSettled(result=result.to_json()), run_id=held.run.run_id, task_id=task.task_id)]
     waiting = _skipped_behind(task.task_id, held.rows)
     entries += [
         entry_of(
-            TaskReopened(why="what it needs runs again", task=stored_task(row.task)),
+            TaskReopened(why=AFTER_OTHERS, task=stored_task(row.task)),
             run_id=held.run.run_id,
             task_id=row.task_id,
         )

@@ -8,7 +8,7 @@ from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.work_changes import rows_without_work
 from aurora_spawner.errors import NoWorkError, UnknownTaskError
 from aurora_spawner.tasks.work import MergeOutcome
-from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_trees
+from aurora_spawner.workspaces.merging import commit_merge, is_ancestor, merge_parents
 from aurora_spawner.workspaces.names import base_ref_of, slug
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.workspaces.git import Git
 
 
 def work_diff(
@@ -90,12 +91,34 @@ def _merged(worktrees: RunWorktrees, run: RunRow, rows: Sequence[TaskRow]) -> st
     merges = [row.merge for row in merged if row.merge and row.merge.outcome is MergeOutcome.MERGED]
     if not merges or run.delivery is None:
         raise NoWorkError(run.run_id, None, f"nothing of it is merged yet; see one task: aur diff {run.run_id} TASK")
-    head = worktrees.isolation.base
+    there = _as_merged(git, run, worktrees.isolation.base, [each.commit for each in merges])
+    if there is not None:
+        return there
+    head, merger = worktrees.isolation.base, worktrees.merger()
     for each in merges:
         if is_ancestor(git, each.commit, head):
             continue
-        merge = merge_trees(git, head, each.commit)
+        merge = merger.merge(head, each.commit)
         if not merge.is_clean:  # a conflict that a person has resolved with commits of the target
             return run.delivery.commit
         head = commit_merge(git, merge.tree, (head, each.commit), "Work of the merged tasks\n")
     return head
+
+
+def _as_merged(git: Git, run: RunRow, base: str, merged: Sequence[str]) -> str | None:
+    """Returns the commit that the run's merges ended with, before new commits of the target joined it.
+
+    Nothing is merged anew, so files that a command has made again are as it has made them. None if that commit is
+    gone, lacks merged work, or has commits of others.
+    """
+    commit = git.commit_of(run.delivery.commit) if run.delivery else ""
+    if not commit:
+        return None
+    while (parents := merge_parents(git, commit)) and _is_with_target(git, run.run_id, commit):
+        commit = parents[1]
+    others = git.text("rev-list", "--no-merges", commit, "--not", base, *merged)
+    return None if others or not all(is_ancestor(git, each, commit) for each in merged) else commit
+
+
+def _is_with_target(git: Git, run_id: str, commit: str) -> bool:
+    return git.text("show", "--no-patch", "--format=%s", commit).startswith(f"Merge run {run_id} into ")

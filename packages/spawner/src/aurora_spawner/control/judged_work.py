@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.audit import existing_journal
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import WorkJudged
-from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs, load_events, load_run, load_tasks
 from aurora_spawner.tasks.diff_gate import WorkDiff
 from aurora_spawner.workspaces.diff_reading import read_diff
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aurora_spawner.journal.store import Journal
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.workspaces.isolation import Isolation
 
@@ -44,10 +44,9 @@ def judged_work(journal: Path, run_id: str | None = None) -> Iterator[JudgedWork
         UnknownRunError: The journal has no such run.
         JournalError: It cannot be read.
     """
-    if not journal.exists():
-        check_not_gone(journal)
-        return
-    with Journal(journal, make=False) as store:
+    with existing_journal(journal) as store:
+        if store is None:
+            return
         for run in list_runs(store) if run_id is None else [load_run(store, run_id)]:
             yield from _of_run(store, run)
 

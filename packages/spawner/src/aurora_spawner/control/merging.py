@@ -36,6 +36,8 @@ class MergeReport:
     merge: RunMerge
     left_out: Mapping[str, str]
     """Tasks that were asked for and have no work that could be merged, each with the reason."""
+    unaccepted: Mapping[str, str]
+    """Tasks that did not succeed, and whose work is merged because they were named; each with its error."""
     uncommitted: tuple[str, ...]
     """Tasks with uncommitted files in their worktrees, which are not part of what was merged."""
     kept: tuple[str, ...]
@@ -116,12 +118,21 @@ def merge_work(
         return MergeReport(
             merge=merge,
             left_out=left_out,
+            unaccepted=_unaccepted(held, merge),
             uncommitted=uncommitted,
             kept=kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
             blocking=_blocking(held, delivery) if refused else (),
             approval=permission.approval,
         )
+
+
+def _unaccepted(held: HeldRun, merge: RunMerge) -> dict[str, str]:
+    return {
+        row.task_id: row.result.error or f"it is {row.state}"
+        for row in held.rows
+        if row.task_id in merge.tasks and row.result is not None and not row.result.success
+    }
 
 
 def _blocking(held: HeldRun, delivery: RunDelivery) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def ask(place: str, token: str, call: bytes, *, limit_s: float, reach_s: float) 
     """
     # The path of a socket is short, so it counts from the socket's folder.
     os.chdir(os.path.dirname(place))
-    request = b"%b\n%b" % (token.encode("ascii"), call)
+    request = request_of(token, call)
     end = time.monotonic() + limit_s
     for _ in range(HANG_UPS):
         line = reach(os.path.basename(place), by=min(end, time.monotonic() + reach_s))
@@ -93,6 +93,11 @@ def ask(place: str, token: str, call: bytes, *, limit_s: float, reach_s: float) 
             line.close()
         time.sleep(RETRY_EVERY_S)
     raise ConnectionError("the coordinator of this run closes the connection")
+
+
+def request_of(token: str, call: bytes) -> bytes:
+    """Returns the request of a hook; `hook_request.py` reads it."""
+    return b"%b %d\n%b" % (token.encode("ascii"), len(call), call)
 
 
 def reach(name: str, *, by: float) -> _socket.socket:
@@ -116,10 +121,12 @@ def reach(name: str, *, by: float) -> _socket.socket:
 
 
 def exchange(line: _socket.socket, request: bytes, end: float) -> bytes:
-    """Sends one request; returns the verdict, which is empty if the coordinator hung up."""
+    """Sends one request; returns the verdict, which is empty if the coordinator hung up.
+
+    This side stays open, so that the coordinator sees it if this process ends before the verdict.
+    """
     line.settimeout(max(end - time.monotonic(), 0.001))
     line.sendall(request)
-    line.shutdown(_socket.SHUT_WR)
     verdict = b""
     while len(verdict) < VERDICT_LIMIT_BYTES:
         line.settimeout(max(end - time.monotonic(), 0.001))

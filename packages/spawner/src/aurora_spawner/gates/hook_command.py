@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,14 @@ REACH_LIMIT_S: Final = 60.0
 """The longest wait for a coordinator that was killed and is resumed."""
 CLI_LIMIT_S: Final = 86_400
 """The time that CLIs give the hook. Some let a call pass when it is over."""
+
+
+def hook_files() -> tuple[Path, ...]:
+    """Returns the files and folders that decide what the hook does: its program, its interpreter, and its library."""
+    prefix = Path(sys.prefix)
+    environment = [prefix, prefix / "pyvenv.cfg"] if sys.prefix != sys.base_prefix else []
+    named = [HOOK, Path(sys.executable), Path(os.__file__).parent, *environment]
+    return tuple(dict.fromkeys((*named, *(each.resolve() for each in named))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

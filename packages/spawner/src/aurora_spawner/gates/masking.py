@@ -1,4 +1,7 @@
-"""Masks keys and passwords in commands, which the journal keeps and people are shown."""
+"""Masks keys and passwords in commands, which the journal keeps and people are shown.
+
+A mask must hide nothing that a shell runs: no value reaches over a substitution, a separator, or an unquoted blank.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,70 @@ import re
 from typing import Final
 
 MASK: Final = "***"
+_VALUE: Final = r"(?:(?!\$[({])[^\s\"'@&|;`<>()])"
+"""A character of a value, which ends before anything that a shell would run."""
+_NAME: Final = r"[\w-]{0,40}(?:api[_-]?key|accountkey|token|secret|passw(?:or)?d|passphrase)[\w-]{0,40}"
 _KEYS: Final = re.compile(
-    r"\b(sk-|pk-|rk_live_|sk_live_|ghp_|gho_|ghs_|github_pat_|glpat-|xox[abprs]-|AKIA|AIza|npm_|pypi-|hf_)[\w-]{8,}"
+    r"""\b((?:sk|pk)-|[rs]k_live_|gh[pousr]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|soat|ft)-|xox[abeoprs]-|AKIA|ASIA|AIza|npm_
+        |pypi-|hf_|GOCSPX-|SG\.|do[opr]_v1_|shp(?:at|ca|pa|ss)_|AGE-SECRET-KEY-1|hooks\.slack\.com/services/
+        |eyJ(?=[\w-]{8,}\.eyJ)|\d{8,10}:(?=AA[\w-]{30})|(?:AccountKey)=(?!\$))
+        [\w./+-]{8,}=*""",
+    re.VERBOSE,
 )
 """Keys by the beginnings that their makers give them."""
 _NAMED: Final = re.compile(
-    r"""((?:bearer|basic)\s+                                            # headers of requests
-        |[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|passphrase)[\w-]*["']?\s*[=:]\s*["']?
+    rf"""((?:bearer|basic)\s+                                           # headers of requests
+        |{_NAME}["']?(?:\s*:\s*|\s+=\s*|=)["']?                         # `NAME= word` runs the word
         |--(?:password|token|api-key|secret)\s+["']?)                   # options
-        (?!\$)[^\s"'@&|;]{4,}""",
+        (?!\$){_VALUE}{{4,}}""",
     re.IGNORECASE | re.VERBOSE,
 )
 """Values by the word before them; a variable is no value."""
-_IN_ADDRESSES: Final = re.compile(r"(://[^\s/:@\"']*:)[^\s/@\"'$]+(?=@)")
+_IN_OPTIONS: Final = re.compile(
+    rf"""((?:\bcurl\b[^|;&\n]{{0,999}}?\s(?:-u|-U|--user|--proxy-user)[\s=]*["']?[^\s:"'`$]{{0,99}}:
+        |\b(?:mysql|mariadb)[\w-]*[^|;&\n]{{0,999}}?\s-p
+        |\bsshpass\s+-p\s*
+        |\bredis-cli\b[^|;&\n]{{0,999}}?\s-a\s+
+        |\b(?:docker|podman|helm)\s[^|;&\n]{{0,99}}?\blogin\b[^|;&\n]{{0,999}}?\s-p\s*)["']?)
+        (?!\$){_VALUE}+""",
+    re.VERBOSE,
+)
+"""Passwords by the program whose option they are."""
+_IN_ADDRESSES: Final = re.compile(r"(://[^\s/:@\"'`$]*:|https?://)[^\s/:@\"'`$]+(?=@)")
+_PRIVATE_KEY: Final = re.compile(
+    r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?:(?:\s|\\n)*[\w+/]{16,}=*)*"
+)
+_QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^'\"\\]+|.", re.DOTALL)
+"""The parts of a command as a shell sees them: in quotes, escaped, or neither."""
+_OPENS: Final = re.compile(rf"(?:^|[\s;&|(]){_NAME}=|\s--(?:password|token|api-key|secret)[\s=]", re.IGNORECASE)
+_RUNS: Final = re.compile(r"`|\$[({]")
+_REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
 
 
 def masked(text: str) -> str:
     """Returns the text with what looks like a key or a password masked."""
-    for each in (_KEYS, _NAMED, _IN_ADDRESSES):
+    text = _phrases_masked(text)
+    for each in (_PRIVATE_KEY, _KEYS, _NAMED, _IN_OPTIONS, _IN_ADDRESSES):
         text = each.sub(rf"\1{MASK}", text)
     return text
+
+
+def masked_end(text: str) -> str:
+    """Returns the end of a longer text, masked; it may start within a key, whose beginning is then not seen."""
+    return masked(_REST_OF_A_KEY.sub(MASK, text))
+
+
+def _phrases_masked(text: str) -> str:
+    """Returns the text with values in quotes masked that have blanks, such as PASSWORD='some long phrase'."""
+    shown: list[str] = []
+    for part in _QUOTED.findall(text):
+        opens = part[0] in "'\"" and len(part) > 2 and shown and _ends_with_name(shown[-1])
+        hidden = opens and (part[0] == "'" or not _RUNS.search(part))
+        shown.append(f"{part[0]}{MASK}{part[0]}" if hidden and not part[1:].startswith("$") else part)
+    return "".join(shown)
+
+
+def _ends_with_name(part: str) -> bool:
+    """Tells whether an unquoted part ends with the name of a secret, so that what follows is its value."""
+    end = part[-100:]
+    return part[0] not in "'\"\\" and any(found.end() == len(end) for found in _OPENS.finditer(end))

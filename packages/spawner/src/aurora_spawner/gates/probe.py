@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.gates.hook import DENIED
+from aurora_spawner.gates.hook import ALLOWED, DENIED
 from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
+from aurora_spawner.gates.hook_request import HEADER_LIMIT_BYTES, read_header
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall
+from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +60,7 @@ def _status_for(command: str, folder: Path) -> int:
 @contextmanager
 def _answering(gate: ToolCallGate, folder: Path) -> Iterator[None]:
     """Answers hooks by a thread while this is open."""
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(folder / SOCKET_NAME))
+    with short_path(folder) as place, bound_socket(place / SOCKET_NAME) as server:
         server.listen()
         thread = threading.Thread(target=_answer_all, args=(server, gate, folder), daemon=True)
         thread.start()
@@ -78,17 +79,18 @@ def _answer_all(server: socket.socket, gate: ToolCallGate, folder: Path) -> None
             return
         with line:
             line.settimeout(LIMIT_S)
-            request = b"".join(iter(lambda: line.recv(1 << 16), b""))  # noqa: B023 -- read at once
-            line.sendall(_answer(request, gate, folder))
+            with line.makefile("rb") as sent:
+                _token, length = read_header(sent.readline(HEADER_LIMIT_BYTES))
+                line.sendall(_answer(sent.read(length), gate, folder))
 
 
-def _answer(request: bytes, gate: ToolCallGate, folder: Path) -> bytes:
+def _answer(sent: bytes, gate: ToolCallGate, folder: Path) -> bytes:
     try:
-        reported = read_call(request.partition(b"\n")[2])
+        reported = read_call(sent)
     except UnreadableCallError as error:
         return f"deny\n{error}".encode()
     call = ToolCall(
         task_id="", agent="", tool=reported.tool, uses=reported.uses, cwd=folder, workspace=folder, isolated=False
     )
     verdict = gate.judge(call)
-    return b"allow\n" if verdict.action is GateAction.ALLOW else f"deny\n{verdict.reason}".encode()
+    return ALLOWED if verdict.action is GateAction.ALLOW else f"deny\n{verdict.reason}".encode()

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _PATCH_TOOL: Final = "apply_patch"
 _TYPING_TOOL: Final = "write_stdin"
 """Types into a program that an earlier call has started, such as a shell."""
+_COMMAND_TOOLS: Final = frozenset(
+    {
+        *("bash", "shell", "local_shell", "container.exec", "exec_command", "shell_command", "unified_exec"),
+        *("run_shell_command", "run_commands"),
+    }
+)
+"""Tools that do nothing but run commands, in lower case."""
 _SEVERAL: Final = "commands"
 _COMMANDS: Final = ("command", "cmd", _SEVERAL, "script", "shell_command")
 _FOLDERS: Final = ("workdir", "working_directory", "dir_path", "directory", "cwd")
@@ -29,16 +36,31 @@ _FROM_TO: Final = (("source", "destination"), ("from", "to"), ("old_path", "new_
 _CONTENTS: Final = ("content", "contents", "file_text", "new_source", "text", "data")
 _REPLACEMENTS: Final = (("old_string", "new_string"), ("old_str", "new_str"), ("oldText", "newText"))
 _EDITS: Final = "edits"
-_STATEMENTS: Final = ("sql", "statement", "query")
+_STATEMENT: Final = "sql"
+_PERHAPS_STATEMENTS: Final = ("statement", "query")
+"""SQL, or words that are searched for."""
 _CHANGES_DATA: Final = re.compile(
-    r"\s*(drop|delete|truncate|alter|update|insert|replace|merge|grant|with)\b", re.IGNORECASE
+    r"(?:^|[;\n(]|\*/)[^\S\n]*+(?:(?:drop|alter|create)\s+(?:or\s+replace\s+)?[a-z]+\s+\S|truncate\s+\S"
+    r"|delete\s+from\s+\S|update\s+(?:only\s+)?\S+\s+(?:as\s+\S+\s+|\S+\s+)?set\s|(?:insert|replace|merge)\s+into\s+\S"
+    r"|grant\s.{1,300}?\sto\s|revoke\s.{1,300}?\sfrom\s|with\s.{1,300}?\sas\s*\()",
+    re.IGNORECASE | re.DOTALL,
 )
+"""The forms of statements that change something; a clause that begins with one of the verbs is none."""
+_LONGEST_SEARCH: Final = 50_000
+"""Characters of the longest text that may be a search; a longer one counts as a statement."""
+_SEARCHES: Final = re.compile(r"(^|[^a-z])(search|find|fetch|lookup|browse)([^a-z]|$)", re.IGNORECASE)
+_DATABASE: Final = re.compile(r"sql|(^|[^a-z])(db|database|postgres|maria|oracle|duckdb)([^a-z]|$)", re.IGNORECASE)
 _REMOVES: Final = re.compile(r"(^|[^a-z])(delete|remove|rm|unlink|trash|erase)([^a-z]|$)", re.IGNORECASE)
 _DESTROYS: Final = re.compile(
     r"(^|[^a-z])(delete|remove|drop|destroy|truncate|purge|wipe|reset|revoke|force|terminate|erase)([^a-z]|$)",
     re.IGNORECASE,
 )
-_PATCHED: Final = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$|^\*\*\* (Move) to: (.+)$", re.MULTILINE)
+_PATCHED: Final = re.compile(r"^[^\S\n]*\*\*\* (?:(Add|Update|Delete) File: (.+)|(Move) to: (.+))$", re.MULTILINE)
+"""Headers of files in a patch; Codex trims its lines before it looks for them."""
+_EDITS_LINE: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+LONGEST_NAME: Final = 1_000
+"""Characters of a tool's name; a server of tools that gives a longer one only wants to keep the coordinator busy."""
+_NO_NAME: Final = re.compile("[\0\ud800-\udfff]")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -67,7 +89,7 @@ def read_call(raw: bytes) -> ReportedCall:
     except (ValueError, RecursionError) as error:
         raise UnreadableCallError("the tool call is not JSON") from error
     tool = given.get("tool_name") if isinstance(given, dict) else None
-    if not isinstance(tool, str) or not tool:
+    if not isinstance(tool, str) or not 0 < len(tool) <= LONGEST_NAME:
         raise UnreadableCallError("the tool call names no tool")
     arguments = given.get("tool_input", {})
     if isinstance(arguments, str):
@@ -83,15 +105,17 @@ def read_call(raw: bytes) -> ReportedCall:
 
 
 def _folder(given: object, above: Path | None) -> Path | None:
-    if not isinstance(given, str) or "\0" in given:
+    if not isinstance(given, str):
         return above
+    if _NO_NAME.search(given):
+        raise UnreadableCallError("the folder of the call is no path")  # CLIs differ in what they make of it
     path = (above or Path("/")) / given
     return path if above is not None or Path(given).is_absolute() else None
 
 
 def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
     if tool == _TYPING_TOOL:
-        yield from _command(arguments.get("chars"))
+        yield from _typed(arguments.get("chars"))
         return
     patch = _patch_of(tool, arguments)
     if patch is not None:
@@ -101,6 +125,8 @@ def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
     for use in _seen(tool, arguments):
         found = True
         yield use
+    if not found and tool.lower() in _COMMAND_TOOLS:
+        raise UnreadableCallError(f"the call of {tool} shows no command")
     own = tool.rpartition("__")[2]
     if not found and own != tool and _DESTROYS.search(_CAMEL.sub("_", own)):
         yield ToolUse(kind=UseKind.UNSEEN)
@@ -112,21 +138,50 @@ def _seen(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
         given = arguments.get(name)
         if isinstance(given, list):  # the words of one command, or several commands
             words = [word for word in given if isinstance(word, str)]
+            if len(words) < len(given) and tool.lower() in _COMMAND_TOOLS:
+                raise UnreadableCallError(f"the call of {tool} has words that are no text")
             given = "\n".join(words) if name == _SEVERAL else shlex.join(words)
         yield from _command(given)
-    for name in _STATEMENTS:
-        statement = arguments.get(name)
-        if isinstance(statement, str) and _CHANGES_DATA.match(statement):
-            yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
+    for statement in _statements(tool, arguments):
+        yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
     yield from _changes(tool, arguments)
     url = arguments.get("url")
     if isinstance(url, str) and url:
         yield ToolUse(kind=UseKind.FETCH, url=url)
 
 
+def _statements(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yields SQL that the arguments hold; a search for words such as "drop table" is none."""
+    statement, words = arguments.get(_STATEMENT), _CAMEL.sub("_", tool)
+    if isinstance(statement, str) and statement.strip():
+        yield statement
+    if _SEARCHES.search(words) and not _DATABASE.search(words):
+        return
+    for name in _PERHAPS_STATEMENTS:
+        text = arguments.get(name)
+        if isinstance(text, str) and (len(text) > _LONGEST_SEARCH or _CHANGES_DATA.search(text)):
+            yield text
+
+
 def _command(given: object) -> Iterator[ToolUse]:
     if isinstance(given, str) and given.strip():
         yield ToolUse(kind=UseKind.COMMAND, command=given)
+
+
+def _typed(chars: object) -> Iterator[ToolUse]:
+    """Yields what is typed, and whether it is only a part of a line, since what the whole becomes is not known.
+
+    A terminal takes a carriage return for the end of a line, and other control characters complete, delete or recall.
+    """
+    if not isinstance(chars, str | None):
+        raise UnreadableCallError(f"the call of {_TYPING_TOOL} shows no text")
+    text = (chars or "").replace("\r", "\n")
+    written = any(each.isprintable() and each != " " for each in text)
+    if written:
+        yield from _command(text)
+    edited = _EDITS_LINE.search(text) and (written or "\n" in text)
+    if edited or (written and not text.endswith("\n")):
+        yield ToolUse(kind=UseKind.TYPED)
 
 
 def _changes(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aurora_spawner.gates.masking import masked
+from aurora_spawner.gates.masking import masked, masked_end
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SUBJECT_LIMIT: Final = 500
 """Characters of a tool call that people and the journal see."""
+
+MASKED_WINDOW: Final = 4_000
+"""Characters at each end of a call in which keys are looked for."""
 
 
 class UseKind(StrEnum):
@@ -22,6 +26,8 @@ class UseKind(StrEnum):
     WRITE = "write"
     DELETE = "delete"
     FETCH = "fetch"
+    TYPED = "typed in part"
+    """It types a part of a line into a program that runs."""
     UNSEEN = "unseen"
     """It destroys something, as its name says, and what that is cannot be seen."""
 
@@ -59,9 +65,11 @@ class ToolCall:
 
     @property
     def subject(self) -> str:
-        """The call in words, with keys and passwords masked, cut to `SUBJECT_LIMIT` characters."""
-        # Cut before as well, since a call may have megabytes; a key at the first cut is lost by the second one.
-        return masked("; ".join(map(_words, self.uses))[: 2 * SUBJECT_LIMIT])[:SUBJECT_LIMIT] or self.tool
+        """The call in words, with keys and passwords masked: at most `SUBJECT_LIMIT` characters.
+
+        A longer one is shown by its start and its end, with a digest of the whole, so that no two calls look alike.
+        """
+        return _shortened("; ".join(map(_words, self.uses))) or self.tool
 
 
 class GateAction(StrEnum):
@@ -88,11 +96,23 @@ class Verdict:
 
 
 class ToolCallGate(Protocol):
-    """Judges tool calls; called from one thread at a time."""
+    """Judges tool calls; several threads may call it at the same time."""
 
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict; whatever the call holds, this raises nothing."""
         ...
+
+
+def _shortened(text: str) -> str:
+    # Masked in windows, since a call may have megabytes; what is shown is far from where the first one ends.
+    shown = masked(text[:MASKED_WINDOW])
+    if len(text) <= MASKED_WINDOW and len(shown) <= SUBJECT_LIMIT:
+        return shown
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    mark = f" … [{len(text)} characters in all, digest {digest}] … "
+    end = masked_end(text[-MASKED_WINDOW:])
+    kept = SUBJECT_LIMIT - len(mark)
+    return shown[: kept * 2 // 3] + mark + end[-(kept // 3) :]
 
 
 def _words(use: ToolUse) -> str:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 HOME: Final = "{home}"
 """The placeholder for the folder of an agent's configuration in one task, as in its profile."""
+CLAUDE_OFFS: Final = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
+QWEN_OFFS: Final = ("QWEN_CODE_SIMPLE", "QWEN_CODE_SAFE_MODE")
+"""Variables that select modes without hooks; agents inherit them otherwise."""
+OFF: Final = "0"
+"""Set, and not empty, since `.env` files fill in what is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,7 @@ def claude(hook: HookCommand) -> GateWiring:
     """Wires Claude Code: settings on its command line are merged with those in files, and prevail over them."""
     command = {"type": "command", "command": hook.shell, "timeout": hook.cli_limit_s, "onFailure": "block"}
     settings = {"disableAllHooks": False, "hooks": {"PreToolUse": [{"matcher": "*", "hooks": [command]}]}}
-    return GateWiring(arguments=("--settings", json.dumps(settings)))
+    return GateWiring(arguments=("--settings", json.dumps(settings)), env=dict.fromkeys(CLAUDE_OFFS, OFF))
 
 
 def codex(hook: HookCommand) -> GateWiring:
@@ -64,6 +69,6 @@ def qwen(hook: HookCommand) -> GateWiring:
     entry = {"type": "command", "name": "aurora", "command": hook.shell_for_all_attempts}
     hooks = {"PreToolUse": [{"matcher": "*", "hooks": [{**entry, "timeout": hook.cli_limit_s * 1000}]}]}
     return GateWiring(
-        env={"QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{HOME}/qwen-gate.json"},
+        env={"QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{HOME}/qwen-gate.json", **dict.fromkeys(QWEN_OFFS, OFF)},
         settings={f"{HOME}/qwen-gate.json": {"disableAllHooks": False, "hooks": hooks}},
     )

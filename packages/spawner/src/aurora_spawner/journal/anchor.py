@@ -14,6 +14,7 @@ from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.storage.stored_values import Reader, StoredValueError, count, document, read_fields, text
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,9 @@ def read_anchor(state_dir: Path, journal: Path) -> Anchor | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, StoredValueError) as error:
-        raise JournalError(path, f"cannot be read: {error}; remove it to continue without it") from error
+        raise JournalError(
+            path, f"cannot be read: {system_words(error)}; remove it to continue without it"
+        ) from error
 
 
 def write_anchor(state_dir: Path, journal: Journal, *, replace: bool = False, created: bool = False) -> str | None:
@@ -87,7 +90,7 @@ def write_anchor(state_dir: Path, journal: Journal, *, replace: bool = False, cr
             stored |= {"before": gone} if gone else {}
             _write(path, stored)
     except (OSError, JournalError) as error:
-        return f"the journal's head could not be anchored: {error}"
+        return f"the journal's head could not be anchored: {system_words(error)}"
     return None
 
 

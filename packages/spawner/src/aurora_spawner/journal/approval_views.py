@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
+import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.sqlite_errors import translated
-from aurora_spawner.journal.views import as_written
-from aurora_spawner.storage.stored_values import Reader, count, read_fields
+from aurora_spawner.journal.views import as_written, rows_of
+from aurora_spawner.storage.stored_values import Reader, count, read_fields, text
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from aurora_spawner.journal.store import Journal
@@ -84,11 +86,19 @@ def select_approvals(run_id: str | None = None, *, open_only: bool = False) -> S
 
 def load_approvals(journal: Journal, run_id: str | None = None, *, open_only: bool = False) -> list[ApprovalRow]:
     """Returns the questions of a run, or of all runs, the oldest first; `open_only` leaves out settled ones."""
-    cursor = journal.connection.cursor()
-    cursor.row_factory = sqlite3.Row
     with translated(journal.path):
-        rows = cursor.execute(*select_approvals(run_id, open_only=open_only)).fetchall()
+        rows = rows_of(journal, select_approvals(run_id, open_only=open_only))
     return [read_approval(row, journal.path) for row in rows]
+
+
+def load_used_approvals(journal: Journal, run_id: str) -> frozenset[str]:
+    """Returns the questions of a run whose answers have decided on a tool call; each answer is for one call."""
+    query = "SELECT payload FROM events WHERE run_id = ? AND kind = ? AND payload IS NOT NULL"
+    with translated(journal.path):
+        rows = rows_of(journal, (query, (run_id, ToolCallJudged.kind)))
+    with as_written(journal.path, f"run {run_id}: its tool calls"):
+        found = (json.loads(row["payload"]).get("approval") for row in rows)
+        return frozenset(text(each) for each in found if each)
 
 
 def read_approval(row: sqlite3.Row, journal: Path) -> ApprovalRow:

@@ -335,6 +335,8 @@ class ToolCallJudged(Fact):
     reason: str
     answered_by: str
     """The source of the answer to a prompt, as in `ApprovalAnswer`; "" if nobody was asked."""
+    approval: str = ""
+    """The id of the question, whose answer is used by this; "" if there was none, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
-from aurora_spawner.journal.facts import FACT_TYPES, WORK
+from aurora_spawner.journal.facts import FACT_TYPES, REVIEW, WORK
 from aurora_spawner.journal.sqlite_errors import translated
-from aurora_spawner.storage.stored_values import Reader, count, document, documents, number, path, read_fields, text
+from aurora_spawner.storage.stored_values import Reader, count, document, path, read_fields, text
 from aurora_spawner.tasks.checked import CheckedWork, CheckingWork, checking_from_text, rounds_from_text
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState, result_from_json
 from aurora_spawner.tasks.returned import Returned, ReturnedFor, returns_from_text
@@ -186,7 +186,8 @@ _RUN_COLUMNS: Final = (
 )
 
 
-def _rows(journal: Journal, statement: Statement) -> list[sqlite3.Row]:
+def rows_of(journal: Journal, statement: Statement) -> list[sqlite3.Row]:
+    """Returns the rows of a statement, whose columns have names."""
     cursor = journal.connection.cursor()
     cursor.row_factory = sqlite3.Row
     return cursor.execute(*statement).fetchall()
@@ -196,7 +197,7 @@ def list_runs(journal: Journal, *, limit: int | None = None) -> list[RunRow]:
     """Returns the runs, the newest first."""
     query = f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT ?"  # noqa: S608
     with translated(journal.path):
-        rows = _rows(journal, (query, (-1 if limit is None else limit,)))
+        rows = rows_of(journal, (query, (-1 if limit is None else limit,)))
     return [read_run(row, journal.path) for row in rows]
 
 
@@ -212,7 +213,7 @@ def load_run(journal: Journal, run_id: str) -> RunRow:
         UnknownRunError: The journal has no such run.
     """
     with translated(journal.path):
-        rows = _rows(journal, select_run(run_id))
+        rows = rows_of(journal, select_run(run_id))
     if not rows:
         raise UnknownRunError(run_id, tuple(run.run_id for run in list_runs(journal, limit=3)))
     return read_run(rows[0], journal.path)
@@ -228,7 +229,7 @@ def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
         """
     with translated(journal.path):
         names: dict[str, str] = {}
-        return [_task(row, names, journal.path, run_id) for row in _rows(journal, (query, (run_id,)))]
+        return [_task(row, names, journal.path, run_id) for row in rows_of(journal, (query, (run_id,)))]
 
 
 def select_task_state(run_id: str, task_id: str) -> Statement:
@@ -239,7 +240,7 @@ def select_task_state(run_id: str, task_id: str) -> Statement:
 def load_task_state(journal: Journal, run_id: str, task_id: str) -> TaskState | None:
     """Returns the state of one task; None if the run has no such task."""
     with translated(journal.path):
-        rows = _rows(journal, select_task_state(run_id, task_id))
+        rows = rows_of(journal, select_task_state(run_id, task_id))
     return read_task_state(rows, journal.path, run_id)
 
 
@@ -255,7 +256,7 @@ def select_task_counts(run_id: str) -> Statement:
 def count_tasks(journal: Journal, run_id: str) -> dict[TaskState, int]:
     """Returns the number of tasks of a run in each state; states without tasks are left out."""
     with translated(journal.path):
-        rows = _rows(journal, select_task_counts(run_id))
+        rows = rows_of(journal, select_task_counts(run_id))
     return read_task_counts(rows, journal.path, run_id)
 
 
@@ -275,8 +276,16 @@ def load_attempts(
 ) -> list[AttemptRow]:
     """Returns the attempts of a run, or of one of its tasks, the oldest first; `open_only` leaves out ended ones."""
     with translated(journal.path):
-        rows = _rows(journal, select_attempts(run_id, task_id=task_id, open_only=open_only))
+        rows = rows_of(journal, select_attempts(run_id, task_id=task_id, open_only=open_only))
     return [read_attempt(row, journal.path, run_id) for row in rows]
+
+
+def count_reviewing(journal: Journal, run_id: str) -> dict[str, int]:
+    """Returns the number of attempts by reviewers of each task that had one."""
+    query = "SELECT task_id, count(*) AS attempts FROM attempts WHERE run_id = ? AND role = ? GROUP BY task_id"
+    with translated(journal.path):
+        rows = rows_of(journal, (query, (run_id, REVIEW)))
+    return {row["task_id"]: row["attempts"] for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,7 +315,7 @@ def load_events(journal: Journal, run_id: str, *, after: int = 0, limit: int = -
         limit: The most that are returned; -1 for all.
     """
     with translated(journal.path):
-        rows = _rows(journal, select_events(run_id, after=after, limit=limit))
+        rows = rows_of(journal, select_events(run_id, after=after, limit=limit))
     return [read_event(row, journal.path) for row in rows]
 
 
@@ -339,63 +348,6 @@ def load_all_events(journal: Journal, run_id: str | None = None) -> Iterator[Exp
                 run_id=row["run_id"],
                 hash=row["hash"],
             )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecoveryRow:
-    """The recovery of a task as the journal has it."""
-
-    task_id: str
-    state: str
-    agent: str
-    due: float | None
-    """The time from which it may be retried, Unix time; None if it does not wait for a retry."""
-    changes: list[dict[str, Any]]
-    """Its changes of state since it started, or was reopened."""
-
-
-def load_recoveries(journal: Journal, run_id: str, *, open_only: bool = False) -> list[RecoveryRow]:
-    """Returns the recovery of every started task of a run, in their order; `open_only` leaves out settled tasks."""
-    query = """
-        SELECT recoveries.task_id AS task_id, recoveries.state AS state, recoveries.agent AS agent, due, changes
-        FROM recoveries JOIN tasks USING (run_id, task_id)
-        WHERE run_id = ? AND (NOT ? OR tasks.state IN ('pending', 'running')) ORDER BY position
-        """
-    with translated(journal.path):
-        rows = _rows(journal, (query, (run_id, open_only)))
-    return [_recovery(row, journal.path, run_id) for row in rows]
-
-
-def load_breakers(journal: Journal) -> list[tuple[str, dict[str, Any]]]:
-    """Returns the latest circuit breaker of every agent, with the run that changed it."""
-    query = "SELECT run_id, breaker, max(at) FROM breakers GROUP BY agent ORDER BY agent"
-    with translated(journal.path):
-        rows = _rows(journal, (query, ()))
-    return [_breaker(row, journal.path) for row in rows]
-
-
-def load_durations(journal: Journal, *, newest: int) -> list[tuple[str, float]]:
-    """Returns agent and duration in seconds of the newest tasks that succeeded, of all runs."""
-    query = """
-        SELECT json_extract(result, '$.agent') AS agent, json_extract(result, '$.execution_time') AS duration_s
-        FROM tasks WHERE state = 'succeeded' ORDER BY ended_at DESC LIMIT ?
-        """
-    with translated(journal.path):
-        rows = _rows(journal, (query, (newest,)))
-    with as_written(journal.path, "the durations of tasks"):
-        return [(text(row["agent"]), number(row["duration_s"])) for row in rows]
-
-
-def load_failures(journal: Journal, *, newest: int) -> list[list[dict[str, Any]]]:
-    """Returns the changes of state of the newest tasks with a failure, of all runs."""
-    query = """
-        SELECT changes FROM recoveries JOIN tasks USING (run_id, task_id)
-        WHERE json_array_length(changes) > 2 OR recoveries.state = 'failed' ORDER BY ended_at DESC LIMIT ?
-        """
-    with translated(journal.path):
-        rows = _rows(journal, (query, (newest,)))
-    with as_written(journal.path, "the recovery of tasks"):
-        return [documents(row["changes"]) for row in rows]
 
 
 def _stored_identity(stored: object) -> ProcessIdentity:
@@ -503,13 +455,3 @@ def read_event(row: sqlite3.Row, journal: Path) -> EventRow:
         known = row["payload"] is not None and row["kind"] in FACT_TYPES
         fact = FACT_TYPES[row["kind"]](**json.loads(row["payload"])) if known else None
         return EventRow(seq=row["seq"], at=row["at"], task_id=row["task_id"], kind=row["kind"], fact=fact)
-
-
-def _recovery(row: sqlite3.Row, journal: Path, run_id: str) -> RecoveryRow:
-    with as_written(journal, f"run {run_id}, task {row['task_id']}: its recovery"):
-        return RecoveryRow(**read_fields(RecoveryRow, dict(row), {"list[dict[str, Any]]": documents}))
-
-
-def _breaker(row: sqlite3.Row, journal: Path) -> tuple[str, dict[str, Any]]:
-    with as_written(journal, f"run {row['run_id']}: a circuit breaker"):
-        return text(row["run_id"]), document(row["breaker"])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackFailed, ProviderMoved
+from aurora_spawner.journal.recovery_views import load_recoveries
 from aurora_spawner.journal.sqlite_errors import translated
-from aurora_spawner.journal.views import as_written, load_recoveries, load_run, load_tasks
+from aurora_spawner.journal.views import as_written, load_run, load_tasks
 from aurora_spawner.providers.gate import ProviderGate
 from aurora_spawner.providers.pause_notices import ProviderTimeline
 from aurora_spawner.recovery.machine import TaskRecoveryState

@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.journal.views import (
-    as_written,
+from aurora_spawner.journal.recovery_views import (
     load_breakers,
     load_durations,
     load_failures,
     load_recoveries,
 )
+from aurora_spawner.journal.views import as_written
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.history import AgentHistory
 from aurora_spawner.recovery.machine import RecoveryStateTransition
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from aurora_spawner.classification.causes import ErrorCategory
+    from aurora_spawner.journal.recovery_views import RecoveryRow
     from aurora_spawner.journal.store import Journal
-    from aurora_spawner.journal.views import RecoveryRow
     from aurora_spawner.recovery.policy import RecoveryPolicy
 
 NEWEST: Final = 2_000

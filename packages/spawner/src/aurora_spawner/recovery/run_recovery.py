@@ -27,7 +27,14 @@ from aurora_spawner.recovery.provider_patience import ProviderPatience
 from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import limits_of
-from aurora_spawner.tasks.result import CHECK_FAILED, PROVIDER_LIMITED, PROVIDER_STOPPED, RESULT_REFUSED, TaskState
+from aurora_spawner.tasks.result import (
+    CHECK_FAILED,
+    NOT_PICKED,
+    PROVIDER_LIMITED,
+    PROVIDER_STOPPED,
+    RESULT_REFUSED,
+    TaskState,
+)
 from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 
 if TYPE_CHECKING:
@@ -254,7 +261,6 @@ class RunRecovery:
         self.machine.record_success(worker)
         self._add_breaker(worker, before)
         self.providers.succeeded(worker, result.windows)
-        self._batch = self._batch.after(success=True)
 
     def _failed(self, state: TaskRecoveryState, end: AttemptEnd, result: SpawnResult) -> AfterAttempt:
         why = self._classify(end, result)
@@ -321,10 +327,10 @@ class RunRecovery:
 
     def settled(self, task: SpawnTask, result: SpawnResult) -> SpawnResult:
         """Takes in the final result of a task; returns it with what recovery knows of it."""
-        if result.state is TaskState.FAILED and task.candidate_of is None:
-            self._batch = self._batch.after(success=False)
-        elif result.state is TaskState.CANCELLED:
+        if result.state is TaskState.CANCELLED:
             self._cancelled(task, result)
+        elif task.candidate_of is None:
+            self._batch = _counted(self._batch, result)
         state = self.machine.get_task_state(str(task.id))
         if state is None:
             return result
@@ -476,6 +482,12 @@ def _begin(state: TaskRecoveryState) -> None:
         RecoveryState.CIRCUIT_OPEN: state.start_fallback,
     }
     begin[state.state]()
+
+
+def _counted(batch: RunBreaker, result: SpawnResult) -> RunBreaker:
+    """Returns the breaker after a task; a skipped one, and one that waits for the user's pick, have not failed."""
+    failed = result.state is TaskState.FAILED and result.termination_reason != NOT_PICKED
+    return batch.after(success=result.success) if result.success or failed else batch
 
 
 def _provider_reason(state: TaskRecoveryState) -> str | None:

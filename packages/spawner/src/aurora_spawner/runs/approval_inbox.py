@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.notifier import Notifier
     from aurora_spawner.runs.recorder import Recorder
+    from aurora_spawner.tasks.approvals import AskingAttempt
 
 _ALPHABET: Final = "23456789abcdefghjkmnpqrstvwxyz"
 """Of ids: nothing that looks like something else."""
@@ -48,7 +49,7 @@ class _Entry:
     answer: ApprovalAnswer | None = None
     withdrawn: bool = False
     asked: int = 0
-    """Gates that wait for the answer now."""
+    """Gates that have asked and not got an answer yet."""
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the answer is durable, or none will come."""
 
@@ -66,25 +67,15 @@ def key_of(question: ApprovalQuestion, number: int) -> _Key:
     return question.task_id, number, question.gate, question.rule, question.subject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskingAttempt:
-    """The attempt that a question comes from."""
-
-    number: int
-    """0 if there is none."""
-    agent: str
-
-
 @dataclass(slots=True, kw_only=True)
 class ApprovalInbox:
-    """An `Approver` that any gate of a run can use; used from the run's event loop.
+    """Asks a person for any gate of a run; used from the run's event loop.
 
     A question of the same attempt, gate, rule and subject as one that an earlier coordinator has left is that one:
     it keeps its id, and an answer that was given meanwhile counts.
 
     Attributes:
         limit_s: time for an answer, from the question or from a resume; then it is no. None for no limit.
-        attempt_of: returns the present attempt of a task.
         stopping: returns True if a task or the whole run is to end.
         on_wait: called with a task once a question of it waits: it gives back its slot, and its time stands still.
         on_go_on: called with it once none does any longer.
@@ -93,7 +84,6 @@ class ApprovalInbox:
     recorder: Recorder
     notifier: Notifier
     limit_s: float | None
-    attempt_of: Callable[[str], AskingAttempt]
     stopping: Callable[[str], bool]
     on_wait: Callable[[str], None]
     on_go_on: Callable[[str], None]
@@ -105,8 +95,12 @@ class ApprovalInbox:
     _waiting: dict[str, int] = field(default_factory=dict)
     """Questions that wait, by task."""
 
-    def restore(self, rows: Sequence[ApprovalRow]) -> None:
-        """Takes over what earlier coordinators have asked, and what was answered since."""
+    def restore(self, rows: Sequence[ApprovalRow], *, used: Collection[str] = ()) -> None:
+        """Takes over what earlier coordinators have asked, and what was answered since.
+
+        Args:
+            used: the questions whose answers have decided on a tool call, and hold for no other.
+        """
         for row in rows:
             entry = _Entry(approval=row.approval, question=_question_of(row), number=row.number)
             entry.withdrawn = row.state is ApprovalState.WITHDRAWN
@@ -115,7 +109,7 @@ class ApprovalInbox:
                 entry.answer = ApprovalAnswer(approved=approved, by=row.answered_by or "user", note=row.note)
                 entry.settled.set()
             self._entries[row.approval] = entry
-            if not entry.withdrawn:
+            if not entry.withdrawn and row.approval not in used:
                 self._left[entry.key] = entry
             if row.granted:
                 self._grants[row.rule, row.shape] = row.approval
@@ -136,14 +130,14 @@ class ApprovalInbox:
 
     # Asking.
 
-    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
+    async def ask(self, question: ApprovalQuestion, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks a person as `ask_or_leave` does; the end of the task or of the run is a no."""
         try:
-            return await self.ask_or_leave(question)
+            return await self.ask_or_leave(question, attempt)
         except ApprovalCutOffError as error:
             return ApprovalAnswer(approved=False, by="no inbox", note=str(error))
 
-    async def ask_or_leave(self, question: ApprovalQuestion) -> ApprovalAnswer:
+    async def ask_or_leave(self, question: ApprovalQuestion, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks a person and waits for the answer; the question is durable before anybody can see it.
 
         If the caller is cancelled, the question is withdrawn.
@@ -155,21 +149,30 @@ class ApprovalInbox:
         question = _bounded(question)
         if self.stopping(question.task_id):
             raise ApprovalCutOffError(question.task_id)
-        attempt = self.attempt_of(question.task_id)
-        entry = self._left.pop(key_of(question, attempt.number), None)
-        if entry is None:
-            entry = self._same_open(key_of(question, attempt.number)) or await self._request(question, attempt)
-        if not entry.settled.is_set():
-            await self._wait(entry)
+        key = key_of(question, attempt.number)
+        entry = self._left.pop(key, None) or self._same_open(key) or self._request(question, attempt)
+        entry.asked += 1
+        try:
+            await self.recorder.flush()
+            if not entry.settled.is_set():
+                await self._wait(entry)
+        except asyncio.CancelledError:
+            if entry.asked == 1 and entry.open and not entry.settled.is_set():
+                withdrawn = self._withdraw(entry, "its gate no longer waits for it")
+                self.recorder.append_nowait(question.task_id, withdrawn)
+            raise
+        finally:
+            entry.asked -= 1
         if entry.answer is None:
             raise ApprovalCutOffError(question.task_id)
-        return entry.answer
+        return replace(entry.answer, approval=entry.approval)
 
     def _same_open(self, key: _Key) -> _Entry | None:
         """Returns the question if it is asked already, as by an agent that lost its first call."""
         return next((each for each in self._entries.values() if each.open and each.key == key), None)
 
-    async def _request(self, question: ApprovalQuestion, attempt: AskingAttempt) -> _Entry:
+    def _request(self, question: ApprovalQuestion, attempt: AskingAttempt) -> _Entry:
+        """Returns a new question, which is not durable yet; an earlier grant, or no time to wait, answers it."""
         entry = _Entry(approval=new_approval_id(self._entries), question=question, number=attempt.number)
         self._entries[entry.approval] = entry
         facts: list[Fact] = [
@@ -193,13 +196,12 @@ class ApprovalInbox:
         if entry.answer is not None:
             facts.append(_answered(entry.approval, entry.answer))
             entry.settled.set()
-        await self.recorder.append(question.task_id, *facts)
+        self.recorder.append_nowait(question.task_id, *facts)
         return entry
 
     async def _wait(self, entry: _Entry) -> None:
         task_id = entry.question.task_id
         self._begin_wait(task_id)
-        entry.asked += 1
         asked = run_events.ApprovalAsked(
             task_id=task_id, approval=entry.approval, question=entry.question, limit_s=self.limit_s
         )
@@ -212,12 +214,7 @@ class ApprovalInbox:
                 await self._settle(entry, _no_answer(self.limit_s))
             else:
                 await entry.settled.wait()
-        except asyncio.CancelledError:
-            if entry.asked == 1 and entry.open and not entry.settled.is_set():
-                self.recorder.append_nowait(task_id, self._withdraw(entry, "its gate no longer waits for it"))
-            raise
         finally:
-            entry.asked -= 1
             self._end_wait(task_id)
 
     def _begin_wait(self, task_id: str) -> None:
@@ -308,11 +305,6 @@ class ApprovalInbox:
             for entry in self._of(WHOLE_RUN)
             if entry.open and entry.question.gate == gate and entry.key != key
         )
-
-    @property
-    def waiting(self) -> bool:
-        """True if a gate waits for an answer."""
-        return bool(self._waiting)
 
     def cut_off(self, task_id: str | None = None) -> None:
         """Lets the gates of a task, or of all, go without an answer, because it is to end; questions stay open."""

@@ -15,7 +15,7 @@ from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
-from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
+from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
@@ -49,8 +49,8 @@ class OrderBuilder:
     default_timeout_s: float | None
     environ: Mapping[str, str]
     """The environment that agents inherit, before variables that are not theirs are left out."""
-    gated: bool = False
-    """True if the run judges the tool calls of agents that have hooks."""
+    gate: Path | None = None
+    """The socket at which the run judges tool calls, whatever spool an attempt has; None if it judges none."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     def agent_of(self, task: SpawnTask) -> str:
@@ -174,7 +174,7 @@ class OrderBuilder:
 
     def _hook(self, token: str) -> HookCommand | None:
         """Returns the hook of an attempt; None if the run has no gate."""
-        return HookCommand(socket=self.spool / SOCKET_NAME, token=token) if self.gated else None
+        return None if self.gate is None else HookCommand(socket=self.gate, token=token)
 
     def _inherited(self, invocation: Invocation) -> dict[str, str]:
         """Returns the environment for agents that need these variables; built once for each kind."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import ChecksIntended
+from aurora_spawner.runs.stage_ends import left_to_resume
 from aurora_spawner.runs.task_checks import CheckOrder
-from aurora_spawner.runs.task_result import TASK_CANCELLED
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.result import CHECK_FAILED, TaskState
@@ -77,7 +77,7 @@ async def check_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     try:
         checked = await _checked(run, attempt, commands)
     except CommandStoppedError as error:
-        return _stopped(run, attempt, result, error)
+        return left_to_resume(run, attempt, result, error.problem)
     except WorkspaceError as error:
         failed = replace(result, state=TaskState.FAILED, error=f"its work cannot be checked: {error}", work=None)
         return attempt._replace(result=failed, final=True)
@@ -137,16 +137,6 @@ def _failed(attempt: Attempt, result: SpawnResult, checked: CheckedWork) -> Atte
     # What the agent printed on stderr says nothing about this failure.
     judged = replace(attempt.judged, stderr="")
     return attempt._replace(result=failed, judged=judged, final=checked.outcome in _NOT_THE_AGENT)
-
-
-def _stopped(run: RunContext, attempt: Attempt, result: SpawnResult, error: CommandStoppedError) -> Attempt:
-    """Returns the attempt of a task that ended while it was checked; a resume of the run checks its work again."""
-    cancelled = run.tasks.cancelled(attempt.task_id)
-    why = TASK_CANCELLED if cancelled else run.wishes.ending
-    ended = replace(
-        result, state=TaskState.CANCELLED, error=error.problem, termination_reason=why, work=None, checked=None
-    )
-    return attempt._replace(result=ended, unchecked=not cancelled)
 
 
 def _report(run: RunContext, task_id: str, checked: CheckedWork) -> None:

@@ -12,7 +12,7 @@ from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing
 from aurora_spawner.runs.admission import admit
-from aurora_spawner.runs.approval_inbox import ApprovalInbox, AskingAttempt
+from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
@@ -75,7 +75,7 @@ class Coordinator:
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
-        self._tasks = RunTasks(state, options=options, agents=backends)
+        self._tasks = RunTasks(state, options=options, backends=backends)
         self._scheduler = scheduler
         self._executor = executor
         self._recovery = recovery
@@ -93,7 +93,6 @@ class Coordinator:
             recorder=self._recorder,
             notifier=self._notifier,
             limit_s=options.approval_limit_s,
-            attempt_of=self._attempt_of,
             stopping=self._stopping,
             on_wait=self._suspend,
             on_go_on=self._continue,
@@ -167,7 +166,8 @@ class Coordinator:
         waits = self._recovery.resume(list(self._tasks.tasks.values()), attempted=attempted)
         for task_id, after_s in waits.items():
             wait(self._run, task_id, after_s)
-        self.approvals.drop_stale({(each.task_id, each.number) for each in open_attempts})
+        asking = [*open_attempts, *(each.reviewer for each in open_attempts if each.reviewer is not None)]
+        self.approvals.drop_stale({(each.task_id, each.number) for each in asking})
         cancelled = {task_id for task_id, flight in self._tasks.in_flight.items() if flight.cancelled}
         for each in open_attempts:
             self._scheduler.begin(each.task_id)
@@ -206,9 +206,10 @@ class Coordinator:
     def end(self, why: str, *, at_once: bool = False) -> None:
         """Ends the run: running attempts are ended, waiting tasks do not start. A second call may only hurry it.
 
-        A run whose tasks have all ended does not change, unless it waits for an approval of its merge.
+        A run whose tasks have all ended does not change, unless their work is still looked through for conflicts, or
+        waits for an approval of its merge.
         """
-        if self._scheduler.done and not self.approvals.waiting:
+        if self._over:
             return
         if self._wishes.ending is None:
             self._wishes.ending = why
@@ -220,13 +221,18 @@ class Coordinator:
         self.approvals.cut_off()
         self.dispatch()
 
+    @property
+    def _over(self) -> bool:
+        """True if there is nothing left to end: no task, and no conflict to find."""
+        return self._scheduler.done and not self._integrating
+
     async def cancel(self, *, at_once: bool) -> bool:
         """Ends the run because a user wants it; returns when that is durable.
 
         Returns:
             True if there was anything left to end.
         """
-        over = self._scheduler.done and not self.approvals.waiting
+        over = self._over
         self.end("cancelled", at_once=at_once)
         await self._recorder.flush()
         return not over
@@ -285,11 +291,6 @@ class Coordinator:
 
     # Waiting for a person.
 
-    def _attempt_of(self, task_id: str) -> AskingAttempt:
-        if task_id == WHOLE_RUN:
-            return AskingAttempt(number=0, agent="")
-        return AskingAttempt(number=self._tasks.flight(task_id).number, agent=self._run.agent_of(task_id))
-
     def _stopping(self, task_id: str) -> bool:
         return self._run.stopping(task_id)
 
@@ -343,7 +344,7 @@ class Coordinator:
         Before it ends, the merge gate is asked if the work may reach its target.
         """
         merge = await integration.merge(self.all_results(), self.tasks, deliver=False)
-        task = await next_resolver(self._run, merge)
+        task = None if self.ending is not None else await next_resolver(self._run, merge)
         if task is None and integration.permit is not None and self.ending is None:
             integration.waiting = merge
             integration.permit = await ask_merge_gate(self._run, merge, self.all_results())

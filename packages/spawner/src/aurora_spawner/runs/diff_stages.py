@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
 from aurora_spawner.journal.facts import WorkJudged
-from aurora_spawner.runs.task_result import TASK_CANCELLED
-from aurora_spawner.tasks.approvals import ApprovalQuestion
+from aurora_spawner.runs.stage_ends import left_to_resume, refused
+from aurora_spawner.tasks.approvals import ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.diff_gate import WorkDiff
-from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.result import POLICY_REFUSED, TaskState
 from aurora_spawner.workspaces.diff_reading import read_diff
 
@@ -50,7 +49,7 @@ async def judge_diff(run: RunContext, attempt: Attempt) -> Attempt:
     run.recorder.append_nowait(attempt.task_id, judged)
     denied = [each for each in findings if each.denied]
     if denied:
-        return _refused(attempt, result, f"the policies deny its work: {_in_words(denied)}")
+        return refused(attempt, result, code=POLICY_REFUSED, error=f"the policies deny its work: {_in_words(denied)}")
     return attempt._replace(findings=tuple(findings))
 
 
@@ -59,8 +58,9 @@ async def approve_work(run: RunContext, attempt: Attempt) -> Attempt:
     result = attempt.result
     if not attempt.findings or result is None or not result.success:
         return attempt
+    by = AskingAttempt(number=attempt.number, agent=attempt.agent)
     asking = [
-        asyncio.ensure_future(run.approvals.ask_or_leave(_question(attempt.task_id, each)))
+        asyncio.ensure_future(run.approvals.ask_or_leave(_question(attempt.task_id, each), by))
         for each in attempt.findings
     ]
     try:
@@ -69,7 +69,7 @@ async def approve_work(run: RunContext, attempt: Attempt) -> Attempt:
             if not answer.approved:
                 return _not_approved(attempt, result, asking)
     except ApprovalCutOffError as error:
-        return _cut_off(run, attempt, result, error)
+        return left_to_resume(run, attempt, result, str(error))
     finally:
         for each in asking:
             each.cancel()
@@ -96,30 +96,12 @@ def _not_approved(attempt: Attempt, result: SpawnResult, asking: Sequence[asynci
     ]
     finding, answer = next((finding, answer) for finding, answer in answers if not answer.approved)
     note = f": {answer.note}" if answer.note else ""
-    return _refused(attempt, result, f"its work was not approved: {_in_words([finding])} (by {answer.by}{note})")
-
-
-def _refused(attempt: Attempt, result: SpawnResult, error: str) -> Attempt:
-    """Returns an attempt whose work is not taken: no other agent would make it good, and its branch stays."""
-    failed = replace(
+    return refused(
+        attempt,
         result,
-        state=TaskState.FAILED,
-        error=error,
-        reported=ReportedFailure(code=POLICY_REFUSED, message=error),
-        work=None,
-        checked=attempt.checked,
+        code=POLICY_REFUSED,
+        error=f"its work was not approved: {_in_words([finding])} (by {answer.by}{note})",
     )
-    return attempt._replace(result=failed, judged=replace(attempt.judged, stderr=""), final=True)
-
-
-def _cut_off(run: RunContext, attempt: Attempt, result: SpawnResult, error: ApprovalCutOffError) -> Attempt:
-    """Returns the attempt of a task that ended before it was approved; a resume of the run asks again."""
-    cancelled = run.tasks.cancelled(attempt.task_id)
-    why = TASK_CANCELLED if cancelled else run.wishes.ending
-    ended = replace(
-        result, state=TaskState.CANCELLED, error=str(error), termination_reason=why, work=None, checked=None
-    )
-    return attempt._replace(result=ended, unchecked=not cancelled)
 
 
 def _said(finding: DiffFinding) -> dict[str, object]:

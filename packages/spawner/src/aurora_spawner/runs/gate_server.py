@@ -1,21 +1,24 @@
 """The gate of a run: a local socket at which the hooks of its agents ask, before each tool call.
 
-A hook sends the token of its attempt on a line, the tool call as its CLI gives it, and closes its side. The answer is
-`allow` on a line, or `deny` and the reason in words for the agent.
+A hook sends the token of its attempt and the length of its tool call on a line, then the call as its CLI gives it.
+The answer is `allow` on a line, or `deny` and the reason in words for the agent. A hook that closes the connection
+before wants no answer any longer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.backends.cli import CliBackend
-from aurora_spawner.gates.hook import CALL_LIMIT_BYTES
-from aurora_spawner.gates.hook_command import SOCKET_NAME
+from aurora_spawner.gates.hook import ALLOWED
+from aurora_spawner.gates.hook_request import BadRequestError, read_header
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
@@ -24,21 +27,26 @@ from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.approvals import AskingAttempt
 
 SHOWN_DENIALS: Final = 5
 """Denied calls of a task that the report of the run names; the journal has all."""
 CALL_TIMEOUT_S: Final = 30.0
 """The longest wait for a hook to send its call."""
+JUDGE_LIMIT_S: Final = 30.0
+"""The longest time for a verdict: a path may lead to a disk that does not answer."""
+JUDGED_AT_ONCE: Final = 4
 KNOWN_WITHIN_S: Final = 10.0
 """The time in which a new coordinator takes over the attempts that it has found."""
 REASON_LIMIT: Final = 1000
 _LOG: Final = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,36 +55,57 @@ class GateService:
 
     run: RunContext
     gate: ToolCallGate
-    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "aurora-gate"))
-    """Judges one call after the other, off the event loop."""
+    _judges: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
     _denied: dict[str, list[str]] = field(default_factory=dict)
     """The calls that were denied, by task."""
 
-    async def answer(self, request: bytes) -> bytes:
-        """Returns the answer to a hook."""
-        token, _, raw = request.partition(b"\n")
-        task_id = await self._task_of(token.decode("ascii", "replace"))
-        if task_id is None:
+    async def answer(self, token: str, raw: bytes) -> bytes:
+        """Returns the answer to a hook; whatever goes wrong denies the call."""
+        try:
+            return await self._answer(token, raw)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+            _LOG.exception("a tool call could not be answered")
+            failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
+            self.run.notices.append(failed)
+            return _denial(f"{failed}; nothing may be done without it")
+
+    async def _answer(self, token: str, raw: bytes) -> bytes:
+        asking = await self._asking(token)
+        if asking is None:
             return _denial("no attempt of this run asks for it")
+        task_id, attempt = asking
         try:
             reported = read_call(raw)
         except UnreadableCallError as error:
             return _denial(f"{error}, so it cannot be judged")
-        call = self._call(task_id, reported)
-        self.run.tasks.flight(task_id).judged_calls += 1
-        verdict = await asyncio.get_running_loop().run_in_executor(self._thread, self.gate.judge, call)
-        consent = await self._consent(call, verdict) if verdict.action is GateAction.PROMPT else None
+        call = self._call(task_id, attempt.agent, reported)
+        flight = self.run.tasks.flight(task_id)
+        flight.judged_calls += attempt.number == flight.number
+        verdict = await self._verdict(call)
+        consent = await self._consent(call, verdict, attempt) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
         if allowed:
-            return b"allow\n"
+            return ALLOWED
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
         return _denial(_words(verdict, consent))
 
-    async def _consent(self, call: ToolCall, verdict: Verdict) -> ApprovalAnswer:
+    async def _verdict(self, call: ToolCall) -> Verdict:
+        """Returns the gate's verdict; a gate that fails or takes too long denies."""
+        try:
+            async with self._judges, asyncio.timeout(JUDGE_LIMIT_S):
+                return await _in_thread(partial(self.gate.judge, call))
+        except TimeoutError:
+            reason = f"cannot be judged within {JUDGE_LIMIT_S:g} s"
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+            _LOG.exception("the gate failed on a tool call")
+            reason = f"cannot be judged, because the policy gate failed on it ({type(error).__name__})"
+        return Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Do it in another way.")
+
+    async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks for a person's consent; a question that cannot be asked is answered by no."""
         try:
-            return await self.run.approvals.ask(_question(call, verdict))
+            return await self.run.approvals.ask(_question(call, verdict), attempt)
         except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
             _LOG.exception("a question about a tool call could not be asked")
             return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
@@ -89,25 +118,21 @@ class GateService:
             for task_id, calls in sorted(self._denied.items())
         ]
 
-    def close(self) -> None:
-        """Ends the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    async def _task_of(self, token: str) -> str | None:
-        """Returns the task of a running attempt; one that was found after a restart is known a moment later."""
+    async def _asking(self, token: str) -> tuple[str, AskingAttempt] | None:
+        """Returns a running attempt and its task; one that was found after a restart is known a moment later."""
         for _ in range(int(KNOWN_WITHIN_S / 0.05)):
             for task_id, flight in self.run.tasks.in_flight.items():
-                if any(running.token == token for running in flight.running_attempts()):
-                    return task_id
+                if (attempt := flight.asking(token)) is not None:
+                    return task_id, attempt
             await asyncio.sleep(0.05)
         return None
 
-    def _call(self, task_id: str, reported: ReportedCall) -> ToolCall:
+    def _call(self, task_id: str, agent: str, reported: ReportedCall) -> ToolCall:
         worktree = self.run.tasks.flight(task_id).worktree
         cwd = self.run.cwd_of(worktree)
         return ToolCall(
             task_id=task_id,
-            agent=self.run.agent_of(task_id),
+            agent=agent,
             tool=reported.tool,
             uses=reported.uses,
             cwd=reported.cwd or cwd,
@@ -133,19 +158,19 @@ def note_unasked(run: RunContext, attempt: Attempt) -> None:
 @asynccontextmanager
 async def serve_gate(run: RunContext) -> AsyncIterator[None]:
     """Answers hooks while this is open, if the run has a gate. Without its socket the hooks deny everything."""
-    gate, folder = run.options.gate, run.orders.spool
-    if gate is None:
+    gate, at = run.options.gate, run.orders.gate
+    if gate is None or at is None:
         yield
         return
+    folder = at.parent
     service = GateService(run=run, gate=gate)
     hooks = _Hooks(service)
     try:
         make_private_folder(folder)
         with short_path(folder) as place:
-            server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / SOCKET_NAME))
+            server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / at.name))
     except OSError as error:
         run.notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
-        service.close()
         yield
         return
     try:
@@ -154,9 +179,8 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
         server.close()
         hooks.close_connections()
         run.notices.extend(service.notices())
-        service.close()
         with suppress(OSError):
-            (folder / SOCKET_NAME).unlink()
+            at.unlink()
 
 
 class _Hooks:
@@ -173,8 +197,11 @@ class _Hooks:
         self._open.add(task)
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                request = await _whole(reader)
-            writer.write(await self._service.answer(request))
+                token, call = await _request(reader)
+            answer = await self._answer(token, call, reader)
+            if answer is None:
+                return
+            writer.write(answer)
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 await writer.drain()
         except (ConnectionError, TimeoutError):  # the hook is gone, or was stopped
@@ -183,24 +210,50 @@ class _Hooks:
             writer.close()
             self._open.discard(task)
 
+    async def _answer(self, token: str, call: bytes, reader: asyncio.StreamReader) -> bytes | None:
+        """Returns the answer; None if the hook is gone before, as nobody's consent would reach it."""
+        answering = asyncio.ensure_future(self._service.answer(token, call))
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else None
+        finally:
+            answering.cancel()
+            gone.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
+
     def close_connections(self) -> None:
         """Leaves the open requests without an answer: the run is over, or its next coordinator gets them."""
         for task in self._open:
             task.cancel()
 
 
-async def _whole(reader: asyncio.StreamReader) -> bytes:
-    """Reads until the hook has closed its side.
+async def _request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
+    """Reads a request; returns the token and the call.
 
     Raises:
-        ConnectionError: It sends more than a hook does.
+        ConnectionError: It is none of a hook, or the hook is gone.
     """
-    request = bytearray()
-    while piece := await reader.read(1 << 18):
-        request += piece
-        if len(request) > CALL_LIMIT_BYTES + 4096:
-            raise ConnectionAbortedError
-    return bytes(request)
+    try:
+        token, length = read_header(await reader.readuntil(b"\n"))
+        return token, await reader.readexactly(length)
+    except (asyncio.LimitOverrunError, asyncio.IncompleteReadError) as error:
+        raise BadRequestError(str(error)) from error
+
+
+async def _in_thread(work: Callable[[], _Result]) -> _Result:
+    """Returns what this does in a thread of its own, which the end of the process does not wait for if it hangs."""
+    future: Future[_Result] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 -- it is raised where it is waited for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="aurora-gate", daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 def _denial(reason: str) -> bytes:
@@ -228,6 +281,7 @@ def _fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, a
         rule=verdict.rule,
         reason=verdict.reason[:REASON_LIMIT],
         answered_by="" if consent is None else consent.by,
+        approval="" if consent is None else consent.approval,
     )
 
 

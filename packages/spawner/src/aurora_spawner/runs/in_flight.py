@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aurora_spawner.limits.shares import Shares
+from aurora_spawner.tasks.approvals import AskingAttempt
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,6 +57,8 @@ class TaskInFlight:
     """The tool calls of the attempt under way that the gate was asked about."""
     number: int = 0
     """The number of the attempt under way; its hedge has a later one."""
+    agent: str = ""
+    """The agent of the attempt under way: that of the task, or a reviewer."""
     cancelled: bool = False
     """A user has asked for the task's end."""
     termination: Termination | None = None
@@ -99,6 +102,14 @@ class TaskInFlight:
         """Counts one more attempt and returns its number."""
         self.attempts += 1
         return self.attempts
+
+    def asking(self, token: str) -> AskingAttempt | None:
+        """Returns the attempt under way, or its hedge, that has this token; None if neither has."""
+        if self.running is not None and self.running.token == token:
+            return AskingAttempt(number=self.number, agent=self.agent)
+        if self.hedge is not None and self.hedge.running.token == token:
+            return AskingAttempt(number=self.hedge.number, agent=self.hedge.agent)
+        return None
 
     def running_attempts(self) -> Iterator[RunningAttempt]:
         """Yields the attempt under way and its hedge."""

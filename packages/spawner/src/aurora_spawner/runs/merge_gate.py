@@ -11,7 +11,7 @@ from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
 from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.gates.tool_calls import GateAction
 from aurora_spawner.journal.facts import DeliveryJudged
-from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion
+from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.merging import is_ancestor
 
@@ -155,7 +155,7 @@ async def ask_merge_gate(run: RunContext, merge: RunMerge, results: Mapping[str,
 async def _refusal(run: RunContext, question: ApprovalQuestion) -> str:
     """Asks a person; returns why the work may not be delivered, "" if it may."""
     try:
-        answer = await run.approvals.ask_or_leave(question)
+        answer = await run.approvals.ask_or_leave(question, AskingAttempt(number=0, agent=""))
     except ApprovalCutOffError:
         return ENDED
     return "" if answer.approved else _not_approved(answer)

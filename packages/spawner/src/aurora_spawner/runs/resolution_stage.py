@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.runs.check_stage import check_attempt
 from aurora_spawner.runs.merge_runner import merge_runner
-from aurora_spawner.runs.task_result import TASK_CANCELLED
+from aurora_spawner.runs.stage_ends import left_to_resume
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import commit_id
 from aurora_spawner.workspaces.conflicts.resolution import NotResolvedError, read_conflict, resolve
@@ -36,10 +36,7 @@ async def accept_resolution(run: RunContext, attempt: Attempt) -> Attempt:
     try:
         onto, merge = await asyncio.to_thread(accept)
     except CommandStoppedError as error:
-        cancelled = run.tasks.cancelled(attempt.task_id)
-        why = TASK_CANCELLED if cancelled else run.wishes.ending
-        ended = replace(result, state=TaskState.CANCELLED, error=error.problem, termination_reason=why, work=None)
-        return attempt._replace(result=ended, unchecked=not cancelled)
+        return left_to_resume(run, attempt, result, error.problem)
     except NotResolvedError as error:
         return await _reject(run, attempt._replace(final=True), error.problem)
     except WorkspaceError as error:

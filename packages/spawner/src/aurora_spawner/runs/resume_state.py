@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.facts import WORK, CancelWithdrawn, Fact, TaskReopened, TasksAdded, TaskSettled
 from aurora_spawner.runs.task_result import without_attempt
 from aurora_spawner.tasks.candidates import with_candidates
+from aurora_spawner.tasks.choice import ChosenBy
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
 from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED, TaskState
 from aurora_spawner.tasks.task import task_to_json
@@ -29,8 +31,10 @@ ASKED_ANEW = "its provider is asked anew"
 EDITED = "edited"
 COMMENTED = "commented"
 """The reason for opening a task again on whose work a user has written comments."""
+AFTER_OTHERS = "what it needs runs again"
 DROPPED = "dropped"
 """Termination reason of an unfinished task that a resume no longer wants."""
+_NONE_REVIEWED: Mapping[str, int] = MappingProxyType({})
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
 TASKS_PER_EVENT = 500
 """The most tasks in one event, so that events stay small in runs of very many tasks."""
@@ -60,6 +64,8 @@ class ResumeState:
     """Tasks that results of others added."""
     attempts: Mapping[str, int]
     """The attempts so far of each task that has had one."""
+    reviewing: Mapping[str, int]
+    """Those of them that were attempts of reviewers."""
     checking: Mapping[str, CheckingWork]
     """The latest work of a task whose checks have begun."""
     rounds: Mapping[str, tuple[CheckedWork, ...]]
@@ -132,9 +138,16 @@ def tasks_added(
 
 
 def find_resume_state(
-    rows: Sequence[TaskRow], open_attempts: Sequence[AttemptRow], revision: Revision
+    rows: Sequence[TaskRow],
+    open_attempts: Sequence[AttemptRow],
+    revision: Revision,
+    *,
+    reviewing: Mapping[str, int] = _NONE_REVIEWED,
 ) -> ResumeState:
     """Compares the journal with the tasks that are wanted; reads nothing else.
+
+    Args:
+        reviewing: The attempts of reviewers, by task.
 
     Raises:
         GraphError: The revised tasks do not fit together.
@@ -151,6 +164,12 @@ def find_resume_state(
     reopened = _reopened(by_id, graph, edited, attempted, retry_failed=revision.retry_failed)
     new = [task for task_id, task in wanted.items() if task_id not in by_id]
     first_position = max((row.position for row in rows), default=-1) + 1
+    wanted |= {
+        task_id: _with_pick(wanted[task_id], by_id[task_id])
+        for task_id, why in reopened.items()
+        if why == AFTER_OTHERS and wanted[task_id].choice_of
+    }
+    graph = build_graph(list(wanted.values()))
     changes: list[tuple[str | None, Fact]] = [
         (task_id, TaskReopened(why=why, task=stored_task(wanted[task_id]))) for task_id, why in reopened.items()
     ]
@@ -176,6 +195,7 @@ def find_resume_state(
         },
         added=sum(row.added_by is not None for row in rows),
         attempts={row.task_id: row.attempts for row in rows if row.attempts},
+        reviewing=reviewing,
         checking={row.task_id: row.checking for row in rows if row.checking is not None},
         rounds={
             row.task_id: row.checked for row in rows if row.checked and reopened.get(row.task_id) in (None, *CUT_OFF)
@@ -282,14 +302,22 @@ def _reopened(
         why = _reason_to_reopen(row, edited=task_id in edited, attempted=task_id in attempted, failed=retry_failed)
         if why is not None:
             reopened[task_id] = why
-    commented = [task_id for task_id, row in by_id.items() if row.is_commented and task_id in graph.tasks]
+    commented = {task_id for task_id, row in by_id.items() if row.is_commented and task_id in graph.tasks}
     for task_id in _downstream([*reopened, *commented], graph):
         if task_id not in by_id or task_id in reopened:
             continue
         state, among = by_id[task_id].state, graph.tasks[task_id].choice_of
-        if state is TaskState.SKIPPED or (state.settled and not reopened.keys().isdisjoint(among)):
-            reopened[task_id] = "what it needs runs again"
+        if state is TaskState.SKIPPED or (state.settled and not (reopened.keys() | commented).isdisjoint(among)):
+            reopened[task_id] = AFTER_OTHERS
     return reopened
+
+
+def _with_pick(task: SpawnTask, row: TaskRow) -> SpawnTask:
+    """Returns a choice that is made again, with the candidate that the user has picked, if it was the user."""
+    choice = row.result.choice if row.result else None
+    if choice is None:
+        return task
+    return replace(task, picked=choice.winner if choice.by is ChosenBy.USER else None)
 
 
 def _reason_to_reopen(row: TaskRow, *, edited: bool, attempted: bool, failed: bool) -> str | None:

@@ -9,9 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.runs.reviewing import NoVerdict, Reviewing
-from aurora_spawner.runs.task_result import TASK_CANCELLED
-from aurora_spawner.tasks.failure import ReportedFailure
-from aurora_spawner.tasks.result import REVIEW_FAILED, REVIEW_REFUSED, TaskState
+from aurora_spawner.runs.stage_ends import left_to_resume, refused
+from aurora_spawner.tasks.result import REVIEW_FAILED, REVIEW_REFUSED
 from aurora_spawner.tasks.returned import Returned, ReturnedFor
 from aurora_spawner.workspaces.shown_work import ShownWork
 
@@ -38,7 +37,9 @@ async def review_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         agent = reviewer.agent or run.orders.default_agent
         outcome = await Reviewing(run=run, attempt=attempt, result=result, agent=agent, work=work).review()
         if isinstance(outcome, NoVerdict):
-            return _stopped(run, attempt, result, outcome) if outcome.stopped else _failed(attempt, result, outcome)
+            if outcome.stopped:
+                return left_to_resume(run, attempt, result, outcome.error)
+            return _failed(attempt, result, outcome)
         review = outcome
     return _judged(run, attempt, result, review)
 
@@ -63,7 +64,7 @@ def _judged(run: RunContext, attempt: Attempt, result: SpawnResult, review: Revi
     flight, most = run.tasks.flight(attempt.task_id), run.options.review_rounds
     used = sum(each.reason is ReturnedFor.REVIEW for each in flight.returned)
     if used >= most:
-        return _ended(attempt, result, code=REVIEW_REFUSED, error=review.line)
+        return refused(attempt, result, code=REVIEW_REFUSED, error=review.line)
     returned = Returned(
         number=attempt.number,
         reason=ReturnedFor.REVIEW,
@@ -78,26 +79,4 @@ def _judged(run: RunContext, attempt: Attempt, result: SpawnResult, review: Revi
 
 
 def _failed(attempt: Attempt, result: SpawnResult, outcome: NoVerdict) -> Attempt:
-    return _ended(attempt, result, code=REVIEW_FAILED, error=f"its work could not be reviewed: {outcome.error}")
-
-
-def _ended(attempt: Attempt, result: SpawnResult, *, code: str, error: str) -> Attempt:
-    """Returns the attempt with a failure that stands: another attempt of the task's agent would not change it."""
-    failed = replace(
-        result,
-        state=TaskState.FAILED,
-        error=error,
-        reported=ReportedFailure(code=code, message=error),
-        work=None,
-    )
-    return attempt._replace(result=failed, judged=replace(attempt.judged, stderr=""), final=True)
-
-
-def _stopped(run: RunContext, attempt: Attempt, result: SpawnResult, outcome: NoVerdict) -> Attempt:
-    """Returns the attempt of a task that ended while it was reviewed; a resume of the run has it reviewed again."""
-    cancelled = run.tasks.cancelled(attempt.task_id)
-    why = TASK_CANCELLED if cancelled else run.wishes.ending
-    ended = replace(
-        result, state=TaskState.CANCELLED, error=outcome.error, termination_reason=why, work=None, checked=None
-    )
-    return attempt._replace(result=ended, unchecked=not cancelled)
+    return refused(attempt, result, code=REVIEW_FAILED, error=f"its work could not be reviewed: {outcome.error}")

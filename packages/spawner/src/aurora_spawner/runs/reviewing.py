@@ -23,11 +23,13 @@ from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
 from aurora_spawner.runs.waiting import take_signal
 from aurora_spawner.tasks.documents import DocumentError, read_document
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.tasks.result_schema import schema_text
 from aurora_spawner.tasks.returned import Returned, ReturnedFor
 from aurora_spawner.tasks.review import VERDICT_SCHEMA, Remark, Review, Verdict, remarks_of
 from aurora_spawner.tasks.review_prompt import review_prompt
 from aurora_spawner.tasks.run_events import TaskReviewing
 from aurora_spawner.tasks.task import SpawnTask
+from aurora_spawner.workspaces.checkouts import relink
 from aurora_spawner.workspaces.task_checks import put_back
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 _ASK_S: Final = 2.0
 """The longest time between two looks at a provider that the reviewer waits for."""
+_LOOK_S: Final = 0.1
+"""Time between two looks whether the reviewer's agent is below its limit."""
 _MOST_STARTS: Final = 500
 """Starts of a reviewer for one review, most of which its provider has refused: with pauses that grow, days."""
 _AGAIN: Final = (
@@ -75,6 +79,8 @@ class Reviewing:
     """Its answers that were no verdict."""
     _started: int = 0
     _failures: int = 0
+    _unlinked: int = 0
+    """The number of its attempts that removed or replaced the `.git` of the worktree."""
 
     async def review(self) -> Review | NoVerdict:
         """Returns the verdict, once it is durable."""
@@ -84,7 +90,10 @@ class Reviewing:
             flight = self.run.tasks.flight(self.attempt.task_id)
             found, flight.reviewer = flight.reviewer, None
             while True:
-                outcome = await self._ask(asked, found)
+                try:
+                    outcome = await self._ask(asked, found)
+                finally:
+                    self.run.scheduler.take_back(self.attempt.task_id)
                 if outcome is not None:
                     return outcome
                 found = None
@@ -120,7 +129,7 @@ class Reviewing:
     async def _ask(self, asked: SpawnTask, found: FoundAttempt | None) -> Review | NoVerdict | None:
         """Sees one attempt of the reviewer to its end; returns None if another has to follow."""
         if found is None:
-            refused = await self._wait_for_provider()
+            refused = await self._wait_for_provider() or await self._wait_for_room()
             if refused is not None:
                 return refused
             number, running = await self._start(asked)
@@ -129,7 +138,11 @@ class Reviewing:
         self._started += 1
         on = await asyncio.to_thread(self.attempt.worktree.git.branch) if self.work and self.attempt.worktree else ""
         end = running if isinstance(running, AttemptEnd) else await self._follow(number, running, adopted=bool(found))
-        await self._undo(on)
+        try:
+            await self._undo(on)
+        except WorkspaceError:
+            await self.run.recorder.append(self.attempt.task_id, ended_fact(number, end))
+            raise
         return await self._read(asked, number, end)
 
     async def _wait_for_provider(self) -> NoVerdict | None:
@@ -144,6 +157,17 @@ class Reviewing:
             return NoVerdict(error="it was ended before its review", stopped=True)
         refused = run.recovery.unavailable(self.agent)
         return None if refused is None else NoVerdict(error=refused)
+
+    async def _wait_for_room(self) -> NoVerdict | None:
+        """Waits until the reviewer's agent is below its limit; the slot of the task then counts for it."""
+        run, task_id = self.run, self.attempt.task_id
+        while not run.scheduler.lend(task_id, self.agent):
+            run.dispatch()  # the agent of the task has room meanwhile
+            if run.stopping(task_id):
+                return NoVerdict(error="it was ended before its review", stopped=True)
+            await asyncio.sleep(_LOOK_S)
+        run.dispatch()
+        return None
 
     async def _start(self, asked: SpawnTask) -> tuple[int, RunningAttempt | AttemptEnd]:
         """Makes the order of a new attempt, writes it down, and starts it.
@@ -182,7 +206,7 @@ class Reviewing:
         """Watches the reviewer until its end, in place of the attempt whose work it reviews."""
         run, task_id = self.run, self.attempt.task_id
         flight, asked = run.tasks.flight(task_id), self._apart(run.task(task_id))
-        flight.running, flight.number = running, number
+        flight.running, flight.number, flight.agent = running, number, self.agent
         run.recorder.append_nowait(task_id, started_fact(number, running, adopted=adopted))
         run.notifier.emit(TaskReviewing(task_id=task_id, reviewer=self.agent))
         limits = run.recovery.limits(asked, explicit_s=run.backends[self.agent].timeout_s, default_s=None)
@@ -198,7 +222,7 @@ class Reviewing:
             end = await run.executor.collect(running)
         finally:
             run.watch.release(task_id)
-        flight.running, flight.number = None, self.attempt.number
+        flight.running, flight.number, flight.agent = None, self.attempt.number, self.attempt.agent
         termination, flight.termination = flight.termination, None
         if termination is None or end.reason not in (EndReason.CANCELLED, termination.reason):
             return end
@@ -217,7 +241,11 @@ class Reviewing:
         worktree = self.attempt.worktree
         if self.work is None or worktree is None:
             return
+        relinked = await asyncio.to_thread(relink, worktree.path, self.work.git)
         changed = await asyncio.to_thread(put_back, worktree, self.work.commit, on)
+        if relinked:
+            self._unlinked += 1
+            changed = (".git", *changed)
         if changed:
             files = ", ".join(changed[:5])
             problem = f"task {self.attempt.task_id}: its reviewer {self.agent} changed {files}; that was put back"
@@ -243,6 +271,9 @@ class Reviewing:
         if result.success:
             spent = len(self._refused) > self.run.options.check_rounds
             return NoVerdict(error=f"its verdict cannot be read: {self._refused[-1].complaint}") if spent else None
+        if end.reason == EndReason.WORKTREE_GONE:  # it was ended, since git would take another repository for it
+            spent = not self._unlinked or self._unlinked > self.run.options.check_rounds
+            return NoVerdict(error=end.stderr) if spent else None
         never_begun = end.reason == EndReason.VOIDED
         if not never_begun and (wait_s is None or self._started >= _MOST_STARTS):
             return NoVerdict(error=str(result.error))
@@ -276,10 +307,8 @@ class Reviewing:
 
     def _verdict(self, number: int, result: SpawnResult) -> Review | None:
         """Returns the verdict of an answer; None if it is none, which is then remembered."""
-        schema = SpawnTask("verdict", result_schema=VERDICT_SCHEMA).schema
-        assert schema is not None
         try:
-            document = read_document(result.output, schema)
+            document = read_document(result.output, schema_text(VERDICT_SCHEMA))
             remarks = remarks_of(document)
             self._check_places(remarks)
         except DocumentError as error:
@@ -322,4 +351,5 @@ class Reviewing:
             if lines is None and remark.file not in changed:
                 raise DocumentError(f"$.reasons[{at}].file: the work has no file {remark.file!a:.200}")
             if lines is not None and (remark.line or 0) > len(lines):
-                raise DocumentError(f"$.reasons[{at}].line: {remark.file} has {len(lines)} lines, not {remark.line}")
+                size = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
+                raise DocumentError(f"$.reasons[{at}].line: {remark.file} has {size}, not {remark.line}")

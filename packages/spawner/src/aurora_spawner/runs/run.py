@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
+from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
-from aurora_spawner.journal.approval_views import load_approvals
-from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunCreated, RunEnded, entry_of
+from aurora_spawner.journal.approval_views import load_approvals, load_used_approvals
+from aurora_spawner.journal.facts import RunCreated
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
-from aurora_spawner.journal.views import StoredOptions, load_attempts, load_run, load_tasks
+from aurora_spawner.journal.views import StoredOptions, count_reviewing, load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.recovery.fallbacks import check_fallbacks
 from aurora_spawner.recovery.no_recovery import NoRecovery
@@ -28,38 +26,28 @@ from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import settings_of
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.runs.candidate_places import check_places
-from aurora_spawner.runs.control_server import serve_control
-from aurora_spawner.runs.coordinator import Coordinator
-from aurora_spawner.runs.file_claims import FileClaims
-from aurora_spawner.runs.found_attempt import FoundAttempt
+from aurora_spawner.runs.execution import Execution
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_state, tasks_added
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
-from aurora_spawner.runs.scheduler import Limits, Scheduler
-from aurora_spawner.runs.signals import end_on_signals
-from aurora_spawner.runs.work_merge import Integration, put_candidates_away, remove_worktrees, start_edited_over
 from aurora_spawner.supervision.local_executor import LocalExecutor
-from aurora_spawner.tasks import run_events
-from aurora_spawner.tasks.candidates import attempted, untaken_candidates, with_candidates
+from aurora_spawner.tasks.candidates import attempted, with_candidates
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
-from aurora_spawner.tasks.result import RunReport
 from aurora_spawner.workspaces.isolation import MergeMode
-from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from typing import Unpack
 
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.journal.approval_views import ApprovalRow
-    from aurora_spawner.journal.views import AttemptRow, RunRow
+    from aurora_spawner.journal.views import RunRow
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.runs.run_options import ResumeOptions
+    from aurora_spawner.tasks.result import RunReport
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.task import SpawnTask
-    from aurora_spawner.tasks.work import RunMerge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +80,7 @@ class Run:
         """
         graph = build_graph(with_candidates(tasks))
         _check_agents(graph, backends, options)
-        check_places(
-            graph.tasks.values(),
-            backends=backends,
-            default_agent=options.default_agent,
-            isolated=options.isolation is not None,
-        )
+        _check_places(graph, backends, options)
         created = RunCreated(
             run_kind=options.kind,
             cwd=str(options.cwd.resolve()),
@@ -157,6 +140,7 @@ class Run:
             UnknownRunError: The journal has no such run.
             JournalChangedError: Its part of the journal is not as it was written.
             GraphError: The edited tasks do not fit together.
+            TaskError: Candidates of a task may write, and the run has no worktrees.
             BackendError: A task's agent has no backend.
         """
         revision = Revision(tasks=None if tasks is None else tuple(tasks), retry_failed=retry_failed)
@@ -169,6 +153,7 @@ class Run:
         if agreed and options.isolation and options.isolation.merge is MergeMode.ASK:
             options = replace(options, isolation=replace(options.isolation, merge=MergeMode.AUTO))
         _check_agents(state.graph, backends, options)
+        _check_places(state.graph, backends, options)
         return cls(
             run_id=run_id,
             journal=journal,
@@ -209,7 +194,19 @@ class Run:
             writer = GroupWriter(store, lease=lease)
             try:
                 asked = load_approvals(store, self.run_id)
-                report = await self._execute(state, recovery, writer, on_event, asked)
+                used = load_used_approvals(store, self.run_id)
+                execution = Execution(
+                    run_id=self.run_id,
+                    backends=self.backends,
+                    options=self.options,
+                    orders=self.orders,
+                    executor=self.executor,
+                    state=state,
+                    recovery=recovery,
+                    writer=writer,
+                    on_event=on_event,
+                )
+                report = await execution.see_through(asked=asked, used=used)
                 unnoted = write_anchor(self.options.state_dir, store) if self.options.state_dir else None
                 notices = [each for each in (unannounced, unnoted) if each is not None]
                 return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))
@@ -223,122 +220,8 @@ class Run:
 
     def _resume_state(self, store: Journal) -> ResumeState:
         open_attempts = load_attempts(store, self.run_id, open_only=True)
-        return find_resume_state(load_tasks(store, self.run_id), open_attempts, self.revision)
-
-    async def _execute(
-        self,
-        state: ResumeState,
-        recovery: RunRecovery | NoRecovery,
-        writer: GroupWriter,
-        on_event: Callable[[RunEvent], None] | None,
-        asked: Sequence[ApprovalRow],
-    ) -> RunReport:
-        started = time.monotonic()
-        isolation = self.options.isolation
-        preparation = self.options.preparation
-        worktrees = (
-            await asyncio.to_thread(RunWorktrees.of, isolation, self.run_id, preparation) if isolation else None
-        )
-        # From here to the last word in the journal: a signal in between would leave a run that looks crashed.
-        stopped = threading.Event()
-        integration = self._integration(writer, worktrees, state, stopped) if worktrees else None
-        coordinator = self._coordinator(
-            state, writer, recovery, on_event, worktrees=worktrees, integration=integration
-        )
-        coordinator.approvals.restore(asked)
-
-        def end(_name: str, at_once: bool) -> None:
-            stopped.set()
-            coordinator.end("interrupted", at_once=at_once)
-
-        with end_on_signals(end):
-            first, hedges, reviewers = _first_attempts(state.open_attempts)
-            found = [await self._find(attempt, reviewers.pop(attempt.task_id, None)) for attempt in first]
-            for attempt in (*state.outdated_attempts, *hedges, *reviewers.values()):
-                await self._end_outdated(attempt, writer)
-            if worktrees is not None:
-                await asyncio.to_thread(worktrees.hold, worktrees.isolation.base)
-                coordinator.notices += await start_edited_over(worktrees, state)
-            for task_id, fact in state.changes:
-                writer.post(entry_of(fact, run_id=self.run_id, task_id=task_id))
-            driving = asyncio.ensure_future(coordinator.drive(found))
-            async with serve_control(coordinator, self.orders.spool):
-                cancelled = await _see_through(driving, lambda: coordinator.end("interrupted"))
-            merge: RunMerge | None = None
-            if integration is not None:
-                merging = asyncio.ensure_future(self._merge(coordinator, integration, stopped))
-                cancelled = await _see_through(merging, stopped.set) or cancelled
-                merge = merging.result()
-            report = self._report(coordinator, recovery, merge, time.monotonic() - started)
-            if stopped.is_set() and merge is not None and not merge.ok:
-                report = replace(report, interrupted=True)
-            ended = RunEnded(state=report.state.value, notices=list(report.notices))
-            await writer.write(entry_of(ended, run_id=self.run_id))
-            coordinator.emit(run_events.RunEnded(state=report.state))
-        if cancelled:
-            raise asyncio.CancelledError
-        return report
-
-    def _integration(
-        self, writer: GroupWriter, worktrees: RunWorktrees, state: ResumeState, stopped: threading.Event
-    ) -> Integration:
-        return Integration(
-            run_id=self.run_id,
-            worktrees=worktrees,
-            writer=writer,
-            checks=self.options.checks,
-            environ=self.orders.environ,
-            discarded=state.discarded,
-            stopped=stopped.is_set,
-            merges=dict(state.merges),
-        )
-
-    async def _merge(
-        self, coordinator: Coordinator, integration: Integration, stopped: threading.Event
-    ) -> RunMerge | None:
-        """Merges the work of the tasks, unless the run was ended before they were done; then the worktrees go."""
-        results, merge = coordinator.all_results(), None
-        left_out = integration.left_out(results, coordinator.tasks)
-        if coordinator.ending is None:
-            deliver = integration.worktrees.isolation.merge is MergeMode.AUTO
-            merge = await integration.merge(results, coordinator.tasks, deliver=deliver)
-        else:
-            merge = integration.undelivered
-        coordinator.notices += integration.notices
-        if not stopped.is_set() and coordinator.ending != "interrupted":
-            worktrees = integration.worktrees
-            coordinator.notices += await put_candidates_away(
-                worktrees, untaken_candidates(coordinator.tasks, results)
-            )
-            coordinator.notices += await remove_worktrees(worktrees, results, merge, discarded=left_out)
-        if merge is not None:
-            coordinator.emit(run_events.RunMerged(merge=merge))
-        return merge
-
-    async def _find(self, attempt: AttemptRow, reviewer: AttemptRow | None = None) -> FoundAttempt:
-        found = await self.executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
-        return FoundAttempt(
-            task_id=attempt.task_id,
-            number=attempt.number,
-            token=attempt.token,
-            found=found,
-            reviewer=None if reviewer is None else await self._find(reviewer),
-        )
-
-    async def _end_outdated(self, attempt: AttemptRow, writer: GroupWriter) -> None:
-        """Ends an attempt at the old text of a task that has been edited or is gone."""
-        found = (await self._find(attempt)).found
-        if not isinstance(found, AttemptEnd):
-            self.executor.cancel(found, at_once=False)
-            found = await self.executor.collect(found)
-        ended = AttemptEnded(
-            number=attempt.number,
-            reason=EndReason.OUTDATED.value,
-            exit_code=None,
-            record=None,
-            survivors=list(found.survivors),
-        )
-        writer.post(entry_of(ended, run_id=self.run_id, task_id=attempt.task_id))
+        reviewing = count_reviewing(store, self.run_id)
+        return find_resume_state(load_tasks(store, self.run_id), open_attempts, self.revision, reviewing=reviewing)
 
     def _recovery(self, store: Journal, state: ResumeState) -> RunRecovery | NoRecovery:
         settings = self.recovery
@@ -356,60 +239,6 @@ class Run:
                 probation=self.revision.retry_failed or state.asks_providers_anew,
                 restarted=state.begun_anew,
             ),
-        )
-
-    def _coordinator(
-        self,
-        state: ResumeState,
-        writer: GroupWriter,
-        recovery: RunRecovery | NoRecovery,
-        on_event: Callable[[RunEvent], None] | None,
-        *,
-        worktrees: RunWorktrees | None,
-        integration: Integration | None,
-    ) -> Coordinator:
-        limits = Limits(max_concurrent=self.options.max_concurrent, per_agent=self.options.agent_limits)
-        scheduler = Scheduler(
-            state.graph,
-            limits=limits,
-            agent_of=recovery.agent_of,
-            states=state.states,
-            positions=state.positions,
-            admits=recovery.admits,
-            claims=FileClaims(waits=self.options.overlaps == "wait", begun=state.begun),
-        )
-        return Coordinator(
-            self.orders,
-            state=state,
-            scheduler=scheduler,
-            backends=self.backends,
-            executor=self.executor,
-            writer=writer,
-            options=self.options,
-            recovery=recovery,
-            on_event=on_event,
-            worktrees=worktrees,
-            integration=integration,
-        )
-
-    def _report(
-        self,
-        coordinator: Coordinator,
-        recovery: RunRecovery | NoRecovery,
-        merge: RunMerge | None,
-        duration_s: float,
-    ) -> RunReport:
-        results, tasks = coordinator.all_results(), coordinator.tasks
-        return RunReport(
-            run_id=self.run_id,
-            results={each: result for each, result in results.items() if tasks[each].candidate_of is None},
-            candidates={each: result for each, result in results.items() if tasks[each].candidate_of is not None},
-            duration_s=duration_s,
-            interrupted=coordinator.ending == "interrupted",
-            cancelled_by_user=coordinator.ending == "cancelled",
-            notices=(*coordinator.notices, *([recovery.trouble] if recovery.trouble else ())),
-            merge=merge,
-            recovery_metrics=recovery.metrics,
         )
 
 
@@ -437,31 +266,6 @@ def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, acce
             write_anchor(state_dir, store, replace=True)
 
 
-async def _see_through(driving: asyncio.Future[Any], end: Callable[[], None]) -> bool:
-    """Waits for the end of a part of the run; a cancellation of the waiter ends it in order and is reported."""
-    cancelled = False
-    while not driving.done():
-        try:
-            await asyncio.shield(driving)
-        except asyncio.CancelledError:
-            cancelled = True
-            end()
-    driving.result()
-    return cancelled
-
-
-def _first_attempts(
-    attempts: Sequence[AttemptRow],
-) -> tuple[list[AttemptRow], list[AttemptRow], dict[str, AttemptRow]]:
-    """Returns the attempts to continue, one per task, their hedges, and by task the attempts of reviewers."""
-    first: dict[str, AttemptRow] = {}
-    reviewers = {each.task_id: each for each in attempts if each.role == REVIEW}
-    workers = [each for each in attempts if each.role != REVIEW]
-    for attempt in sorted(workers, key=lambda each: each.number):
-        first.setdefault(attempt.task_id, attempt)
-    return list(first.values()), [each for each in workers if first[each.task_id] is not each], reviewers
-
-
 def _options_of(row: RunRow) -> RunOptions:
     """Returns the options that the journal keeps of a run."""
     stored = row.options or StoredOptions()
@@ -480,14 +284,15 @@ def _options_of(row: RunRow) -> RunOptions:
 
 
 def _orders(run_id: str, options: RunOptions) -> OrderBuilder:
+    spool = options.spool.resolve() / run_id
     return OrderBuilder(
         run_id=run_id,
         cwd=options.cwd.resolve(),
-        spool=options.spool.resolve() / run_id,
+        spool=spool,
         default_agent=options.default_agent,
         default_timeout_s=options.default_timeout_s,
         environ=dict(os.environ if options.environ is None else options.environ),
-        gated=options.gate is not None,
+        gate=None if options.gate is None else spool / SOCKET_NAME,
     )
 
 
@@ -510,6 +315,16 @@ def _check_agents(graph: TaskGraph, backends: Mapping[str, Backend], options: Ru
     recovery = settings_of(options.recovery)
     if recovery is not None:
         check_fallbacks(recovery.fallbacks, backends)
+
+
+def _check_places(graph: TaskGraph, backends: Mapping[str, Backend], options: RunOptions) -> None:
+    """Sees that candidates that may write have worktrees.
+
+    Raises:
+        TaskError: Those of a task have none.
+    """
+    isolated = options.isolation is not None
+    check_places(graph.tasks.values(), backends=backends, default_agent=options.default_agent, isolated=isolated)
 
 
 def _write_new_run(store: Journal, created: RunCreated, graph: TaskGraph) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import BackendError, SpawnerError
+from aurora_spawner.runs.candidate_places import check_places
 from aurora_spawner.runs.in_flight import TaskInFlight
 from aurora_spawner.runs.resume_state import tasks_added
 from aurora_spawner.tasks.graph import build_graph
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from aurora_spawner.attempts.executor import RunningAttempt
+    from aurora_spawner.backends.base import Backend
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 class RunTasks:
     """The tasks of a run by their ids, and the state of those in flight; grows if results add tasks."""
 
-    def __init__(self, state: ResumeState, *, options: RunOptions, agents: Collection[str]) -> None:
+    def __init__(self, state: ResumeState, *, options: RunOptions, backends: Mapping[str, Backend]) -> None:
         self._graph = state.graph
         self.tasks = state.graph.tasks
         """By id, in their order."""
@@ -38,9 +40,9 @@ class RunTasks:
         self.discarded = state.discarded
         """Tasks whose work the user does not want."""
         self._in_flight = _left_in_flight(state)
-        self._expand = options.expand
         self._room = options.max_added - state.added
-        self._agents = agents
+        self._options = options
+        self._backends = backends
 
     @property
     def in_flight(self) -> Mapping[str, TaskInFlight]:
@@ -100,16 +102,22 @@ class RunTasks:
             The result, and the facts about the tasks for the journal.
         """
         parent = self.tasks[result.task_id]
-        if self._expand is None or not result.success or parent.candidate_of or parent.resolves is not None:
+        if self._options.expand is None or not result.success or parent.candidate_of or parent.resolves is not None:
             return result, ()
         try:
-            wanted = self._expand(parent, result)
+            wanted = self._options.expand(parent, result)
             if not wanted:
                 return result, ()
             growth = grow(self._graph, parent, wanted, open_tasks=scheduler.pending, room=self._room)
             for task in growth.added:
                 self._check_agent(task.agent)
                 self._check_agent(task.reviewer.agent if task.reviewer else None)
+            check_places(
+                growth.added,
+                backends=self._backends,
+                default_agent=self._options.default_agent,
+                isolated=self._options.isolation is not None,
+            )
         except SpawnerError as error:
             return replace(result, state=TaskState.FAILED, error=str(error)), ()
         self._graph, self.tasks = growth.graph, growth.graph.tasks
@@ -130,8 +138,8 @@ class RunTasks:
         return list(tasks_added([task], first_position=position, added_by=added_by))
 
     def _check_agent(self, agent: str | None) -> None:
-        if agent is not None and agent not in self._agents:
-            raise BackendError(agent, f"has no backend; there are: {', '.join(sorted(self._agents))}")
+        if agent is not None and agent not in self._backends:
+            raise BackendError(agent, f"has no backend; there are: {', '.join(sorted(self._backends))}")
 
 
 def _left_in_flight(state: ResumeState) -> dict[str, TaskInFlight]:
@@ -143,7 +151,7 @@ def _left_in_flight(state: ResumeState) -> dict[str, TaskInFlight]:
             rounds=list(state.rounds.get(task_id, ())),
             returned=list(state.returned.get(task_id, ())),
             reviews=list(state.reviews.get(task_id, ())),
-            reviewing=sum(each.attempts for each in state.reviews.get(task_id, ())),
+            reviewing=state.reviewing.get(task_id, 0),
         )
         for task_id, attempts in state.attempts.items()
         if task_id not in state.states

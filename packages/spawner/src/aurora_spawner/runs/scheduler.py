@@ -63,8 +63,10 @@ class Scheduler:
         self._ready: list[_Ranked] = []
         self._parked: dict[str, list[_Ranked]] = {}
         """Ready tasks whose agent is at its limit, or not admitted."""
-        self._slots: dict[str, str] = {}
-        """Running tasks, with the agent that they count for."""
+        self._slots: dict[str, str | None] = {}
+        """Running tasks, with the agent that they count for; None while they wait for room for another one."""
+        self._wanting: dict[str, str] = {}
+        """Tasks whose slot counts for no agent, because they wait for room for this one."""
         self._later: set[str] = set()
         """Postponed tasks that are not to start yet."""
         self._position = (
@@ -157,7 +159,7 @@ class Scheduler:
                 self._behind.setdefault(holder, []).append(ranked)
                 self.release(agent)
                 continue
-            if self._running_by_agent.get(agent, 0) >= self._limits.per_agent.get(agent, self._limits.max_concurrent):
+            if not self._has_room(agent, beside=self._kept(agent)):
                 heapq.heappush(self._parked.setdefault(agent, []), ranked)
                 continue
             if self._admits is not None and not self._admits(agent):
@@ -171,8 +173,12 @@ class Scheduler:
     def borrow(self, agent: str) -> bool:
         """Takes a slot for an attempt beside a task's own, if one is free; until `give_back`."""
         busy = self._running_by_agent.get(agent, 0)
-        full = self._running >= self._limits.max_concurrent or busy >= self._limits.per_agent.get(agent, busy + 1)
-        if full or (self._admits is not None and not self._admits(agent)):
+        full = self._running >= self._limits.max_concurrent
+        if (
+            full
+            or not self._has_room(agent, beside=self._kept(agent))
+            or (self._admits is not None and not self._admits(agent))
+        ):
             return False
         self._running += 1
         self._running_by_agent[agent] = busy + 1
@@ -183,6 +189,50 @@ class Scheduler:
         self._running -= 1
         self._running_by_agent[agent] -= 1
         self.release(agent)
+
+    def lend(self, task_id: str, agent: str) -> bool:
+        """Lets the slot of a running task count for another agent, until `take_back`.
+
+        Returns:
+            False if that agent is at its limit: its next room is kept for this task, which has to ask again.
+        """
+        if task_id not in self._slots:  # it waits for a person
+            return True
+        own = self._slots[task_id] == agent
+        if self._has_room(agent, beside=-1 if own else 0):
+            self._wanting.pop(task_id, None)
+            self._count_for(task_id, agent)
+            return True
+        self._wanting[task_id] = agent  # first, so that what the own agent releases does not take the room
+        self._count_for(task_id, None)
+        return False
+
+    def take_back(self, task_id: str) -> None:
+        """Lets a lent slot count for the agent of its task again, whatever the limits."""
+        wanted = self._wanting.pop(task_id, None)
+        self._count_for(task_id, self._agent_of(self._graph.tasks[task_id]))
+        if wanted is not None:
+            self.release(wanted)
+
+    def _has_room(self, agent: str, *, beside: int = 0) -> bool:
+        """Returns True if one more attempt of an agent, beside so many others, is within its limit."""
+        limit = self._limits.per_agent.get(agent)
+        return limit is None or self._running_by_agent.get(agent, 0) + beside < limit
+
+    def _kept(self, agent: str) -> int:
+        """Returns the number of running tasks that wait for room for an agent."""
+        return sum(each == agent for each in self._wanting.values())
+
+    def _count_for(self, task_id: str, agent: str | None) -> None:
+        """Lets the slot of a task count for an agent; one that waits for a person has none."""
+        if task_id not in self._slots:
+            return
+        before, self._slots[task_id] = self._slots[task_id], agent
+        if agent is not None:
+            self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
+        if before is not None:
+            self._running_by_agent[before] -= 1
+            self.release(before)
 
     def release(self, agent: str) -> None:
         """Lets the next of an agent's parked tasks ask again; the one after it asks when that one has started."""
@@ -272,14 +322,14 @@ class Scheduler:
             self._queue(task_id)
 
     def _occupy(self, task_id: str) -> None:
-        agent = self._slots[task_id] = self._agent_of(self._graph.tasks[task_id])
+        self._slots[task_id] = None
+        self._count_for(task_id, self._agent_of(self._graph.tasks[task_id]))
         self._running += 1
-        self._running_by_agent[agent] = self._running_by_agent.get(agent, 0) + 1
 
     def _release(self, task_id: str) -> None:
-        agent = self._slots.pop(task_id, None)
-        if agent is None:  # suspended
+        if task_id not in self._slots:  # suspended
             return
+        self._count_for(task_id, None)
+        del self._slots[task_id]
+        self._wanting.pop(task_id, None)
         self._running -= 1
-        self._running_by_agent[agent] -= 1
-        self.release(agent)

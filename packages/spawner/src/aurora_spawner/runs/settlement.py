@@ -175,8 +175,12 @@ def skip_dependants(run: RunContext, skipped: Sequence[tuple[str, str]]) -> None
 
 
 def skip_pending(run: RunContext, reason: str) -> list[str]:
-    """Skips the tasks that have not started; returns them in their order."""
-    rest = run.tasks.in_order(run.scheduler.pending)
+    """Skips the tasks that have not started; returns them in their order.
+
+    A choice among candidates is left to `settle_choices`: some of them may run or have succeeded.
+    """
+    pending = {task_id for task_id in run.scheduler.pending if not run.task(task_id).choice_of}
+    rest = run.tasks.in_order(pending)
     for task_id in rest:
         if run.scheduler.states[task_id] is TaskState.PENDING:  # one may have taken others with it
             run.scheduler.settle(task_id, TaskStep.SKIP)
@@ -190,6 +194,7 @@ async def skip_rest(run: RunContext, reason: str) -> None:
     run.dispatch()
     await run.recorder.flush()
     _emit_ended(run, skipped)
+    await settle_choices(run, skipped)
 
 
 def _skip(run: RunContext, task_id: str, error: str) -> None:

@@ -84,18 +84,21 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Makes the order of a new attempt, and writes down that it is about to run."""
     task_id, agent, flight = attempt.task_id, run.agent_of(attempt.task_id), run.tasks.flight(attempt.task_id)
     if attempt.found is not None:
-        flight.number = attempt.number
+        flight.number, flight.agent = attempt.number, agent
         return attempt._replace(agent=agent)
     next_number = flight.attempts + 1
-    earlier = await run.earlier(task_id, number=next_number, worktree=attempt.worktree)
+    order_now = partial(run.order, task_id, number=next_number, agent=agent, worktree=attempt.worktree)
     try:
-        order = run.order(task_id, number=next_number, agent=agent, worktree=attempt.worktree, earlier=earlier)
+        order = order_now()
+        if order.resumes is None and flight.sent_back is None:  # else it knows, and the note would go unread
+            earlier = await run.earlier(task_id, number=next_number, worktree=attempt.worktree)
+            order = order if earlier is None else order_now(earlier=earlier)
     except BackendError as error:
         end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))
         return attempt._replace(agent=agent, judged=end, result=result)
     number = flight.number = flight.next_number()
-    flight.judged_calls = 0
+    flight.agent, flight.judged_calls = agent, 0
     claim = run.scheduler.claims.take_unwritten(task_id)
     facts: list[Fact] = [] if claim is None else [FilesClaimed(files=list(claim.files))]
     facts.append(AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder)))

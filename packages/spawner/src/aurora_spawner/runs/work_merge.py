@@ -43,7 +43,7 @@ class Integration:
         discarded: tasks whose work the user does not want.
         stopped: asked between two steps; True ends the merge, which a second call then completes.
         merges: those so far, by task.
-        notices: sentences for the report of the run.
+        notices: sentences about the latest merge, for the report of the run.
     """
 
     run_id: str
@@ -88,7 +88,7 @@ class Integration:
         Raises:
             JournalError: The journal could not be written.
         """
-        self.notices += await bring_candidates_back(self.worktrees, results)
+        self.notices = await bring_candidates_back(self.worktrees, results)
         runner = merge_runner(self.environ, self.stopped)
         merge = await asyncio.to_thread(
             merge_run,

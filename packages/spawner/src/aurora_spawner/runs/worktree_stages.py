@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
@@ -17,12 +17,16 @@ from aurora_spawner.tasks.work import commit_id
 from aurora_spawner.workspaces.task_checks import put_back_later
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.tasks.resolved import ResolvedFile
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskWork
+
+_NAMED_FILES: Final = 5
 
 
 async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
@@ -48,14 +52,16 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         also = _work_on_its_files(run, task_id)
         start = _start_of(run.task(task_id))
         prepare = partial(worktrees.prepare, task_id, before, runner, start=start, also=also)
-        worktree, aside = await asyncio.to_thread(prepare)
+        begun = await asyncio.to_thread(prepare)
     except WorkspaceError as error:
         state = TaskState.CANCELLED if isinstance(error, CommandStoppedError) else TaskState.FAILED
         result = run.without_attempt(task_id, state, str(error))
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
-    if aside is not None:
-        run.notices.append(aside_notice(task_id, aside))
-    prepared = await set_up_worktree(run, attempt._replace(worktree=worktree))
+    if begun.aside is not None:
+        run.notices.append(aside_notice(task_id, begun.aside))
+    if begun.resolved:
+        run.notices.append(_merged_notice(task_id, begun.resolved))
+    prepared = await set_up_worktree(run, attempt._replace(worktree=begun.worktree))
     run.tasks.flight(task_id).worktree = prepared.worktree
     return prepared
 
@@ -68,6 +74,13 @@ def _start_of(task: SpawnTask) -> str | None:
 def aside_notice(task_id: str, aside: Path) -> str:
     """Says where the files are that earlier attempts at a task have left and no commit holds."""
     return f"task {task_id} starts over; files of its earlier attempts that git ignores are in {aside}"
+
+
+def _merged_notice(task_id: str, resolved: Sequence[ResolvedFile]) -> str:
+    """Says what has merged the work that a task starts from, where git alone did not."""
+    named = ", ".join(f"{each.path} (by `{each.by}`)" for each in resolved[:_NAMED_FILES])
+    more = f" and {len(resolved) - _NAMED_FILES} more" if len(resolved) > _NAMED_FILES else ""
+    return f"task {task_id} starts from a merge of the work before it that was not git's alone: {named}{more}"
 
 
 def _work_before(run: RunContext, task_id: str) -> dict[str, TaskWork]:

@@ -173,6 +173,18 @@ def process_stat(pid: int | str) -> list[str]:
     return read_small(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
+def still_runs(pid: str, start: str) -> bool:
+    """Returns True if the process of this pid and start time runs; a zombie does not."""
+    try:
+        if sys.platform != "linux":
+            os.kill(int(pid), 0)
+            return True
+        fields = process_stat(pid)
+    except OSError:
+        return False
+    return fields[0] not in "ZX" and fields[19] == start
+
+
 def start_of(pid: int | str) -> str:
     """Returns a process's start time in clock ticks since boot; "0" if the system does not report it."""
     try:
@@ -294,6 +306,8 @@ class Attempt:
         """The reason of the attempt's end: exited, cancelled, deadline, orphaned or exec_failed."""
         self.status: int | None = None
         self.exec_errno = 0
+        self.nobody_answers_since = NEVER_S
+        """The moment at which the coordinator that has asked a person was found dead."""
         self.in_cgroup = order.cgroup == "-"
         self.usage_cpu_s = 0.0
         self.usage_rss_kib = 0
@@ -396,10 +410,18 @@ class Attempt:
             self.reason = "orphaned" if self.orphaned else "cancelled"
 
     def _waited_s(self) -> float:
-        """Returns the time that the attempt has waited for a person, as its coordinator has written it down."""
+        """Returns the time that the attempt has waited for a person, as its coordinator has written it down.
+
+        A wait ends with its coordinator, since then nobody can say that the attempt goes on.
+        """
         try:
-            total, since = read_small(self.order.path("waited")).split()
-            return max(0.0, float(total) + (0.0 if since == "-" else time.monotonic() - float(since)))
+            total, since, *coordinator = read_small(self.order.path("waited")).split()
+            if since == "-":
+                return max(0.0, float(total))
+            pid, start = coordinator
+            now = time.monotonic()
+            self.nobody_answers_since = NEVER_S if still_runs(pid, start) else min(self.nobody_answers_since, now)
+            return max(0.0, float(total)) + max(0.0, min(now, self.nobody_answers_since) - float(since))
         except (OSError, ValueError):
             return 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import TaskError, TaskFileError
 from aurora_spawner.storage.regular_files import NotRegularError, read_regular
@@ -11,7 +11,9 @@ from aurora_spawner.tasks.result_schema import SCHEMA_BYTES, schema_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FIELD = "result"
+_FIELD: Final = "result"
+_MOST_BYTES: Final = 4 * SCHEMA_BYTES
+"""The largest file; a schema is shorter without its indentation."""
 
 
 def read_schema(taskfile: Path, line: int, name: str) -> str:
@@ -27,7 +29,10 @@ def read_schema(taskfile: Path, line: int, name: str) -> str:
     if name.startswith("/"):
         raise TaskFileError(taskfile, line, f"{name}: a schema's path is relative to the task file", field=_FIELD)
     try:
-        content = read_regular(taskfile.parent / name, limit=SCHEMA_BYTES + 1)
+        content = read_regular(taskfile.parent / name, limit=_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            problem = f"has more than {_MOST_BYTES >> 10} KiB"
+            raise TaskFileError(taskfile, line, f"{name}: {problem}", field=_FIELD)
         return schema_text(content.decode("utf-8-sig"))
     except NotRegularError as error:
         problem = str(error.strerror)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 WHOLE_RUN: Final = ""
 """The task of a question that is about the work of a whole run."""
@@ -22,17 +22,18 @@ class ApprovalQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskingAttempt:
+    """The attempt that a question comes from."""
+
+    number: int
+    agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAnswer:
     """The answer to a question."""
 
     approved: bool
     by: str  # "user", "limit" (nobody answered in time), "grant" (remembered), "no inbox"
     note: str = ""
-
-
-class Approver(Protocol):
-    """Asks a person; an error that it raises means no."""
-
-    async def ask(self, question: ApprovalQuestion) -> ApprovalAnswer:
-        """Returns the answer, however long it takes."""
-        ...
+    approval: str = ""  # the id of the question; "" if it was not asked

@@ -100,12 +100,16 @@ def _lines(number: int) -> str:
 def choose(task: SpawnTask, results: Sequence[SpawnResult], *, run_id: str) -> SpawnResult:
     """Returns the result of a task from those of its candidates, which have all ended.
 
-    Candidates that failed are left out. If none is left, the task ends as they did, with the reason of each.
+    Candidates that failed are left out. If none is left, the task ends as they did, with the reason of each. One that
+    the user picked before is taken again.
     """
     candidates = [Candidate(number=number, result=result) for number, result in enumerate(results, start=1)]
     done = [each for each in candidates if each.result.success]
     if not done:
         return _none_left(task, candidates)
+    picked = next((each for each in done if each.result.task_id == task.picked), None)
+    if picked is not None:
+        return taken(task, picked, by=ChosenBy.USER, why=picked_by_user(picked))
     if task.pick == "ask":
         listed = ", ".join(f"{each.number} ({each.result.agent})" for each in done)
         error = f"it waits for you to pick one of its candidates {listed}: aur pick {run_id} {task.id} NUMBER"
@@ -119,6 +123,11 @@ def taken(task: SpawnTask, winner: Candidate, *, by: ChosenBy, why: str) -> Spaw
     """Returns the result of a task that takes over a candidate's."""
     choice = Choice(winner=winner.result.task_id, by=by, why=why)
     return replace(winner.result, task_id=str(task.id), choice=choice)
+
+
+def picked_by_user(winner: Candidate) -> str:
+    """Returns why a candidate is taken that the user has picked."""
+    return f"{winner.name}: picked by the user"
 
 
 def _rank(candidate: Candidate) -> tuple[int, ...]:

@@ -47,8 +47,10 @@ def conflict_prompt(files: Sequence[str], integrated: Side, task: Side, *, base:
         f" `=======` the text of {second}.\n\n"
         f"Files in conflict:\n{shown}{more}\n"
         "Change only these files, and leave no conflict marker in them. A file that one side has deleted, or that is"
-        " binary, has no markers: delete it, or make its content right. Your result is refused if other files change"
-        " or a check fails. Do not merge, rebase or reset; a commit is made for you.\n\n"
+        " binary, has no markers: delete it, or make its content right. If nothing has to change, say so with `git"
+        " commit --allow-empty -m REASON`; an unchanged folder without it is no result. Your result is refused"
+        " if other files change or a check fails. Do not merge, rebase or reset; a commit of your changes is made for"
+        " you.\n\n"
         f"Common base: commit {base}. {first.capitalize()}: commit {onto}. {second.capitalize()}: commit {theirs}."
         " `git show COMMIT:FILE` prints a version of a file."
     )

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.tasks.result_schema import validator_of
+from aurora_spawner.tasks.schema_problems import problem_words
 from aurora_spawner.tasks.strict_json import NotJsonError, parse_strictly
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _check(document: Any, schema: str) -> None:
 
 
 def _line(problem: ValidationError) -> str:
-    message = " ".join(problem.message.split())
+    message = problem_words(problem)
     if len(message) > _PROBLEM_CHARACTERS:  # it begins with the value that is wrong
         message = f"{message[: _PROBLEM_CHARACTERS // 3]} […] {message[-_PROBLEM_CHARACTERS // 2 :]}"
     return f"{problem.json_path}: {message}"

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aurora_spawner.errors import TaskError
+from aurora_spawner.tasks.schema_problems import problem_words, shown
 from aurora_spawner.tasks.strict_json import NotJsonError, parse_strictly
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _as_text(source: object) -> str:
     try:
         document = parse_strictly(source) if isinstance(source, str) else source
         if not isinstance(document, Mapping):
-            raise _refused(f"it must be a JSON object, not {ascii(document)[:60]}")
+            raise _refused(f"it must be a JSON object, not {shown(document)[:60]}")
         text = json.dumps(dict(document), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
         text.encode()
     except (NotJsonError, TypeError, ValueError, RecursionError) as error:
@@ -76,7 +77,7 @@ def validator_of(text: str) -> Validator:
     try:
         kind.check_schema(schema)
     except SchemaError as error:
-        raise _refused(f"it is no JSON Schema: {error.json_path}: {error.message[:_LONGEST]}") from error
+        raise _refused(f"it is no JSON Schema: {error.json_path}: {problem_words(error)[:_LONGEST]}") from error
     except RecursionError as error:
         raise _refused("it is nested too deeply") from error
     for reference in _references(schema):

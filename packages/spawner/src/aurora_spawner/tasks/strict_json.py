@@ -28,8 +28,8 @@ def parse_strictly(text: str) -> Any:
         raise NotJsonError("it is nested too deeply") from error
     except NotJsonError:
         raise
-    except ValueError as error:  # a whole number of thousands of digits
-        raise NotJsonError(str(error)) from error
+    except ValueError as error:
+        raise NotJsonError("a whole number has thousands of digits") from error
     return value
 
 

@@ -76,6 +76,8 @@ class SpawnTask:
     """The task that this is a candidate of; `tasks/candidates.py` sets it."""
     choice_of: tuple[str, ...] = ()
     """The candidates of this task, which then has no attempt of its own; set as `candidate_of`."""
+    picked: str | None = None
+    """For a choice that is made again: the candidate that the user picked before; a resume sets it."""
     resolves: str | None = None
     """For a task that resolves a conflict: the id of the task whose work conflicts."""
     conflict: str | None = None

@@ -141,10 +141,17 @@ class RunDelivery:
     """The end of the output of the first check that failed."""
     refusal: str = ""
     """The reason for which the merge gate keeps the work from the target, and what to do; "" if it does not."""
+    files: tuple[str, ...] = ()
+    """Files in which the target's new commits conflict with the work."""
+    files_problem: str = ""
+    """The reason for which the command that makes these files again did not; else empty."""
+    resolved: tuple[ResolvedFile, ...] = ()
+    """Files that git alone could not merge with the target's new commits, and what merged them."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
-        return {**asdict(self), "outcome": self.outcome.value if self.outcome else None}
+        resolved = [each.to_json() for each in self.resolved]
+        return {**asdict(self), "outcome": self.outcome.value if self.outcome else None, "resolved": resolved}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
@@ -34,11 +37,46 @@ def linked_git_dir(worktree: Path) -> Path:
     except OSError as error:
         if not worktree.is_dir():
             raise ForeignWorktreeError(worktree, "is gone; the task's commits are on its branch") from error
-        problem = f"is no worktree any more ({error}); `git worktree repair` in the project can link it again"
+        problem = (
+            f"is no worktree any more ({system_words(error)}); `git worktree repair` in the project can link it again"
+        )
         raise ForeignWorktreeError(worktree, problem) from error
     if back.parent.resolve() != worktree.resolve():
         raise ForeignWorktreeError(worktree, f"names {git_dir} as its repository, which belongs to {back.parent}")
     return git_dir.resolve()
+
+
+def relink(worktree: Path, repository: Git) -> bool:
+    """Writes the `.git` file of a worktree again if an agent has removed or replaced it; returns whether it had.
+
+    Args:
+        repository: in the user's checkout.
+
+    Raises:
+        ForeignWorktreeError: The worktree is gone, or its repository does not know it.
+    """
+    try:
+        linked_git_dir(worktree)
+    except ForeignWorktreeError:
+        own = _part_of(worktree, Path(repository.text("rev-parse", "--path-format=absolute", "--git-common-dir")))
+        if own is None or not worktree.is_dir():
+            raise
+        link = worktree / ".git"
+        if link.is_dir() and not link.is_symlink():
+            shutil.rmtree(link)
+        link.unlink(missing_ok=True)
+        link.write_bytes(b"gitdir: " + os.fsencode(own) + b"\n")
+        return True
+    return False
+
+
+def _part_of(worktree: Path, common: Path) -> Path | None:
+    """Returns the part of a repository that belongs to a worktree; None if it has none."""
+    for each in (common / "worktrees").glob("*/gitdir"):
+        with suppress(OSError):
+            if (each.parent / _named(each)).parent.resolve() == worktree.resolve():
+                return each.parent
+    return None
 
 
 def _named(file: Path) -> str:
@@ -57,7 +95,7 @@ def exact_settings(folder: Path) -> tuple[str, ...]:
     try:
         return _measured(folder)
     except OSError as error:
-        raise WorkspaceError(folder, f"cannot be written to: {error}") from error
+        raise WorkspaceError(folder, f"cannot be written to: {system_words(error)}") from error
 
 
 def _measured(folder: Path) -> tuple[str, ...]:

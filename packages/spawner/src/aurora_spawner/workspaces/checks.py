@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, GitError, WorkspaceError
+from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.checked import SHOWN_CHARACTERS, CheckRun
 from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
@@ -104,6 +105,7 @@ class CommandRunner:
                     ("sh", "-c", command), folder, environment=self.environment, until=end, stopped=self.stopped
                 )
             finally:
+                seconds = time.monotonic() - began
                 self.sweep()
                 changed = after()
             if status is None and self.stopped():
@@ -112,7 +114,7 @@ class CommandRunner:
                 CheckRun(
                     command=command,
                     status=status,
-                    seconds=round(time.monotonic() - began, 3),
+                    seconds=round(seconds, 3),
                     output=output[-SHOWN_CHARACTERS:],
                     changed=changed,
                 )
@@ -222,7 +224,7 @@ def run_command(
             process_group=0,
         )
     except (OSError, ValueError) as error:
-        raise WorkspaceError(folder, f"a command could not be started: {error}") from error
+        raise WorkspaceError(folder, f"a command could not be started: {system_words(error)}") from error
     with process:
         try:
             assert process.stdout is not None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
+from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import list_worktrees
 from aurora_spawner.workspaces.unfinished import operation_in
@@ -93,7 +94,7 @@ def _put_back(git: Git, old: str, new: str) -> None:
             (git.folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise WorkspaceError(
-                git.folder, f"has a half written {name}, which cannot be deleted: {error}"
+                git.folder, f"has a half written {name}, which cannot be deleted: {system_words(error)}"
             ) from error
     there = b"".join(os.fsencode(name) + b"\0" for name in begun if kinds[name] != "A")
     git.run("checkout-index", "--force", "-z", "--stdin", stdin=there)

@@ -11,12 +11,13 @@ import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GitError, GitLockedError, GitVersionError
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 OLDEST: Final = (2, 38)
 """The first git that merges without a checkout (`merge-tree --write-tree`)."""
@@ -26,6 +27,7 @@ TIMEOUT_S: Final = 300.0
 LOCK_WAIT_S: Final = 10.0
 """Time for another git process to release a lock file."""
 _LOCK_PAUSE_S: Final = 0.05
+_PART_BYTES: Final = 1 << 20
 _GRACE_S: Final = 2.0
 """Time for a git that is ended to remove its lock files."""
 _OURS: Final = ("/refs/aurora/", "/refs/heads/aurora/")
@@ -144,9 +146,32 @@ class Git:
                         raise GitLockedError(self.folder, arguments, reason, lock=self._named_lock(stderr))
                     lock.unlink()
                 except OSError as error:
-                    raise GitError(self.folder, arguments, f"{reason}; it cannot be removed: {error}") from error
+                    raise GitError(
+                        self.folder, arguments, f"{reason}; it cannot be removed: {system_words(error)}"
+                    ) from error
                 removed.add(lock)
             time.sleep(_LOCK_PAUSE_S)
+
+    def beginnings(self, blobs: Iterable[str], count: int) -> dict[str, bytes]:
+        """Returns the first bytes of files, read one after the other, so that large ones take no memory.
+
+        Args:
+            blobs: Their objects.
+            count: The most bytes of one.
+
+        Raises:
+            GitError: Git could not be started, or one of them is missing.
+        """
+        arguments = ("cat-file", "--batch")
+        with self._program(arguments) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                found = {each: _beginning(process.stdin, process.stdout, each, count) for each in blobs}
+            except OSError as error:
+                end_group(process)
+                raise GitError(self.folder, arguments, f"has ended: {system_words(error)}") from error
+        return found
 
     def text(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Returns the output of one command without the line end."""
@@ -195,22 +220,8 @@ class Git:
     def _start(
         self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str], held: int | None
     ) -> tuple[int, bytes, bytes]:
-        settings = [part for setting in self._settings for part in ("-c", setting)]
-        place = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.folder)} if self.git_dir else {}
-        inherited = {
-            name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")
-        }
         try:
-            with subprocess.Popen(
-                ["git", "--no-pager", *settings, *arguments],
-                cwd=self.folder,
-                env={**inherited, **_ENVIRONMENT, **place, **environment},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=() if held is None else (held,),
-                process_group=0,  # its hooks are in it, too
-            ) as process:
+            with self._program(arguments, environment, held) as process:
                 try:
                     stdout, stderr = process.communicate(stdin or b"", timeout=TIMEOUT_S)
                 finally:
@@ -218,9 +229,48 @@ class Git:
                         end_group(process)
         except subprocess.TimeoutExpired as error:
             raise GitError(self.folder, arguments, f"did not end within {TIMEOUT_S:.0f} s") from error
-        except (OSError, ValueError) as error:
-            raise GitError(self.folder, arguments, f"could not be started: {error}") from error
         return process.returncode, stdout, stderr
+
+    def _program(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str] | None = None, held: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        settings = [part for setting in self._settings for part in ("-c", setting)]
+        place = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.folder)} if self.git_dir else {}
+        inherited = {
+            name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")
+        }
+        try:
+            return subprocess.Popen(
+                ["git", "--no-pager", *settings, *arguments],
+                cwd=self.folder,
+                env={**inherited, **_ENVIRONMENT, **place, **(environment or {})},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=() if held is None else (held,),
+                process_group=0,  # its hooks are in it, too
+            )
+        except (OSError, ValueError) as error:
+            raise GitError(self.folder, arguments, f"could not be started: {system_words(error)}") from error
+
+
+def _beginning(asked: IO[bytes], said: IO[bytes], blob: str, count: int) -> bytes:
+    """Returns the first bytes of one file from a `git cat-file --batch`, and reads the rest.
+
+    Raises:
+        OSError: It gives no such file.
+    """
+    asked.write(f"{blob}\n".encode())
+    asked.flush()
+    header = said.readline().split()
+    if len(header) != 3 or header[1] != b"blob":
+        raise OSError(f"it has no file {blob}")
+    size = int(header[2])
+    first = said.read(min(size, count))
+    left = size + 1 - len(first)  # a line end follows
+    while left and (part := said.read(min(left, _PART_BYTES))):
+        left -= len(part)
+    return first
 
 
 class Output:

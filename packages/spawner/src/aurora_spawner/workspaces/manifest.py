@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.storage.stored_values import StoredValueError, document, read_fields, text
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -76,7 +77,8 @@ def read_manifest(git_dir: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        problem = f"is damaged ({error}), so nobody knows which files of the worktree are copies of the user's"
+        words = system_words(error)
+        problem = f"is damaged ({words}), so nobody knows which files of the worktree are copies of the user's"
         raise WorkspaceError(path, problem) from error
 
 

@@ -10,14 +10,14 @@ from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merging import PlainMerger, commit_merge, is_ancestor, one_line
+from aurora_spawner.workspaces.merging import PlainMerger, commit_merge, is_ancestor, merge_parents, one_line
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aurora_spawner.tasks.resolved import ResolvedFile
-    from aurora_spawner.workspaces.merging import Merger
+    from aurora_spawner.workspaces.merging import Merger, TreeMerge
 
 _TRIES: Final = 5
 """Number of merges into a target that keeps moving; then the work stays on the integration branch."""
@@ -110,6 +110,8 @@ class MergeQueue:
     merger: Merger | None = None
     checked: dict[str, Check] = field(default_factory=dict)
     """The last answer of the check for each tree; queues of one execution share it."""
+    with_target: TreeMerge | None = None
+    """The last merge with the target's new commits; None if none was needed."""
     _merged: list[Work] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -253,14 +255,18 @@ class MergeQueue:
         target = self.git.commit_of(self._target_ref)
         if not target or is_ancestor(self.git, target, base):
             return None
-        newer = target
-        if not is_ancestor(self.git, base, target):
-            merge = self._using.merge(base, target)
-            if not merge.is_clean:
-                return None
-            message = f"Merge {self.target} into run {self.run_id}\n\nAurora-Run: {self.run_id}\n"
-            newer = commit_merge(self.git, merge.tree, (base, target), message)
-        return newer if self._passes(newer) else None
+        if is_ancestor(self.git, base, target):
+            return target if self._passes(target) else None
+        merge = self._using.merge(base, target)
+        if not merge.is_clean:
+            self.with_target = merge
+            return None
+        message = f"Merge {self.target} into run {self.run_id}\n\nAurora-Run: {self.run_id}\n"
+        newer = commit_merge(self.git, merge.tree, (base, target), message)
+        if not self._passes(newer):
+            return None
+        self.with_target = merge
+        return newer
 
     def _put_on(self, head: str, work: Work, before: Sequence[Work]) -> tuple[str, Merged]:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
@@ -286,8 +292,9 @@ class MergeQueue:
         """Returns the resolution of a work's conflict, unless it holds what the head does not, as work left out."""
         if work.resolution is None or not self.git.commit_of(work.resolution):
             return None
-        onto, theirs = self.git.text("show", "--no-patch", "--format=%P", work.resolution).split()
-        return work.resolution if theirs == work.commit and is_ancestor(self.git, onto, head) else None
+        onto, theirs = merge_parents(self.git, work.resolution) or (None, None)
+        fits = theirs == work.commit and onto is not None and is_ancestor(self.git, onto, head)
+        return work.resolution if fits else None
 
     def _trailers(self, work: Work) -> str:
         agent = f"Aurora-Agent: {one_line(work.agent)}\n" if work.agent else ""
@@ -373,7 +380,7 @@ class MergeQueue:
 
     def _merge_target(self, head: str, target: str) -> Delivery | None:
         """Merges the target's new commits into the integration branch; returns the reason if that is not possible."""
-        merge = self._using.merge(target, head)
+        self.with_target = merge = self._using.merge(target, head)
         if not merge.is_clean:
             return Delivery.CONFLICT
         message = f"Merge run {self.run_id} into {self.target}\n\nAurora-Run: {self.run_id}\n"

@@ -83,6 +83,12 @@ def is_ancestor(git: Git, commit: str, of: str) -> bool:
     return git.succeeds("merge-base", "--is-ancestor", commit, of)
 
 
+def merge_parents(git: Git, commit: str) -> tuple[str, str] | None:
+    """Returns the two commits that a commit merges; None if it is no merge of two."""
+    parents = git.text("show", "--no-patch", "--format=%P", f"{commit}^{{commit}}").split()
+    return (parents[0], parents[1]) if len(parents) == 2 else None
+
+
 def one_line(value: str) -> str:
     """Returns a value as one line for a message, where a second line could be a trailer of its own."""
     return " ".join(value.split())

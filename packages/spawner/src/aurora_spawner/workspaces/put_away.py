@@ -56,8 +56,10 @@ def is_put_away(worktrees: RunWorktrees, task_id: str, work: TaskWork) -> bool:
 def bring_back(worktrees: RunWorktrees, task_id: str, work: TaskWork) -> None:
     """Gives work from the attic its branch again, and the ref that remembers its base; no worktree.
 
+    A branch that is there stays as it is: it may go on from the work.
+
     Raises:
-        GitError: The commit is gone, or the branch has another one.
+        GitError: The commit is gone.
     """
     git = worktrees.workspaces.git
     refs = ((f"refs/heads/{worktrees.branch_of(task_id)}", work.head), (_base_ref(worktrees, task_id), work.base))

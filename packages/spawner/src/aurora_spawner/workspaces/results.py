@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.attic import put_away_lost
@@ -12,7 +12,7 @@ from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.git import GITLINK
 from aurora_spawner.workspaces.merging import is_ancestor, one_line
 from aurora_spawner.workspaces.staging import leave_given_behind, stage_work
-from aurora_spawner.workspaces.unfinished import check_conflict_markers, check_settled
+from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, check_conflict_markers, check_settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.attic import AtticEntry
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.worktrees import Worktree
+
+    _Counts = tuple[int | None, int | None]
+    """Lines added and deleted; None for a binary file."""
+
+_DIFF: Final = ("--no-ext-diff", "--no-textconv", "--no-renames")
+_AT_ONCE: Final = 200
+"""Files of one call of git, whose names are arguments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,18 +121,43 @@ def commit_work(
 
 
 def changed_files(git: Git, base: str, commit: str) -> tuple[FileChange, ...]:
-    """Returns the files that differ between two commits."""
-    how = ("--no-ext-diff", "--no-textconv", "--no-renames", "-z", base, commit)
-    fields = git.run("diff-tree", "-r", "--raw", "--numstat", *how).fields
+    """Returns the files that differ between two commits.
+
+    A file is binary by its content alone: what `.gitattributes` says of it, an agent may have written there.
+    """
+    fields = git.run("diff-tree", "-r", "--raw", "--numstat", *_DIFF, "-z", base, commit).fields
     names = next((at for at, field in enumerate(fields[::2]) if not field.startswith(":")), len(fields) // 2) * 2
-    kinds = {path: entry.split()[-1] for entry, path in zip(fields[:names:2], fields[1:names:2], strict=True)}
-    changes = []
-    for line in fields[names:]:
+    entries = {path: entry[1:].split() for entry, path in zip(fields[:names:2], fields[1:names:2], strict=True)}
+    counts = _counts(fields[names:])
+    unread = [path for path, (insertions, _) in counts.items() if insertions is None]
+    counts |= _counts_of_text(git, base, commit, {path: entries[path][2:4] for path in unread})
+    return tuple(
+        FileChange(path=path, kind=entries[path][-1], insertions=insertions, deletions=deletions)
+        for path, (insertions, deletions) in counts.items()
+    )
+
+
+def _counts_of_text(git: Git, base: str, commit: str, files: Mapping[str, Sequence[str]]) -> dict[str, _Counts]:
+    """Returns the lines of those files, named with their old and new blobs, that hold text."""
+    blobs = dict.fromkeys(blob for pair in files.values() for blob in pair if blob.strip("0"))
+    if not blobs:
+        return {}
+    beginnings = git.beginnings(blobs, BINARY_WITHIN)
+    texts = [path for path, pair in files.items() if not any(b"\0" in beginnings.get(each, b"") for each in pair)]
+    found: dict[str, _Counts] = {}
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        how = ("diff-tree", "-r", "--numstat", "--text", *_DIFF, "-z", base, commit, "--", *some)
+        found |= _counts(git.run(*how).fields)
+    return found
+
+
+def _counts(lines: Sequence[str]) -> dict[str, _Counts]:
+    found = {}
+    for line in lines:
         insertions, deletions, path = line.split("\t", 2)
-        changes.append(
-            FileChange(path=path, kind=kinds[path], insertions=_lines(insertions), deletions=_lines(deletions))
-        )
-    return tuple(changes)
+        found[path] = _lines(insertions), _lines(deletions)
+    return found
 
 
 def _lines(count: str) -> int | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.conflicts.merger import ConflictMerger
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.merge_queue import Check, Merged
+    from aurora_spawner.workspaces.merging import TreeMerge
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.worktrees import Worktree
 
@@ -114,6 +115,7 @@ def merge_run(
                 with worktrees.workspaces.delivering():
                     outcome = queue.deliver(update_checkout=True)
                 delivery = replace(delivery, commit=queue.head, outcome=outcome)
+        delivery = _with_target(delivery, queue.with_target)
     except WorkspaceError as error:
         delivery = replace(delivery, problem=str(error))
     return RunMerge(tasks=merged, delivery=replace(delivery, check_output=check.failure if check else ""))
@@ -152,6 +154,13 @@ def _resolvers(
         for task_id in resolutions
         if task_id in works and is_ancestor(git, works[task_id].head, head)
     }
+
+
+def _with_target(delivery: RunDelivery, merge: TreeMerge | None) -> RunDelivery:
+    """Adds to a delivery what became of the target's new commits, if there were any."""
+    if merge is None:
+        return delivery
+    return replace(delivery, files=merge.conflicts, files_problem=merge.problem, resolved=merge.resolved)
 
 
 def _any_merged(merged: Mapping[str, TaskMerge]) -> bool:

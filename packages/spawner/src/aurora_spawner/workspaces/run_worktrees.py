@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
+from aurora_spawner.tasks.resolved import ResolvedFile
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
 from aurora_spawner.workspaces.checkouts import PROBE
@@ -38,6 +39,17 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.setting_up import Prepared
 
 NO_WORK: Final[Mapping[str, TaskWork]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStart:
+    """A worktree that a task can start or continue in."""
+
+    worktree: Worktree
+    aside: Path | None = None
+    """If the task starts over: what `RunWorktrees.start_over` returns."""
+    resolved: tuple[ResolvedFile, ...] = ()
+    """Files of the work before it that git alone could not merge, and what merged them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +147,7 @@ class RunWorktrees:
         *,
         start: str | None = None,
         also: Mapping[str, TaskWork] = NO_WORK,
-    ) -> tuple[Worktree, Path | None]:
+    ) -> TaskStart:
         """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
 
         Args:
@@ -143,9 +155,6 @@ class RunWorktrees:
             runner: Runs the commands that make generated files again, if the work before has to be merged.
             start: The commit that the task starts from instead of that work.
             also: The work of tasks that it does not depend on; a new worktree has it, too, if it can be merged.
-
-        Returns:
-            The worktree; and if the task starts over, what `start_over` returns.
 
         Raises:
             WorkspaceError: The work of two of them conflicts, or the worktree cannot be made.
@@ -156,8 +165,10 @@ class RunWorktrees:
         begun, aside = self.workspaces.base_of(task_id), None
         if begun and not self._has_all_of(begun, before):
             begun, aside = "", self.start_over(task_id)
-        base = begun or start or self._joined_with(task_id, before, also, runner)
-        return self.workspaces.create(task_id, base), aside
+        base, resolved = begun or start or "", tuple[ResolvedFile, ...]()
+        if not base:
+            base, resolved = self._joined_with(task_id, before, also, runner)
+        return TaskStart(worktree=self.workspaces.create(task_id, base), aside=aside, resolved=resolved)
 
     def _joined_with(
         self,
@@ -165,8 +176,8 @@ class RunWorktrees:
         before: Mapping[str, TaskWork],
         also: Mapping[str, TaskWork],
         runner: CommandRunner | None,
-    ) -> str:
-        """Returns a commit with the work before, and with other work unless that conflicts."""
+    ) -> tuple[str, tuple[ResolvedFile, ...]]:
+        """Returns what `_joined` does for the work before, and for other work unless that conflicts."""
         if also:
             try:
                 return self._joined(task_id, {**before, **also}, runner)
@@ -327,10 +338,15 @@ class RunWorktrees:
     def _has_all_of(self, begun: str, before: Mapping[str, TaskWork]) -> bool:
         return all(is_ancestor(self.workspaces.git, work.head, begun) for work in before.values())
 
-    def _joined(self, task_id: str, before: Mapping[str, TaskWork], runner: CommandRunner | None) -> str:
-        """Returns a commit with the work of all tasks before; a merge commit on no branch if one is needed."""
+    def _joined(
+        self, task_id: str, before: Mapping[str, TaskWork], runner: CommandRunner | None
+    ) -> tuple[str, tuple[ResolvedFile, ...]]:
+        """Returns a commit with the work of all tasks before, and the files in it that git alone could not merge.
+
+        It is a merge commit on no branch if one is needed.
+        """
         git, merger = self.workspaces.git, self.merger(runner, task_id=task_id)
-        head, joined = "", list[str]()
+        head, joined, resolved = "", list[str](), list[ResolvedFile]()
         for other, work in before.items():
             if not head or is_ancestor(git, head, work.head):
                 head = work.head
@@ -342,8 +358,9 @@ class RunWorktrees:
                     raise WorkspaceError(git.folder, f"{problem}; {merge.problem}" if merge.problem else problem)
                 message = f"Merge the work of tasks {', '.join([*joined, other])}\n"
                 head = commit_merge(git, merge.tree, (head, work.head), message)
+                resolved += merge.resolved
             joined.append(other)
-        return head or self.isolation.base
+        return head or self.isolation.base, tuple(dict.fromkeys(resolved))
 
 
 def _sentences(task_id: str, done: WorkResult) -> Iterator[str]:

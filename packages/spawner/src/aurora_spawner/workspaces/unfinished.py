@@ -22,8 +22,11 @@ _OPERATIONS: Final = {
     "BISECT_LOG": "a bisection",
 }
 """Files that git keeps during an operation."""
-_MARKER_SIZE: Final = 7
-_BINARY_WITHIN: Final = 8000
+MARKER_SIZE: Final = 7
+"""The number of characters of a conflict marker, if the attribute conflict-marker-size says nothing else."""
+_MOST_DIGITS: Final = 5
+"""A size with more is not one: nobody writes such lines."""
+BINARY_WITHIN: Final = 8000
 """Git takes a file with a NUL byte in its first bytes for a binary one."""
 
 
@@ -64,7 +67,7 @@ def check_conflict_markers(worktree: Worktree, changed: Sequence[str]) -> None:
     """
     files = [
         name
-        for name, size in _marker_sizes(worktree.git, changed)
+        for name, size in marker_sizes(worktree.git, changed).items()
         if (count := _conflicts(_text_of(worktree, name), size))
         and count > _conflicts(_base_of(worktree, name), size)
     ]
@@ -76,12 +79,17 @@ def check_conflict_markers(worktree: Worktree, changed: Sequence[str]) -> None:
         raise UnfinishedWorkError(worktree.path, problem, files=files)
 
 
-def _marker_sizes(git: Git, names: Sequence[str]) -> Iterator[tuple[str, int]]:
+def marker_sizes(git: Git, names: Sequence[str]) -> dict[str, int]:
+    """Returns the number of characters of a conflict marker in each of these files, by a checkout's attributes."""
     said = git.run(
         "check-attr", "-z", "--stdin", "conflict-marker-size", stdin="\0".join(names).encode(errors="surrogateescape")
     ).fields
-    for name, value in zip(said[::3], said[2::3], strict=True):
-        yield name, int(value) if value.isdecimal() and int(value) > 0 else _MARKER_SIZE
+    return {name: _size(value) for name, value in zip(said[::3], said[2::3], strict=True)}
+
+
+def _size(value: str) -> int:
+    size = int(value) if value.isdecimal() and len(value) <= _MOST_DIGITS else 0
+    return size or MARKER_SIZE
 
 
 def _text_of(worktree: Worktree, name: str) -> bytes:
@@ -97,7 +105,7 @@ def _base_of(worktree: Worktree, name: str) -> bytes:
 
 def _conflicts(content: bytes, size: int) -> int:
     """Returns the number of conflicts, each marked as git does it; 0 for a binary file."""
-    if b"<" * size not in content or b"\0" in content[:_BINARY_WITHIN]:
+    if b"<" * size not in content or b"\0" in content[:BINARY_WITHIN]:
         return 0
     return sum(1 for _ in _ends(content.split(b"\n"), size))
 

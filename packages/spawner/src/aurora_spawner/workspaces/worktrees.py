@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
 from aurora_spawner.workspaces.filling import clear
@@ -420,7 +421,7 @@ def _delete_folder(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        raise WorkspaceError(folder, f"cannot be deleted: {error}") from error
+        raise WorkspaceError(folder, f"cannot be deleted: {system_words(error)}") from error
 
 
 def _checkout(folder: Path) -> Git:

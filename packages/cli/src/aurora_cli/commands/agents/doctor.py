@@ -42,7 +42,7 @@ def command(*, as_json: bool) -> int:
         os.environ,
         home=Path.home(),
         folder=aurora.project.root,
-        policies=aurora.project_agents.engines,
+        policies=aurora.policies,
     )
     if as_json:
         emit_json(agent_checks.as_document(checks))

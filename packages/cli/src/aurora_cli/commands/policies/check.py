@@ -18,6 +18,7 @@ from aurora_cli.render import policies
 from aurora_policies import Operation, OperationType
 from aurora_policies.questions import QuestionError, parse_question
 from aurora_policies.repository import workspace_of
+from aurora_spawner.gates.hook_command import hook_files
 
 if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine, PolicyResult
@@ -69,7 +70,14 @@ def command(
 def _ask(engine: PoliciesEngine, line: str, folder: Path, agent: str | None) -> PolicyResult:
     workspace = workspace_of(folder, around=Path.cwd())
     return engine.check(
-        Operation(type=OperationType.COMMAND, command=line, cwd=folder, workspace=workspace, agent=agent)
+        Operation(
+            type=OperationType.COMMAND,
+            command=line,
+            cwd=folder,
+            workspace=workspace,
+            agent=agent,
+            controls=hook_files(),
+        )
     )
 
 

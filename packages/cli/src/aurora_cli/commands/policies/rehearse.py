@@ -42,7 +42,7 @@ def command(*, file: Path | None, run_id: str | None, as_json: bool) -> int:
     counted.
     """
     aurora = wiring.open_existing()
-    policies = aurora.policies if file is None else PoliciesEngine.load(file)
+    policies = aurora.policies if file is None else PoliciesEngine.load(file).beside(aurora.user_policies)
     found = rehearse(policies, aurora.project.runs_db, run_id)
     if as_json:
         emit_json(rehearsal_document(found))

@@ -27,7 +27,8 @@ __all__ = ["command"]
 def command(*, agent: str | None, as_json: bool) -> int:
     """Show the policies in force.
 
-    Settings that are looser than the defaults count only if you trust the project; `aur trust` shows them.
+    Your own policies for all projects (~/.config/aurora/policies.yaml) hold too, where they are stricter. Settings
+    that are looser than the defaults count only if you trust the project; `aur trust` shows them.
     """
     engine = wiring.open_folder().policies
     if as_json:

@@ -7,14 +7,15 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.tasks.resolved import HunkChoice
+from aurora_spawner.workspaces.unfinished import MARKER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OURS: Final = "<" * 7
-BASE: Final = "|" * 7
-MIDDLE: Final = "=" * 7
-THEIRS: Final = ">" * 7
+OURS: Final = "<"
+BASE: Final = "|"
+MIDDLE: Final = "="
+THEIRS: Final = ">"
 _MOST_LINES: Final = 5_000
 """Lines up to which a file is compared whole if its surroundings of hunks were changed, too."""
 
@@ -32,13 +33,17 @@ class Hunk:
     theirs: tuple[str, ...]
 
 
-def find_hunks(lines: Sequence[str]) -> list[Hunk]:
-    """Returns the conflicts of a file as git marks them with the base (`merge.conflictStyle=diff3`)."""
+def find_hunks(lines: Sequence[str], size: int = MARKER_SIZE) -> list[Hunk]:
+    """Returns the conflicts of a file as git marks them with the base (`merge.conflictStyle=diff3`).
+
+    Args:
+        size: The number of characters of a marker; see `unfinished.marker_sizes`.
+    """
     found: list[Hunk] = []
     parts: dict[str, list[str]] = {}
     start, at = 0, ""
     for number, line in enumerate(lines):
-        marker = _marker(line)
+        marker = _marker(line, size)
         if marker == OURS:
             parts, at, start = {OURS: [], BASE: [], MIDDLE: []}, OURS, number
         elif marker == THEIRS and at == MIDDLE:
@@ -53,19 +58,20 @@ def find_hunks(lines: Sequence[str]) -> list[Hunk]:
     return found
 
 
-def marker_lines(lines: Sequence[str]) -> list[str]:
+def marker_lines(lines: Sequence[str], size: int = MARKER_SIZE) -> list[str]:
     """Returns the lines that begin like a marker of a conflict."""
-    return [line for line in lines if _marker(line)]
+    return [line for line in lines if _marker(line, size)]
 
 
-def choices(conflicted: Sequence[str], resolved: Sequence[str]) -> tuple[HunkChoice, ...]:
+def choices(conflicted: Sequence[str], resolved: Sequence[str], size: int = MARKER_SIZE) -> tuple[HunkChoice, ...]:
     """Returns what became of each hunk.
 
     Args:
         conflicted: The lines of the file with its markers.
         resolved: Its lines afterwards.
+        size: The number of characters of a marker.
     """
-    hunks = find_hunks(conflicted)
+    hunks = find_hunks(conflicted, size)
     found = _between_unchanged(conflicted, hunks, resolved)
     if found is None:
         found = [_choice(hunk, text) for hunk, text in zip(hunks, _texts(conflicted, hunks, resolved), strict=True)]
@@ -123,12 +129,12 @@ def _sides(hunk: Hunk) -> dict[HunkChoice, tuple[str, ...]]:
     return {HunkChoice.INTEGRATED: hunk.ours, HunkChoice.TASK: hunk.theirs, HunkChoice.BASE: hunk.base}
 
 
-def _marker(line: str) -> str:
-    """Returns the marker that a line is; empty if it is none."""
-    begin, rest = line[:7], line[7:].rstrip("\r")
-    if begin not in (OURS, BASE, MIDDLE, THEIRS):
+def _marker(line: str, size: int) -> str:
+    """Returns the sign of the marker that a line is; empty if it is none."""
+    sign, rest = line[:1], line[size:].rstrip("\r")
+    if sign not in (OURS, BASE, MIDDLE, THEIRS) or line[:size] != sign * size:
         return ""
-    return begin if not rest or (rest.startswith(" ") and begin != MIDDLE) else ""
+    return sign if not rest or (rest.startswith(" ") and sign != MIDDLE) else ""
 
 
 def _choice(hunk: Hunk, text: Sequence[str] | None) -> HunkChoice:

@@ -10,7 +10,8 @@ from aurora_spawner.tasks.resolved import ResolvedFile, Resolver
 from aurora_spawner.workspaces.conflicts.hunks import choices, marker_lines
 from aurora_spawner.workspaces.conflicts.tree_edits import entries_of
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merging import commit_merge
+from aurora_spawner.workspaces.merging import commit_merge, merge_parents
+from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, marker_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -74,18 +75,20 @@ def resolve(merger: ConflictMerger, conflict: Conflict, commit: str, message: st
         message: Of the merge.
 
     Raises:
-        NotResolvedError: Markers are left, or other files have changed.
+        NotResolvedError: The agent has said nothing, markers are left, or other files have changed.
         CommandStoppedError: A command that makes generated files again was stopped.
         WorkspaceError: Such a command could not be run.
     """
     git = merger.git
     parents = (conflict.onto, conflict.theirs)
     tree = git.text("rev-parse", "--verify", f"{commit}^{{tree}}")
+    if commit == conflict.commit:
+        raise NotResolvedError(git.folder, _nothing_changed(git, conflict))
     _check(git, conflict, tree, generated=merger.generated_in(*parents))
     made = merger.complete(*parents, tree)
     if not made.is_clean:
         raise NotResolvedError(git.folder, made.problem)
-    if made.tree == tree and tuple(git.text("show", "--no-patch", "--format=%P", commit).split()) == parents:
+    if made.tree == tree and merge_parents(git, commit) == parents:
         return commit  # an earlier process has made it
     return commit_merge(git, made.tree, parents, message)
 
@@ -98,8 +101,6 @@ def _check(git: Git, conflict: Conflict, tree: str, *, generated: Collection[str
     """
     how = ("diff-tree", "-r", "--name-only", "--no-renames", "-z", conflict.commit, tree)
     changed = git.run(*how).fields
-    if not changed:
-        raise NotResolvedError(git.folder, "the agent changed nothing")
     others = [name for name in changed if name not in conflict.files and name not in generated]
     if others:
         raise NotResolvedError(
@@ -109,17 +110,35 @@ def _check(git: Git, conflict: Conflict, tree: str, *, generated: Collection[str
     lost = sorted(before[0] & before[1] - entries_of(git, tree, conflict.files).keys())
     if lost:
         raise NotResolvedError(git.folder, f"the agent deleted {', '.join(lost[:5])}, which both sides have")
-    texts = _texts(git, tree, conflict.files)
-    sides = [_texts(git, each, conflict.files) for each in (conflict.onto, conflict.theirs)]
-    left = [name for name, lines in texts.items() if _has_markers(lines, [side.get(name, ()) for side in sides])]
+    left = _marked(git, conflict, tree)
     if left:
         raise NotResolvedError(git.folder, f"conflict markers are left in {', '.join(left)}")
 
 
-def _has_markers(lines: Sequence[str], sides: Sequence[Sequence[str]]) -> bool:
+def _nothing_changed(git: Git, conflict: Conflict) -> str:
+    """Says why a conflict is not resolved by an agent that did nothing, which may have been unable to."""
+    problem = "the agent changed nothing"
+    if _marked(git, conflict, conflict.commit):
+        return problem
+    return f"{problem}, and made no empty commit to say that the files are right as they are"
+
+
+def _marked(git: Git, conflict: Conflict, tree: str) -> list[str]:
+    """Returns the files of a conflict that have markers in a tree."""
+    texts = _texts(git, tree, conflict.files)
+    sides = [_texts(git, each, conflict.files) for each in (conflict.onto, conflict.theirs)]
+    sizes = marker_sizes(git, conflict.files)
+    return [
+        name
+        for name, lines in texts.items()
+        if _has_markers(lines, [side.get(name, ()) for side in sides], size=sizes[name])
+    ]
+
+
+def _has_markers(lines: Sequence[str], sides: Sequence[Sequence[str]], *, size: int) -> bool:
     """Returns True if lines have markers that no side has itself, as the text of a manual on git does."""
-    known = [line for side in sides for line in marker_lines(side)]
-    for line in marker_lines(lines):
+    known = [line for side in sides for line in marker_lines(side, size)]
+    for line in marker_lines(lines, size):
         if line not in known:
             return True
         known.remove(line)
@@ -141,8 +160,13 @@ def resolved_by(merger: ConflictMerger, resolution: str, by: str) -> tuple[Resol
     merge = _with_base(merger).preview(onto, theirs)
     before, after = (_texts(git, each, merge.conflicts) for each in (merge.tree, resolution))
     files = tuple(
-        ResolvedFile(path=name, kind=Resolver.AGENT, by=by, hunks=choices(before.get(name, ()), after.get(name, ())))
-        for name in merge.conflicts
+        ResolvedFile(
+            path=name,
+            kind=Resolver.AGENT,
+            by=by,
+            hunks=choices(before.get(name, ()), after.get(name, ()), size),
+        )
+        for name, size in marker_sizes(git, merge.conflicts).items()
     )
     again = merger.regenerator.resolved_files(merger.generated_in(onto, theirs)) if merger.regenerator else ()
     return (*files, *again)
@@ -154,10 +178,10 @@ def _with_base(merger: ConflictMerger) -> ConflictMerger:
 
 
 def _parents(git: Git, commit: str) -> tuple[str, str]:
-    parents = git.text("show", "--no-patch", "--format=%P", f"{commit}^{{commit}}").split()
-    if len(parents) != 2:
+    parents = merge_parents(git, commit)
+    if parents is None:
         raise WorkspaceError(git.folder, f"{commit[:12]} is no merge of two commits")
-    return parents[0], parents[1]
+    return parents
 
 
 def _texts(git: Git, tree: str, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -166,6 +190,6 @@ def _texts(git: Git, tree: str, names: Sequence[str]) -> Mapping[str, Sequence[s
     for name, entry in entries_of(git, tree, names).items():
         mode, blob = entry.split()
         content = git.run("cat-file", "blob", blob).data if mode.startswith("100") else b"\0"
-        if b"\0" not in content[:8000]:
+        if b"\0" not in content[:BINARY_WITHIN]:
             found[name] = content.decode(errors="surrogateescape").split("\n")
     return found

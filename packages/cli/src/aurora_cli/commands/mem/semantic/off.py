@@ -26,15 +26,11 @@ def command(*, as_json: bool) -> int:
     """Search this project by words alone.
 
     Removes the project's model from your cache and the vectors from its memory. What is kept of the weights stays for
-    other projects.
+    other projects. A model that memory.semantic_model names is turned off by removing that setting.
     """
-    aurora = wiring.open_existing()
-    model = aurora.static_model
-    was_on = model is not None and model.is_file()
-    if model is not None:
-        model.unlink(missing_ok=True)
-    with aurora.open_memory(by_meaning=False) as memory:
-        memory.forget_vectors()
+    from aurora_soar.aurora.search_by_meaning import turn_off
+
+    was_on = turn_off(wiring.open_existing())
     if as_json:
         emit_json({"was_on": was_on})
     else:

