@@ -122,7 +122,7 @@ def test_the_users_own_policies_hold_in_every_answer(aur: Aur, shop: Path) -> No
     own.write_text("destructive:\n  git_force_psh: {action: allow}\n")
     done = aur("policies", "check", "--command", "ls", "--json")
     assert done.returncode == ExitCode.USAGE
-    assert f"{own}:2: destructive.git_force_psh" in done.stderr.replace("~", str(Path.home()))
+    assert f"{own}:2:3: destructive.git_force_psh" in done.stderr.replace("~", str(Path.home()))
 
 
 def test_a_file_with_an_error_answers_nothing(aur: Aur, shop: Path) -> None:
