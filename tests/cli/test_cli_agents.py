@@ -80,6 +80,22 @@ def test_an_unknown_one_is_a_usage_error_with_the_nearest(aur: Aur, team: Path) 
     outcome = aur("agents", "show", "revewer")
     assert outcome.returncode == ExitCode.USAGE
     assert "did you mean 'reviewer'?" in outcome.stderr
+    assert "backends:" not in outcome.stderr, "what is looked for is a persona"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("zzz", "is a Markdown file in .aurora/agents"),
+        ("claude", "claude is an agent, and no persona: see `aur agents doctor`"),
+        ("echo", "echo is an agent, and no persona"),
+        ("@local", "local is an agent, and no persona"),
+    ],
+)
+def test_one_that_is_no_persona_is_told_what_to_do(aur: Aur, team: Path, name: str, advice: str) -> None:
+    outcome = aur("agents", "show", name)
+    assert outcome.returncode == ExitCode.USAGE
+    assert advice in outcome.stderr
 
 
 def test_a_personas_instructions_reach_the_default_agent(aur: Aur, team: Path) -> None:

@@ -166,6 +166,19 @@ def test_an_agent_that_passes_the_budget_is_ended(aur: Aur, till: Path) -> None:
     assert budget(aur)["estimated_usd"] == 11.25
 
 
+@pytest.mark.parametrize("words", [["spawn", "tasks.md"], ["exec", "Do it"]], ids=["spawn", "exec"])
+def test_a_run_that_has_passed_its_budget_ends_with_a_word_of_it(aur: Aur, till: Path, words: list[str]) -> None:
+    said = json.dumps(RESULT).replace("0.2", "0.75")
+    (till / "agent.sh").write_text(f"echo '{said}'\n")
+    tasks(till, 1)
+    outcome = aur(*words, "--budget", "0.6")
+    assert outcome.stderr.count("the run has cost $0.75, $0.15 over its budget of $0.60\n") == 1
+    tasks(till, 1)
+    assert "over its budget" not in aur(*words, "--budget", "9").stderr
+    aur("budget", "set", "--monthly", "2")
+    assert "this month's cost is $2.25, $0.25 over the budget of $2.00" in aur("exec", "Do it").stderr
+
+
 def test_where_is_only_warned_everything_runs(aur: Aur, till: Path) -> None:
     aur("budget", "set", "--monthly", "0.3", "--on-limit", "warn")
     tasks(till, 1)

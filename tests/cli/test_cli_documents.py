@@ -29,7 +29,13 @@ COMMANDS = {
     "spawn_clean_checkpoints": ["spawn", "--clean-checkpoints", "0", "--json"],
     "runs_list": ["runs", "list", "--json"],
     "runs_show": ["runs", "show", "RUN", "--json"],
+    "runs_result": ["runs", "result", "RUN/2", "--json"],
+    "exec": ["exec", "Say it", "--agent", "echo", "--json"],
+    "exec_dry_run": ["exec", "Say it", "--agent", "echo", "--dry-run", "--json"],
     "runs_clean": ["runs", "clean", "--older-than", "9", "--json"],
+    "logs": ["logs", "RUN", "--json"],
+    "cancel": ["cancel", "RUN", "--json"],
+    "checkpoint_export": ["checkpoint", "export", "RUN", "--json"],
     "status": ["status", "RUN", "--json"],
     "audit_verify": ["audit", "verify", "--json"],
     "doctor": ["doctor", "--json"],
@@ -37,10 +43,15 @@ COMMANDS = {
     "agents_show": ["agents", "show", "tester", "--json"],
     "agents_search": ["agents", "search", "write a test", "--json"],
     "agents_doctor": ["agents", "doctor", "--json"],
+    "agents_stats": ["agents", "stats", "--json"],
     "budget_show": ["budget", "show", "--json"],
     "budget_set": ["budget", "set", "--monthly", "9", "--json"],
     "budget_reset": ["budget", "reset", "--yes", "--json"],
     "budget_history": ["budget", "history", "--json"],
+    "config_get": ["config", "get", "tool", "--json"],
+    "config_set": ["config", "set", "merge", "never", "--json"],
+    "config_list": ["config", "list", "--json"],
+    "config_path": ["config", "path", "--json"],
     "keys_list": ["keys", "list", "--json"],
     "agents_refresh": ["agents", "refresh", "--json"],
     "policies_init": ["policies", "init", "--json"],
@@ -83,7 +94,7 @@ def run_before(aur: Aur, shop: Path) -> str:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_shape_of_a_document_is_stable(name: str, run_before: str, aur: Aur) -> None:
-    words = [run_before if word == "RUN" else word for word in COMMANDS[name]]
+    words = [word.replace("RUN", run_before) for word in COMMANDS[name]]
     found = shape(json.loads(aur(*words).stdout))
     file = SHAPES / f"{name}.json"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -94,7 +105,7 @@ def test_the_shape_of_a_document_is_stable(name: str, run_before: str, aur: Aur)
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_document_is_all_there_is_on_standard_output(name: str, run_before: str, aur: Aur) -> None:
-    words = [run_before if word == "RUN" else word for word in COMMANDS[name]]
+    words = [word.replace("RUN", run_before) for word in COMMANDS[name]]
     outcome = aur(*words)
     assert outcome.stdout.startswith("{\n")
     assert outcome.stdout.endswith("}\n")

@@ -499,3 +499,36 @@ def test_a_journal_that_is_gone_is_not_told_as_nothing(aur: Aur, works: Path) ->
     write_tasks(works, "1 Say hello once more")
     assert "is gone" in aur("spawn", "tasks.md").stderr
     assert "an earlier journal of this project is missing" in aur("audit", "verify").stdout
+
+
+def test_what_steers_and_reads_runs_has_documents_too(aur: Aur, start_aur: Start, works: Path) -> None:
+    write_tasks(works, "1 Slow\n  - Agent: slow", "2 Wait\n  - Depends: 1")
+    start_aur("spawn", "tasks.md", "--yes")
+    wait_for(lambda: "begun" in aur("logs", run_now(aur)).stdout if run_now(aur) else False)
+    run_id = run_now(aur)
+    assert json.loads(aur("pause", run_id, "--json").stdout) == {"run_id": run_id, "paused": True}
+    logs = json.loads(aur("logs", run_id, "--json").stdout)
+    assert (logs["run_id"], logs["stream"]) == (run_id, "stdout")
+    assert [(each["id"], each["title"], each["output"]) for each in logs["tasks"]] == [
+        ("1", "Slow", "begun\n"),
+        ("2", "Wait", ""),
+    ]
+    assert [each["id"] for each in json.loads(aur("logs", f"{run_id}/2", "--json").stdout)["tasks"]] == ["2"]
+    assert aur("logs", f"{run_id}/9", "--json").returncode == ExitCode.USAGE
+    assert aur("logs", f"{run_id}/1", "-f", "--json").returncode == ExitCode.USAGE
+    cancelled = json.loads(aur("cancel", f"{run_id}/2", "--json").stdout)
+    assert cancelled == {"run_id": run_id, "task": "2", "state_before": "pending", "changed": True}
+    assert json.loads(aur("cancel", run_id, "--json").stdout)["changed"] is True
+    wait_for(lambda: not run_now(aur))
+    again = json.loads(aur("cancel", run_id, "--json").stdout)
+    assert again == {"run_id": run_id, "task": None, "state_before": "cancelled", "changed": False}
+    exported = json.loads(aur("checkpoint", "export", run_id, "--json").stdout)
+    assert (
+        json.loads(Path(exported["path"]).read_text(encoding="utf-8"))["execution_id"] == exported["run_id"] == run_id
+    )
+
+
+def run_now(aur: Aur) -> str:
+    """The name of the run that runs now; empty if none does."""
+    runs = json.loads(aur("status", "--json").stdout or '{"runs": []}')["runs"]
+    return str(runs[0]["run_id"]) if runs else ""

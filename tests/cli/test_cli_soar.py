@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CompletedProcess, Popen
 
 import pytest
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -148,6 +149,23 @@ def test_an_interrupt_is_said_and_the_question_can_be_asked_again(
     assert f"interrupted; a question cannot be resumed, ask it again: aur soar '{WHY}'\n" in err
     assert out.startswith("Interrupted: this rests on what was found until then.\n") is shown
     assert ("till.py:" in out, out == "") == (shown, not shown)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_question_that_was_stopped_does_not_stay_among_what_runs(
+    start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path, number: signal.Signals
+) -> None:
+    hang = "else:\n    import time\n    open('hangs', 'w').close()\n    time.sleep(600)\n"
+    (thinker / "thinker.py").write_text(MODEL.replace("else:\n", hang))
+    process = start_aur("soar", WHY, "--tool", "thinker")
+    wait_for((thinker / "hangs").exists)
+    (running,) = json.loads(aur("status", "--json").stdout)["runs"]
+    assert (running["kind"], running["state"]) == ("soar", "running")
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    wait_for(lambda: not json.loads(aur("status", "--json").stdout)["runs"])
+    assert "nothing is running, and no run was interrupted" in aur("status").stderr
+    assert running["run_id"] in aur("runs", "list").stdout
 
 
 @pytest.mark.usefixtures("thinker")

@@ -11,6 +11,7 @@ __all__ = [
     "BUDGET",
     "CATALOGUE",
     "CHECKPOINT",
+    "CONFIG",
     "KEYS",
     "MEM",
     "POLICIES",
@@ -60,6 +61,7 @@ MEM: Final[tuple[Entry, ...]] = (
 RUNS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="runs.list", summary="List runs, newest first."),
     Entry(name="show", module="runs.show", summary="Show a run and the results of its tasks."),
+    Entry(name="result", module="runs.result", summary="Print the result of a finished task."),
     Entry(name="clean", module="runs.clean", summary="Delete the data of old runs."),
 )
 
@@ -73,6 +75,7 @@ AGENTS: Final[tuple[Entry, ...]] = (
     Entry(name="search", module="agents.search", summary="Find the persona for a task."),
     Entry(name="refresh", module="agents.refresh", summary="Read all personas again, without the cache."),
     Entry(name="doctor", module="agents.doctor", summary="Check the installed agents."),
+    Entry(name="stats", module="agents.stats", summary="Show what each agent has achieved in this project."),
 )
 
 AUDIT: Final[tuple[Entry, ...]] = (
@@ -119,6 +122,13 @@ KEYS: Final[tuple[Entry, ...]] = (
     Entry(name="remove", module="keys.remove", summary="Remove a key from the system's keyring."),
 )
 
+CONFIG: Final[tuple[Entry, ...]] = (
+    Entry(name="get", module="config.get", summary="Show the value of a setting."),
+    Entry(name="set", module="config.set", summary="Change a setting in the configuration file."),
+    Entry(name="list", module="config.list", summary="List every setting with its value and where that comes from."),
+    Entry(name="path", module="config.path", summary="Show the files that settings are read from."),
+)
+
 CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="soar",
@@ -130,6 +140,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         name="spawn",
         module="spawn",
         summary="Run the tasks of a task file concurrently.",
+        section="Ask and work",
+    ),
+    Entry(
+        name="exec",
+        module="exec",
+        summary="Give one task to one agent.",
         section="Ask and work",
     ),
     Entry(
@@ -237,6 +253,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         module="trust",
         summary="Review what a project can run, and trust it.",
         section="Set up",
+    ),
+    Entry(
+        name="config",
+        module="config",
+        summary="Show and change settings.",
+        section="Set up",
+        entries=CONFIG,
     ),
     Entry(
         name="keys",

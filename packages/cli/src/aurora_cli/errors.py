@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_cli.exits import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "CommentsKeptError",
     "CoordinatorLostError",
     "MissingPathError",
+    "NoResultError",
     "RunAtWorkError",
+    "UnknownPersonaError",
 ]
 
 
@@ -30,6 +32,24 @@ class CliError(Exception):
 
     exit_code = ExitCode.ENVIRONMENT
     hint = ""
+
+
+class NoResultError(CliError):
+    """A task has no result yet.
+
+    Attributes:
+        task_id: the task.
+        state: its state.
+    """
+
+    exit_code = ExitCode.NOT_REACHED
+
+    def __init__(self, run_id: str, task_id: str, state: str) -> None:
+        self.run_id = run_id
+        self.task_id = task_id
+        self.state = state
+        super().__init__(f"task {task_id} of {run_id} has no result: it is {state}")
+        self.hint = f"aur logs {run_id}/{task_id} shows its agent's output, aur resume {run_id} continues the run"
 
 
 class MissingPathError(CliError):
@@ -73,6 +93,23 @@ class RunAtWorkError(CliError):
         self.options = tuple(options)
         super().__init__(f"a process works on {run_id}; no effect there: {', '.join(options)}")
         self.hint = f"`aur resume {run_id}` alone ends a pause; after `aur cancel {run_id}` the options take effect"
+
+
+class UnknownPersonaError(CliError):
+    """A command names a persona that no file defines."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, name: str, known: Collection[str], *, is_agent: bool) -> None:
+        self.name = name
+        super().__init__(f"no persona named {name!r}")
+        nearest = get_close_matches(name, known, n=1)
+        if is_agent:
+            self.hint = f"{name} is an agent, and no persona: see `aur agents doctor`"
+        elif nearest:
+            self.hint = f"did you mean {nearest[0]!r}? `aur agents list` lists them"
+        else:
+            self.hint = "`aur agents list` lists them; one of your own is a Markdown file in .aurora/agents"
 
 
 class CommentsKeptError(CliError):

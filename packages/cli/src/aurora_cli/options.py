@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = [
+    "AgentNames",
     "ExistingPath",
     "FiniteRange",
     "accept_changes_option",

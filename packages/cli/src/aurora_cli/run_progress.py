@@ -24,7 +24,7 @@ from aurora_spawner.tasks.run_events import RunPaused
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.notifications.outbox import Outbox
@@ -44,7 +44,9 @@ def execute(
     titles: Mapping[str, str],
     *,
     as_json: bool,
+    answer_of: str | None = None,
     aurora: Aurora | None = None,
+    over_budget: Callable[..., Iterable[str]] = lambda _run_id, **_limit: (),
     on_start: Callable[[], None] = lambda: None,
     outbox: Outbox | None = None,
 ) -> ExitCode:
@@ -52,7 +54,9 @@ def execute(
 
     Args:
         titles: of its tasks, by id.
+        answer_of: the task whose answer is the result that is printed; None for the summary of the run.
         aurora: brings the work of a run to its target, if the user agrees; None asks nothing.
+        over_budget: called at the end; returns a sentence for each budget that is passed, as `Aurora.over_budget`.
         on_start: called once the journal says that this process works on the run.
         outbox: tells others of what happens.
     """
@@ -66,9 +70,9 @@ def execute(
         executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=outbox)
         asks = is_interactive() and not as_json
         result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
-    for notice in result.notices:
+    for notice in (*result.notices, *over_budget(run.run_id, per_run_usd=run.options.limit_usd)):
         note(notice)
-    code = report_result(result, as_json=as_json)
+    code = report_result(result, as_json=as_json, answer_of=answer_of)
     target = _waiting_target(run, result.report)
     if aurora is None or target is None or as_json or not is_interactive():
         return code
@@ -135,7 +139,15 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {plan.run.run_id}")
-    return execute(run, plan.file, plan.titles, as_json=as_json, aurora=aurora, outbox=aurora.outbox)
+    return execute(
+        run,
+        plan.file,
+        plan.titles,
+        as_json=as_json,
+        aurora=aurora,
+        over_budget=aurora.over_budget,
+        outbox=aurora.outbox,
+    )
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
@@ -166,11 +178,16 @@ def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_j
     return ExitCode.DONE
 
 
-def report_result(result: TaskRunResult, *, as_json: bool) -> ExitCode:
-    """Prints a run's result, and returns the exit status for it."""
+def report_result(result: TaskRunResult, *, as_json: bool, answer_of: str | None = None) -> ExitCode:
+    """Prints a run's result, and returns the exit status for it; the arguments as in `execute`."""
     report, not_run = result.report, result.not_run
+    answer = report.results.get(answer_of) if answer_of is not None else None
     if as_json:
         emit_json(as_document(report, result.titles, not_run))
+    elif answer is not None:
+        if answer.output:
+            emit(answer.output.rstrip("\n"))
+        note(summary(report))
     else:
         emit(summary(report))
     if report.merge:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aurora_cli.errors import UnknownPersonaError
 from aurora_cli.escapes import printable
-from aurora_cli.output import note
+from aurora_cli.output import note, note_once
+from aurora_cli.render.words import one_line
 from aurora_cli.user_prompts import ask_about_held_tasks, is_interactive
 from aurora_core import Project
+from aurora_core.settings.variables import unknown_variables
 from aurora_soar.aurora.root import Aurora
-from aurora_soar.errors import UnknownAgentError
 
 if TYPE_CHECKING:
     from aurora_soar.notices import Notice
@@ -29,6 +32,7 @@ def open_existing(folder: Path | None = None) -> Aurora:
     Raises:
         NoProjectError: it belongs to none.
     """
+    _name_unknown_variables()
     return Aurora.open(folder or Path.cwd(), notify=show_notice, on_batch_held=_batch_question(), existing=True)
 
 
@@ -51,6 +55,7 @@ def open_folder(folder: Path | None = None, *, tool: str | None = None, max_conc
     Args:
         folder: the current folder if None.
     """
+    _name_unknown_variables()
     return Aurora.open(
         folder or Path.cwd(),
         tool=tool,
@@ -74,12 +79,31 @@ def persona_named(aurora: Aurora, name: str) -> Persona:
     """Returns the persona of a name.
 
     Raises:
-        UnknownAgentError: there is none of that name.
+        UnknownPersonaError: there is none of that name.
     """
     found = aurora.personas.get(name)
     if found is None:
-        raise UnknownAgentError(name.removeprefix("@"), "aur agents show", aurora.personas.by_id)
+        from aurora_soar.taskruns.backends import known_agents  # most commands need no agents
+
+        bare = name.removeprefix("@")
+        raise UnknownPersonaError(bare, aurora.personas.by_id, is_agent=bare in known_agents(aurora.config))
     return found
+
+
+def _name_unknown_variables() -> None:
+    """Prints a note about each variable that looks like one of Aurora's and is none; agents may have such."""
+    found = unknown_variables(os.environ)
+    if not found:
+        return
+    from aurora_spawner.supervision.environment import inside_agent  # most commands need nothing of the spawner
+
+    if inside_agent(os.environ):
+        return
+    for unknown in found:
+        guess = f"; did you mean {unknown.nearest}?" if unknown.nearest else ""
+        note_once(
+            unknown.name, f"warning: {one_line(unknown.name)} is no variable of Aurora and has no effect{guess}"
+        )
 
 
 def _batch_question() -> BatchQuestion | None:

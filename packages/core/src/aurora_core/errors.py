@@ -46,12 +46,14 @@ class ConfigError(AuroraCoreError, ValueError):
         source: the file, or the name of the environment variable.
         line: counted from 1; None if no line applies.
         field: dotted key, "" for the whole file.
+        reason: what is wrong with it.
     """
 
     def __init__(self, source: Path | str, line: int | None, field: str, reason: str) -> None:
         self.source = source
         self.line = line
         self.field = field
+        self.reason = reason
         place = f"{source}:{line}" if line else f"{source}"
         super().__init__(f"{place}: {field}: {reason}" if field else f"{place}: {reason}")
 

@@ -46,6 +46,7 @@ __all__ = [
     "TaskFileInUseError",
     "UnknownAgentError",
     "UntrustedAgentError",
+    "UserOnlyError",
 ]
 
 
@@ -161,6 +162,14 @@ class IncludeDirtyError(SoarError):
         super().__init__("include_dirty and merge=auto exclude each other: the branch has to get your changes first")
 
 
+class UserOnlyError(SoarError):
+    """An agent, by its environment, asks for something that only the user may do."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        self.hint = hint
+        super().__init__(f"{what} for the user, and this process belongs to an agent")
+
+
 class NotResumableError(SoarError):
     """A run answered a question, so it cannot be resumed by itself."""
 
@@ -168,7 +177,7 @@ class NotResumableError(SoarError):
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        super().__init__(f"run {run_id} belongs to a question; only runs of task files can be resumed")
+        super().__init__(f"run {run_id} belongs to a question; only runs of tasks can be resumed")
 
 
 class StoredLimitError(SoarError):

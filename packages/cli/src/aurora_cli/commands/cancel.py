@@ -7,8 +7,8 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import target_argument
-from aurora_cli.output import note
+from aurora_cli.options import json_option, target_argument
+from aurora_cli.output import emit_json, note
 from aurora_soar.errors import NoProjectError
 from aurora_soar.taskruns.settle import end_orphans
 from aurora_spawner.errors import JournalError, UnknownRunError
@@ -27,7 +27,8 @@ __all__ = ["command"]
 )
 @target_argument
 @click.option("--at-once", is_flag=True, help="Kill agents at once instead of asking them to end first.")
-def command(*, target: str, at_once: bool) -> int:
+@json_option
+def command(*, target: str, at_once: bool, as_json: bool) -> int:
     """Cancel a run, or one of its tasks, and end all its processes.
 
     Works from any shell, even if the run's coordinator has died. The unfinished tasks of a cancelled run can be
@@ -41,9 +42,11 @@ def command(*, target: str, at_once: bool) -> int:
         if not end_orphans(run_id, notify=wiring.show_notice):
             raise
         note(f"{run_id} is in no journal; its remaining processes were ended")
-        return ExitCode.DONE
-    if stood is not None and stood.settled:
-        note(f"{target} is already {stood}; nothing changed")
+        before, changed = None, True
     else:
-        note(f"cancelling {target}")
+        before, changed = stood, stood is None or not stood.settled
+        note(f"cancelling {target}" if changed else f"{target} is already {stood}; nothing changed")
+    if as_json:
+        state = None if before is None else str(before)
+        emit_json({"run_id": run_id, "task": task_id or None, "state_before": state, "changed": changed})
     return ExitCode.DONE

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import target_argument
+from aurora_cli.options import json_option, target_argument
+from aurora_cli.output import emit_json
 from aurora_cli.render.logs import emit_bytes
 from aurora_spawner.control.logs import read_logs
+from aurora_spawner.control.lookup import check_task, titles_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.control.logs import Stream
 
 __all__ = ["command"]
 
@@ -29,18 +37,38 @@ __all__ = ["command"]
 @target_argument
 @click.option("-f", "--follow", is_flag=True, help="Follow the output until the task ends; needs RUN/TASK.")
 @click.option("--stderr", "errors", is_flag=True, help="Show standard error instead of standard output.")
-def command(*, target: str, follow: bool, errors: bool) -> int:
+@json_option
+def command(*, target: str, follow: bool, errors: bool, as_json: bool) -> int:
     """Show the output of a task's agent, while it runs and after it ends."""
     run_id, _, task_id = target.partition("/")
+    if follow and as_json:
+        raise click.UsageError("-f follows what is still written, and --json is one document; leave one out")
     if follow and not task_id:
         raise click.UsageError("-f follows one task: aur logs -f RUN/TASK; `aur status` lists the running tasks")
-    pieces = read_logs(
-        wiring.open_existing().project.runs_db,
-        run_id,
-        task_id or None,
-        follow=follow,
-        stream="stderr" if errors else "stdout",
-        transcript=sys.stdout.isatty(),
-    )
+    journal, stream = wiring.open_existing().project.runs_db, _stream(errors=errors)
+    if as_json:
+        emit_json(_document(journal, run_id, task_id or None, stream))
+        return ExitCode.DONE
+    pieces = read_logs(journal, run_id, task_id or None, follow=follow, stream=stream, transcript=sys.stdout.isatty())
     emit_bytes(pieces)
     return ExitCode.DONE
+
+
+def _stream(*, errors: bool) -> Stream:
+    return "stderr" if errors else "stdout"
+
+
+def _document(journal: Path, run_id: str, task_id: str | None, stream: Stream) -> dict[str, object]:
+    """Returns the output of one task, or of all, as data for `--json`, with escapes for invalid UTF-8."""
+    if task_id is not None:
+        check_task(journal, run_id, task_id)
+    tasks = [
+        {
+            "id": each,
+            "title": title,
+            "output": b"".join(read_logs(journal, run_id, each, stream=stream)).decode(errors="backslashreplace"),
+        }
+        for each, title in titles_of(journal, run_id).items()
+        if task_id in (None, each)
+    ]
+    return {"run_id": run_id, "stream": stream, "tasks": tasks}

@@ -7,8 +7,8 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import run_argument
-from aurora_cli.output import note
+from aurora_cli.options import json_option, run_argument
+from aurora_cli.output import emit_json, note
 from aurora_spawner.control.steering import pause_run
 
 __all__ = ["command"]
@@ -20,11 +20,14 @@ __all__ = ["command"]
     examples=(("aur pause spawn-1763690000000", "Running tasks finish; no other task starts until `aur resume`."),),
 )
 @run_argument
-def command(*, run_id: str) -> int:
+@json_option
+def command(*, run_id: str, as_json: bool) -> int:
     """Pause a run: running tasks finish, no new task starts.
 
     Works from any shell, on a run in the background or in another terminal.
     """
     pause_run(wiring.open_existing().project.runs_db, run_id)
+    if as_json:
+        emit_json({"run_id": run_id, "paused": True})
     note(f"{run_id} is paused; continue with: aur resume {run_id}")
     return ExitCode.DONE

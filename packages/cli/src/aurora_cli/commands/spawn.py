@@ -16,7 +16,6 @@ from aurora_cli.commands.runs.list import show_resumable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import (
-    AgentNames,
     ExistingPath,
     FiniteRange,
     accept_changes_option,
@@ -28,15 +27,13 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview, trust
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.user_prompts import is_interactive
+from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options
 from aurora_soar.aurora.trust import trust_store
 from aurora_soar.taskruns.execute import nothing_to_run
-from aurora_soar.taskruns.isolation import WantedIsolation
-from aurora_spawner.tasks.task import MOST_CANDIDATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from aurora_core import Config
     from aurora_soar import Aurora, SpawnPlan
     from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
@@ -132,31 +129,17 @@ class _Options:
             self.isolation == "worktree" and self.no_checkpoint,
             "--no-checkpoint leaves nothing that could find a worktree again",
         )
-        yield (
-            self.include_dirty and self.merge in ("auto", "ask"),
-            f"--include-dirty and --merge {self.merge} exclude each other: commit your changes, then: aur merge RUN",
-        )
+        yield self.work.conflict, self.work.conflict
 
-    def wanted_isolation(self, config: Config) -> WantedIsolation:
-        """Returns where tasks work, by the options over the configuration.
-
-        `--yes` answers the question of the merge, too. A run that leaves no trace makes no worktrees.
-
-        Raises:
-            click.UsageError: an option is for worktrees, and there will be none.
-        """
-        kind = self.isolation or ("none" if self.no_checkpoint else config.isolation)
-        if kind == "none" and (self.include_dirty or self.merge or self.conflicts):
-            raise click.UsageError(
-                "--include-dirty, --merge and --conflicts are for worktrees, and none will be made"
-            )
-        # Work on uncommitted changes is merged after these, so no configuration and no `--yes` merges it at once.
-        merge = self.merge or ("ask" if self.include_dirty else config.merge)
-        return WantedIsolation(
-            kind=kind,
-            merge="auto" if merge == "ask" and self.yes and not self.include_dirty else merge,
-            conflicts=self.conflicts or config.conflicts,
+    @property
+    def work(self) -> WorkOptions:
+        """The place of the work and its merge, as given. A run that leaves no trace makes no worktrees."""
+        return WorkOptions(
+            isolation=self.isolation or ("none" if self.no_checkpoint else None),
             include_dirty=self.include_dirty,
+            merge=self.merge,
+            conflicts=self.conflicts,
+            yes=self.yes,
         )
 
     @property
@@ -197,49 +180,15 @@ class _Options:
 )
 @click.option("--tool", metavar="NAME", help="The agent for tasks that name none.")
 @click.option("--match", is_flag=True, help="Find a persona for tasks that name no agent; create one if none fits.")
-@click.option(
-    "--budget",
-    "budget_usd",
-    type=FiniteRange(min=0),
-    metavar="USD",
-    help="What the run may cost at most; the policies' per_run_limit_usd if that is less.",
-)
+@budget_option
 @click.option(
     "--order",
     type=click.Choice(["file", "parallel"]),
     help="Run tasks one after the other, or all at once, regardless of the file's form.",
 )
 @click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
-@click.option(
-    "--candidates",
-    type=click.IntRange(1, MOST_CANDIDATES),
-    metavar="N",
-    help="Run each task N times side by side and take the best; tasks of the file can say otherwise.",
-)
-@click.option(
-    "--agents",
-    "candidate_agents",
-    type=AgentNames(),
-    default=(),
-    metavar="A,B",
-    help="The agents of the candidates, in turn; without --candidates one of each.",
-)
-@click.option(
-    "--isolation",
-    type=click.Choice(["auto", "worktree", "none"]),
-    help="A git worktree for each task, or none; auto (the default) makes them where agents may write.",
-)
-@click.option("--include-dirty", is_flag=True, help="Worktrees also hold your uncommitted changes.")
-@click.option(
-    "--merge",
-    type=click.Choice(["auto", "ask", "never"]),
-    help="Bring finished work to the current branch: without a question, after one, or not (default: ask).",
-)
-@click.option(
-    "--conflicts",
-    metavar="leave|agent|NAME",
-    help="Leave work that conflicts on its branch (the default), or let an agent or a persona resolve it.",
-)
+@candidate_options
+@place_options
 @click.option(
     "--overlaps",
     type=click.Choice(["wait", "allow"]),
@@ -308,7 +257,7 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         background=options.background,
         match=options.match,
         budget_usd=options.budget_usd,
-        isolation=options.wanted_isolation(aurora.config),
+        isolation=options.work.wanted(aurora.config),
         candidates=options.candidates,
         candidate_agents=options.candidate_agents,
         overlaps=options.overlaps,
@@ -333,7 +282,13 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         with TemporaryDirectory(prefix="aurora-") as folder:
             run = aurora.new_run(plan, stagger_s=options.stagger_s, keep_in=Path(folder))
             return run_progress.execute(
-                run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start, outbox=aurora.outbox
+                run,
+                plan.file,
+                plan.titles,
+                as_json=options.as_json,
+                over_budget=aurora.over_budget,
+                on_start=on_start,
+                outbox=aurora.outbox,
             )
     run = aurora.new_run(plan, stagger_s=options.stagger_s)
     if options.background:
@@ -347,6 +302,7 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         plan.titles,
         as_json=options.as_json,
         aurora=aurora,
+        over_budget=aurora.over_budget,
         on_start=on_start,
         outbox=aurora.outbox,
     )

@@ -40,7 +40,7 @@ def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
 def as_document(plan: SpawnPlan) -> dict[str, object]:
     """Returns the plan as data for `--json`, tasks in the order of the file."""
     return {
-        "file": str(plan.file.path),
+        "file": str(plan.file.path) if plan.from_file else None,
         "max_concurrent": plan.max_concurrent,
         "policies": str(plan.policies) if plan.policies else None,
         "form": plan.file.form,
@@ -83,17 +83,23 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
 
 
 def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
+    if plan.from_file:
+        yield from _head(plan)
+    width = max((len(one_line(task.id or "")) for task in shown), default=0)
+    for task in shown:
+        yield f"  {one_line(task.id or ''):<{width}}  {one_line(task.headline, 60)}  {_terms(plan, task)}"
+    if len(shown) < len(plan.file.tasks):
+        yield f"  … and {len(plan.file.tasks) - len(shown)} more (--dry-run shows all)"
+
+
+def _head(plan: SpawnPlan) -> Iterator[str]:
+    """Yields what the file is, and how its tasks are ordered."""
     done = f", {len(plan.file.done)} already done" if plan.file.done else ""
     left_out = f", {len(plan.file.left_out)} optional left out (--optional)" if plan.file.left_out else ""
     not_run = f", {len(plan.file.not_run)} not run" if plan.file.not_run else ""
     yield f"{plan.file.path}: {count(len(plan.file.tasks), 'task')} to run{done}{left_out}{not_run}"
     singly = "; one at a time" if plan.max_concurrent == 1 else ""
     yield f"  {plan.file.form}: {plan.file.order}{singly}"
-    width = max((len(one_line(task.id or "")) for task in shown), default=0)
-    for task in shown:
-        yield f"  {one_line(task.id or ''):<{width}}  {one_line(task.headline, 60)}  {_terms(plan, task)}"
-    if len(shown) < len(plan.file.tasks):
-        yield f"  … and {len(plan.file.tasks) - len(shown)} more (--dry-run shows all)"
 
 
 def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
@@ -210,7 +216,10 @@ def _preparation_document(plan: IsolationPlan) -> dict[str, object]:
 def _limits(plan: SpawnPlan) -> str:
     policies = f"policies {plan.policies}" if plan.policies else "default policies"
     cost = "" if plan.expected_usd is None else f" · estimated ${plan.expected_usd:.2f}"
-    return f"{plan.max_concurrent} concurrent · {policies}{cost}"
+    concurrent = (
+        f"{plan.max_concurrent} concurrent · " if plan.from_file or len(attempted(plan.file.tasks)) > 1 else ""
+    )
+    return f"{concurrent}{policies}{cost}"
 
 
 def _time(limit: float | None, extended: float | None) -> str:

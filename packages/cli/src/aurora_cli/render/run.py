@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner import RunEvent, RunReport, SpawnResult
 
-__all__ = ["PlainRun", "as_document", "summary", "watch"]
+__all__ = ["PlainRun", "as_document", "row_of", "summary", "watch"]
 
 
 @contextmanager
@@ -65,8 +65,8 @@ def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[
         "duration_s": round(report.duration_s, 3),
         "counts": _counts(report),
         "merge": merge_document(report.merge) if report.merge else None,
-        "tasks": [_row(result, titles.get(task_id, "")) for task_id, result in report.results.items()],
-        "candidates": [_row(result, "") for result in report.candidates.values()],
+        "tasks": [row_of(result, titles.get(task_id, "")) for task_id, result in report.results.items()],
+        "candidates": [row_of(result, "") for result in report.candidates.values()],
         "not_run": list(not_run),
         "notices": [*report.notices, *report.trouble],
     }
@@ -81,7 +81,8 @@ def _counts(report: RunReport) -> dict[str, int]:
     }
 
 
-def _row(result: SpawnResult, title: str) -> dict[str, object]:
+def row_of(result: SpawnResult, title: str) -> dict[str, object]:
+    """Returns the result of one task as data for `--json`."""
     return {
         "id": result.task_id,
         "title": title,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
 from aurora_core.settings.user_folder import user_folder
+from aurora_core.settings.variables import VARIABLES
 from aurora_core.trust import Claim, Part, TrustStore
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from aurora_core.project import Project
     from aurora_core.settings.config_file import BackendFile, NotifyFile
 
-__all__ = ["BackendConfig", "Config", "NotifyConfig", "load_config", "project_claims"]
+__all__ = ["BackendConfig", "Config", "NotifyConfig", "load_config", "project_claims", "user_config_file"]
 
 DEFAULT: Final = "default"
 DEFAULT_MAX_CONCURRENT: Final = 4
@@ -173,14 +174,7 @@ _KEYS: Final = (
     "memory.semantic_model",
     "memory.share_answers",
 )
-_VARIABLES: Final[Mapping[str, str]] = {
-    "tool": "AURORA_TOOL",
-    "spawner.max_concurrent": "AURORA_SPAWNER_MAX_CONCURRENT",
-    "memory.exclude": "AURORA_MEMORY_EXCLUDE",
-    "memory.activation": "AURORA_MEMORY_ACTIVATION",
-    "memory.semantic_model": "AURORA_MEMORY_SEMANTIC_MODEL",
-    "memory.share_answers": "AURORA_MEMORY_SHARE_ANSWERS",
-}
+_VARIABLES: Final = {each.setting: each.name for each in VARIABLES if each.setting}
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 _SWITCH: Final[Mapping[str, bool]] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -200,7 +194,7 @@ def load_config(
     """
     values: _Flat = {}
     origins: dict[str, str] = {}
-    user_file = _user_file(environ)
+    user_file = user_config_file(environ)
     if user_file is not None:
         _layer(values, origins, _from_file(user_file), str(user_file))
     trusted, untrusted = _of_project(project, environ) if project else ({}, ())
@@ -250,7 +244,8 @@ def _receivers(values: Mapping[str, object]) -> list[NotifyFile]:
     return found
 
 
-def _user_file(environ: Mapping[str, str]) -> Path | None:
+def user_config_file(environ: Mapping[str, str]) -> Path | None:
+    """Returns the path of the user's own configuration; None without a home folder."""
     folder = user_folder(environ)
     return folder / "config.yaml" if folder else None
 

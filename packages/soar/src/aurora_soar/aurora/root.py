@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
+    from aurora_soar.taskruns.agent_records import AgentRecord
     from aurora_soar.taskruns.execute import TaskRunResult
     from aurora_soar.taskruns.isolation import WantedIsolation
     from aurora_soar.taskruns.limits import RunLimits
@@ -111,7 +113,7 @@ class Aurora(ProjectParts):
         """Plans the run of a task file; nothing is started. See `plan_taskfile` for arguments and errors."""
         from aurora_soar.taskruns.plan import plan_taskfile
 
-        return plan_taskfile(
+        plan = plan_taskfile(
             self.project_agents,
             Path(taskfile),
             roster=lambda: self.personas,
@@ -123,7 +125,37 @@ class Aurora(ProjectParts):
             isolation=isolation,
             candidates=candidates,
             candidate_agents=candidate_agents,
-            overlaps=overlaps,
+        )
+        return replace(plan, overlaps=overlaps)
+
+    def plan_task(
+        self,
+        prompt: str,
+        *,
+        agent: str | None = None,
+        checks: tuple[str, ...] = (),
+        budget_usd: float | None = None,
+        match: bool = False,
+        background: bool = False,
+        isolation: WantedIsolation | None = None,
+        candidates: int | None = None,
+        candidate_agents: tuple[str, ...] = (),
+    ) -> SpawnPlan:
+        """Plans the run of one task, without a task file; nothing is started. See `plan_one_task`."""
+        from aurora_soar.taskruns.one_task import plan_one_task
+
+        return plan_one_task(
+            self.project_agents,
+            prompt,
+            roster=lambda: self.personas,
+            agent=agent,
+            checks=checks,
+            background=background,
+            match=match,
+            budget_usd=budget_usd,
+            isolation=isolation,
+            candidates=candidates,
+            candidate_agents=candidate_agents,
         )
 
     def run_taskfile(
@@ -319,13 +351,18 @@ class Aurora(ProjectParts):
     def status(self, run_id: str | None = None) -> list[RunStatus]:
         """Returns the status of one run, or of each run that is in progress or was cut off, newest first.
 
+        Questions that were stopped are left out of the latter: nothing continues them.
+
         Raises:
             UnknownRunError: the journal has no such run.
         """
+        from aurora_soar.taskruns.resume import is_left_question
         from aurora_spawner.control.status import run_status, unfinished_statuses
 
         journal = self.project.runs_db
-        return unfinished_statuses(journal) if run_id is None else [run_status(journal, run_id)]
+        if run_id is not None:
+            return [run_status(journal, run_id)]
+        return [status for status in unfinished_statuses(journal) if not is_left_question(status)]
 
     def cancel(
         self, run_id: str, *, task_id: str | None = None, at_once: bool = False
@@ -455,6 +492,18 @@ class Aurora(ProjectParts):
 
         self._check_unchanged(run_id, accept=accept_changes)
         return pick_candidate(self.project.runs_db, run_id, task_id, number)
+
+    def agent_records(self) -> tuple[AgentRecord, ...]:
+        """Returns what each agent has achieved in this project's runs; see `taskruns.agent_records`."""
+        from aurora_soar.taskruns.agent_records import agent_records
+
+        return agent_records(self.project.runs_db, self.ledger)
+
+    def over_budget(self, run_id: str, *, per_run_usd: float | None = None) -> tuple[str, ...]:
+        """Returns a sentence for each budget that is passed after a run; see `taskruns.spending.over_budget`."""
+        from aurora_soar.taskruns.spending import over_budget
+
+        return over_budget(self.policies, run_id, per_run_usd=per_run_usd)
 
     def worktrees(self) -> list[WorktreeStatus]:
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""

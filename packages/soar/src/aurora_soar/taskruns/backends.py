@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from aurora_core import ConfigError
+from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner import Backend, CliBackend, CommandBackend
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from aurora_core.settings.config import BackendConfig
     from aurora_spawner.backends.command import PromptBy
 
-__all__ = ["check_kinds", "configured_agents", "found_agents", "line_of", "program_of"]
+__all__ = ["check_kinds", "configured_agents", "found_agents", "known_agents", "line_of", "program_of"]
 
 KINDS: Final = ("command", *PROFILES, "model")
 """Kinds of agents that a configuration may name."""
@@ -42,6 +43,11 @@ def check_kinds(config: Config) -> None:
             if value not in known:
                 source, place = config.origin(f"backends.{name}"), f"backends.{name}.{field}"
                 raise ConfigError(source, line_of(source, place), place, _not_among(value, known))
+
+
+def known_agents(config: Config) -> frozenset[str]:
+    """Returns the names of all agents: the configured ones, the known CLIs, and the local one."""
+    return frozenset({*config.backends, *PROFILES, LOCAL_AGENT})
 
 
 def _not_among(value: str, known: Collection[str]) -> str:

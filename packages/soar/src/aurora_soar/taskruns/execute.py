@@ -13,7 +13,7 @@ from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.checks import ignored_checks_notice, untrusted_checks
 from aurora_soar.taskruns.isolation import with_base
-from aurora_soar.taskruns.resume import TASKFILE_RUN, stored_limit, taskfile_of
+from aurora_soar.taskruns.resume import TASK_RUN, TASKFILE_RUN, stored_limit, taskfile_of
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from aurora_core import Project
+    from aurora_core.trust import Claim
     from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.plan import SpawnPlan
@@ -100,7 +102,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         limits.check(plan.agents, tasks=len(attempted(plan.file.tasks)))
     options = project_run_options(
         project,
-        kind=TASKFILE_RUN,
+        kind=TASKFILE_RUN if plan.from_file else TASK_RUN,
         default_agent=plan.default_agent,
         timeout_s=plan.timeout_s,
         recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
@@ -119,19 +121,25 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             max_concurrent=plan.max_concurrent,
             start_rate_per_s=1 / stagger_s if stagger_s else None,
             prices=limits.prices if limits else None,
-            source=TaskSource(
-                taskfile=plan.file.path.absolute(),
-                order=plan.file.chosen_order,
-                optional=plan.file.optional,
-                candidates=plan.file.candidates,
-                candidate_agents=plan.file.candidate_agents,
-            ),
+            source=_source(plan),
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
             overlaps=plan.overlaps,
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
             preparation=plan.isolation.preparation,
         ),
+    )
+
+
+def _source(plan: SpawnPlan) -> TaskSource | None:
+    if not plan.from_file:
+        return None
+    return TaskSource(
+        taskfile=plan.file.path.absolute(),
+        order=plan.file.chosen_order,
+        optional=plan.file.optional,
+        candidates=plan.file.candidates,
+        candidate_agents=plan.file.candidate_agents,
     )
 
 
@@ -158,7 +166,7 @@ async def resumed_run(
     journal, run_id = agents.project.runs_db, plan.run.run_id
     agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
     limits = agents.limits(per_run_usd=stored_limit(plan.run)).using(plan.agents)
-    untrusted = untrusted_checks(agents.project, taskfile_of(plan.run) or journal, plan.wanted)
+    untrusted = _untrusted_checks(agents.project, plan)
     if untrusted is not None:
         agents.notify(ignored_checks_notice(untrusted))
     await limits.reconcile(run_id, attempts_of(journal, run_id), over=False)
@@ -181,6 +189,16 @@ async def resumed_run(
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),
     )
+
+
+def _untrusted_checks(project: Project, plan: ResumePlan) -> Claim | None:
+    """Returns the claim of a run's commands if the user does not trust them.
+
+    Those of a task that the user gave in a command are trusted, as long as the journal is what was written then.
+    """
+    if plan.run.kind == TASK_RUN and not plan.changes_accepted:
+        return None
+    return untrusted_checks(project, taskfile_of(plan.run) or project.runs_db, plan.wanted)
 
 
 async def execute_run(

@@ -74,7 +74,7 @@ def plan_isolation(
     agents: Collection[str],
     backends: Mapping[str, Backend],
     wanted: WantedIsolation,
-    taskfile: Path,
+    own_files: tuple[Path, ...] = (),
     preparation: Callable[[], Preparation],
     resolver: Resolver | None = None,
 ) -> IsolationPlan:
@@ -82,7 +82,7 @@ def plan_isolation(
 
     Args:
         agents: those of its open tasks.
-        taskfile: its boxes are ticked in the user's checkout.
+        own_files: files of the user's checkout that the run itself writes, such as the task file.
         preparation: reads what each worktree has besides its base commit; called only if there will be worktrees.
         resolver: resolves conflicts of finished work; None leaves them.
 
@@ -104,7 +104,7 @@ def plan_isolation(
             folder,
             home=default_state_dir() / "worktrees",
             merge=MergeMode(wanted.merge),
-            own_files=(taskfile,),
+            own_files=own_files,
         )
     except WorkspaceError as error:
         if wanted.kind == "worktree":

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.model import Order, TaskFile
     from aurora_spawner.tasks.file_claims import Wait
 
-__all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile"]
+__all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile", "plan_tasks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,7 @@ class SpawnPlan:
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
         gate: judges the tool calls of its agents.
         overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
+        from_file: its tasks come from a file; else `file` has one task that the user gave in a command.
     """
 
     file: TaskFile
@@ -72,6 +73,7 @@ class SpawnPlan:
     isolation: IsolationPlan = field(default_factory=IsolationPlan)
     untrusted_checks: Claim | None = None
     gate: RunGate = field(default_factory=RunGate)
+    from_file: bool = True
     overlaps: Overlaps = "wait"
 
     @property
@@ -133,7 +135,6 @@ def plan_taskfile(
     isolation: WantedIsolation | None = None,
     candidates: int | None = None,
     candidate_agents: tuple[str, ...] = (),
-    overlaps: Overlaps = "wait",
 ) -> SpawnPlan:
     """Reads a task file and finds the agents that its tasks name; nothing is started.
 
@@ -147,7 +148,6 @@ def plan_taskfile(
         isolation: where tasks work and where their work goes; None takes the configuration.
         candidates: how often each task runs that says nothing about candidates.
         candidate_agents: the agents of those candidates, in turn, of tasks that name no agent.
-        overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
 
     Raises:
         TaskFileError, GraphError: the file cannot be understood, or the candidates of a task need worktrees and will
@@ -160,10 +160,39 @@ def plan_taskfile(
         WorkspaceError: worktrees are asked for, and cannot be made; or they cannot have what they are to have.
         PreparationError: what worktrees are to have is not valid.
     """
-    config = agents.config
     content = task_file_bytes(taskfile)
     file = read_taskfile(taskfile, order=order, optional=optional)
-    file = file.with_candidates(candidates, candidate_agents)
+    plan = plan_tasks(
+        agents,
+        file.with_candidates(candidates, candidate_agents),
+        taskfile=taskfile,
+        roster=roster,
+        background=background,
+        match=match,
+        budget_usd=budget_usd,
+        isolation=isolation,
+    )
+    untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
+    return replace(plan, content=content, untrusted_checks=untrusted)
+
+
+def plan_tasks(
+    agents: ProjectAgents,
+    file: TaskFile,
+    *,
+    taskfile: Path | None = None,
+    roster: Callable[[], Roster],
+    background: bool = False,
+    match: bool = False,
+    budget_usd: float | None = None,
+    isolation: WantedIsolation | None = None,
+) -> SpawnPlan:
+    """Plans the run of tasks whose commands the user trusts; see `plan_taskfile`.
+
+    Args:
+        taskfile: the file that they come from; None if the user gave them in a command.
+    """
+    config = agents.config
     default_agent = agents.default_agent
     named = {task.agent or default_agent: _place(file, task) for task in attempted(file.tasks)}
     default_from = f"tool ({config.origin('tool')})"
@@ -181,8 +210,7 @@ def plan_taskfile(
         personas=assigned.personas,
         generated=assigned.generated,
         limits=agents.limits(per_run_usd=budget_usd, elsewhere=background),
-        content=content,
-        overlaps=overlaps,
+        from_file=taskfile is not None,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
     wanted = isolation or WantedIsolation(kind=config.isolation, merge=config.merge, conflicts=config.conflicts)
@@ -196,14 +224,13 @@ def plan_taskfile(
         agents=plan.agents,
         backends=plan.backends,
         wanted=wanted,
-        taskfile=taskfile,
+        own_files=(taskfile,) if taskfile else (),
         preparation=agents.preparation,
         resolver=resolver,
     )
     placed = replace(placed, delivery=_delivery(agents, plan, placed))
     _check_places(plan, placed)
-    untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
-    plan = replace(plan, isolation=placed, untrusted_checks=untrusted)
+    plan = replace(plan, isolation=placed)
     # Only a plan that knows its place knows who resolves conflicts.
     return replace(plan, gate=agents.gate(plan.agents))
 
@@ -220,8 +247,9 @@ def _delivery(agents: ProjectAgents, plan: SpawnPlan, placed: IsolationPlan) -> 
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:
-    """Returns file and line of a task, or of the one that it is a candidate of."""
-    return f"{file.path}:{file.line_of(task.candidate_of or task.id or '')}"
+    """Returns file and line of a task, or of the one that it is a candidate of; the file alone if it has no line."""
+    line = file.line_of(task.candidate_of or task.id or "")
+    return f"{file.path}:{line}" if line else str(file.path)
 
 
 def _check_places(plan: SpawnPlan, isolation: IsolationPlan) -> None:

@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Roster
     from aurora_spawner import Backend, SpawnTask
     from aurora_spawner.control.checkpoints import RunSummary
+    from aurora_spawner.control.status import RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = [
+    "RUNS_OF_TASKS",
     "TASKFILE_RUN",
+    "TASK_RUN",
     "ResumePlan",
     "can_resume",
     "find_taskfile",
+    "is_left_question",
     "list_resumable",
     "plan_resume",
     "runs_working_on",
@@ -41,6 +45,10 @@ __all__ = [
 
 TASKFILE_RUN: Final = "spawn"
 """The kind of the runs of task files, as the journal has it."""
+TASK_RUN: Final = "exec"
+"""The kind of the runs of one task that the user gave in a command."""
+RUNS_OF_TASKS: Final = frozenset({TASKFILE_RUN, TASK_RUN})
+"""The kinds of runs that can be resumed; the others answer questions."""
 _POINTER: Final = "taskfile"
 _LIMIT: Final = "limit_usd"
 
@@ -51,11 +59,13 @@ class ResumePlan:
 
     Attributes:
         file: its task file as it is now; None if there is none, and the journal's tasks count.
+        changes_accepted: the user goes on although the journal may not be as it was written.
     """
 
     run: RunRow
     tasks: Sequence[TaskRow]
     file: TaskFile | None
+    changes_accepted: bool = False
 
     @property
     def isolated(self) -> bool:
@@ -114,17 +124,17 @@ def plan_resume(
     Raises:
         UnknownRunError: the journal has no such run.
         JournalChangedError: its part of the journal is not as it was written.
-        NotResumableError: it is no run of a task file.
+        NotResumableError: it is the run of a question.
         TaskFileError, GraphError: the file cannot be understood now.
     """
     check_unchanged(journal, run_id, accept=accept_changes)
     run, tasks = find_run(journal, run_id)
-    if run.kind != TASKFILE_RUN:
+    if run.kind not in RUNS_OF_TASKS:
         raise NotResumableError(run_id)
     file = find_taskfile(run, taskfile)
     if file:
         file = keep_assignments(assigned_personas(file, roster, backends(), run.default_agent).file, tasks)
-    return ResumePlan(run=run, tasks=tasks, file=file)
+    return ResumePlan(run=run, tasks=tasks, file=file, changes_accepted=accept_changes)
 
 
 def stored_limit(run: RunRow) -> float | None:
@@ -174,12 +184,18 @@ def taskfile_of(run: RunRow) -> Path | None:
 
 
 def can_resume(summary: RunSummary) -> bool:
-    """Returns True if a task file's run has unfinished tasks and no process works on it."""
-    return summary.resumable and summary.run.kind == TASKFILE_RUN
+    """Returns True if a run of tasks has unfinished tasks and no process works on it."""
+    return summary.resumable and summary.run.kind in RUNS_OF_TASKS
+
+
+def is_left_question(status: RunStatus) -> bool:
+    """Returns True for a question that was stopped: it cannot be resumed, and nothing of it works any more."""
+    works = status.pid is not None or any(not task.ended for task in status.running)
+    return status.kind not in RUNS_OF_TASKS and not works
 
 
 def list_resumable(journal: Path) -> list[RunSummary]:
-    """Returns the runs of task files that can be resumed, the newest first."""
+    """Returns the runs of tasks that can be resumed, the newest first."""
     return [summary for summary in list_checkpoints(journal) if can_resume(summary)]
 
 

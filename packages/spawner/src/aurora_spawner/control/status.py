@@ -60,6 +60,8 @@ class RunStatus:
     """The health of each agent: `agent`, `health`, `reasons`."""
     approvals: tuple[ApprovalRow, ...] = ()
     """The questions that wait for an answer of the user."""
+    kind: str = "spawn"
+    """The command that created the run: spawn, soar or exec."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -136,6 +138,7 @@ def status_of(
         waiting_for=waits.get("waiting_for", {}),
         health=tuple(waits.get("health", ())),
         approvals=tuple(approvals),
+        kind=run.kind,
     )
 
 

@@ -38,7 +38,7 @@ class TaskLine:
     title: str
     """The text after the number, without settings and marks."""
     line: int
-    """The line, counted from 1."""
+    """The line, counted from 1; 0 for a task that comes from no file."""
     state: LineState
     task: SpawnTask
     numbered: bool = True

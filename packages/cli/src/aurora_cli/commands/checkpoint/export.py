@@ -9,8 +9,8 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import run_argument
-from aurora_cli.output import emit
+from aurora_cli.options import json_option, run_argument
+from aurora_cli.output import emit, emit_json
 from aurora_spawner.control.checkpoints import export_checkpoint
 
 __all__ = ["command"]
@@ -31,11 +31,16 @@ __all__ = ["command"]
     metavar="FOLDER",
     help="Folder to write to (default: .aurora/checkpoints).",
 )
-def command(*, run_id: str, output: Path | None) -> int:
+@json_option
+def command(*, run_id: str, output: Path | None, as_json: bool) -> int:
     """Export a run to a JSON file, and print its path.
 
     The file contains the run's tasks with agent, status, result, error and times.
     """
     project = wiring.open_existing().project
-    emit(str(export_checkpoint(project.runs_db, run_id, output or project.aurora_dir / "checkpoints")))
+    path = export_checkpoint(project.runs_db, run_id, output or project.aurora_dir / "checkpoints")
+    if as_json:
+        emit_json({"run_id": run_id, "path": str(path)})
+    else:
+        emit(str(path))
     return ExitCode.DONE

@@ -10,12 +10,14 @@ from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
-from aurora_cli.output import emit, emit_json
+from aurora_cli.output import emit, emit_bytes, emit_json
+from aurora_cli.render.pictures.documents import html_page, svg_file
 from aurora_cli.render.recovery import recovery_document, recovery_lines
 from aurora_cli.render.runs import as_detail, as_detail_document
 from aurora_spawner.control.approvals import approvals_of
 from aurora_spawner.control.lookup import find_run, recovery_of
 from aurora_spawner.control.run_work import work_of_run
+from aurora_spawner.control.timeline import run_timeline
 
 if TYPE_CHECKING:
     from aurora_spawner.recovery.report import RecoveryReport
@@ -30,18 +32,27 @@ __all__ = ["command"]
         ("aur runs show spawn-1763690000000", "Its tasks with their states and errors."),
         ("aur runs show spawn-1763690000000 --json", "The run as JSON, with every task's output."),
         ("aur runs show spawn-1763690000000 --recovery", "Retries, fallbacks and pauses, step by step."),
+        ("aur runs show spawn-1763690000000 --html > run.html", "A picture of its tasks and of its time."),
     ),
 )
 @run_argument
 @click.option("--recovery", is_flag=True, help="Show the retries and fallbacks of each task.")
+@click.option("--svg", is_flag=True, help="Print a picture: the graph of the tasks, and the timeline of the run.")
+@click.option("--html", is_flag=True, help="Print that picture as a page by itself, with a table of the tasks.")
 @json_option
-def command(*, run_id: str, recovery: bool, as_json: bool) -> int:
+def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool) -> int:
     """Show a run and the results of its tasks.
 
     For tasks in worktrees also their base, branch, commit and merge, and where the merged work is. Questions of the
-    gates stand with their answers at their tasks.
+    gates stand with their answers at their tasks. A picture is one file that loads nothing; redirect it into one.
     """
+    if sum((recovery, svg, html)) > 1 or (as_json and (svg or html)):
+        raise click.UsageError("--recovery, --svg and --html exclude each other, and --json the pictures")
     journal = wiring.open_existing().project.runs_db
+    if svg or html:
+        timeline = run_timeline(journal, run_id)
+        emit_bytes((svg_file(timeline) if svg else html_page(timeline)).encode())
+        return ExitCode.DONE
     run, tasks = find_run(journal, run_id)
     if recovery:
         _show_recovery(recovery_of(journal, run_id), as_json=as_json)

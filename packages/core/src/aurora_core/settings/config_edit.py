@@ -1,0 +1,132 @@
+"""Changes a setting in a configuration file: validated before it is written, and written as a whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurora_core.errors import ConfigError
+from aurora_core.plain_yaml import MAX_BYTES, PlainYamlError, parse_plain_yaml
+from aurora_core.settings.config_file import settings_in
+from aurora_core.settings.yaml_edit import YamlEditError, set_in_yaml
+from aurora_core.settings.yaml_source import YamlSource, read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["ChangedSetting", "change_setting"]
+
+_NEW_FILE_MODE = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedSetting:
+    """A setting that was changed.
+
+    Attributes:
+        value: what it is now, as the file has it.
+        line: of the file, counted from 1.
+    """
+
+    key: str
+    value: object
+    path: Path
+    line: int | None
+
+
+def change_setting(
+    path: Path, key: str, texts: Sequence[str], *, check: Callable[[bytes], None] = lambda _content: None
+) -> ChangedSetting:
+    """Sets a setting in a file, which is made if it does not exist; comments and other settings stay.
+
+    Args:
+        key: dotted, like `spawner.max_concurrent`.
+        texts: the value as YAML, or as plain text where the setting is a text; several are a list.
+        check: receives the new content and raises ConfigError if it is not valid for another reason.
+
+    Raises:
+        ConfigError: the file is not valid as it is, the key is no setting, or the value does not fit.
+        OSError: the file cannot be written; it is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.parent):
+        source = read_yaml(path)  # refuses what is no file of settings, before anything of it is touched
+        if source is not None:
+            settings_in(source)
+        text = path.read_bytes().decode("utf-8") if source is not None else ""
+        value, changed = _changed(path, text, key, texts)
+        content = changed.encode("utf-8")
+        if len(content) > MAX_BYTES:
+            raise ConfigError(path, None, key, f"would make the file larger than {MAX_BYTES // 1000} kB")
+        check(content)
+        _replace(path, content)
+    return ChangedSetting(key=key, value=value, path=path, line=_source(path, changed).line_of(key.split(".")))
+
+
+def _changed(path: Path, text: str, key: str, texts: Sequence[str]) -> tuple[object, str]:
+    """Returns the first reading of the value that is valid, and the text with it."""
+    problem: ConfigError | None = None
+    for value in _readings(texts):
+        try:
+            changed = set_in_yaml(text, key.split("."), value)
+            settings_in(_source(path, changed))
+        except YamlEditError as error:
+            raise ConfigError(path, None, key, str(error)) from error
+        except (ConfigError, PlainYamlError) as error:
+            reason = error.reason
+            problem = problem or ConfigError(key, None, "", reason)
+        else:
+            return value, changed
+    assert problem is not None
+    raise problem
+
+
+def _readings(texts: Sequence[str]) -> Iterator[object]:
+    """Yields what a value can mean: what YAML reads in it, the text itself, a list of it alone."""
+    if len(texts) != 1:
+        yield list(texts)
+        return
+    with suppress(PlainYamlError):
+        yield parse_plain_yaml(texts[0]).value
+    yield texts[0]
+    yield [texts[0]]
+
+
+def _source(path: Path, text: str) -> YamlSource:
+    document = parse_plain_yaml(text)
+    assert isinstance(document.value, dict)
+    return YamlSource(path=path, value=document.value, lines=document.lines)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from a change at the same moment, which would be lost."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replaces a file at once; a link stays, and the file that it names is replaced."""
+    path = path.resolve()
+    mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE_MODE
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".new")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise

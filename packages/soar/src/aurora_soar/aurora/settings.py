@@ -1,0 +1,94 @@
+"""Changes of a project's or the user's configuration that the user makes by a command."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from aurora_core import ConfigError, Project, load_config
+from aurora_core.settings.config import project_claims
+from aurora_core.settings.config_edit import ChangedSetting, change_setting
+from aurora_core.trust import VARIABLE, Part
+from aurora_soar.aurora.trust import trust_store
+from aurora_soar.errors import UserOnlyError
+from aurora_soar.taskruns.backends import check_kinds
+from aurora_spawner import RecoveryPolicy
+from aurora_spawner.errors import RecoveryPolicyError
+from aurora_spawner.supervision.environment import inside_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ProjectChange", "change_project_setting", "change_user_setting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectChange:
+    """A changed setting of a project.
+
+    Attributes:
+        trusted: the settings of the project take effect; else the user has yet to trust them.
+    """
+
+    changed: ChangedSetting
+    trusted: bool
+
+
+def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> ProjectChange:
+    """Changes a setting in a project's configuration; see `change_setting`.
+
+    A project whose settings the user trusts stays trusted, because it is the user who changes them.
+
+    Raises:
+        UserOnlyError: an agent wants to change it.
+        ConfigError: the file, the key or the value is not valid.
+        TrustStoreError: the record of trust cannot be read or written.
+    """
+    _check_user()
+    store = trust_store()
+    before = project_claims(project)
+    trusted = store.trusts(project, Part.CONFIG, before)
+    changed = change_setting(project.config_file, key, texts, check=_check)
+    claims = project_claims(project)
+    if trusted and store.folder is not None and not store.trusts(project, Part.CONFIG, claims):
+        store.remember(project.root, claims, parts=(Part.CONFIG,))
+    return ProjectChange(changed=changed, trusted=store.trusts(project, Part.CONFIG, claims))
+
+
+def change_user_setting(path: Path, key: str, texts: Sequence[str]) -> ChangedSetting:
+    """Changes a setting in the user's own configuration; errors as `change_project_setting`."""
+    _check_user()
+    return change_setting(path, key, texts, check=_check)
+
+
+def _check_user() -> None:
+    """Refuses agents: a setting can start programs and loosen rules.
+
+    Raises:
+        UserOnlyError: this process belongs to one.
+    """
+    if inside_agent(os.environ):
+        raise UserOnlyError("changes of settings are", "ask the user for it")
+
+
+def _check(content: bytes) -> None:
+    """Checks what only those know who use the settings: kinds of agents, and fields of the recovery.
+
+    Raises:
+        ConfigError: one is not valid.
+    """
+    with TemporaryDirectory(prefix="aurora-") as folder:
+        project = Project(root=Path(folder))
+        project.aurora_dir.mkdir()
+        project.config_file.write_bytes(content)
+        config = load_config(project, environ={VARIABLE: "1"})
+        try:
+            check_kinds(config)
+            RecoveryPolicy.from_config({"spawner": {"recovery": config.recovery}})
+        except ConfigError as error:
+            raise ConfigError(error.field, None, "", error.reason) from error
+        except RecoveryPolicyError as error:
+            raise ConfigError(error.field, None, "", error.problem) from error
