@@ -41,6 +41,11 @@ class Shed:
         index, files = self.repository.state()
         return index, {name: content for name, content in files.items() if not name.startswith(".aurora/")}
 
+    def leave_main(self) -> None:
+        """Stands on a branch that is not protected, under the default policies; what loosens them needs trust."""
+        (self.path / ".aurora/policies.yaml").unlink()
+        self.repository("branch", "-m", "work")
+
     def create(self, *tasks: SpawnTask, merge: MergeMode = MergeMode.AUTO, isolation: Isolation | None = None) -> Run:
         options = RunOptions(
             default_agent="sh",
@@ -68,6 +73,8 @@ def make_shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     lines = "".join(f"line {number}\n" for number in range(1, 21))
     repository = make_repository(tmp_path / "shed", {"app.py": lines, ".gitignore": ".aurora/\n*.log\n"})
     (repository.path / ".aurora").mkdir()
+    unasked = "destructive: {git_merge_main: {action: allow}}\n"  # as in a project whose user wants no question
+    (repository.path / ".aurora/policies.yaml").write_text(unasked)
     monkeypatch.chdir(repository.path)
     return Shed(repository=repository, home=tmp_path / "worktrees")
 

@@ -27,7 +27,7 @@ HERE = Path("somewhere")
     "error",
     [
         ConfigError("config.yaml", 3, "tool", "is empty"),
-        PolicyFileError(HERE, [Problem(line=1, field="budget", reason="is missing")]),
+        PolicyFileError(HERE, [Problem(line=1, column=1, field="budget", reason="is missing")]),
         TaskFileError(HERE, 4, "has no text"),
         GraphError("1", "depends on itself", line=3, path=HERE),
         ProjectError(HERE, "is not in the project"),
@@ -70,11 +70,11 @@ def test_a_good_file_that_cannot_be_read_is_the_machines_matter() -> None:
     assert "permissions" in found.hint
 
 
-def test_every_problem_of_a_policy_file_has_its_line() -> None:
-    problems = [Problem(line=line, field=f"f{line}", reason="is wrong") for line in (2, 5)]
+def test_every_problem_of_a_policy_file_has_its_place() -> None:
+    problems = [Problem(line=line, column=3, field=f"f{line}", reason="is wrong") for line in (2, 5)]
     assert error_report(PolicyFileError(HERE, problems)).message.splitlines() == [
-        "somewhere:2: f2: is wrong",
-        "somewhere:5: f5: is wrong",
+        "somewhere:2:3: f2: is wrong",
+        "somewhere:5:3: f5: is wrong",
     ]
 
 

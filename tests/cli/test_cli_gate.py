@@ -63,6 +63,6 @@ def test_policies_that_are_not_valid_stop_the_run_before_anything_starts(aur: Au
     for command in (("spawn", "tasks.md"), ("soar", "What does the shop sell?")):
         ended = aur(*command)
         assert ended.returncode == ExitCode.USAGE
-        assert f"{file}:2: safety.protected_path" in ended.stderr
+        assert f"{file}:2:3: safety.protected_path" in ended.stderr
     assert not (guarded / "harmless.txt").exists()
     assert not (guarded / ".aurora" / "runs.db").exists()

@@ -122,7 +122,7 @@ def test_the_users_own_policies_hold_in_every_answer(aur: Aur, shop: Path) -> No
     own.write_text("destructive:\n  git_force_psh: {action: allow}\n")
     done = aur("policies", "check", "--command", "ls", "--json")
     assert done.returncode == ExitCode.USAGE
-    assert f"{own}:2: destructive.git_force_psh" in done.stderr.replace("~", str(Path.home()))
+    assert f"{own}:2:3: destructive.git_force_psh" in done.stderr.replace("~", str(Path.home()))
 
 
 def test_a_file_with_an_error_answers_nothing(aur: Aur, shop: Path) -> None:
@@ -130,7 +130,9 @@ def test_a_file_with_an_error_answers_nothing(aur: Aur, shop: Path) -> None:
     done = aur("policies", "check", "--command", "ls", "--json")
     assert done.returncode == ExitCode.USAGE
     assert done.stdout == ""
-    assert "policies.yaml:2: destructive.git_force_psh: is not a setting; did you mean git_force_push?" in done.stderr
+    assert (
+        "policies.yaml:2:3: destructive.git_force_psh: is not a setting; did you mean git_force_push?" in done.stderr
+    )
 
 
 def test_init_writes_the_defaults_and_keeps_a_file(aur: Aur, shop: Path) -> None:
@@ -163,11 +165,11 @@ def test_a_table_of_examples_is_tried(aur: Aur, shop: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.yaml", "- {command: ls, expect: alow}\n", "a.yaml:1: expect"),
-        ("a.yaml", "- {command: ls, expect: allow}\n- {expect: deny}\n", "a.yaml:2: command"),
-        ("a.yaml", "command: ls\n", "a.yaml:1: must be a list"),
+        ("a.yaml", "- {command: ls, expect: alow}\n", "a.yaml:1:17: expect"),
+        ("a.yaml", "- {command: ls, expect: allow}\n- {expect: deny}\n", "a.yaml:2:3: command"),
+        ("a.yaml", "command: ls\n", "a.yaml:1:1: must be a list"),
         ("a.yaml", "", "must be a list"),
-        ("a.jsonl", '{"command": "ls", "expect": "allow"}\nnope\n', "a.jsonl:2: is not a JSON object"),
+        ("a.jsonl", '{"command": "ls", "expect": "allow"}\nnope\n', "a.jsonl:2:1: is not a JSON object"),
         ("a.jsonl", "\n", "holds no example"),
     ],
 )

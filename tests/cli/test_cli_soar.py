@@ -87,8 +87,8 @@ def test_policies_that_make_no_sense_stop_it_with_file_line_and_field(aur: Aur, 
     )
     outcome = aur("soar", QUESTION)
     assert outcome.returncode == ExitCode.USAGE
-    assert "policies.yaml:2: budget.monthly_limit_usd" in outcome.stderr
-    assert "policies.yaml:3: budget.warn" in outcome.stderr
+    assert "policies.yaml:2:3: budget.monthly_limit_usd" in outcome.stderr
+    assert "policies.yaml:3:3: budget.warn" in outcome.stderr
     assert outcome.stdout == ""
 
 

@@ -185,6 +185,7 @@ def test_a_check_of_the_user_is_run_and_one_of_a_clone_is_not(
     aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AURORA_TRUST", raising=False)
+    shed.leave_main()
     configure(tmp_path, monkeypatch, 'check: ["echo of the user; test ! -e place.txt"]\n')
     (shed.path / ".aurora").mkdir(exist_ok=True)
     (shed.path / ".aurora" / "config.yaml").write_text(f'check: ["touch {tmp_path}/it-ran"]\nmerge: auto\n')

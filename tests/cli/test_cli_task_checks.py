@@ -33,6 +33,7 @@ def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     (folder / "config.yaml").write_text(CONFIG)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     made = make_shed(tmp_path, monkeypatch)
+    made.leave_main()
     made.repository.commit({"tasks.md": f"- [ ] 1 Write it\n  - Check: `{CHECK}; touch {tmp_path}/ran`\n"})
     return made
 

@@ -88,6 +88,7 @@ def test_what_a_clone_would_run_has_no_effect_until_it_is_trusted(
     aur: Callable[..., CompletedProcess[str]], shed: Shed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AURORA_TRUST")
+    shed.leave_main()
     outcome = aur("spawn", "tasks.md", "--yes", "--json")
     output = json.loads(outcome.stdout)["tasks"][0]["output"]
     assert output == "s3cret\n 3\n"

@@ -47,6 +47,17 @@ def test_every_value_knows_its_line() -> None:
     assert (lines["d", "e"], lines["d", "f"]) == (6, 7)
 
 
+def test_every_value_knows_its_column() -> None:
+    read = parse_plain_yaml("a: 1\nb:\n  - x\n  - c: 2\n\nd: {e: 3,\n    f: 4}\n")
+    assert [read.place_of(each) for each in ((), ("a",), ("b", 0), ("b", 1, "c"))] == [(1, 1), (1, 1), (3, 5), (4, 5)]
+    assert [read.place_of(each) for each in (("d", "e"), ("d", "f"), ("d", "none", 3))] == [(6, 5), (7, 5), (6, 1)]
+
+
+def test_a_value_that_is_brought_in_and_replaced_has_the_place_of_its_own() -> None:
+    read = parse_plain_yaml("base: &b {x: 1, y: 2}\nmore:\n  <<: *b\n  y: 3\n")
+    assert (read.place_of(("more", "y")), read.place_of(("more", "x"))) == ((4, 3), (1, 11))
+
+
 def test_a_key_that_is_given_twice_is_reported_with_both_lines() -> None:
     (again,) = parse_plain_yaml("a:\n  x: 1\n  y: 2\n  x: 3\n").repeated
     assert (again.place, again.first_line, again.line) == (("a", "x"), 2, 4)
@@ -66,8 +77,8 @@ def test_a_key_that_is_given_twice_is_reported_with_both_lines() -> None:
         ("a: 1\nb: \x07\n", 2, "does not allow (U+0007)"),
         ("a: 1\n---\nb: 2\n", 2, "is not valid YAML"),
         ("a: *nowhere\n", 1, "is not valid YAML"),
-        ("a: &a [*a]\n", None, "is nested too deeply"),
-        ("[" * 3000, None, "is nested too deeply"),
+        ("a: &a [*a]\n", 1, "is nested too deeply"),
+        ("[" * 3000, 1, "is nested too deeply"),
     ],
 )
 def test_what_is_not_plain_is_named_with_its_line(text: str, line: int | None, says: str) -> None:

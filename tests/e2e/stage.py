@@ -86,7 +86,7 @@ class Stage:
         (self.project / ".aurora").mkdir(parents=True)
         self.home.mkdir(exist_ok=True)
         (self.home / ".gitconfig").write_text("[user]\n\tname = Somebody\n\temail = somebody@example.invalid\n")
-        subprocess.run(["git", "init", "-q"], cwd=self.project, env=self.environ, check=True)
+        subprocess.run(["git", "init", "-q", "--initial-branch=work"], cwd=self.project, env=self.environ, check=True)
         config = {"backends": self.backends, "spawner": {"recovery": self.recovery, "max_concurrent": 8}}
         (self.project / ".aurora" / "config.yaml").write_text(yaml.safe_dump(config))
         if self.policies:

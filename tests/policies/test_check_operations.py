@@ -163,7 +163,7 @@ def test_a_repository_is_read_from_its_files(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     found = read_repository(tmp_path / "sub")
     assert found.branch == "work"
-    assert "develop" in found.protected
+    assert found.default_branch == "develop"
     assert found.settings["alias.p"] == "push --force"
     assert found.settings["branch.work.merge"] == "refs/heads/main"
     assert workspace_of(tmp_path / "sub") == tmp_path

@@ -16,6 +16,12 @@ FLIPS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "file_delete.max_files": ("rm a b", {"destructive": {"file_delete": {"max_files": 1}}}, "allow", "prompt"),
     "git_force_push": ("git push -f", {"destructive": {"git_force_push": {"action": "allow"}}}, "deny", "allow"),
     "git_push_main": ("git push o main", {"destructive": {"git_push_main": {"action": "deny"}}}, "prompt", "deny"),
+    "protected_branches": (
+        "git push o release/1",
+        {"safety": {"protected_branches": ["release/*"]}},
+        "allow",
+        "prompt",
+    ),
     "drop_table": ("psql -c 'drop table t'", {"destructive": {"drop_table": {"action": "prompt"}}}, "deny", "prompt"),
     "truncate": ("psql -c 'truncate t'", {"destructive": {"truncate": {"action": "allow"}}}, "prompt", "allow"),
     "protected_paths": ("echo x > secret/a", {"safety": {"protected_paths": ["secret/"]}}, "allow", "prompt"),

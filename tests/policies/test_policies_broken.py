@@ -1,90 +1,92 @@
-"""A policy file broken in fifty ways: each stops everything, with the right line."""
+"""A policy file broken in eighty ways: each stops everything, with the right line, column and field."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+import re
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.policies.broken_policies import BROKEN, Broken
 
 from aurora_policies import PoliciesEngine, PolicyFileError
 
-HEAD = "# policies\nbudget: {warn_at_percent: 50}\n"
-BROKEN: list[tuple[str, int | None, str]] = [
-    ("budgets: {}\n", 1, "did you mean budget?"),
-    ("destructve: {}\n", 1, "did you mean destructive?"),
-    ("safety:\n  protected_path: []\n", 2, "did you mean protected_paths?"),
-    ("safety:\n  auto_brnch: true\n", 2, "did you mean auto_branch?"),
-    ("destructive:\n  file_delte: {action: deny}\n", 2, "did you mean file_delete?"),
-    ("destructive:\n  git_force_psh: {action: deny}\n", 2, "did you mean git_force_push?"),
-    ("destructive:\n  drop_table: {acton: deny}\n", 2, ""),
-    ("destructive:\n  drop_table: {action: denied}\n", 2, "'allow', 'prompt' or 'deny'"),
-    ("destructive:\n  drop_table: {action: Deny}\n", 2, "'allow', 'prompt' or 'deny'"),
-    ("destructive:\n  drop_table: {action: true}\n", 2, "'allow', 'prompt' or 'deny'"),
-    ("destructive:\n  drop_table: {action: }\n", 2, "'allow', 'prompt' or 'deny'"),
-    ("destructive:\n  drop_table: {}\n", 2, "required"),
-    ("destructive:\n  drop_table: deny\n", 2, ""),
-    ("destructive:\n  drop_table: [deny]\n", 2, ""),
-    ("destructive: deny\n", 1, ""),
-    ("destructive: []\n", 1, ""),
-    ("destructive:\n", 1, ""),
-    ("destructive:\n  file_delete: {max_files: -1}\n", 2, "greater than or equal to 0"),
-    ("destructive:\n  file_delete: {max_files: five}\n", 2, "integer"),
-    ("destructive:\n  file_delete: {max_files: 2.5}\n", 2, "integer"),
-    ("destructive:\n  file_delete: {max_files: true}\n", 2, "integer"),
-    ('destructive:\n  file_delete: {max_files: "5"}\n', 2, "integer"),
-    ("safety:\n  protected_paths: .env\n", 2, "tuple"),
-    ("safety:\n  protected_paths: [1]\n", 2, "string"),
-    ('safety:\n  protected_paths: ["a", " "]\n', 2, "must not be empty"),
-    ("safety:\n  auto_branch: yes please\n", 2, "boolean"),
-    ("safety:\n  auto_branch: 1\n", 2, "boolean"),
-    ("safety:\n  branch_prefix: '-x'\n", 2, "pattern"),
-    ("safety:\n  max_lines_changed: 1e3\n", 2, "integer"),
-    ("commands: {}\n", 1, "tuple"),
-    ("commands: rm\n", 1, "tuple"),
-    ("commands:\n- rm -rf x\n", 2, ""),
-    ("commands:\n- {action: deny}\n", 2, "required"),
-    ("commands:\n- {pattern: rm}\n", 2, "required"),
-    ("commands:\n- {pattern: '', action: deny}\n", 2, "name of a program"),
-    ("commands:\n- {pattern: --force, action: deny}\n", 2, "name of a program"),
-    ('commands:\n- {pattern: "echo \'a", action: deny}\n', 2, "quotation"),
-    ("commands:\n- {pattern: rm, action: refuse}\n", 2, "'allow', 'prompt' or 'deny'"),
-    ("commands:\n- pattern: rm\n  actoin: deny\n", 3, "did you mean action?"),
-    ("commands:\n- pattern: rm\n  action: deny\n  match: rm x\n", 4, "tuple"),
-    ("commands:\n- pattern: rm\n  action: deny\n  match: [ls]\n", 4, "fits no command"),
-    ("commands:\n- pattern: rm\n  action: deny\n  not_match: [rm]\n", 4, "fits a command"),
-    ("agents: []\n", 1, "dictionary"),
-    ("agents:\n  claude:\n    destructive: {truncat: {action: deny}}\n", 3, "did you mean truncate?"),
-    ("agents:\n  claude:\n    budget: {}\n", 3, "is not a setting"),
-    ("agents:\n  claude:\n    commands:\n    - {pattern: rm, action: deny, matches: []}\n", 4, "did you mean match?"),
-    ("safety: {}\nsafety: {}\n", 2, "given twice"),
-    ("safety:\n\tauto_branch: true\n", 2, "not valid YAML"),
-    ("safety: {auto_branch: true\n", 2, "not valid YAML"),
-    ("safety: &a {x: *a}\n", None, "nested too deeply"),
-    ("safety: *missing\n", 1, "not valid YAML"),
-    ("safety: !!python/name:os.system {}\n", 1, "remove the tag"),
-    ("- safety\n", 1, "must be a mapping"),
-    ("policies\n", 1, "must be a mapping"),
-    ("safety: {}\n---\nbudget: {}\n", 2, "not valid YAML"),
-    ("safety: \x00\n", 1, "character"),
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = b"# policies\nbudget: {warn_at_percent: 50}\n"
+
+
+def places(path: Path) -> set[tuple[int | None, int | None, str]]:
+    with pytest.raises(PolicyFileError) as caught:
+        PoliciesEngine.load(path)
+    for each in caught.value.problems:
+        if each.line is not None:
+            assert f"{path}:{each.line}:{each.column}: {each.field}".rstrip(": ") in str(caught.value)
+    return {(each.line, each.column, each.field) for each in caught.value.problems}
+
+
+def test_there_are_fifty_and_more() -> None:
+    assert len({each.content for each in BROKEN}) >= 75
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_file_stops_everything_at_the_right_place(tmp_path: Path, case: Broken) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_bytes(case.written)
+    found = places(path)
+    with pytest.raises(PolicyFileError, match="(?i)" + re.escape(case.said)):
+        PoliciesEngine.load(path)
+    if case.column is None and case.line is not None:  # PyYAML counts the values that aliases stand for
+        assert case.line in {line for line, _column, _field in found}
+        return
+    assert (case.line, case.column, case.field) in found
+
+
+MOVABLE = [
+    each
+    for each in BROKEN
+    if each.line and isinstance(each.content, str) and not each.content.startswith(("- ", "%"))
 ]
 
 
-def test_there_are_fifty() -> None:
-    assert len({text for text, _line, _said in BROKEN}) >= 50
-
-
-@pytest.mark.parametrize(("text", "line", "said"), BROKEN, ids=range(len(BROKEN)))
-def test_a_broken_file_stops_everything_with_the_right_line(
-    tmp_path: Path, text: str, line: int | None, said: str
-) -> None:
+@pytest.mark.parametrize("case", MOVABLE, ids=range(len(MOVABLE)))
+def test_lines_before_it_move_the_line_and_nothing_else(tmp_path: Path, case: Broken) -> None:
+    if case.said == "must be a mapping" or case.column is None:
+        pytest.skip("with lines before it, it is another error")
     path = tmp_path / "policies.yaml"
-    path.write_text(text)
+    path.write_bytes(HEAD + case.written)
+    assert case.line is not None
+    assert (case.line + 2, case.column, case.field) in places(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link", "unreadable"])
+def test_what_is_no_readable_file_stops_everything_too(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "policies.yaml"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "dangling link":
+            path.symlink_to(tmp_path / "nowhere")
+        case _:
+            path.symlink_to("/proc/self/mem")
+    assert places(path) == {(None, None, "")}
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"# nothing\n", b"---\n...\n"])
+def test_an_empty_file_is_no_broken_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_bytes(content)
+    assert PoliciesEngine.load(path).policies == PoliciesEngine.load(None).policies
+
+
+def test_all_errors_are_told_in_the_order_of_their_places(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text("safety: {b: 1, a: 2}\nbudgt: {}\nsafety: {max_lines_changed: x}\n")
     with pytest.raises(PolicyFileError) as caught:
         PoliciesEngine.load(path)
-    assert said.lower() in str(caught.value).lower()
-    assert line in {problem.line for problem in caught.value.problems}
-    path.write_text(HEAD + text)
-    if line is not None and "\x00" not in text and not text.startswith(("- ", "policies")):
-        with pytest.raises(PolicyFileError) as later:
-            PoliciesEngine.load(path)
-        assert line + 2 in {problem.line for problem in later.value.problems}
+    found = [(each.line, each.column, each.field) for each in caught.value.problems]
+    assert found == sorted(found)
+    assert len(found) == 3

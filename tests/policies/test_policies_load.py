@@ -124,7 +124,7 @@ def test_the_patience_with_providers_is_handed_on(file: Path, written: str, mean
         ("just words\n", 1, "", "must be a mapping"),
         ("budget: [unclosed\n", 2, "", "not valid YAML"),
         ("budget: {}\n---\nsafety: {}\n", 2, "", "not valid YAML"),
-        ("budget: !!python/object:os.system {}\n", 1, "", "remove the tag"),
+        ("budget: !!python/object:os.system {}\n", 1, "budget", "remove the tag"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(file: Path, text: str, line: int, field: str, said: str) -> None:
@@ -167,9 +167,9 @@ def test_the_message_is_one_line_a_problem_with_file_line_and_field(file: Path) 
     with pytest.raises(PolicyFileError) as caught:
         PoliciesEngine.load(file)
     first, second = str(caught.value).splitlines()
-    assert first.startswith(f"{file}:2: budget.monthly_limit_usd: ")
+    assert first.startswith(f"{file}:2:3: budget.monthly_limit_usd: ")
     assert "'lots'" in first
-    assert second.startswith(f"{file}:3: safty: ")
+    assert second.startswith(f"{file}:3:1: safty: ")
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ from aurora_soar.notifications.messages import Notification, combined, notificat
 from aurora_soar.notifications.outbox import Outbox
 from aurora_soar.notifications.receivers import receiver_of
 from aurora_spawner import SpawnResult
+from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion
 from aurora_spawner.tasks.result import RunState, TaskState
-from aurora_spawner.tasks.run_events import ProviderPaused, RunEnded, TaskEnded
+from aurora_spawner.tasks.run_events import ApprovalAsked, ProviderPaused, RunEnded, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,6 +300,16 @@ def test_which_events_are_told() -> None:
     for seconds, is_told in ((30, False), (90, True)):
         pause = ProviderPaused(provider="p", at=0.0, until=float(seconds), reason="429", message="paused")
         assert (notification_of(pause) is not None) is is_told
+
+
+def test_a_question_about_a_whole_run_names_the_run() -> None:
+    question = ApprovalQuestion(
+        task_id=WHOLE_RUN, gate="merge", subject="task 1 for main", rule="r", reason="brings it"
+    )
+    asked = ApprovalAsked(run_id="spawn-1", task_id=WHOLE_RUN, approval="k7m2xq", question=question, limit_s=None)
+    told = notification_of(asked)
+    assert told is not None
+    assert told.message == "spawn-1: asks for approval (k7m2xq): brings it: task 1 for main"
 
 
 def test_one_is_told_as_it_is() -> None:

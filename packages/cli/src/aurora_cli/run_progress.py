@@ -8,9 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from aurora_cli.approval_prompts import ApprovalPrompts
+from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent, RunReport
-    from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "report_result", "resume"]
@@ -47,7 +45,7 @@ def execute(
     *,
     as_json: bool,
     answer_of: str | None = None,
-    merge: Callable[[str], MergeReport] | None = None,
+    aurora: Aurora | None = None,
     over_budget: Callable[..., Iterable[str]] = lambda _run_id, **_limit: (),
     on_start: Callable[[], None] = lambda: None,
     outbox: Outbox | None = None,
@@ -57,7 +55,7 @@ def execute(
     Args:
         titles: of its tasks, by id.
         answer_of: the task whose answer is the result that is printed; None for the summary of the run.
-        merge: brings the work of a run to its target; called if the user agrees. None asks nothing.
+        aurora: brings the work of a run to its target, if the user agrees; None asks nothing.
         over_budget: called at the end; returns a sentence for each budget that is passed, as `Aurora.over_budget`.
         on_start: called once the journal says that this process works on the run.
         outbox: tells others of what happens.
@@ -76,11 +74,11 @@ def execute(
         note(notice)
     code = report_result(result, as_json=as_json, answer_of=answer_of)
     target = _waiting_target(run, result.report)
-    if merge is None or target is None or as_json or not is_interactive():
+    if aurora is None or target is None or as_json or not is_interactive():
         return code
-    if not click.confirm(f"Merge it into {target}?", default=False, err=True):
+    merged = deliver_if_wanted(aurora, run.run_id, f"Merge it into {target}")
+    if merged is None:
         return code
-    merged = merge(run.run_id)
     for line in delivery_lines(run.run_id, merged):
         note(line)
     return code if merged.arrived else ExitCode.NOT_REACHED
@@ -146,7 +144,7 @@ def resume(
         plan.file,
         plan.titles,
         as_json=as_json,
-        merge=aurora.merge,
+        aurora=aurora,
         over_budget=aurora.over_budget,
         outbox=aurora.outbox,
     )

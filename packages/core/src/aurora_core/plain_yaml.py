@@ -16,7 +16,7 @@ import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["MAX_BYTES", "PlainYaml", "PlainYamlError", "Repeated", "parse_plain_yaml", "read_plain_yaml"]
@@ -25,6 +25,8 @@ MAX_BYTES: Final = 128_000
 """A hand-written file has some thousands. PyYAML reads 100 kB of the densest text in a second."""
 MAX_VALUES: Final = 20_000
 """A hand-written file has some hundreds; aliases of aliases make millions of a few lines."""
+MAX_DEPTH: Final = 100
+"""Mappings and lists in each other; a hand-written file has some five."""
 
 Place = tuple[int | str, ...]
 
@@ -39,6 +41,7 @@ _READERS: Final[Mapping[str, Callable[[SafeConstructor, Any], object]]] = {
     _TAG + "float": SafeConstructor.construct_yaml_float,
 }
 _CONSTRUCTOR: Final = SafeConstructor()
+_TOO_DEEP: Final = "is nested too deeply; does an alias (*name) hold itself?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,13 @@ class Repeated:
     Attributes:
         place: keys and indexes from the top.
         line: of the second one, counted from 1.
+        column: of the second one, in characters from 1.
         first_line: of the first one, whose value is dropped.
     """
 
     place: Place
     line: int
+    column: int
     first_line: int
 
 
@@ -63,12 +68,19 @@ class PlainYaml:
     Attributes:
         value: dicts with texts as keys, lists, texts, numbers, booleans and None.
         lines: by place (keys and indexes from the top), the line counted from 1.
+        columns: by place, the column where its key, or its item of a list, begins; in characters from 1.
         repeated: keys that are given twice, in the order of the lines.
     """
 
     value: object
     lines: Mapping[Place, int]
+    columns: Mapping[Place, int]
     repeated: tuple[Repeated, ...]
+
+    def place_of(self, place: Place) -> tuple[int, int]:
+        """Returns the line and column of a value, or of the nearest one around it that is written down."""
+        found = next((place[:end] for end in range(len(place), -1, -1) if place[:end] in self.lines), ())
+        return self.lines.get(found, 1), self.columns.get(found, 1)
 
 
 class PlainYamlError(ValueError):
@@ -76,10 +88,14 @@ class PlainYamlError(ValueError):
 
     Attributes:
         line: counted from 1; None for the file as a whole.
+        column: in characters from 1; None without a line.
+        place: keys and indexes from the top; () if the text is no YAML, or where no value is meant.
     """
 
-    def __init__(self, line: int | None, reason: str) -> None:
+    def __init__(self, line: int | None, reason: str, *, column: int | None = None, place: Place = ()) -> None:
         self.line = line
+        self.column = column
+        self.place = place
         self.reason = reason
         super().__init__(f"line {line}: {reason}" if line else reason)
 
@@ -95,8 +111,9 @@ def read_plain_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> PlainYaml:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise PlainYamlError(line, "is not UTF-8 text; save it as UTF-8") from error
+        before = content[: error.start].decode("utf-8-sig")
+        line, column = _end_of(before)
+        raise PlainYamlError(line, "is not UTF-8 text; save it as UTF-8", column=column) from error
     return parse_plain_yaml(text)
 
 
@@ -127,30 +144,59 @@ def parse_plain_yaml(text: str) -> PlainYaml:
         PlainYamlError: The text is not plain YAML.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
         reader = _Reader()
         value = None if node is None else reader.value_of(node, ())
     except yaml.YAMLError as error:
         raise _explained(error, text) from error
     except RecursionError as error:
-        raise PlainYamlError(None, "is nested too deeply; does an alias (*name) hold itself?") from error
-    return PlainYaml(value=value, lines=reader.lines, repeated=tuple(reader.repeated))
+        raise PlainYamlError(None, _TOO_DEEP) from error
+    return PlainYaml(value=value, lines=reader.lines, columns=reader.columns, repeated=tuple(reader.repeated))
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses deep nesting where it is, before Python's own stack ends at a place that nobody can foresee."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise PlainYamlError(mark.line + 1, _TOO_DEEP, column=mark.column + 1)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    """Returns the line and the column after the last character of a text."""
+    lines = text.split("\n")
+    return len(lines), len(lines[-1]) + 1
 
 
 def _explained(error: yaml.YAMLError, text: str) -> PlainYamlError:
     if isinstance(error, yaml.reader.ReaderError):
-        line = text[: error.position].count("\n") + 1
-        return PlainYamlError(line, f"holds a character that YAML does not allow (U+{ord(text[error.position]):04X})")
+        line, column = _end_of(text[: error.position])
+        reason = f"holds a character that YAML does not allow (U+{ord(text[error.position]):04X})"
+        return PlainYamlError(line, reason, column=column)
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or str(error)
-    return PlainYamlError(mark.line + 1 if mark else None, f"is not valid YAML: {reason}")
+    if mark is None:
+        return PlainYamlError(None, f"is not valid YAML: {reason}")
+    began, context = getattr(error, "context_mark", None), getattr(error, "context", None)
+    if began is not None and context and (began.line, began.column) != (mark.line, mark.column):
+        reason = f"{reason} ({context} that begins in line {began.line + 1}, column {began.column + 1})"
+    return PlainYamlError(mark.line + 1, f"is not valid YAML: {reason}", column=mark.column + 1)
 
 
 class _Reader:
-    """Turns the nodes of one document into values and remembers their lines."""
+    """Turns the nodes of one document into values and remembers their places."""
 
     def __init__(self) -> None:
         self.lines: dict[Place, int] = {}
+        self.columns: dict[Place, int] = {}
         self.repeated: list[Repeated] = []
         self._count = 0
 
@@ -158,77 +204,89 @@ class _Reader:
         """Returns the value of a node; an alias is read anew each time, so that what it stands for is counted."""
         self._count += 1
         if self._count > MAX_VALUES:
-            raise PlainYamlError(_line(node), "has too many values; do aliases (*name) repeat?")
-        self.lines.setdefault(place, _line(node))
+            raise _error(node, place, "has too many values; do aliases (*name) repeat?")
+        if len(place) > MAX_DEPTH:
+            raise _error(node, (), _TOO_DEEP)
+        if place not in self.lines:
+            self._note(place, node)
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
             return [self.value_of(item, (*place, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        raise _foreign_tag(node)
+            return _scalar(node, place)
+        raise _foreign_tag(node, place)
+
+    def _note(self, place: Place, node: yaml.Node) -> None:
+        self.lines[place], self.columns[place] = _line(node), int(node.start_mark.column) + 1
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, object]:
         found: dict[str, object] = {}
-        merged: list[yaml.Node] = []
+        # What is brought in comes first, so that the mapping's own values and places replace it.
+        for brought in [value_node for key_node, value_node in node.value if key_node.tag == _MERGE][::-1]:
+            found |= self._merged(brought, place)
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
-                merged.append(value_node)
                 continue
-            key, line = _key(key_node), _line(key_node)
+            key, line, column = _key(key_node, place), _line(key_node), int(key_node.start_mark.column) + 1
             if key in first:
-                self.repeated.append(Repeated(place=(*place, key), line=line, first_line=first[key]))
+                again = Repeated(place=(*place, key), line=line, column=column, first_line=first[key])
+                self.repeated.append(again)
             first[key] = line
             found[key] = self.value_of(value_node, (*place, key))
-            self.lines[*place, key] = line
-        for each in merged:
-            for mapping in self._merged(each, place):
-                found = {**mapping, **found}
+            self._note((*place, key), key_node)
         return found
 
-    def _merged(self, node: yaml.Node, place: Place) -> Iterator[dict[str, object]]:
-        """Yields what `<<` brings in; of a key that several mappings have, the first one's value holds."""
-        parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for part in parts:
+    def _merged(self, node: yaml.Node, place: Place) -> dict[str, object]:
+        """Returns what `<<` brings in; of a key that several mappings have, the first one's value holds."""
+        found: dict[str, object] = {}
+        for part in node.value[::-1] if isinstance(node, yaml.SequenceNode) else [node]:
             value = self.value_of(part, place)
             if not isinstance(value, dict):
-                raise PlainYamlError(_line(part), "`<<` must bring in a mapping")
-            yield value
+                raise _error(part, place, "`<<` must bring in a mapping")
+            found |= value
+        return found
 
 
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _key(node: yaml.Node) -> str:
+def _error(node: yaml.Node, place: Place, reason: str) -> PlainYamlError:
+    return PlainYamlError(_line(node), reason, column=int(node.start_mark.column) + 1, place=place)
+
+
+def _key(node: yaml.Node, place: Place) -> str:
     if not isinstance(node, yaml.ScalarNode):
-        raise PlainYamlError(_line(node), "a key must be a text, not a list or a mapping")
-    return _text(node)
+        raise _error(node, place, "a key must be a text, not a list or a mapping")
+    return _text(node, place)
 
 
-def _scalar(node: yaml.ScalarNode) -> object:
+def _scalar(node: yaml.ScalarNode, place: Place) -> object:
     if node.tag == _TAG + "timestamp":
-        return _text(node)  # no setting is a date, and PyYAML raises whatever an impossible date makes it raise
+        return _text(
+            node, place
+        )  # no setting is a date, and PyYAML raises whatever an impossible date makes it raise
     read = _READERS.get(node.tag)
     if read is None:
-        raise _foreign_tag(node)
-    text = _text(node)
+        raise _foreign_tag(node, place)
+    text = _text(node, place)
     try:
         return read(_CONSTRUCTOR, node)
     except (ValueError, KeyError, IndexError, OverflowError, ConstructorError) as error:
         kind = node.tag.removeprefix(_TAG)
-        raise PlainYamlError(_line(node), f"{text!r:.60} cannot be read as {kind}; put a text in quotes") from error
+        raise _error(node, place, f"{text!r:.60} cannot be read as {kind}; put a text in quotes") from error
 
 
-def _text(node: yaml.ScalarNode) -> str:
+def _text(node: yaml.ScalarNode, place: Place) -> str:
     """Returns a scalar as it was written; escapes can make characters that no file or program takes."""
     text = str(node.value)
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise PlainYamlError(_line(node), "holds a character that is not text (U+0000 or half a surrogate pair)")
+        raise _error(node, place, "holds a character that is not text (U+0000 or half a surrogate pair)")
     return text
 
 
-def _foreign_tag(node: yaml.Node) -> PlainYamlError:
+def _foreign_tag(node: yaml.Node, place: Place) -> PlainYamlError:
     tag = node.tag.replace(_TAG, "!!")
-    return PlainYamlError(_line(node), f"has the tag {tag!r:.60}; remove the tag, or put the value in quotes")
+    return _error(node, place, f"has the tag {tag!r:.60}; remove the tag, or put the value in quotes")

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_policies.branches import ProtectedBranches
 from aurora_policies.command_rules import fits, rules_of, words_of
 from aurora_policies.effects import Effect, Rule
 from aurora_policies.operations import Operation, OperationType, PolicyResult
@@ -49,6 +50,7 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
     """
     workspace = operation.workspace or operation.cwd or Path.cwd()
     cwd = operation.cwd or workspace
+    repository = repository or read_repository(workspace)
     around = Surroundings(
         places=Places(
             workspace=posixpath.normpath(workspace),
@@ -56,7 +58,8 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
             controls=tuple(map(posixpath.normpath, operation.controls)),
         ),
         protected=_patterns(policies.safety.protected_paths),
-        repository=repository or read_repository(workspace),
+        repository=repository,
+        branches=ProtectedBranches(patterns=policies.safety.protected_branches, default=repository.default_branch),
         isolated=operation.isolated,
         custom=rules_of(policies.commands).effect,
     )
@@ -90,6 +93,7 @@ def _commands_of(command: str) -> list[tuple[str, ...]]:
         places=Places(workspace="/workspace", home="/home/user"),
         protected=Patterns(()),
         repository=Repository(),
+        branches=ProtectedBranches(patterns=()),
         custom=note,
         reads_files=False,
     )
@@ -186,6 +190,7 @@ def _actions(policies: Policies) -> dict[str, Action]:
         Rule.FILE_DELETE: rules.file_delete.action,
         Rule.GIT_FORCE_PUSH: rules.git_force_push.action,
         Rule.GIT_PUSH_MAIN: rules.git_push_main.action,
+        Rule.GIT_MERGE_MAIN: rules.git_merge_main.action,
         Rule.DROP_TABLE: rules.drop_table.action,
         Rule.TRUNCATE: rules.truncate.action,
     }

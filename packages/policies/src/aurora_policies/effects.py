@@ -18,6 +18,7 @@ class Rule(StrEnum):
     FILE_DELETE = "file_delete"
     GIT_FORCE_PUSH = "git_force_push"
     GIT_PUSH_MAIN = "git_push_main"
+    GIT_MERGE_MAIN = "git_merge_main"
     DROP_TABLE = "drop_table"
     TRUNCATE = "truncate"
     PROTECTED_PATHS = "protected_paths"

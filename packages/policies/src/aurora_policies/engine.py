@@ -11,11 +11,13 @@ import yaml
 from aurora_policies.check import broken_examples, check
 from aurora_policies.diff import judge_diff
 from aurora_policies.load import load_policies
+from aurora_policies.merge import judge_merge
+from aurora_policies.repository import read_repository
 from aurora_policies.schema import Caps, Policies
 from aurora_policies.strictness import Loosening, beside, for_agent, loosenings, tightened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from aurora_policies.diff import ChangedFile, Finding
@@ -80,6 +82,19 @@ class PoliciesEngine:
     ) -> tuple[Finding, ...]:
         """Returns what the policies object to in the diff of a task; see `aurora_policies.diff`."""
         return judge_diff(files, for_agent(self.policies, agent), planned=planned)
+
+    def judge_merge(self, target: str, *, repository: Path, agents: Collection[str] = ()) -> PolicyResult:
+        """Returns what the policies say to finished work that is brought to a branch; nothing is changed.
+
+        Args:
+            target: the branch, without `refs/heads/`.
+            repository: a folder of the repository.
+            agents: those that have made the work; the section of each applies, where it is stricter.
+        """
+        default = read_repository(repository).default_branch
+        return judge_merge(
+            target, [self.policies, *(for_agent(self.policies, each) for each in agents)], default_branch=default
+        )
 
     def beside(self, users: PoliciesEngine | None) -> PoliciesEngine:
         """Returns these policies with the user's own for all projects, where these are stricter."""

@@ -34,11 +34,13 @@ class Problem:
 
     Attributes:
         line: counted from 1; None if it concerns the whole file.
+        column: of the setting's name, or of the item of a list, in characters from 1; None if it is not known.
         field: dotted path from the top, "" for the whole file.
         reason: the error, and what would be right.
     """
 
     line: int | None
+    column: int | None
     field: str
     reason: str
 
@@ -48,15 +50,15 @@ class PolicyFileError(PoliciesError, ValueError):
 
     Attributes:
         path: the file.
-        problems: all errors of the file, in the order of the lines; never empty.
+        problems: all errors of the file, in the order of their places; never empty.
     """
 
     def __init__(self, path: Path, problems: Sequence[Problem]) -> None:
         self.path = path
-        self.problems = tuple(sorted(problems, key=lambda p: (p.line or 0, p.field)))
+        self.problems = tuple(sorted(problems, key=lambda p: (p.line or 0, p.column or 0, p.field)))
         super().__init__("\n".join(_shown(path, problem) for problem in self.problems))
 
 
 def _shown(path: Path, problem: Problem) -> str:
-    place = f"{path}:{problem.line}" if problem.line else f"{path}"
+    place = ":".join(str(each) for each in (path, problem.line, problem.column) if each is not None)
     return f"{place}: {problem.field}: {problem.reason}" if problem.field else f"{place}: {problem.reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,11 +15,15 @@ from aurora_policies.plain_yaml import PlainYamlError, read_plain_yaml
 from aurora_policies.schema import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from aurora_policies.engine import PoliciesEngine
     from aurora_policies.operations import PolicyResult
+    from aurora_policies.plain_yaml import PlainYaml
+
+    _PlaceOf = Callable[[Sequence[int | str]], tuple[int, int | None]]
+    """Returns the line and the column of a field of one example."""
 
 __all__ = ["Example", "Outcome", "read_examples", "try_examples"]
 
@@ -74,51 +79,64 @@ def read_examples(path: Path) -> tuple[Example, ...]:
     """
     rows = list(_json_rows(path) if path.suffix in {".jsonl", ".ndjson"} else _yaml_rows(path))
     found, problems = [], []
-    for line, row in rows:
+    for place_of, row in rows:
         try:
             value = _Row.model_validate(row)
         except ValidationError as error:
-            problems += [
-                Problem(line=line, field=".".join(map(str, each["loc"])), reason=each["msg"])
-                for each in error.errors(include_url=False)
-            ]
+            for each in error.errors(include_url=False):
+                line, column = place_of(each["loc"])
+                field = ".".join(map(str, each["loc"]))
+                problems.append(Problem(line=line, column=column, field=field, reason=each["msg"]))
             continue
-        found.append(Example(line=line, **value.model_dump()))
+        found.append(Example(line=place_of(())[0], **value.model_dump()))
     if problems:
         raise PolicyFileError(path, problems)
     if not found:
-        raise PolicyFileError(path, [Problem(line=None, field="", reason="holds no example; add a command")])
+        raise PolicyFileError(
+            path, [Problem(line=None, column=None, field="", reason="holds no example; add a command")]
+        )
     return tuple(found)
 
 
-def _yaml_rows(path: Path) -> Iterator[tuple[int, object]]:
+def _yaml_rows(path: Path) -> Iterator[tuple[_PlaceOf, object]]:
     try:
         document = read_plain_yaml(path)
     except PlainYamlError as error:
-        raise PolicyFileError(path, [Problem(line=error.line, field="", reason=error.reason)]) from error
+        problem = Problem(line=error.line, column=error.column, field="", reason=error.reason)
+        raise PolicyFileError(path, [problem]) from error
     if not isinstance(document.value, list):
         raise PolicyFileError(
-            path, [Problem(line=1, field="", reason="must be a list of examples, each with a dash")]
+            path, [Problem(line=1, column=1, field="", reason="must be a list of examples, each with a dash")]
         )
     for index, row in enumerate(document.value):
-        yield document.lines.get((index,), 1), row
+        yield partial(_place_in, document, index), row
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _place_in(document: PlainYaml, index: int, loc: Sequence[int | str]) -> tuple[int, int | None]:
+    return document.place_of((index, *loc))
+
+
+def _json_rows(path: Path) -> Iterator[tuple[_PlaceOf, Mapping[str, Any]]]:
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES)
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
-        raise PolicyFileError(path, [Problem(line=None, field="", reason=reason)]) from error
+        raise PolicyFileError(path, [Problem(line=None, column=None, field="", reason=reason)]) from error
     for number, line in enumerate(content.splitlines(), 1):
         if not line.strip():
             continue
         try:
-            yield number, json.loads(line)
+            yield partial(_place_on, number), json.loads(line)
         except (ValueError, RecursionError) as error:
-            problem = Problem(line=number, field="", reason="is not a JSON object; write one object a line")
+            reason = "is not a JSON object; write one object a line"
+            column = error.colno if isinstance(error, json.JSONDecodeError) else None
+            problem = Problem(line=number, column=column, field="", reason=reason)
             raise PolicyFileError(path, [problem]) from error
+
+
+def _place_on(line: int, _loc: Sequence[int | str]) -> tuple[int, int | None]:
+    return line, None
 
 
 def try_examples(

@@ -12,12 +12,12 @@ from aurora_policies.plain_yaml import PlainYamlError, read_plain_yaml
 from aurora_policies.schema import AgentSection, Policies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-    from aurora_policies.plain_yaml import Repeated
+    from aurora_policies.plain_yaml import PlainYaml, Repeated
     from aurora_policies.schema import CommandRule
 
     BrokenExamples = Callable[[CommandRule], Iterable[tuple[str, int, str]]]
@@ -39,64 +39,61 @@ def load_policies(path: Path, *, broken_examples: BrokenExamples) -> Policies:
     try:
         document = read_plain_yaml(path)
     except FileNotFoundError as error:
-        raise _whole(path, None, f"cannot be read: {error.strerror}; repair the file or its link") from error
+        reason = f"cannot be read: {error.strerror}; repair the file or its link"
+        raise PolicyFileError(path, [Problem(line=None, column=None, field="", reason=reason)]) from error
     except PlainYamlError as error:
-        raise _whole(path, error.line, error.reason) from error
+        problem = Problem(line=error.line, column=error.column, field=_dotted(error.place), reason=error.reason)
+        raise PolicyFileError(path, [problem]) from error
     if document.value is None:
         return Policies()
     if not isinstance(document.value, dict):
-        raise _whole(path, document.lines[()], "must be a mapping of sections such as budget and safety")
+        reason = "must be a mapping of sections such as budget and safety"
+        raise PolicyFileError(path, [_problem_at((), document, reason)])
     problems = [_given_twice(each) for each in document.repeated]
     try:
         policies = Policies.model_validate(document.value)
     except ValidationError as error:
-        problems += [_problem(details, document.lines) for details in error.errors(include_url=False)]
+        problems += [_problem(details, document) for details in error.errors(include_url=False)]
     else:
-        problems += _problems_of_examples(policies, document.lines, broken_examples)
+        problems += _problems_of_examples(policies, document, broken_examples)
     if problems:
         raise PolicyFileError(path, problems)
     return policies
 
 
-def _problems_of_examples(
-    policies: Policies, lines: Mapping[_Place, int], broken_examples: BrokenExamples
-) -> list[Problem]:
+def _problems_of_examples(policies: Policies, document: PlainYaml, broken_examples: BrokenExamples) -> list[Problem]:
     """Returns a problem for each example that its rule does not keep."""
     rules: list[tuple[_Place, CommandRule]] = [(("commands", at), rule) for at, rule in enumerate(policies.commands)]
     for name, section in policies.agents.items():
         rules += [(("agents", name, "commands", at), rule) for at, rule in enumerate(section.commands)]
     return [
-        Problem(line=_line_of((*place, field, index), lines), field=_dotted((*place, field, index)), reason=reason)
+        _problem_at((*place, field, index), document, reason)
         for place, rule in rules
         for field, index, reason in broken_examples(rule)
     ]
 
 
-def _whole(path: Path, line: int | None, reason: str) -> PolicyFileError:
-    return PolicyFileError(path, [Problem(line=line, field="", reason=reason)])
-
-
 def _given_twice(again: Repeated) -> Problem:
     reason = f"is given twice, first in line {again.first_line}; keep one"
-    return Problem(line=again.line, field=_dotted(again.place), reason=reason)
+    return Problem(line=again.line, column=again.column, field=_dotted(again.place), reason=reason)
 
 
 def _dotted(place: Sequence[int | str]) -> str:
     return ".".join(map(str, place))
 
 
-def _problem(details: ErrorDetails, lines: Mapping[_Place, int]) -> Problem:
+def _problem(details: ErrorDetails, document: PlainYaml) -> Problem:
     place = tuple(details["loc"])
-    line = _line_of(place, lines)
     if details["type"] == "extra_forbidden":
-        return Problem(line=line, field=_dotted(place), reason=_unknown(place))
+        return _problem_at(place, document, _unknown(place))
     given = f", not {details['input']!r:.60}" if details["type"] != "missing" else ""
-    return Problem(line=line, field=_dotted(place), reason=f"{details['msg']}{given}")
+    reason = details["msg"].removeprefix("Value error, ")  # pydantic's name for what our own checks say
+    return _problem_at(place, document, f"{reason}{given}")
 
 
-def _line_of(place: _Place, lines: Mapping[_Place, int]) -> int | None:
-    """Returns the line of a setting, or of the nearest one above it that has one."""
-    return next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
+def _problem_at(place: _Place, document: PlainYaml, reason: str) -> Problem:
+    line, column = document.place_of(place)
+    return Problem(line=line, column=column, field=_dotted(place), reason=reason)
 
 
 def _unknown(place: _Place) -> str:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Repository", "read_repository", "workspace_of"]
 
-_ALWAYS: Final = frozenset({"main", "master", "trunk"})
 _MAX_BYTES: Final = 128_000
 _SECTION: Final = re.compile(r'\[\s*([\w.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]')
 _ENTRY: Final = re.compile(r"\s*([A-Za-z][\w-]*)\s*(?:=\s*(.*?))?\s*")
@@ -24,12 +23,12 @@ class Repository:
 
     Attributes:
         branch: the current branch; None if it has none or is not known.
-        protected: names of the branches whose push `destructive.git_push_main` is about.
+        default_branch: the default branch of the remote `origin`; None if it is not known.
         settings: its configuration, by names such as "alias.co"; the last value of each.
     """
 
     branch: str | None = None
-    protected: frozenset[str] = _ALWAYS
+    default_branch: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,8 +43,7 @@ def read_repository(folder: Path) -> Repository:
     default = _text(common / "refs/remotes/origin/HEAD").strip()
     return Repository(
         branch=head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else None,
-        protected=_ALWAYS
-        | ({default.rpartition("refs/remotes/origin/")[2]} if default.startswith("ref:") else set()),
+        default_branch=default.rpartition("refs/remotes/origin/")[2] if default.startswith("ref:") else None,
         settings=_settings(_text(common / "config")),
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -54,7 +55,17 @@ def _command_pattern(text: str) -> str:
     return text
 
 
+def _branch_pattern(text: str) -> str:
+    if text.startswith("refs/"):
+        raise ValueError("must be the name of a branch, without refs/heads/")
+    if not _BRANCH.fullmatch(text) or ".." in text or "//" in text:
+        raise ValueError("must be the name of a branch; `*` stands for any characters")
+    return text
+
+
+_BRANCH: Final = re.compile(r"(?!-)[^\s\x00-\x20\x7f~^:?\\\[\]]+(?<![/.])")
 _Pattern = Annotated[str, AfterValidator(_pattern)]
+_BranchPattern = Annotated[str, AfterValidator(_branch_pattern)]
 _Count = Annotated[int, Field(ge=0)]
 
 
@@ -137,6 +148,7 @@ class Destructive(_Section):
     file_delete: FileDeleteRule = FileDeleteRule()
     git_force_push: DestructiveRule = DestructiveRule(action=Action.DENY)
     git_push_main: DestructiveRule = DestructiveRule(action=Action.PROMPT)
+    git_merge_main: DestructiveRule = DestructiveRule(action=Action.PROMPT)
     drop_table: DestructiveRule = DestructiveRule(action=Action.DENY)
     truncate: DestructiveRule = DestructiveRule(action=Action.PROMPT)
 
@@ -148,6 +160,8 @@ class Safety(_Section):
         auto_branch: work is done on a branch of its own.
         branch_prefix: prefix of the names of such branches.
         protected_paths: patterns as in `.gitignore`.
+        protected_branches: names of branches, with `*` for any characters; the default branch of the remote is
+            protected, too.
     """
 
     auto_branch: bool = True
@@ -157,6 +171,7 @@ class Safety(_Section):
     protected_paths: tuple[_Pattern, ...] = Field(
         default=(".git/", "node_modules/", "vendor/", ".env", "*.pem", "*.key"), strict=False
     )
+    protected_branches: tuple[_BranchPattern, ...] = Field(default=("main", "master", "trunk"), strict=False)
 
 
 class Anomalies(_Section):

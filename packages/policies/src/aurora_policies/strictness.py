@@ -68,6 +68,7 @@ _LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
     "destructive.file_delete.max_files": _more,
     "destructive.git_force_push.action": _ACTIONS.index,
     "destructive.git_push_main.action": _ACTIONS.index,
+    "destructive.git_merge_main.action": _ACTIONS.index,
     "destructive.drop_table.action": _ACTIONS.index,
     "destructive.truncate.action": _ACTIONS.index,
     "safety.auto_branch": _less,
@@ -76,7 +77,7 @@ _LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
     "anomalies.scope_multiplier": _more,
 }
 """By setting, how loose a value is: a larger number allows more."""
-_LISTS: Final = frozenset({"safety.protected_paths", "anomalies.unexpected_file_types"})
+_LISTS: Final = frozenset({"safety.protected_paths", "safety.protected_branches", "anomalies.unexpected_file_types"})
 """Settings that allow more the fewer patterns they hold."""
 NEUTRAL: Final = frozenset({"safety.branch_prefix", "agents", "approvals.limit_seconds"})
 """Settings that allow neither more nor less: the section of an agent takes effect only where it is stricter, and no

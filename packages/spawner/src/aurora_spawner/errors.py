@@ -240,10 +240,15 @@ class NoShapeError(SpawnerError):
 
 
 class ApprovalCutOffError(SpawnerError):
-    """The task or its run ends while a question of it is open; nothing was approved."""
+    """The task or its run ends while a question of it is open; nothing was approved.
+
+    Attributes:
+        task_id: "" for a question about the whole run.
+    """
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"task {task_id} ended before its question was answered")
+        what = f"task {task_id}" if task_id else "the run"
+        super().__init__(f"{what} ended before its question was answered")
         self.task_id = task_id
 
 

@@ -159,7 +159,7 @@ def command(**given: object) -> int:
         plan.titles,
         as_json=options.as_json,
         answer_of=plan.file.lines[0].id,
-        merge=aurora.merge,
+        aurora=aurora,
         over_budget=aurora.over_budget,
         outbox=aurora.outbox,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
@@ -42,8 +43,9 @@ def command(
 
     Work that conflicts stays on its own branch; resolve the conflict in the task's worktree, commit, and merge again.
     A failed task can be named with --task: what is in its worktree is committed and merged. The files of the checkout
-    are updated only if it has no uncommitted changes. Nothing is pushed. The exit status is 0 only if everything that
-    was asked for is on the target branch.
+    are updated only if it has no uncommitted changes. Nothing is pushed. A protected branch needs your approval: a
+    terminal asks for it; --yes leaves it to `aur approve`, and the next call delivers. The exit status is 0 only if
+    everything that was asked for is on the target branch.
     """
     if not yes and (as_json or not is_interactive()):
         raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
@@ -66,7 +68,7 @@ def _deliver_if_wanted(aurora: Aurora, run_id: str, tasks: tuple[str, ...], repo
     delivery = report.merge.delivery
     if not report.merged or delivery.target is None or delivery.problem or delivery.base_fails:
         return report
-    question = f"Deliver the merged work to {delivery.target}?"
-    if report.on_target or click.confirm(question, default=False, err=True):
+    if report.on_target:
         return aurora.merge(run_id, tasks=tasks)
-    return report
+    question = f"Deliver the merged work to {delivery.target}"
+    return deliver_if_wanted(aurora, run_id, question, tasks=tasks) or report

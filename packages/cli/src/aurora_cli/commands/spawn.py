@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aurora_soar import Aurora, SpawnPlan
+    from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
 
 __all__ = ["command"]
@@ -83,6 +84,7 @@ class _Options:
     include_dirty: bool
     merge: str | None
     conflicts: str | None
+    overlaps: Overlaps
     background: bool
     no_checkpoint: bool
     resume: str | None
@@ -187,6 +189,12 @@ class _Options:
 @click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
 @candidate_options
 @place_options
+@click.option(
+    "--overlaps",
+    type=click.Choice(["wait", "allow"]),
+    default="wait",
+    help="Tasks that declare a common file (`- Files:`) run one after the other (the default), or side by side.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option(
     "--yes", is_flag=True, help="Do not ask before starting and merging. Without a terminal, Aurora never asks."
@@ -252,6 +260,7 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         isolation=options.work.wanted(aurora.config),
         candidates=options.candidates,
         candidate_agents=options.candidate_agents,
+        overlaps=options.overlaps,
     )
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
@@ -292,7 +301,7 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         plan.file,
         plan.titles,
         as_json=options.as_json,
-        merge=aurora.merge,
+        aurora=aurora,
         over_budget=aurora.over_budget,
         on_start=on_start,
         outbox=aurora.outbox,

@@ -32,8 +32,9 @@ def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
     yield f"{row.approval}  {_who(row)}  asked {since} ago"
     yield f"  what  {one_line(row.subject, 300)}"
     yield f"  why   {one_line(row.reason, 300)} [{one_line(row.rule)}]"
-    if row.gate == "after":
-        yield f"  look  aur diff {one_line(row.run_id)} {shlex.quote(one_line(row.task_id))}"
+    if row.gate in ("after", "merge"):
+        task = f" {shlex.quote(one_line(row.task_id))}" if row.task_id else ""
+        yield f"  look  aur diff {one_line(row.run_id)}{task}"
     if row.limit_s is not None:
         yield f"  denied if nobody answers within {time_words(row.limit_s)}"
     if row.shape:
@@ -95,6 +96,9 @@ def answer_line(report: AnswerReport) -> str:
     said = "approved" if report.answer.approved else "denied"
     if report.running:
         return f"{row.approval} {said}; {_who(row)} has the answer"
+    if row.gate == "merge":
+        how = f"; deliver the work with: aur merge {row.run_id}" if report.answer.approved else ""
+        return f"{row.approval} {said}{how}"
     return f"{row.approval} {said}; no process works on the run, so continue it: aur resume {row.run_id}"
 
 
@@ -112,6 +116,8 @@ def _words(answer: ApprovalAnswer) -> str:
 
 
 def _who(row: ApprovalRow) -> str:
+    if not row.task_id:
+        return one_line(row.run_id)
     return f"{one_line(row.run_id)}/{one_line(row.task_id)} @{one_line(row.agent)}"
 
 

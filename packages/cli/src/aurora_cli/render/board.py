@@ -67,7 +67,7 @@ def line_of(event: RunEvent, board: Board) -> str | None:
 
 
 def _name(event: TaskEvent) -> str:
-    return f"{one_line(event.task_id)} {one_line(event.title, 80)}"
+    return f"{one_line(event.task_id)} {one_line(event.title, 80)}".strip() or "the merge"
 
 
 def _end(result: SpawnResult) -> str:

@@ -37,6 +37,8 @@ def delivery_lines(run_id: str, report: MergeReport) -> Iterator[str]:
     yield from check_lines(report.merge)
     if report.merged or report.merge.delivery.problem:
         yield delivery_words(run_id, report.merge.delivery, blocking=report.blocking)
+    if report.approval:
+        yield f"to deliver it: aur approve {report.approval}, then: aur merge {run_id}"
     yield from (printable(sentence) for sentence in report.kept)
     delivery = report.merge.delivery
     onto = delivery.target if report.on_target else delivery.branch
@@ -57,6 +59,8 @@ def as_document(run_id: str, report: MergeReport) -> dict[str, object]:
         "target": delivery.target,
         "outcome": str(delivery.outcome) if delivery.outcome else None,
         "problem": delivery.problem,
+        "refusal": delivery.refusal,
+        "approval": report.approval or None,
         "flaky": delivery.flaky,
         "base_fails": delivery.base_fails,
         "conflicts": list(delivery.files),

@@ -158,6 +158,8 @@ def _reason(run_id: str, delivery: RunDelivery, blocking: Sequence[str]) -> str:
     conflict = _conflict(delivery)
     if delivery.base_fails:
         return f"the checks fail without the work, too{conflict and f'; {conflict}'}"
+    if delivery.outcome is Delivery.REFUSED:
+        return one_line(delivery.refusal, 400)
     if delivery.outcome is None:
         return f"deliver it with: aur merge {run_id}"
     reason, advice = (

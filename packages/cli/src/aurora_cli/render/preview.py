@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import count, one_line
+from aurora_spawner.gates.tool_calls import GateAction
 from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.workspaces.isolation import MergeMode
 
@@ -28,6 +29,7 @@ def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
         [
             *_lines(plan, plan.file.tasks[:limit]),
             *_notes(plan, limit),
+            *_waits(plan, limit),
             *_isolation(plan.isolation),
             *_gates(plan),
             _limits(plan),
@@ -51,6 +53,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "not_run": list(plan.file.not_run),
         "notes": [{"line": each.line, "last_line": each.last, "text": each.text} for each in plan.file.notes],
         "isolation": _isolation_document(plan.isolation),
+        "waits": [{"task": each.task_id, "for": each.earlier, "files": list(each.files)} for each in plan.waits],
         "gates": dict(plan.gate.words),
         "expected_usd": plan.expected_usd,
         "checks_trusted": plan.untrusted_checks is None,
@@ -107,6 +110,15 @@ def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
         yield f"  … and {len(plan.file.notes) - len(notes)} more notes (--dry-run shows all)"
 
 
+def _waits(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
+    """Yields the tasks that wait for another one because both declare a file."""
+    for each in plan.waits[:limit]:
+        files = one_line(", ".join(each.files), 120)
+        yield f"  {one_line(each.task_id)} waits for {one_line(each.earlier)}: both declare {files}"
+    if limit is not None and len(plan.waits) > limit:
+        yield f"  … and {len(plan.waits) - limit} more tasks wait for others (--dry-run shows all)"
+
+
 def _isolation(plan: IsolationPlan) -> Iterator[str]:
     if plan.reason:
         yield f"  tasks work in your checkout itself: {one_line(plan.reason, 200)}"
@@ -117,7 +129,7 @@ def _isolation(plan: IsolationPlan) -> Iterator[str]:
     if plan.uncommitted:
         files = count(plan.uncommitted, "uncommitted file")
         base += f" with {files}" if plan.include_dirty else f", without {files} (--include-dirty adds them)"
-    yield f"  each task in a worktree of {base}; {_goes(isolation)}"
+    yield f"  each task in a worktree of {base}; {_goes(plan, isolation)}"
     yield from _besides(plan)
 
 
@@ -153,16 +165,20 @@ def _gates(plan: SpawnPlan) -> Iterator[str]:
         yield f"  policy gate for {agents} is {words}"
 
 
-def _goes(isolation: Isolation) -> str:
+def _goes(plan: IsolationPlan, isolation: Isolation) -> str:
     if isolation.target is None:
         return "not merged, because no branch is checked out"
+    action = GateAction.ALLOW if plan.delivery is None else plan.delivery.action
+    approved = ", a protected branch, after your approval" if action is GateAction.PROMPT else ""
     goes = {
-        MergeMode.AUTO: f"then merged into {isolation.target}",
+        MergeMode.AUTO: f"then merged into {isolation.target}{approved}",
         MergeMode.ASK: f"merged into {isolation.target} when you agree",
         MergeMode.NEVER: f"not merged into {isolation.target}",
     }
     resolver = isolation.resolver
     resolves = f"; {one_line(resolver)} resolves conflicts" if resolver is not None else ""
+    if action is GateAction.DENY:
+        return f"not merged into {isolation.target}, because the policies deny it{resolves}"
     return f"{goes[isolation.merge]}{resolves}"
 
 
@@ -175,6 +191,7 @@ def _isolation_document(plan: IsolationPlan) -> dict[str, object]:
         "base": isolation.head,
         "target": isolation.target,
         "merge": isolation.merge.value,
+        "delivery": plan.delivery.action.value if plan.delivery else None,
         "resolver": isolation.resolver,
         "uncommitted": plan.uncommitted,
         "include_dirty": plan.include_dirty,

@@ -12,8 +12,10 @@ from aurora_cli.render.approvals import settled_line, short_line
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
 from aurora_soar.taskruns.resume import can_resume
+from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
 from aurora_spawner.providers.gate import utc_time
+from aurora_spawner.tasks.approvals import WHOLE_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -78,6 +80,8 @@ def as_detail(
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent"
     if work:
         yield from outcome_of_run(work, run.run_id)
+    yield from _asked_of(WHOLE_RUN, approvals, indent=2)
+    holders = file_holders(tasks)
     for row in tasks:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
         name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
@@ -87,13 +91,27 @@ def as_detail(
             yield f"      {one_line(row.result.error, 200)}"
         if row.result and (row.result.success or row.result.checked or row.result.review):
             yield f"      {one_line(str(row.result.verification), 200)}"
+        yield from (f"      {line}" for line in _claim_lines(row, holders, run))
         if row.result and row.result.choice:
             yield f"      taken: {one_line(row.result.choice.why, 400)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
-        for asked in approvals:
-            if asked.task_id == row.task_id:
-                yield f"      {short_line(asked) if asked.state == 'open' else settled_line(asked)}"
+        yield from _asked_of(row.task_id, approvals, indent=6)
+
+
+def _claim_lines(row: TaskRow, holders: Sequence[TaskRow], run: RunRow) -> Iterator[str]:
+    """Yields the files that a task has claimed, or the task that it waits for because that has."""
+    if row.task.files and is_working(row):
+        yield f"has claimed {one_line(', '.join(row.task.files), 200)}"
+    elif (holder := awaited(row, holders, run)) is not None:
+        yield f"waits for task {one_line(holder.task_id)}, which has claimed {one_line(', '.join(holder.files), 200)}"
+
+
+def _asked_of(task_id: str, approvals: Sequence[ApprovalRow], *, indent: int) -> Iterator[str]:
+    """Yields the questions about a task, or about the whole run (WHOLE_RUN), with their answers."""
+    for asked in approvals:
+        if asked.task_id == task_id:
+            yield " " * indent + (short_line(asked) if asked.state == "open" else settled_line(asked))
 
 
 def as_detail_document(
@@ -152,7 +170,8 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
     for asked in status.approvals:
-        yield f"  {one_line(asked.task_id)}  {short_line(asked)}"
+        about = f"{one_line(asked.task_id)}  " if asked.task_id else ""
+        yield f"  {about}{short_line(asked)}"
     for gate in status.providers:
         until = f" until {utc_time(gate['until'], now)}" if gate["until"] and gate["until"] > now else ""
         why = "; ".join(filter(None, (gate.get("window"), gate["reason"])))
@@ -241,6 +260,7 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "candidates": list(row.task.choice_of),
         "candidate_of": row.task.candidate_of,
         "choice": result.choice.to_json() if result and result.choice else None,
+        "claims": list(row.task.files) if is_working(row) else [],
         "execution_time_s": round(result.execution_time, 3) if result else None,
         "started_at": row.started_at,
         "ended_at": row.ended_at,

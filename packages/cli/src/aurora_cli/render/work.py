@@ -76,6 +76,7 @@ def run_work_document(work: WorkOfRun) -> dict[str, object]:
         "on_target": work.on_target,
         "flaky": bool(delivery and delivery.flaky),
         "base_fails": bool(delivery and delivery.base_fails),
+        "refusal": delivery.refusal if delivery else "",
         "problem": work.trouble or (delivery.problem if delivery else None),
         "conflicts": list(delivery.files) if delivery else [],
         "conflicts_problem": delivery.files_problem if delivery else "",

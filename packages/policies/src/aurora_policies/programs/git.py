@@ -235,7 +235,7 @@ def _branch(call: Call, words: tuple[Word, ...]) -> Stream:
             "Use `git branch -d`, which refuses that.",
         )
     elif given.has("-f", "--force", "-M", "-C") and any(
-        word.text in call.judge.around.repository.protected for word in given.operands[-2:]
+        word.text in call.judge.around.branches for word in given.operands[-2:]
     ):
         call.judge.prompt(
             Rule.GIT_HISTORY, "moves a protected branch to another commit", "Make a branch of another name."
@@ -253,7 +253,8 @@ def _rewrite(call: Call, _words: tuple[Word, ...]) -> Stream:
 def _update_ref(call: Call, words: tuple[Word, ...]) -> Stream:
     given = arguments(words, valued=frozenset({"-m"}))
     names = {branch_name(word.text) for word in given.operands}
-    if given.has("-d", "--stdin", "--delete") or names & call.judge.around.repository.protected:
+    protected = any(name in call.judge.around.branches for name in names)
+    if given.has("-d", "--stdin", "--delete") or protected:
         call.judge.prompt(Rule.GIT_HISTORY, "moves or deletes a reference by force", "Use git branch or git tag.")
     return NOT_KNOWN
 

@@ -80,8 +80,7 @@ def _refspec(call: Call, word: Word, *, deletes: bool) -> None:
             Rule.GIT_PUSH_MAIN, "pushes to a branch whose name is not known", "Write the name of the branch out."
         )
         return
-    protected = judge.around.repository.protected
-    if name in protected or ("*" in name and (name == "*" or name.endswith("/*")) and "/" not in name[:-2]):
+    if judge.around.branches.may_hold(name) or (name.endswith("/*") and "/" not in name[:-2]):
         judge.by_rule(Rule.GIT_PUSH_MAIN, f"pushes to {name}, a protected branch", _MAIN_INSTEAD)
     elif deletes or (colon and not source):
         judge.prompt(
@@ -111,8 +110,8 @@ def _push_current(call: Call) -> None:
         return
     merges = branch_name(settings.get(f"branch.{branch}.merge", ""))
     default = settings.get("push.default", "simple")
-    upstream = default in {"upstream", "tracking"} and merges in call.judge.around.repository.protected
-    if branch in call.judge.around.repository.protected or upstream or default == "matching":
+    upstream = default in {"upstream", "tracking"} and merges in call.judge.around.branches
+    if branch in call.judge.around.branches or upstream or default == "matching":
         call.judge.by_rule(
             Rule.GIT_PUSH_MAIN, f"pushes to {merges or branch or 'all branches'}, a protected branch", _MAIN_INSTEAD
         )

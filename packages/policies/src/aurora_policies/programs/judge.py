@@ -19,6 +19,7 @@ from aurora_policies.shell.words import TAINT, UNKNOWN, Word
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from aurora_policies.branches import ProtectedBranches
     from aurora_policies.places import Patterns, Places
     from aurora_policies.repository import Repository
     from aurora_policies.shell.command import Command
@@ -43,6 +44,7 @@ class Surroundings:
         places: classes of paths.
         protected: the patterns of `safety.protected_paths`.
         repository: the git repository of the workspace.
+        branches: its protected branches.
         isolated: the workspace is a worktree of its own, which the agent must not leave.
         custom: the action of the user's own rule for a command, and its effect; None if no rule fits.
         reads_files: scripts and SQL files that a command runs are read from disk.
@@ -51,6 +53,7 @@ class Surroundings:
     places: Places
     protected: Patterns
     repository: Repository
+    branches: ProtectedBranches
     isolated: bool = False
     custom: Callable[[tuple[str, ...]], Effect | None] = lambda _words: None
     reads_files: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from aurora_spawner.control.status import RunStatus
     from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
     from aurora_spawner.control.worktrees import WorktreeStatus
+    from aurora_spawner.gates.tool_calls import Verdict
+    from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.tasks.result import RunState, TaskState
 
@@ -181,12 +184,13 @@ class Aurora(ProjectParts):
         background: bool = False,
         isolation: WantedIsolation | None = None,
         candidates: int | None = None,
+        overlaps: Overlaps = "wait",
         candidate_agents: tuple[str, ...] = (),
     ) -> SpawnPlan:
         """Plans the run of a task file; nothing is started. See `plan_taskfile` for arguments and errors."""
         from aurora_soar.taskruns.plan import plan_taskfile
 
-        return plan_taskfile(
+        plan = plan_taskfile(
             self.project_agents,
             Path(taskfile),
             roster=lambda: self.personas,
@@ -199,6 +203,7 @@ class Aurora(ProjectParts):
             candidates=candidates,
             candidate_agents=candidate_agents,
         )
+        return replace(plan, overlaps=overlaps)
 
     def plan_task(
         self,
@@ -485,8 +490,15 @@ class Aurora(ProjectParts):
             deliver=deliver,
             checks=self.config.check,
             preparation=self.preparation,
+            gate=self.project_agents.merge_gate,
             notify=self.notify,
         )
+
+    def judge_merge(self, run_id: str) -> Verdict | None:
+        """Returns what the policies say to the delivery of a run's work; None if nothing is to be delivered."""
+        from aurora_spawner.control.delivery_permission import judge_merge
+
+        return judge_merge(self.project.runs_db, run_id, self.project_agents.merge_gate)
 
     def diff(
         self,

@@ -81,7 +81,7 @@ def notification_of(event: RunEvent) -> Notification | None:
 def _about_task(name: str, event: ApprovalAsked | TaskEnded) -> Notification:
     return Notification(
         event=name,
-        message=f"{event.task_id} {event.title}: {event.message}",
+        message=f"{f'{event.task_id} {event.title}'.strip() or event.run_id}: {event.message}",
         run=event.run_id,
         task=event.task_id,
         title=event.title,

@@ -14,6 +14,7 @@ from aurora_soar.taskruns.backends import configured_agents, found_agents, line_
 from aurora_soar.taskruns.diff_gate import PolicyDiffGate
 from aurora_soar.taskruns.gate import RunGate, find_gate
 from aurora_soar.taskruns.limits import RunLimits, user_prices
+from aurora_soar.taskruns.merge_gate import PolicyMergeGate
 from aurora_spawner import RecoverySettings
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.profiles import PROFILES
@@ -94,6 +95,11 @@ class ProjectAgents:
             "check_protect": self.config.check_protect,
         }
 
+    @property
+    def merge_gate(self) -> PolicyMergeGate:
+        """The gate that finished work has to pass before it reaches its target."""
+        return PolicyMergeGate(policies=self.policies)
+
     def gate(self, agents: Iterable[str]) -> RunGate:
         """Builds the policy gate of a run, which the agents that it may fall back to pass, too.
 
@@ -110,6 +116,7 @@ class ProjectAgents:
         return {
             "gate": gate.gate,
             "diff_gate": PolicyDiffGate(policies=self.policies),
+            "merge_gate": self.merge_gate,
             "approval_limit_s": self.policies.policies.approvals.limit_seconds,
         }
 

@@ -124,6 +124,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             source=_source(plan),
             limit_usd=limits.per_run_usd if limits else None,
             isolation=with_base(plan.isolation),
+            overlaps=plan.overlaps,
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
             preparation=plan.isolation.preparation,
         ),

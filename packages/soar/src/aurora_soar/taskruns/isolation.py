@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from aurora_soar.taskruns.resolvers import Resolver
     from aurora_spawner import Backend
+    from aurora_spawner.gates.tool_calls import Verdict
     from aurora_spawner.workspaces.preparation import Preparation
 
 __all__ = ["IsolationPlan", "WantedIsolation", "plan_isolation", "with_base"]
@@ -55,6 +56,7 @@ class IsolationPlan:
         reason: why tasks work in the project's folder although worktrees were to be used; empty if they need none.
         preparation: what each worktree has besides its base commit.
         contents: the files that it copies and links, as they are now.
+        delivery: what the policies say now to the delivery of the work; None if none is planned.
     """
 
     isolation: Isolation | None = None
@@ -63,6 +65,7 @@ class IsolationPlan:
     reason: str = ""
     preparation: Preparation | None = None
     contents: Contents = field(default_factory=Contents)
+    delivery: Verdict | None = None
 
 
 def plan_isolation(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.control.merging import MergeReport
+    from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.workspaces.preparation import Preparation
 
 __all__ = ["merge_taskfile_run"]
@@ -29,6 +30,7 @@ def merge_taskfile_run(
     deliver: bool,
     checks: Sequence[str],
     preparation: Preparation,
+    gate: MergeGate,
     notify: Notify,
 ) -> MergeReport:
     """Merges the work of a run, and ticks the boxes of the tasks that are merged; see `merge_work`.
@@ -36,7 +38,9 @@ def merge_taskfile_run(
     A box that cannot be ticked becomes a notice: the work has arrived, and the next run of the file would repeat the
     task.
     """
-    report = merge_work(journal, run_id, tasks=tasks, deliver=deliver, checks=checks, preparation=preparation)
+    report = merge_work(
+        journal, run_id, tasks=tasks, deliver=deliver, checks=checks, preparation=preparation, gate=gate
+    )
     try:
         left_alone = _tick(journal, run_id, report.merged)
     except (TaskFileError, GraphError) as error:

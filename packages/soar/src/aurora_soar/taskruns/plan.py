@@ -14,9 +14,12 @@ from aurora_soar.taskruns.resolvers import find_resolver
 from aurora_spawner import read_taskfile
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import TaskFileError
+from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.runs.candidate_places import first_task_needing_worktrees, place_problem
 from aurora_spawner.taskfiles.reading import task_file_bytes
 from aurora_spawner.tasks.candidates import attempted
+from aurora_spawner.tasks.file_claims import foreseen_waits
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.limits import RunLimits
     from aurora_spawner import Backend, RecoverySettings, SpawnTask
+    from aurora_spawner.gates.tool_calls import Verdict
+    from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order, TaskFile
+    from aurora_spawner.tasks.file_claims import Wait
 
 __all__ = ["SpawnPlan", "agents_of", "assigned_personas", "check_agents", "plan_taskfile", "plan_tasks"]
 
@@ -49,6 +55,7 @@ class SpawnPlan:
         isolation: the place where its tasks work.
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
         gate: judges the tool calls of its agents.
+        overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
         from_file: its tasks come from a file; else `file` has one task that the user gave in a command.
     """
 
@@ -67,6 +74,12 @@ class SpawnPlan:
     untrusted_checks: Claim | None = None
     gate: RunGate = field(default_factory=RunGate)
     from_file: bool = True
+    overlaps: Overlaps = "wait"
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        """The tasks that will wait for another one because both declare a file."""
+        return () if self.overlaps == "allow" else tuple(foreseen_waits(self.file.tasks))
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""
@@ -215,10 +228,22 @@ def plan_tasks(
         preparation=agents.preparation,
         resolver=resolver,
     )
+    placed = replace(placed, delivery=_delivery(agents, plan, placed))
     _check_places(plan, placed)
     plan = replace(plan, isolation=placed)
     # Only a plan that knows its place knows who resolves conflicts.
     return replace(plan, gate=agents.gate(plan.agents))
+
+
+def _delivery(agents: ProjectAgents, plan: SpawnPlan, placed: IsolationPlan) -> Verdict | None:
+    """Asks the merge gate about the delivery of the work that the plan's agents will do."""
+    isolation = placed.isolation
+    if isolation is None or isolation.target is None or isolation.merge is MergeMode.NEVER:
+        return None
+    used = tuple(sorted(plan.agents))
+    return agents.merge_gate.judge(
+        DeliveryRequest(target=isolation.target, repository=isolation.repository, agents=used)
+    )
 
 
 def _place(file: TaskFile, task: SpawnTask) -> str:

@@ -24,6 +24,7 @@ DECISIONS: Final = frozenset(
     for each in (
         facts.ToolCallJudged,
         facts.WorkJudged,
+        facts.DeliveryJudged,
         facts.ApprovalRequested,
         facts.ApprovalAnswered,
         facts.ApprovalWithdrawn,
@@ -62,7 +63,7 @@ def exported_events(
                     "seq": event.seq,
                     "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds"),
                     "run_id": event.run_id,
-                    "task": event.task_id,
+                    "task": event.task_id or None,
                     "kind": event.kind,
                     "fields": None if event.fact is None else asdict(event.fact),
                     "hash": event.hash,

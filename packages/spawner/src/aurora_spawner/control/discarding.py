@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_spawner.control.file_claims import built_on
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NoWorkError
 from aurora_spawner.journal.facts import WorkDiscarded, entry_of
@@ -72,7 +73,11 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
         if there:
             check_out_keeping_files(worktree, entries[0].commit)
         lost = held.worktrees.workspaces.remove(worktree, ignored_too=True)
-        part_of = tuple(each.task_id for each in held.rows if asked in each.task.depends_on)
+        part_of = tuple(
+            each.task_id
+            for each in held.rows
+            if asked in each.task.depends_on or task_id in built_on(git, each, held.rows)
+        )
     return DiscardReport(kept=entries[0], lost=(*entries[1:], *lost), part_of=part_of)
 
 

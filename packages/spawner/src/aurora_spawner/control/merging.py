@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_spawner.control.delivery_permission import DeliveryPermission, agents_of
+from aurora_spawner.control.file_claims import built_on
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run, rows_without_work
 from aurora_spawner.errors import WorkspaceError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.control.work_changes import HeldRun
+    from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.journal.views import TaskRow
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskWork
     from aurora_spawner.workspaces.preparation import Preparation
@@ -43,6 +46,8 @@ class MergeReport:
     """True if the target has everything that is merged, or nothing is."""
     blocking: tuple[str, ...]
     """Uncommitted files of the checkout that kept it and the target from being updated."""
+    approval: str = ""
+    """The open question that the delivery waits for; "" if it waits for none."""
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -63,6 +68,7 @@ def merge_work(
     deliver: bool = True,
     checks: Sequence[str] = (),
     preparation: Preparation | None = None,
+    gate: MergeGate | None = None,
 ) -> MergeReport:
     """Merges the work of a run that is not merged yet; a second call goes on where one was killed.
 
@@ -75,6 +81,8 @@ def merge_work(
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         checks: Shell commands that must pass with the merged work before the target gets it.
         preparation: What the checkouts of the checks have besides their commits.
+        gate: Judges the delivery. If a person has to agree, the question is left in the inbox, and a call after the
+            approval delivers the work. None delivers it.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
@@ -86,7 +94,8 @@ def merge_work(
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
         runner = merge_runner(os.environ)
-        agents = {row.task_id: row.result.agent for row in held.rows if row.result is not None}
+        agents = agents_of(held.rows)
+        permission = DeliveryPermission(held=held, gate=gate, agents=agents)
         merge = merge_run(
             held.worktrees,
             works,
@@ -99,6 +108,7 @@ def merge_work(
                 {row.task_id: row.result for row in held.rows if row.result is not None},
             ),
             known={row.task_id: row.merge for row in held.rows if row.merge is not None},
+            may_deliver=permission,
         )
         held.append(merge_entries(run_id, merge))
         kept = remove_merged(held.worktrees, works, merge)
@@ -113,6 +123,7 @@ def merge_work(
             kept=kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
             blocking=_blocking(held, delivery) if refused else (),
+            approval=permission.approval,
         )
 
 
@@ -134,7 +145,7 @@ def _works(held: HeldRun, tasks: Collection[str]) -> tuple[dict[str, TaskWork], 
     rows = {row.task_id: row for row in held.rows}
     asked = {held.row(task_id).worker for task_id in tasks} or rows.keys()
     aside = rows_without_work(held.rows)
-    wanted = _with_dependencies(rows, asked) if tasks else rows.keys()
+    wanted = _with_all_below(held, rows, asked) if tasks else rows.keys()
     works: dict[str, TaskWork] = {}
     left_out: dict[str, str] = {}
     for task_id, row in rows.items():
@@ -169,15 +180,16 @@ def _is_merged(row: TaskRow) -> bool:
     return row.merge is not None and row.merge.outcome is MergeOutcome.MERGED
 
 
-def _with_dependencies(rows: Mapping[str, TaskRow], asked: Collection[str]) -> set[str]:
-    """Returns the tasks and all that they depend on, whose commits theirs contain."""
+def _with_all_below(held: HeldRun, rows: Mapping[str, TaskRow], asked: Collection[str]) -> set[str]:
+    """Returns the tasks and all whose commits theirs contain: what they depend on, and what they started from."""
+    git = held.worktrees.workspaces.git
     found: set[str] = set()
     left = list(asked)
     while left:
         task_id = left.pop()
         if task_id in rows and task_id not in found:
             found.add(task_id)
-            left += rows[task_id].task.depends_on
+            left += (*rows[task_id].task.depends_on, *built_on(git, rows[task_id], held.rows))
     return found
 
 

@@ -38,6 +38,7 @@ class ApprovalRow:
     approval: str
     """Its id."""
     task_id: str
+    """"" for a question about the whole run."""
     number: int
     """Of the attempt; 0 if there is none."""
     agent: str

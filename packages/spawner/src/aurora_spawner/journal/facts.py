@@ -76,6 +76,15 @@ class AttemptIntended(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesClaimed(Fact):
+    """A task that starts has claimed the files that it declares, until it is settled."""
+
+    kind = "files_claimed"
+    files: list[str]
+    """Paths and patterns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceIntended(Fact):
     """The worktree of a task is about to be made, or to be worked in again."""
 
@@ -365,6 +374,22 @@ class WorkJudged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryJudged(Fact):
+    """The policies have judged the delivery of a run's merged work to its target."""
+
+    kind = "delivery_judged"
+    target: str
+    """The branch."""
+    subject: str
+    action: str
+    """allow, prompt or deny."""
+    rule: str
+    """"" if no rule applies."""
+    reason: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested(Fact):
     """A person is asked to approve something; until then it does not happen."""
 
@@ -476,6 +501,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         RunCreated,
         TasksAdded,
         RunTaken,
+        FilesClaimed,
         WorkspaceIntended,
         ChecksIntended,
         WorkChecked,
@@ -501,6 +527,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         BatchTripped,
         CallbackFailed,
         WorkJudged,
+        DeliveryJudged,
         ApprovalRequested,
         ApprovalAnswered,
         ApprovalWithdrawn,

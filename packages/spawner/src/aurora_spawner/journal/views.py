@@ -68,6 +68,8 @@ class StoredOptions:
     """The agents of the candidates of tasks that name no agent."""
     isolation: Isolation | None = None
     """The repository whose worktrees its tasks work in; None if they work in the run's folder."""
+    overlaps: str = "wait"
+    """`allow` if tasks that declare common files may run side by side."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -79,6 +81,7 @@ class StoredOptions:
             "candidates": self.candidates,
             "candidate_agents": list(self.candidate_agents),
             "isolation": self.isolation.to_json() if self.isolation else None,
+            "overlaps": self.overlaps,
         }
 
 

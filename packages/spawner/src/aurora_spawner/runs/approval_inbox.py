@@ -18,7 +18,7 @@ from aurora_spawner.journal.facts import (
 )
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.tasks import run_events
-from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
+from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalAnswer, ApprovalQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -121,7 +121,8 @@ class ApprovalInbox:
             attempts: task and number of those that do.
         """
         for entry in list(self._left.values()):
-            if (entry.question.task_id, entry.number) not in attempts:
+            of_attempt = entry.question.task_id != WHOLE_RUN
+            if of_attempt and (entry.question.task_id, entry.number) not in attempts:
                 del self._left[entry.key]
                 if entry.open:
                     fact = self._withdraw(entry, "its attempt has ended")
@@ -172,7 +173,7 @@ class ApprovalInbox:
 
     def _request(self, question: ApprovalQuestion, attempt: AskingAttempt) -> _Entry:
         """Returns a new question, which is not durable yet; an earlier grant, or no time to wait, answers it."""
-        entry = _Entry(approval=self._new_id(), question=question, number=attempt.number)
+        entry = _Entry(approval=new_approval_id(self._entries), question=question, number=attempt.number)
         self._entries[entry.approval] = entry
         facts: list[Fact] = [
             ApprovalRequested(
@@ -296,6 +297,15 @@ class ApprovalInbox:
         """Withdraws what is open of a task whose attempt has ended; returns the facts of that."""
         return tuple(self._withdraw(entry, why) for entry in self._of(task_id) if entry.open)
 
+    def withdraw_others(self, gate: str, kept: ApprovalQuestion | None, why: str) -> tuple[ApprovalWithdrawn, ...]:
+        """Withdraws what is open of a gate about the whole run, except one question; returns the facts of that."""
+        key = None if kept is None else key_of(_bounded(kept), 0)
+        return tuple(
+            self._withdraw(entry, why)
+            for entry in self._of(WHOLE_RUN)
+            if entry.open and entry.question.gate == gate and entry.key != key
+        )
+
     def cut_off(self, task_id: str | None = None) -> None:
         """Lets the gates of a task, or of all, go without an answer, because it is to end; questions stay open."""
         for entry in list(self._entries.values()) if task_id is None else list(self._of(task_id)):
@@ -313,11 +323,13 @@ class ApprovalInbox:
         self.notifier.emit(run_events.ApprovalSettled(task_id=entry.question.task_id, approval=entry.approval))
         return ApprovalWithdrawn(approval=entry.approval, why=why)
 
-    def _new_id(self) -> str:
-        while True:
-            found = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
-            if found not in self._entries:
-                return found
+
+def new_approval_id(taken: Collection[str]) -> str:
+    """Returns an id for a question that no other has."""
+    while True:
+        found = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+        if found not in taken:
+            return found
 
 
 def grant_note(approval: str) -> str:

@@ -17,6 +17,7 @@ from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
 from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
 from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.base import Backend, Invocation
     from aurora_spawner.tasks.checked import CheckedWork
+    from aurora_spawner.tasks.file_claims import FileClaim
     from aurora_spawner.tasks.handover import EarlierAttempt
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.returned import Returned
@@ -73,6 +75,7 @@ class OrderBuilder:
         variables: Mapping[str, str] = NO_VARIABLES,
         sent_back: CheckedWork | Returned | None = None,
         earlier: EarlierAttempt | None = None,
+        claims: Sequence[FileClaim] = (),
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -86,6 +89,7 @@ class OrderBuilder:
             variables: Those of its worktree.
             sent_back: What the agent is told of its work so far; None if nothing was found.
             earlier: What the attempt before has left; for an agent that does not continue its session.
+            claims: The files that other tasks have claimed, for an agent that begins.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -111,6 +115,8 @@ class OrderBuilder:
             prompt = continuation_prompt(prompt)
         elif earlier is not None:
             prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
+        if claims and sent_back is None and not record.session_id:
+            prompt = prompt_with_claims(prompt, claims, as_json=task.prompt_format == "json")
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
             TOKEN_VARIABLE: token,

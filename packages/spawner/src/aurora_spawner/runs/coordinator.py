@@ -19,6 +19,7 @@ from aurora_spawner.runs.batch_breaker import BatchBreaker
 from aurora_spawner.runs.callbacks import Callbacks
 from aurora_spawner.runs.conflict_watch import ConflictWatch
 from aurora_spawner.runs.gate_server import serve_gate
+from aurora_spawner.runs.merge_gate import NO_PERMIT, ask_merge_gate
 from aurora_spawner.runs.notifier import Notifier
 from aurora_spawner.runs.recorder import Recorder
 from aurora_spawner.runs.resolving import next_resolver
@@ -30,7 +31,9 @@ from aurora_spawner.runs.task_checks import TaskChecks
 from aurora_spawner.runs.waiting import PauseTimers, wait
 from aurora_spawner.runs.work_group import WorkGroup
 from aurora_spawner.tasks import run_events
+from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -121,8 +124,12 @@ class Coordinator:
         self._conflicts = ConflictWatch(self._run, every_s=every_s) if worktrees and every_s else None
         self._wishes = self._run.wishes
         resolves = worktrees is not None and worktrees.isolation.resolver is not None
-        self._integration = integration if resolves else None
-        """Finds the conflicts that an agent is to resolve; None if none is."""
+        delivers = worktrees is not None and worktrees.isolation.merge is MergeMode.AUTO
+        asks = delivers and options.merge_gate is not None
+        if integration is not None and asks:
+            integration.permit = NO_PERMIT
+        self._integration = integration if resolves or asks else None
+        """Merges the finished work while the run lives, if an agent resolves conflicts or the merge gate is asked."""
         self._integrating = False
         self._finished = asyncio.Event()
         self._pauses = PauseTimers()
@@ -199,7 +206,8 @@ class Coordinator:
     def end(self, why: str, *, at_once: bool = False) -> None:
         """Ends the run: running attempts are ended, waiting tasks do not start. A second call may only hurry it.
 
-        A run whose tasks have all ended does not change, unless their work is still looked through for conflicts.
+        A run whose tasks have all ended does not change, unless their work is still looked through for conflicts, or
+        waits for an approval of its merge.
         """
         if self._over:
             return
@@ -288,6 +296,8 @@ class Coordinator:
 
     def _suspend(self, task_id: str) -> None:
         """Lets a task wait for a person: it holds no slot, and its time stands still."""
+        if task_id == WHOLE_RUN:
+            return
         self._scheduler.suspend(task_id)
         self._watch.suspend(task_id)
         if (running := self._tasks.running(task_id)) is not None:
@@ -296,6 +306,8 @@ class Coordinator:
 
     def _continue(self, task_id: str) -> None:
         """Lets a task go on after its wait."""
+        if task_id == WHOLE_RUN:
+            return
         self._scheduler.continue_task(task_id)
         self._watch.continue_watch(task_id)
         if (running := self._tasks.running(task_id)) is not None:
@@ -327,9 +339,15 @@ class Coordinator:
             self._work.start(self._resolve_next(self._integration))
 
     async def _resolve_next(self, integration: Integration) -> None:
-        """Merges what is finished, and gives the first conflict of it to an agent; without one the run ends."""
+        """Merges what is finished, and gives the first conflict of it to an agent; without one the run ends.
+
+        Before it ends, the merge gate is asked if the work may reach its target.
+        """
         merge = await integration.merge(self.all_results(), self.tasks, deliver=False)
         task = None if self.ending is not None else await next_resolver(self._run, merge)
+        if task is None and integration.permit is not None and self.ending is None:
+            integration.waiting = merge
+            integration.permit = await ask_merge_gate(self._run, merge, self.all_results())
         self._integrating = False
         if task is None or self.ending is not None:
             self._finished.set()

@@ -13,6 +13,7 @@ from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunEnded, entry_of
 from aurora_spawner.runs.control_server import serve_control
 from aurora_spawner.runs.coordinator import Coordinator
+from aurora_spawner.runs.file_claims import FileClaims
 from aurora_spawner.runs.found_attempt import FoundAttempt
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
@@ -135,6 +136,8 @@ class Execution:
         if coordinator.ending is None:
             deliver = integration.worktrees.isolation.merge is MergeMode.AUTO
             merge = await integration.merge(results, coordinator.tasks, deliver=deliver)
+        else:
+            merge = integration.undelivered
         coordinator.notices += integration.notices
         if not stopped.is_set() and coordinator.ending != "interrupted":
             worktrees = integration.worktrees
@@ -180,6 +183,7 @@ class Execution:
             states=self.state.states,
             positions=self.state.positions,
             admits=self.recovery.admits,
+            claims=FileClaims(waits=self.options.overlaps == "wait", begun=self.state.begun),
         )
         return Coordinator(
             self.orders,

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.run_events import TaskEvent
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Notifier:
             return
         done, total = self.scheduler.settled, len(self.tasks.tasks)
         complete: RunEvent = replace(event, run_id=self.run_id, at=time.time(), done=done, total=total)
-        if isinstance(complete, TaskEvent):
+        if isinstance(complete, TaskEvent) and complete.task_id != WHOLE_RUN:
             task = self.tasks.tasks[complete.task_id]
             agent = self.agent_of(complete.task_id)
             complete = replace(complete, title=task.headline, agent=agent, candidate_of=task.candidate_of)

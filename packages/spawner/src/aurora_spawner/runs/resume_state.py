@@ -88,6 +88,16 @@ class ResumeState:
     """Facts to be journalled before the run continues, each with its task."""
 
     @property
+    def begun(self) -> list[SpawnTask]:
+        """The tasks that were started and have not ended, without those that start over."""
+        again = self.begun_anew
+        return [
+            task
+            for task_id, task in self.graph.tasks.items()
+            if self.attempts.get(task_id) and task_id not in self.states and task_id not in again
+        ]
+
+    @property
     def asks_providers_anew(self) -> bool:
         """Returns True if tasks are opened again that failed for nothing but their providers."""
         return any(isinstance(fact, TaskReopened) and fact.why == ASKED_ANEW for _task_id, fact in self.changes)

@@ -141,6 +141,7 @@ class RunContext:
             open_tasks=self.scheduler.open,
             sent_back=self.tasks.flight(task_id).sent_back,
             earlier=earlier,
+            claims=self.scheduler.claims.others(task),
         )
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:

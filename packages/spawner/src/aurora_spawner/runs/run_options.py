@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import TYPE_CHECKING, Literal, Self, TypedDict
 
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal.views import StoredOptions
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.growth import Expansion
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.preparation import Preparation
+
+Overlaps = Literal["wait", "allow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +61,8 @@ class TaskSource:
 class RunOptions:
     """The options of a run.
 
-    The journal keeps `kind`, `source`, `limit_usd`, `isolation`, `default_agent`, `cwd`, `spool`, `max_concurrent`
-    and `default_timeout_s` for a resume; the rest a resume is given anew.
+    The journal keeps `kind`, `source`, `limit_usd`, `isolation`, `overlaps`, `default_agent`, `cwd`, `spool`,
+    `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
 
     Raises:
         SpawnerError: `max_concurrent` is less than 1.
@@ -79,6 +82,9 @@ class RunOptions:
     """The most that it may cost, for a resume; a `BudgetedExecutor` enforces it."""
     isolation: Isolation | None = None
     """The repository of which each task gets a worktree; None lets all tasks work in `cwd`."""
+    overlaps: Overlaps = "wait"
+    """A task that declares a file (`SpawnTask.files`) which another has claimed waits for its end; `allow` lets it
+    start."""
     checks: tuple[str, ...] = ()
     """Shell commands that must pass on the work of each task that changed something, and again on the merged work
     before the target gets it; only in worktrees. A resume is given them anew: the journal of a stranger's project
@@ -95,6 +101,8 @@ class RunOptions:
     """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
     diff_gate: DiffGate | None = None
     """Judges the committed work of each task; only in worktrees. None takes all work. A resume is given it anew."""
+    merge_gate: MergeGate | None = None
+    """Judges the delivery of the finished work (`MergeMode.AUTO`); None delivers it. A resume is given it anew."""
     approval_limit_s: float | None = 3600.0
     """Time for a person's answer to a question of a gate; then it is no. 0 for no at once, None for no limit."""
     forecast_every_s: float | None = 2.0
@@ -145,7 +153,8 @@ class RunOptions:
     @property
     def stored(self) -> StoredOptions | None:
         """The part of the options that the journal keeps for a resume alone; None if there is none."""
-        if self.source is None and self.limit_usd is None and self.isolation is None:
+        kept = self.source is not None or self.limit_usd is not None or self.isolation is not None
+        if not kept and self.overlaps == "wait":
             return None
         source = self.source
         return StoredOptions(
@@ -156,6 +165,7 @@ class RunOptions:
             candidates=source.candidates if source else None,
             candidate_agents=source.candidate_agents if source else (),
             isolation=self.isolation,
+            overlaps=self.overlaps,
         )
 
 
@@ -175,6 +185,7 @@ class GateOptions(TypedDict, total=False):
 
     gate: ToolCallGate | None
     diff_gate: DiffGate | None
+    merge_gate: MergeGate | None
     approval_limit_s: float | None
 
 

@@ -37,6 +37,8 @@ class RunTasks:
         """Of all tasks that the run ever had."""
         self.results = dict(state.results)
         """Of settled tasks, and of those that the end of the run cut off."""
+        self.discarded = state.discarded
+        """Tasks whose work the user does not want."""
         self._in_flight = _left_in_flight(state)
         self._room = options.max_added - state.added
         self._options = options

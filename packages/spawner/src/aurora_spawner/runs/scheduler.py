@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_spawner.runs.file_claims import FileClaims
 from aurora_spawner.tasks.result import TaskState, TaskStep, advance
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Scheduler:
         positions: Decide among tasks of equal priority; shared with the caller, who enters those that join. None
             takes the order of the graph.
         admits: Returns True if an attempt of an agent may start now; else its tasks wait for `release`.
+        claims: The files that tasks have claimed; a task that declares one of them waits. None for no claims.
         states: Of tasks that an earlier execution has settled already; `skip_hopeless` does what follows from them.
     """
 
@@ -47,11 +49,15 @@ class Scheduler:
         states: Mapping[str, TaskState],
         positions: dict[str, int] | None = None,
         admits: Callable[[str], bool] | None = None,
+        claims: FileClaims | None = None,
     ) -> None:
         self._graph = graph
         self._limits = limits
         self._agent_of = agent_of
         self._admits = admits
+        self.claims = FileClaims(waits=False) if claims is None else claims
+        self._behind: dict[str, list[_Ranked]] = {}
+        """Ready tasks that wait for the end of another, which has claimed a file of theirs."""
         self._running = 0
         self._running_by_agent: dict[str, int] = {}
         self._ready: list[_Ranked] = []
@@ -149,6 +155,10 @@ class Scheduler:
                 self.release(self._agent_of(self._graph.tasks[task_id]))
                 continue
             agent = self._agent_of(self._graph.tasks[task_id])
+            if (holder := self.claims.holder(self._graph.tasks[task_id])) is not None:
+                self._behind.setdefault(holder, []).append(ranked)
+                self.release(agent)
+                continue
             if not self._has_room(agent, beside=self._kept(agent)):
                 heapq.heappush(self._parked.setdefault(agent, []), ranked)
                 continue
@@ -232,6 +242,7 @@ class Scheduler:
     def begin(self, task_id: str) -> None:
         """Counts a task as running, whatever the limits; for attempts that run already."""
         self.states[task_id] = advance(self.states[task_id], TaskStep.BEGIN)
+        self.claims.take(self._graph.tasks[task_id])
         self._occupy(task_id)
 
     def suspend(self, task_id: str) -> None:
@@ -301,6 +312,9 @@ class Scheduler:
         self.states[task_id] = advance(self.states[task_id], step)
         self._open -= 1
         self._open_choices -= bool(self._graph.tasks[task_id].choice_of)
+        self.claims.release(task_id)
+        for ranked in self._behind.pop(task_id, ()):
+            heapq.heappush(self._ready, ranked)
 
     def _free(self, task_id: str) -> None:
         self._waits_for[task_id] -= 1

@@ -5,7 +5,7 @@ An attempt begins when `admission.py` has let its task have a slot.
 | stage | does | writes |
 |---|---|---|
 | worktree (`worktree_stages.py`) | makes and prepares it, if wanted | `WorkspaceIntended`, `WorkspacePrepared` |
-| order | makes the order of the attempt | `AttemptIntended`, durable before it runs |
+| order | makes the order of the attempt | `FilesClaimed`, `AttemptIntended`, durable before it runs |
 | run | starts it, or takes over the one that was found, and waits for its end | `AttemptStarted`, `AttemptStalled` |
 | read | parses its output, once | |
 | judge | decides on evidence: a result, or another attempt at once | |
@@ -34,7 +34,7 @@ from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
-from aurora_spawner.journal.facts import AttemptIntended
+from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed
 from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.diff_stages import approve_work, judge_diff
 from aurora_spawner.runs.evidence import works_elsewhere
@@ -54,6 +54,7 @@ from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import RunningAttempt
+    from aurora_spawner.journal.facts import Fact
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.in_flight import Termination
     from aurora_spawner.runs.run_context import RunContext
@@ -98,9 +99,10 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt._replace(agent=agent, judged=end, result=result)
     number = flight.number = flight.next_number()
     flight.agent, flight.judged_calls = agent, 0
-    await run.recorder.append(
-        task_id, AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
-    )
+    claim = run.scheduler.claims.take_unwritten(task_id)
+    facts: list[Fact] = [] if claim is None else [FilesClaimed(files=list(claim.files))]
+    facts.append(AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder)))
+    await run.recorder.append(task_id, *facts)
     return attempt._replace(agent=agent, number=number, token=order.token, order=order)
 
 

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
+from aurora_spawner.runs.merge_gate import ENDED
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.worktree_stages import aside_notice
 from aurora_spawner.tasks.candidates import without_work
+from aurora_spawner.tasks.work import Delivery
 from aurora_spawner.workspaces.checks import CommandCheck
 from aurora_spawner.workspaces.put_away import bring_back, is_put_away, move_to_attic
-from aurora_spawner.workspaces.run_merge import left_behind, merge_run, remove_merged
+from aurora_spawner.workspaces.run_merge import deliverable, left_behind, merge_run, remove_merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.runs.merge_gate import Permit
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
@@ -52,6 +55,10 @@ class Integration:
     stopped: Callable[[], bool]
     merges: dict[str, TaskMerge]
     notices: list[str] = field(default_factory=list)
+    permit: Permit | None = None
+    """The answer of the merge gate; None without a gate."""
+    waiting: RunMerge | None = None
+    """The merge that the gate was asked about; None before."""
     _checked: dict[str, Check] = field(default_factory=dict)
     """The answers of the check so far, by tree."""
     _flaky: bool = False
@@ -60,6 +67,14 @@ class Integration:
     def left_out(self, results: Mapping[str, SpawnResult], tasks: Mapping[str, SpawnTask]) -> frozenset[str]:
         """Returns the tasks whose work is not merged as theirs, or not wanted."""
         return frozenset(self.discarded) | without_work(tasks, results)
+
+    @property
+    def undelivered(self) -> RunMerge | None:
+        """The merge whose delivery was to be approved when the run ended; None if it was not."""
+        if self.waiting is None or self.permit is None:
+            return None
+        refused = replace(self.waiting.delivery, outcome=Delivery.REFUSED, refusal=self.permit.refusal or ENDED)
+        return replace(self.waiting, delivery=refused)
 
     async def merge(
         self, results: Mapping[str, SpawnResult], tasks: Mapping[str, SpawnTask], *, deliver: bool
@@ -87,6 +102,7 @@ class Integration:
             known=self.merges,
             checked=self._checked,
             stopped=self.stopped,
+            may_deliver=self.permit or deliverable,
         )
         self.merges.update(merge.tasks)
         self._flaky = self._flaky or merge.delivery.flaky

@@ -11,6 +11,7 @@ from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.worktree_setup import set_up_worktree
+from aurora_spawner.tasks.file_claims import FileClaim
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import commit_id
 from aurora_spawner.workspaces.task_checks import put_back_later
@@ -48,7 +49,9 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     try:
         runner = merge_runner(run.orders.environ, lambda: run.stopping(task_id))
         before = _work_before(run, task_id)
-        prepare = partial(worktrees.prepare, task_id, before, runner, start=_start_of(run.task(task_id)))
+        also = _work_on_its_files(run, task_id)
+        start = _start_of(run.task(task_id))
+        prepare = partial(worktrees.prepare, task_id, before, runner, start=start, also=also)
         begun = await asyncio.to_thread(prepare)
     except WorkspaceError as error:
         state = TaskState.CANCELLED if isinstance(error, CommandStoppedError) else TaskState.FAILED
@@ -84,6 +87,18 @@ def _work_before(run: RunContext, task_id: str) -> dict[str, TaskWork]:
     """Returns the work of the tasks that a task depends on, by task."""
     results = run.tasks.before(run.task(task_id))
     return {result.task_id: result.work for result in results if result.work is not None}
+
+
+def _work_on_its_files(run: RunContext, task_id: str) -> dict[str, TaskWork]:
+    """Returns the finished work of other tasks that declare a file which this one declares, too, in their order."""
+    claim = FileClaim.of(run.task(task_id))
+    found: dict[str, TaskWork] = {}
+    for other, each in run.tasks.tasks.items() if claim.files else ():
+        result = run.tasks.results.get(other)
+        wanted = result is not None and each.candidate_of is None and other not in run.tasks.discarded
+        if wanted and result is not None and result.work is not None and claim.common(FileClaim.of(each)):
+            found[other] = result.work
+    return found
 
 
 async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+WHOLE_RUN: Final = ""
+"""The task of a question that is about the work of a whole run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalQuestion:
     """Something that may only happen if a person agrees."""
 
-    task_id: str
+    task_id: str  # or WHOLE_RUN
     gate: str  # "live", "after", "merge" or "agent"
     subject: str  # what is asked for: a command, an edit of a file, a finding
     rule: str

@@ -54,6 +54,8 @@ class Delivery(StrEnum):
     """The target is checked out, and was not to be updated or has uncommitted changes; the target stays."""
     MOVING = "moving"
     """The target moved at each try; the target stays."""
+    REFUSED = "refused"
+    """The policies deny it, or a person has not approved it; the target stays."""
 
     @property
     def arrived(self) -> bool:
@@ -137,6 +139,8 @@ class RunDelivery:
     """The reason for which the merge was not finished."""
     check_output: str = ""
     """The end of the output of the first check that failed."""
+    refusal: str = ""
+    """The reason for which the merge gate keeps the work from the target, and what to do; "" if it does not."""
     files: tuple[str, ...] = ()
     """Files in which the target's new commits conflict with the work."""
     files_problem: str = ""

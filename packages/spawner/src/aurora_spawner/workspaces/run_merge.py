@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.result import TaskState
-from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, RunMerge, TaskMerge
+from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.conflicts.resolution import resolved_by
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.worktrees import Worktree
 
+    MayDeliver = Callable[[Mapping[str, TaskMerge]], str]
+    """Returns why merged work may not be brought to its target; "" if it may."""
 
 _AT_ONCE: Final = 4
 """Worktrees that are removed side by side."""
@@ -42,6 +44,11 @@ _HOW_IT_WENT: Final = {
     TaskState.CANCELLED: "was cancelled",
     TaskState.SKIPPED: "was skipped",
 }
+
+
+def deliverable(_merged: Mapping[str, TaskMerge]) -> str:
+    """Lets any work be delivered."""
+    return ""
 
 
 def merge_run(
@@ -56,6 +63,7 @@ def merge_run(
     known: Mapping[str, TaskMerge] = _NONE_KNOWN,
     checked: dict[str, Check] | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    may_deliver: MayDeliver = deliverable,
 ) -> RunMerge:
     """Merges the work of a run's tasks. What was merged before stays so; a second call goes on where one was killed.
 
@@ -70,6 +78,8 @@ def merge_run(
         known: Earlier merges of the tasks; what resolved their files is told again.
         checked: Earlier answers of the check, by tree; those of this merge join them.
         stopped: Asked between two steps; True ends the merge, which a second call then completes.
+        may_deliver: Called with the merged work before the target moves; a text keeps the target as it is, and says
+            why.
     """
     git, isolation = worktrees.workspaces.git, worktrees.isolation
     changed = {task_id: work for task_id, work in works.items() if work.commit is not None}
@@ -98,9 +108,13 @@ def merge_run(
             delivery = replace(delivery, commit=queue.head, flaky=batch.flaky, base_fails=batch.base_fails)
         if deliver and isolation.target is not None and _any_merged(merged):
             _go_on(git, stopped)
-            with worktrees.workspaces.delivering():
-                outcome = queue.deliver(update_checkout=True)
-            delivery = replace(delivery, commit=queue.head, outcome=outcome)
+            arrived = is_ancestor(git, queue.head, f"refs/heads/{isolation.target}")
+            if not arrived and (refusal := may_deliver(merged)):
+                delivery = replace(delivery, outcome=Delivery.REFUSED, refusal=refusal)
+            else:
+                with worktrees.workspaces.delivering():
+                    outcome = queue.deliver(update_checkout=True)
+                delivery = replace(delivery, commit=queue.head, outcome=outcome)
         delivery = _with_target(delivery, queue.with_target)
     except WorkspaceError as error:
         delivery = replace(delivery, problem=str(error))

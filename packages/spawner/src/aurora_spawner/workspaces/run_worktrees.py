@@ -6,9 +6,10 @@ import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.tasks.resolved import ResolvedFile
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.preparation import Preparation
     from aurora_spawner.workspaces.results import WorkResult
     from aurora_spawner.workspaces.setting_up import Prepared
+
+NO_WORK: Final[Mapping[str, TaskWork]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +146,7 @@ class RunWorktrees:
         runner: CommandRunner | None = None,
         *,
         start: str | None = None,
+        also: Mapping[str, TaskWork] = NO_WORK,
     ) -> TaskStart:
         """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
 
@@ -150,6 +154,7 @@ class RunWorktrees:
             before: The work of the tasks that it depends on.
             runner: Runs the commands that make generated files again, if the work before has to be merged.
             start: The commit that the task starts from instead of that work.
+            also: The work of tasks that it does not depend on; a new worktree has it, too, if it can be merged.
 
         Raises:
             WorkspaceError: The work of two of them conflicts, or the worktree cannot be made.
@@ -162,8 +167,25 @@ class RunWorktrees:
             begun, aside = "", self.start_over(task_id)
         base, resolved = begun or start or "", tuple[ResolvedFile, ...]()
         if not base:
-            base, resolved = self._joined(task_id, before, runner)
+            base, resolved = self._joined_with(task_id, before, also, runner)
         return TaskStart(worktree=self.workspaces.create(task_id, base), aside=aside, resolved=resolved)
+
+    def _joined_with(
+        self,
+        task_id: str,
+        before: Mapping[str, TaskWork],
+        also: Mapping[str, TaskWork],
+        runner: CommandRunner | None,
+    ) -> tuple[str, tuple[ResolvedFile, ...]]:
+        """Returns what `_joined` does for the work before, and for other work unless that conflicts."""
+        if also:
+            try:
+                return self._joined(task_id, {**before, **also}, runner)
+            except CommandStoppedError:
+                raise
+            except WorkspaceError:  # the merge of the run will tell; the task does not rest on that work
+                pass
+        return self._joined(task_id, before, runner)
 
     def set_up(self, worktree: Worktree, runner: CommandRunner, *, token: str) -> tuple[Worktree, Prepared | None]:
         """Prepares a worktree for its agent; see `Preparer.prepare`.

@@ -1,0 +1,272 @@
+"""Tasks that declare a common file work one after the other, each on the work of the one before, and all know it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+
+from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
+from aurora_spawner.control.discarding import discard_work
+from aurora_spawner.control.file_claims import awaited, file_holders
+from aurora_spawner.control.lookup import find_run
+from aurora_spawner.control.merging import merge_work
+from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed, TaskSettled
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_events
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.file_claims import (
+    CLAIMS_HEADING,
+    FileClaim,
+    foreseen_waits,
+    may_overlap,
+    prompt_with_claims,
+)
+from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ("a.py", "a.py", True),
+        ("./a.py", "a.py", True),
+        ("a.py", "b.py", False),
+        ("src", "src/a.py", True),
+        ("src/", "src/deep/a.py", True),
+        ("src", "source/a.py", False),
+        ("src/*.py", "src/a.py", True),
+        ("src/*.py", "src/a.md", False),
+        ("src/*.py", "src", True),
+        ("src/**/x.py", "src/a/x.py", True),
+        ("src/*.py", "src/*.md", False),
+        ("src/*.py", "src/a*.py", True),
+        ("src/*", "tests/*", False),
+        ("*", "anything/at/all", True),
+        ("*.py", "src/a.py", True),
+        ("a[12].py", "a1.py", True),
+        ("a[12].py", "b1.py", False),
+        ("a?", "ab", True),
+    ],
+)
+def test_what_may_be_a_common_file(one: str, other: str, may: bool) -> None:
+    assert may_overlap(one, other) is may
+    assert may_overlap(other, one) is may
+
+
+@given(st.text("ab*?/.", min_size=1, max_size=8), st.text("ab/.", min_size=1, max_size=8))
+def test_no_file_that_a_pattern_matches_is_taken_for_free(pattern: str, path: str) -> None:
+    from fnmatch import fnmatchcase
+
+    if fnmatchcase(path, pattern):
+        assert may_overlap(pattern, path)
+
+
+def task(task_id: str, *files: str, after: tuple[str, ...] = (), **more: Any) -> SpawnTask:
+    return SpawnTask("go", id=task_id, files=files, depends_on=after, **more)
+
+
+def test_waits_are_foreseen_and_dependencies_are_none() -> None:
+    tasks = [
+        task("1", "a.py"),
+        task("2", "b.py"),
+        task("3", "a.py", "b.py"),
+        task("4", "a.py", after=("3",)),
+        task("5", after=("4",)),
+        task("6", "a.py", after=("5",)),
+        task("7", "c.py"),
+    ]
+    found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
+    assert found == [("3", "2", ("b.py",)), ("4", "1", ("a.py",)), ("6", "1", ("a.py",))]
+
+
+def test_candidates_of_one_task_are_no_rivals() -> None:
+    one, two = (FileClaim.of(task(f"1:{n}", "a.py", candidate_of="1")) for n in (1, 2))
+    assert one.common(two) == ()
+    assert one.common(FileClaim.of(task("2", "a.py"))) == ("a.py",)
+
+
+def test_a_prompt_names_the_claims_of_others_in_one_line_each() -> None:
+    claims = [FileClaim.of(task("1", "a.py", title="Mend\nit")), FileClaim.of(task("2", "x" * 900))]
+    text = prompt_with_claims("Do this.\n", claims)
+    assert text.startswith("Do this.\n\n" + CLAIMS_HEADING)
+    assert "- task 1 (Mend it): a.py\n" in text
+    assert len(text) < 1_000
+    many = [FileClaim.of(task(str(n), "a.py")) for n in range(30)]
+    assert "- and 10 more tasks" in prompt_with_claims("Do this.", many)
+    as_json = prompt_with_claims('{"ask": 1}', claims[:1], as_json=True)
+    assert as_json == '{"ask": 1, "claimed_by_others": [{"task": "1", "title": "Mend\\nit", "files": ["a.py"]}]}'
+
+
+# Runs.
+
+APPENDS = "cat > prompt; echo $AURORA_TASK_ID >> shared.txt; cat prompt; sleep 0.2; echo done"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return make_repository(tmp_path / "project", {"shared.txt": "first\n", ".gitignore": "prompt\n"})
+
+
+def make_run(
+    repository: Repository,
+    *tasks: SpawnTask,
+    script: str = APPENDS,
+    mode: MergeMode = MergeMode.AUTO,
+    **more: Any,
+) -> Run:
+    home = repository.path.parent
+    options = RunOptions(
+        default_agent="sh",
+        cwd=repository.path,
+        spool=home / "runs",
+        isolation=isolation_of(repository.path, home=home / "worktrees", merge=mode)[0],
+        executor=LocalExecutor(grace_s=0.3),
+        forecast_every_s=None,
+        **more,
+    )
+    return Run.create(home / "runs.db", tasks, {"sh": CommandBackend("sh", ("sh", "-c", script))}, options)
+
+
+def facts_of(run: Run) -> list[tuple[str | None, object]]:
+    with Journal(run.journal) as journal:
+        return [(each.task_id, each.fact) for each in load_events(journal, run.run_id)]
+
+
+def spans_of(run: Run) -> dict[str, tuple[int, int]]:
+    """For each task the places in the journal of its first attempt and of its end."""
+    begun: dict[str, int] = {}
+    ended: dict[str, int] = {}
+    for at, (task_id, fact) in enumerate(facts_of(run)):
+        if isinstance(fact, AttemptIntended):
+            begun.setdefault(str(task_id), at)
+        if isinstance(fact, TaskSettled):
+            ended[str(task_id)] = at
+    return {each: (begun[each], ended[each]) for each in begun}
+
+
+def outcome(report: RunReport) -> dict[str, str]:
+    assert report.merge is not None
+    return {each.task_id: str(each.outcome) for each in report.merge.tasks.values()}
+
+
+def test_declared_overlaps_are_serialised_and_nothing_conflicts(repository: Repository) -> None:
+    tasks = [task("1", "shared.txt"), task("2", "shared.txt"), task("3", "shared.*")]
+    run = make_run(repository, *tasks)
+    report = run.execute_sync()
+    assert report.ok, report.results
+    assert outcome(report) == dict.fromkeys("123", "merged")
+    assert (repository.path / "shared.txt").read_text() == "first\n1\n2\n3\n"
+    spans = sorted(spans_of(run).values())
+    assert all(one[1] < two[0] for one, two in pairwise(spans))
+    claimed = [(task_id, fact.files) for task_id, fact in facts_of(run) if isinstance(fact, FilesClaimed)]
+    assert claimed == [("1", ["shared.txt"]), ("2", ["shared.txt"]), ("3", ["shared.*"])]
+
+
+def test_with_allow_they_run_side_by_side_and_the_merge_tells(repository: Repository) -> None:
+    report = make_run(repository, task("1", "shared.txt"), task("2", "shared.txt"), overlaps="allow").execute_sync()
+    assert sorted(outcome(report).values()) == ["conflict", "merged"]
+
+
+def test_other_tasks_are_not_held_up_and_are_told(repository: Repository) -> None:
+    script = "cat > prompt; echo x > own.$AURORA_TASK_ID; cat prompt; sleep 0.4; echo done"
+    tasks = [task("1", "own.1", title="One"), task("2", "own.2", title="Two"), task("3", title="Three")]
+    run = make_run(repository, *tasks, script=script)
+    report = run.execute_sync()
+    assert report.ok
+    spans = spans_of(run)
+    assert spans["2"][0] < spans["1"][1]
+    outputs = {each: result.output for each, result in report.results.items()}
+    last = max(outputs, key=lambda each: spans[each][0])
+    others = {"1": "task 1 (One): own.1", "2": "task 2 (Two): own.2"}
+    told = [sentence for each, sentence in others.items() if each != last]
+    assert all(sentence in outputs[last] for sentence in told)
+    assert all(others.get(each, "no claim") not in outputs[each] for each in outputs)
+
+
+def test_a_claim_ends_with_a_task_that_fails(repository: Repository) -> None:
+    script = "test $AURORA_TASK_ID = 1 && exit 3; echo 2 >> shared.txt; echo done"
+    report = make_run(repository, task("1", "shared.txt"), task("2", "shared.txt"), script=script).execute_sync()
+    assert (str(report.results["1"].state), str(report.results["2"].state)) == ("failed", "succeeded")
+    assert (repository.path / "shared.txt").read_text() == "first\n2\n"
+
+
+def test_work_that_cannot_be_merged_is_left_to_the_merge_of_the_run(repository: Repository) -> None:
+    """Tasks 1 and 2 clash in a file that they do not declare; task 3 shares a declared file with each of them."""
+    script = "echo $AURORA_TASK_ID > undeclared.txt; echo x > own.$AURORA_TASK_ID; echo done"
+    tasks = [task("1", "own.1"), task("2", "own.2"), task("3", "own.*")]
+    report = make_run(repository, *tasks, script=script).execute_sync()
+    assert report.results["3"].success
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.spawner.test_file_claims import make_run, task
+from tests.spawner.workspaces.repository import Repository
+folder = Path(sys.argv[1])
+run = make_run(Repository(folder / "project"), task("1", "shared.txt"), task("2", "shared.txt"),
+    script="test $AURORA_TASK_ID = 2 || sleep 5; echo $AURORA_TASK_ID >> shared.txt; echo done")
+(folder / "run_id").write_text(run.run_id)
+run.execute_sync()
+"""
+
+
+def test_a_claim_outlives_its_coordinator(tmp_path: Path, repository: Repository) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
+    journal = tmp_path / "runs.db"
+    with subprocess.Popen(command, cwd=ROOT, env={**kept, **ALONE}) as coordinator:
+        end = time.monotonic() + 40
+        while not (tmp_path / "run_id").exists() or not file_holders(find_run(journal, run_id_in(tmp_path))[1]):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        coordinator.send_signal(signal.SIGKILL)
+    row, rows = find_run(journal, run_id_in(tmp_path))
+    waiting = awaited(rows[1], file_holders(rows), row)
+    assert waiting is not None
+    assert waiting.task_id == "1"
+    backends = {"sh": CommandBackend("sh", ("sh", "-c", APPENDS))}
+    run = Run.resume(journal, row.run_id, backends, executor=LocalExecutor(grace_s=0.3), forecast_every_s=None)
+    assert run.execute_sync().ok
+    spans = spans_of(run)
+    assert spans["1"][1] < spans["2"][0]
+    assert (repository.path / "shared.txt").read_text() == "first\n1\n2\n"
+
+
+def run_id_in(folder: Path) -> str:
+    return (folder / "run_id").read_text()
+
+
+def test_what_a_task_started_from_is_merged_with_it_and_named_when_it_is_discarded(repository: Repository) -> None:
+    tasks = (task("1", "shared.txt"), task("2", "shared.txt"), task("3"))
+    script = "test $AURORA_TASK_ID = 3 && exit 3; echo $AURORA_TASK_ID >> shared.txt; echo done"
+    run = make_run(repository, *tasks, script=script, mode=MergeMode.NEVER, checks=("false",))
+    assert not run.execute_sync().ok
+    discarded = discard_work(run.journal, run.run_id, "1")
+    assert discarded.part_of == ("2",)
+
+
+def test_one_task_is_not_merged_without_what_it_started_from(repository: Repository) -> None:
+    run = make_run(repository, task("1", "shared.txt"), task("2", "shared.txt"), task("3"), mode=MergeMode.NEVER)
+    run.execute_sync()
+    repository("branch", "-D", f"aurora/{run.run_id}/integration")
+    report = merge_work(run.journal, run.run_id, tasks=["2"], deliver=False)
+    assert {"1", "2"} <= set(report.merged)
+
+
+def test_a_thousand_declarations_are_compared_at_once() -> None:
+    tasks = [task(str(n), f"src/mod{n}/a.py", f"tests/test_{n % 999}.py") for n in range(1_000)]
+    found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
+    assert found == [("999", "0", ("tests/test_0.py",))]
