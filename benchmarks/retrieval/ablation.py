@@ -30,7 +30,7 @@ import latent
 import numpy as np
 from quality import DEPTH, Quality, Query, judged, mean
 
-from aurora_core import Memory, path_mentions, search
+from aurora_core import Memory, kin_words, name_match, path_mentions, ranking, search
 from aurora_core.index import bm25, history
 from aurora_core.index.bm25 import FieldWeights
 from aurora_core.ranking import WEIGHTS, PartWeights
@@ -86,6 +86,13 @@ CONSTANTS: dict[str, list[tuple[object, str, object]]] = {
     "old commits count in full": [(history, "NEIGHBOUR_HALF_LIFE_S", math.inf)],
     "without the scopes of titles": [(path_mentions, "SCOPE_WEIGHT", 0.0)],
     "what is left of files and types counts in full": [(search, "REST_WEIGHTS", np.ones(16, dtype=np.float32))],
+    "files of many chunks count in full": [(search, "SIZE_POWER", 0.0)],
+    "without the agreement of names in chunks": [(ranking, "NAME_WEIGHT", 0.0)],
+    "the agreement of own names alone": [
+        (name_match, share, value) for share, value in (("OWN_SHARE", 1), ("FULL_SHARE", 0), ("SIGNATURE_SHARE", 0))
+    ],
+    "without words of like meaning in names": [(kin_words, "KIN", 0.0)],
+    "all words of a query count the same in names": [(name_match, "HALVED_AFTER", math.inf)],
     "without the file's share in chunks": [(search, "FILE_WEIGHT", 0.0)],
     "names and paths count as the body": [
         (search, field, FieldWeights(path=1, name=1, b=b))
@@ -99,7 +106,7 @@ def variants() -> Iterator[tuple[str, PartWeights]]:
     for part in fields(WEIGHTS):
         if part.name != "ranked":
             yield f"without {part.name}", replace(WEIGHTS, **{part.name: 0.0})
-    yield "chunks alone", PartWeights(best=0, history=0, recency=0, symbol=0, path=0)
+    yield "chunks alone", PartWeights(best=0, history=0, recency=0, symbol=0, name=0, path=0)
 
 
 Groups = list[tuple[Memory, list[Query]]]

@@ -1,4 +1,4 @@
-"""Agreement of a definition's own name with a query, word by word.
+"""Agreement of definitions with a query, word by word: of their own names, their full names and their signatures.
 
 A function's name says what it does in a few words, and so does who asks for it. BM25 counts the words that both have;
 here it counts too which words of the query the name lacks, and which words of the name the query lacks.
@@ -6,12 +6,13 @@ here it counts too which words of the query the name lacks, and which words of t
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
+from aurora_core.kin_words import likeness
 from aurora_core.tokens import STOP_TERMS, stem, words
 
 if TYPE_CHECKING:
@@ -21,61 +22,107 @@ if TYPE_CHECKING:
 
     Alike = Callable[[Sequence[str], Sequence[str]], NDArray[np.float32]]
 
-__all__ = ["NameMatch", "asked_words", "own_words"]
+__all__ = ["DefinitionWords", "agreements", "asked_words"]
 
 # Words that are less alike than this have nothing to do with each other.
 MIN_COSINE: Final = 0.3
+# Who asks begins with what matters: the sixth word of a query counts half of the first one.
+HALVED_AFTER: Final = 5
+MAX_ASKED: Final = 32
+MAX_SIGNATURE: Final = 30
+# The share of each in the agreement.
+OWN_SHARE: Final = 0.25
+FULL_SHARE: Final = 0.5
+SIGNATURE_SHARE: Final = 0.25
+# How much it counts that the query's words are found, against that the name's words are asked for. A name that
+# promises more than is asked for is another function's; a signature always holds more than is asked for.
+NAME_FOUND: Final = 0.35
+SIGNATURE_FOUND: Final = 0.6
 
 
 def asked_words(query: str) -> list[str]:
-    """Returns the words of a query's first line, each once, without stop words."""
-    return [word for word in dict.fromkeys(words(query.strip().partition("\n")[0])) if stem(word) not in STOP_TERMS]
+    """Returns the first words of a query's first line, each once, without stop words."""
+    found = (word for word in dict.fromkeys(words(query.strip().partition("\n")[0])) if stem(word) not in STOP_TERMS)
+    return [word for word, _ in zip(found, range(MAX_ASKED), strict=False)]
 
 
-def own_words(name: str) -> list[str]:
-    """Returns the words of a name without those of what contains it: `Cache.load_all` gives load, all."""
-    return words(name.rpartition(".")[2])
-
-
-@dataclass(frozen=True, slots=True)
-class NameMatch:
-    """The words of a query against those of names.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionWords:
+    """The words that name a definition.
 
     Attributes:
-        shares: of each word of the query, its share of the whole query's weight.
-        columns: place of each name's word in `alike`.
-        alike: (words of the query, words of names), 1 for the same word, 0 for another one.
+        own: of its name without those of what contains it: `Cache.load_all` gives load, all.
+        full: with those of what contains it and of its file's name, each once.
+        signature: each once.
     """
 
-    shares: NDArray[np.float32]
-    columns: Mapping[str, int]
-    alike: NDArray[np.float32]
+    own: Sequence[str]
+    full: Sequence[str]
+    signature: Sequence[str]
 
     @classmethod
-    def of(
-        cls, query: Mapping[str, float], names: Sequence[Sequence[str]], similar: Alike | None = None
-    ) -> NameMatch | None:
-        """Compares the words of a query with those of names; None where one has none.
+    @lru_cache(maxsize=20_000)
+    def of(cls, name: str, file: str, signature: str) -> Self:
+        """Returns the words of a definition.
 
         Args:
-            query: weights above 0, by word.
-            similar: cosines of words with other words, from a model.
+            name: qualified.
+            file: path from the project's root.
         """
-        others = list(dict.fromkeys(word for name in names for word in name))
-        if not query or not others:
-            return None
-        stems = np.array([stem(word) for word in others])
-        alike = np.array([stems == stem(word) for word in query], dtype=np.float32)
-        if similar is not None:
-            cosines = similar(list(query), others)
-            alike = np.maximum(alike, np.where(cosines > MIN_COSINE, cosines, np.float32(0)))
-        weights = np.array(list(query.values()), dtype=np.float32)
-        return cls(weights / weights.sum(), {word: at for at, word in enumerate(others)}, alike)
+        containing, _, short = name.rpartition(".")
+        own = words(short)
+        around = words(containing.rpartition(".")[2]) + words(file.rpartition("/")[2].rpartition(".")[0])
+        return cls(
+            own=own,
+            full=list(dict.fromkeys([*own, *around])),
+            signature=list(dict.fromkeys(words(signature)))[:MAX_SIGNATURE],
+        )
 
-    def agreement(self, name: Sequence[str]) -> float:
-        """Returns √(share of the query that a name has · share of the name that the query has), 0 to 1."""
-        if not name:
-            return 0.0
-        found = self.alike[:, [self.columns[word] for word in name]]
-        covered = float(self.shares @ found.max(axis=1))
-        return math.sqrt(min(covered, 1.0) * min(float(found.max(axis=0).mean()), 1.0))
+
+def agreements(
+    query: Mapping[str, float], definitions: Sequence[DefinitionWords], similar: Alike | None = None
+) -> NDArray[np.float32]:
+    """Returns the agreement of each definition with a query, (n,), 0 to 1.
+
+    It is the weighted mean over own name, full name and signature of found^a · asked^(1-a), where found is the share
+    of the query that the name has, and asked the share of the name that the query has.
+
+    Args:
+        query: weights above 0, by word, in the query's order.
+        similar: cosines of words with other words, from a model.
+    """
+    total = np.zeros(len(definitions), dtype=np.float32)
+    others = list(dict.fromkeys(word for each in definitions for word in (*each.full, *each.signature)))
+    if not query or not others:
+        return total
+    alike = likeness(list(query), others)
+    if similar is not None:
+        cosines = similar(list(query), others)
+        alike = np.maximum(alike, np.where(cosines > MIN_COSINE, cosines, np.float32(0)))
+    weights = np.array(list(query.values()), dtype=np.float32)
+    weights /= 1 + np.arange(len(weights), dtype=np.float32) / HALVED_AFTER
+    weights /= weights.sum()
+    places = {word: at for at, word in enumerate(others)}
+    for share, found, named in (
+        (OWN_SHARE, NAME_FOUND, [each.own for each in definitions]),
+        (FULL_SHARE, NAME_FOUND, [each.full for each in definitions]),
+        (SIGNATURE_SHARE, SIGNATURE_FOUND, [each.signature for each in definitions]),
+    ):
+        covered, asked = _both_ways(weights, alike, [[places[word] for word in name] for name in named])
+        total += np.float32(share) * covered**found * asked ** (1 - found)
+    return total
+
+
+def _both_ways(
+    weights: NDArray[np.float32], alike: NDArray[np.float32], names: Sequence[Sequence[int]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns the share of the query that each name has, and the share of each name that the query has."""
+    longest = max(map(len, names), default=0)
+    # Shorter names end in a word that is like no other.
+    nothing = alike.shape[1]
+    padded = np.array([[*name, *[nothing] * (longest - len(name))] for name in names], dtype=np.int64)
+    lengths = np.array([max(len(name), 1) for name in names], dtype=np.float32)
+    found = np.pad(alike, ((0, 0), (0, 1)))[:, padded.reshape(len(names), longest)]
+    covered = weights @ found.max(axis=2, initial=0)
+    asked = found.max(axis=0).sum(axis=1) / lengths
+    return np.minimum(covered, np.float32(1)), np.minimum(asked, np.float32(1)).astype(np.float32)

@@ -43,7 +43,7 @@ CLASS_REST_WEIGHT: Final = 0.7
 # Chunks beyond this rank add nothing to their files.
 POOL: Final = 400
 SEMANTIC_WEIGHT: Final = 0.3
-NAME_WEIGHT: Final = 1.0
+NAME_WEIGHT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +56,16 @@ class PartWeights:
         history: commits whose messages are similar to the query.
         recency: the time of the file's last change.
         symbol: code-like words of the query that the file defines.
+        name: the agreement of a definition's name with the query, the best of the file.
         path: mentions of the file's path or name in the query.
     """
 
     ranked: float = 1.0
     best: float = 0.25
     history: float = 0.6
-    recency: float = 0.2
-    symbol: float = 0.4
+    recency: float = 0.15
+    symbol: float = 0.6
+    name: float = 0.3
     path: float = 0.3
 
 
@@ -72,13 +74,14 @@ WEIGHTS: Final = PartWeights()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileParts:
-    """The parts of every file's score; arrays (n_files,) float32, not yet shares, except `path`."""
+    """The parts of every file's score; arrays (n_files,) float32, not yet shares, except `name` and `path`."""
 
     ranked: NDArray[np.float32]
     best: NDArray[np.float32]
     history: NDArray[np.float32]
     recency: NDArray[np.float32]
     symbol: NDArray[np.float32]
+    name: NDArray[np.float32]
     path: NDArray[np.float32]
 
 
@@ -149,12 +152,17 @@ def hit_scores(
     return sorted(scored, key=lambda each: -each.hybrid)
 
 
+_ALREADY_SHARES: Final = frozenset({"name", "path"})
+
+
 def combined(parts: FileParts, weights: PartWeights = WEIGHTS) -> NDArray[np.float32]:
     """Returns the files' scores before the file-type weights."""
     total = np.zeros(len(parts.ranked), dtype=np.float32)
     for part in fields(parts):
         values = getattr(parts, part.name)
-        total += np.float32(getattr(weights, part.name)) * (values if part.name == "path" else shares(values))
+        total += np.float32(getattr(weights, part.name)) * (
+            values if part.name in _ALREADY_SHARES else shares(values)
+        )
     return total
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from aurora_core.chunking import ChunkKind
-from aurora_core.chunking.chunk import KINDS
+from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
 from aurora_core.index.history import neighbours, read_history
 from aurora_core.index.segments import Part, read_postings, read_segments
+from aurora_core.name_match import DefinitionWords, agreements, asked_words
 from aurora_core.path_mentions import PathNames
 from aurora_core.ranking import (
     CLASS_REST_WEIGHT,
@@ -30,7 +31,7 @@ from aurora_core.ranking import (
     shares,
 )
 from aurora_core.store.database import generation
-from aurora_core.store.files import unindexed_files
+from aurora_core.store.files import described_chunks, unindexed_files
 from aurora_core.tokens import stem
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ __all__ = ["Rarity", "Searcher"]
 
 # Of a chunk's score, how much the standing of its whole file counts.
 FILE_WEIGHT: Final = 0.2
+# Among hits each has its own name's agreement; that of the file's other definitions says nothing more.
+HIT_FILE_WEIGHTS: Final = replace(WEIGHTS, name=0)
+# The names of so many of the best chunks are compared with the query.
+NAMED: Final = 100
+# A file of n chunks has that many chances: what its chunks give is divided by n to this power.
+SIZE_POWER: Final = 0.12
 # Each code-like word of a query is looked up.
 MAX_SYMBOLS: Final = 1_000
 # "test" alone says nothing: many projects are about testing, and most issues mention a test.
@@ -98,6 +105,7 @@ class _Chunks:
         paths: paths of the files, by position.
         tests: (n_files,) True for a test file.
         prose: (n_files,) True for a document.
+        sizes: (n_files,) number of living chunks, at least 1.
         recency: (n_files,) 1 for files of the newest commit, halved for every 90 days before it.
         places: positions of the files, by path.
         names: the files by the parts of their paths.
@@ -116,6 +124,7 @@ class _Chunks:
     paths: Sequence[str]
     tests: NDArray[np.bool_]
     prose: NDArray[np.bool_]
+    sizes: NDArray[np.float32]
     recency: NDArray[np.float32]
     places: Mapping[str, int]
     names: PathNames
@@ -178,7 +187,7 @@ class Searcher:
         wanted = np.isin(arrays.kinds[matches.chunks], list(kinds))
         own = np.where(wanted, _chunk_scores(arrays, matches, CHUNK), np.float32(0))
         own = shares(own * standing[matches.files] * REST_WEIGHTS[arrays.parts[matches.chunks]])
-        files = shares(self._file_scores(arrays, query, matches, WEIGHTS) * standing)
+        files = shares(self._file_scores(arrays, query, matches, HIT_FILE_WEIGHTS) * standing)
         total = np.where(own > 0, own + np.float32(FILE_WEIGHT) * files[matches.files], np.float32(0))
         return [(int(arrays.ids[matches.chunks[at]]), float(own[at]), float(total[at])) for at in _best(total, limit)]
 
@@ -233,17 +242,35 @@ class Searcher:
     ) -> NDArray[np.float32]:
         """Returns the files' scores before the file-type weights."""
         count = len(arrays.paths)
-        ranked = in_rank_order(_chunk_scores(arrays, matches, BALANCED), matches.files, count)
+        balanced = _chunk_scores(arrays, matches, BALANCED)
+        ranked = in_rank_order(balanced, matches.files, count) / arrays.sizes ** np.float32(SIZE_POWER)
         parts = FileParts(
             ranked=ranked,
             best=best_of(_chunk_scores(arrays, matches, SINGLE), matches.files, count),
             history=self._history(arrays, matches.weights),
             recency=arrays.recency,
             symbol=self._symbols(arrays, query),
+            name=self._names(arrays, query, matches, balanced) if weights.name else np.zeros(count, dtype=np.float32),
             path=arrays.names.mentioned(query),
         )
         worth = (ranked > 0) | (parts.history > 0) | (parts.path > 0)
         return np.where(worth, combined(parts, weights), np.float32(0))
+
+    def _names(
+        self, arrays: _Chunks, query: str, matches: _Matches, scores: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Returns the best agreement with the query of the definitions among the best chunks, by file."""
+        total = np.zeros(len(arrays.paths), dtype=np.float32)
+        best = matches.chunks[_best(scores, NAMED)]
+        places = dict(zip(arrays.ids[best].tolist(), arrays.files[best].tolist(), strict=True))
+        described = described_chunks(self._connection, list(places))
+        defined = [(n, chunk) for n, chunk in described.items() if chunk.symbol_type in DEFINING]
+        found = agreements(
+            self.word_weights(asked_words(query)),
+            [DefinitionWords.of(chunk.name, chunk.file, chunk.signature) for _, chunk in defined],
+        )
+        np.maximum.at(total, np.array([places[number] for number, _ in defined], dtype=np.int64), found)
+        return total
 
     def _history(self, arrays: _Chunks, weights: Mapping[str, float]) -> NDArray[np.float32]:
         total = np.zeros(len(arrays.paths), dtype=np.float32)
@@ -360,6 +387,7 @@ def _joined(
         paths=tuple(path for _, path in paths),
         tests=np.array([is_test_file(path) for _, path in paths], dtype=np.bool_),
         prose=np.array([is_document(path) for _, path in paths], dtype=np.bool_),
+        sizes=np.maximum(np.bincount(places[alive], minlength=len(paths)), 1).astype(np.float32),
         recency=np.array([commits.recency(path) for _, path in paths], dtype=np.float32),
         places={path: at for at, (_, path) in enumerate(paths)},
         names=PathNames([path for _, path in paths]),
