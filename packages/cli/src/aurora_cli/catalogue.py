@@ -132,7 +132,7 @@ KEYS: Final[tuple[Entry, ...]] = (
 CONFIG: Final[tuple[Entry, ...]] = (
     Entry(name="get", module="config.get", summary="Show the value of a setting."),
     Entry(name="set", module="config.set", summary="Change a setting in the configuration file."),
-    Entry(name="list", module="config.list", summary="List every setting with its value and where that comes from."),
+    Entry(name="list", module="config.list", summary="List every setting with its value and origin."),
     Entry(name="path", module="config.path", summary="Show the files that settings are read from."),
 )
 

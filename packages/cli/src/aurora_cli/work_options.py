@@ -85,7 +85,7 @@ def candidate_options(command: Command) -> Command:
         "--candidates",
         type=click.IntRange(1, MOST_CANDIDATES),
         metavar="N",
-        help="Run each task N times side by side and take the best; tasks of the file can say otherwise.",
+        help="Run each task N times side by side and take the best; a task file can set N for each task.",
     )
     agents = click.option(
         "--agents",

@@ -225,7 +225,7 @@ def test_a_dependant_starts_from_lock_files_that_were_made_again(locked: Reposit
     tasks = (adds("one", "beta", task="a"), adds("two", "gamma", task="b"), joined)
     report = run(locked, place, *tasks, regenerate={"lock.json": LOCK})
     assert report.results["c"].state is TaskState.SUCCEEDED, report.results["c"].error
-    start = "task c starts from a merge of the work before it that was not git's alone"
+    start = "task c starts from a merge in which git could not merge every file"
     assert f"{start}: lock.json (by `{LOCK}`)" in report.notices
     assert report.ok
 

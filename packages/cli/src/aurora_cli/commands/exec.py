@@ -114,7 +114,7 @@ class _Options:
 @candidate_options
 @place_options
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
-@click.option("--yes", is_flag=True, help="Merge without a question.")
+@click.option("--yes", is_flag=True, help="Merge without a question, except into a protected branch.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
 @json_option
 def command(**given: object) -> int:

@@ -44,7 +44,7 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
         ('aur goals "Fix the login loop" --yes', "Write the plan without a review."),
     ),
 )
-@click.argument("goal", nargs=-1, required=True, help="The goal; a list in it gives one subgoal an item.")
+@click.argument("goal", nargs=-1, required=True, help="The goal; each item of a list in it becomes a subgoal.")
 @click.option("--tool", metavar="NAME", help="The agent that plans; rules by default.")
 @click.option("--yes", is_flag=True, help="Write the plan without a review; required without a terminal.")
 @click.option("--no-index", is_flag=True, help="Plan from the index as it stands; do not look for changed files.")

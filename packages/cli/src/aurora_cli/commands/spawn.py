@@ -197,7 +197,10 @@ class _Options:
 )
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
 @click.option(
-    "--yes", is_flag=True, help="Do not ask before starting and merging. Without a terminal, Aurora never asks."
+    "--yes",
+    is_flag=True,
+    help="Do not ask before starting and merging, except into a protected branch. Without a terminal, that is the "
+    "only question; it is in `aur approvals`.",
 )
 @click.option("--force", is_flag=True, help="Run the file although another run works on it now.")
 @click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")

@@ -15,7 +15,7 @@ Sentence = Annotated[str, Field(min_length=1, max_length=MAX_DESCRIPTION, patter
 
 SUBGOAL_FORM: Final = {
     "description": "what is to be done or found out, as one sentence",
-    "ideal_agent": "who would do it best, also if not listed above",
+    "ideal_agent": "who would do it best, even if not listed above",
     "ideal_agent_desc": "what that one is good at",
     "assigned_agent": "one of the agents listed above",
     "match_quality": "excellent, acceptable or insufficient",

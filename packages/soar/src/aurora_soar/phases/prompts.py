@@ -36,7 +36,7 @@ def plan_request(question: Question, places: Sequence[Hit], registry: AgentRegis
 
 Goal: {question.text}
 
-Agents there are:
+Available agents:
 {agents}
 
 {_places(places)}

@@ -159,7 +159,7 @@ def _plan_lines(plan: GoalPlan, plan_id: str) -> Iterator[str]:
             yield f"   - **gap**: ideal would be {each.ideal_agent}{said}"
     yield ""
     if plan.memory_context:
-        yield "## What the memory names for it"
+        yield "## Related files in the memory"
         yield ""
         yield from (f"- {clean(each.file)} ({each.relevance:.2f})" for each in plan.memory_context)
         yield ""

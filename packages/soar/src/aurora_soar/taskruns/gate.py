@@ -35,13 +35,13 @@ _UNDECIDABLE: Final = {
     UseKind.UNSEEN: PolicyResult(
         action=Action.PROMPT,
         rule="undecidable",
-        reason="destroys something that cannot be seen from here, as its name says",
+        reason="has the name of a destructive tool, and its arguments do not show what it destroys",
         instead="Leave it to the user, or ask them.",
     ),
     UseKind.TYPED: PolicyResult(
         action=Action.PROMPT,
         rule="undecidable",
-        reason="types a part of a line, and what the whole line becomes is not known",
+        reason="types only part of a line, so the whole command is not known",
         instead="Type whole lines, each with its newline, and without control characters.",
     ),
 }

@@ -80,7 +80,7 @@ def _merged_notice(task_id: str, resolved: Sequence[ResolvedFile]) -> str:
     """Says what has merged the work that a task starts from, where git alone did not."""
     named = ", ".join(f"{each.path} (by `{each.by}`)" for each in resolved[:_NAMED_FILES])
     more = f" and {len(resolved) - _NAMED_FILES} more" if len(resolved) > _NAMED_FILES else ""
-    return f"task {task_id} starts from a merge of the work before it that was not git's alone: {named}{more}"
+    return f"task {task_id} starts from a merge in which git could not merge every file: {named}{more}"
 
 
 def _work_before(run: RunContext, task_id: str) -> dict[str, TaskWork]:

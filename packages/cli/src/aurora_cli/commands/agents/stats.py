@@ -26,8 +26,8 @@ __all__ = ["command"]
 def command(*, as_json: bool) -> int:
     """Show what each agent has achieved in this project.
 
-    Each figure stands with the number that it rests on. Tasks of task files and of `aur exec` that are over count,
-    in runs that were not cleaned. Agents had different tasks, so these figures compare them only roughly.
+    Each figure is shown with its sample size. Only finished tasks of task files and of `aur exec` count, in runs that
+    were not cleaned. Agents had different tasks, so these figures compare them only roughly.
     """
     records = wiring.open_existing().agent_records()
     if as_json:

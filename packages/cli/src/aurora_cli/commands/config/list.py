@@ -22,16 +22,16 @@ __all__ = ["command"]
     "list",
     cls=AurCommand,
     examples=(
-        ("aur config list", "Every setting with its value and where that comes from."),
+        ("aur config list", "Every setting with its value and origin."),
         ("aur config list --json", "The list as JSON."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """List every setting with its value and where that comes from.
+    """List every setting with its value and origin.
 
-    Options of a command override AURORA_… variables, these override the project's configuration, that overrides your
-    own, and that the defaults. Secrets are masked.
+    In order of precedence: options of a command, AURORA_… variables, the project's configuration, your own
+    configuration, the defaults. Secrets are masked.
     """
     aurora = wiring.open_folder()
     found = list_settings(aurora.config)

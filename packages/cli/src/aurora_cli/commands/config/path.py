@@ -20,7 +20,7 @@ __all__ = ["command"]
     "path",
     cls=AurCommand,
     examples=(
-        ("aur config path", "The project's file and your own; the first one counts more."),
+        ("aur config path", "The project's file and your own; the first one takes precedence."),
         ("aur config path --json", "The same as JSON."),
     ),
 )

@@ -17,7 +17,7 @@ __all__ = ["command"]
     examples=(
         ("aur plan list", "The plans and how much of each is done."),
         ("aur plan show 1", "The plan with the number 0001."),
-        ("aur plan archive 1", "Put it away."),
+        ("aur plan archive 1", "Move it into the archive."),
     ),
 )
 def command() -> None:

@@ -40,8 +40,8 @@ __all__ = ["command"]
 def command(*, target: str, as_json: bool) -> int:
     """Print the result of a finished task.
 
-    That is the answer of its agent, as the journal keeps it: of a very long one its head and tail. TASK can be left
-    out of a run that has only one. The exit status is 1 if the task has no result yet, or did not succeed.
+    That is the answer of its agent, from the journal, which keeps only the head and tail of a very long one. TASK can
+    be left out of a run that has only one. The exit status is 1 if the task has no result yet, or did not succeed.
     """
     run_id, _, task_id = target.partition("/")
     _, rows = find_run(wiring.open_existing().project.runs_db, run_id)

@@ -32,22 +32,22 @@ __all__ = ["command"]
         ("aur runs show spawn-1763690000000", "Its tasks with their states and errors."),
         ("aur runs show spawn-1763690000000 --json", "The run as JSON, with every task's output."),
         ("aur runs show spawn-1763690000000 --recovery", "Retries, fallbacks and pauses, step by step."),
-        ("aur runs show spawn-1763690000000 --html > run.html", "A picture of its tasks and of its time."),
+        ("aur runs show spawn-1763690000000 --html > run.html", "Its graph and timeline, as a page."),
     ),
 )
 @run_argument
 @click.option("--recovery", is_flag=True, help="Show the retries and fallbacks of each task.")
 @click.option("--svg", is_flag=True, help="Print a picture: the graph of the tasks, and the timeline of the run.")
-@click.option("--html", is_flag=True, help="Print that picture as a page by itself, with a table of the tasks.")
+@click.option("--html", is_flag=True, help="Print that picture as an HTML page, with a table of the tasks.")
 @json_option
 def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool) -> int:
     """Show a run and the results of its tasks.
 
-    For tasks in worktrees also their base, branch, commit and merge, and where the merged work is. Questions of the
-    gates stand with their answers at their tasks. A picture is one file that loads nothing; redirect it into one.
+    For tasks in worktrees also their base, branch, commit and merge, and where the merged work is. Each task has the
+    gates' questions about it, with their answers. --svg and --html print one file that loads nothing; redirect it.
     """
     if sum((recovery, svg, html)) > 1 or (as_json and (svg or html)):
-        raise click.UsageError("--recovery, --svg and --html exclude each other, and --json the pictures")
+        raise click.UsageError("--recovery, --svg and --html exclude each other; --json excludes --svg and --html")
     journal = wiring.open_existing().project.runs_db
     if svg or html:
         timeline = run_timeline(journal, run_id)
