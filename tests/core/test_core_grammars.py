@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
@@ -63,3 +65,23 @@ def test_a_record_struct_of_c_sharp_is_a_type() -> None:
         ("class", "Point"),
         ("method", "Point.Far"),
     ]
+
+
+_AT_ONCE = """
+import threading
+from aurora_core.chunking.split import cut_file
+text = "".join(f"def f{n}(a, b):\\n    return a + {n}\\n\\n" for n in range(4000))
+begin = threading.Barrier(4)
+def cut():
+    begin.wait()
+    for _ in range(3):
+        assert len(cut_file("a.py", text).chunks) >= 4000
+threads = [threading.Thread(target=cut) for _ in range(4)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+"""
+
+
+def test_files_are_cut_in_several_threads_at_once() -> None:
+    """In a process of its own: two threads in one parser end it with a segmentation fault."""
+    subprocess.run([sys.executable, "-c", _AT_ONCE], check=True, timeout=100)

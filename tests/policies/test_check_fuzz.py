@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -61,3 +63,23 @@ def test_what_is_large_and_plain_is_allowed() -> None:
 
 def test_a_variable_that_grows_without_end_takes_no_memory() -> None:
     assert ask("a=xxxxxxxxxx;" + "a=$a$a;" * 60 + "echo $a").action == "allow"
+
+
+_AT_ONCE = """
+import threading
+from aurora_policies.shell.parse import parse
+text = "echo one two three | cat\\n" * 400
+begin = threading.Barrier(4)
+def read():
+    begin.wait()
+    for _ in range(100):
+        assert parse(text).child_count >= 400
+threads = [threading.Thread(target=read) for _ in range(4)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+"""
+
+
+def test_commands_are_read_in_several_threads_at_once() -> None:
+    """In a process of its own: two threads in one parser end it with a segmentation fault."""
+    subprocess.run([sys.executable, "-c", _AT_ONCE], check=True, timeout=100)

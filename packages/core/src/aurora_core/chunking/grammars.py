@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -143,9 +144,21 @@ def language_of(grammar: Grammar) -> Language:
     return _language(grammar.module, grammar.entry)
 
 
-@cache
-def _parser(module: str, entry: str) -> Parser:
-    return Parser(_language(module, entry))
+class _Parsers(threading.local):
+    """The parsers of a thread, by language: two threads in one parser crash the process."""
+
+    def __init__(self) -> None:
+        self.by_language: dict[Language, Parser] = {}
+
+
+_PARSERS: Final = _Parsers()
+
+
+def _parser(language: Language) -> Parser:
+    parser = _PARSERS.by_language.get(language)
+    if parser is None:
+        parser = _PARSERS.by_language[language] = Parser(language)
+    return parser
 
 
 def parsed(source: bytes, grammar: Grammar, limit: WorkLimit) -> Tree:
@@ -154,7 +167,7 @@ def parsed(source: bytes, grammar: Grammar, limit: WorkLimit) -> Tree:
     Raises:
         TooComplexError: a work limit was exceeded.
     """
-    parser = _parser(grammar.module, grammar.entry)
+    parser = _parser(language_of(grammar))
     # Each slice is kept by the binding for good, and a scanner that asks for its column reads a line again and again:
     # a view is as small for a long slice as for a short one.
     view = memoryview(source)
@@ -173,7 +186,7 @@ def parsed(source: bytes, grammar: Grammar, limit: WorkLimit) -> Tree:
         raise TooComplexError from error
     finally:
         if stopped:
-            _parser.cache_clear()  # it would go on with this text otherwise, and keeps its memory
+            _PARSERS.by_language.clear()  # it would go on with this text otherwise, and keeps its memory
     if stopped:
         raise TooComplexError
     return tree

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,12 +19,22 @@ class TooComplex(Exception):  # noqa: N818 - a limit of the analysis, not a faul
 _PARSE_S: Final = 0.5
 
 
-@cache
+class _OfThread(threading.local):
+    """The parser of a thread: two threads in one parser crash the process."""
+
+    parser: Parser | None = None
+
+
+_OF_THREAD: Final = _OfThread()
+
+
 def _parser() -> Parser:
     import tree_sitter_bash
     from tree_sitter import Language, Parser
 
-    return Parser(Language(tree_sitter_bash.language()))
+    if _OF_THREAD.parser is None:
+        _OF_THREAD.parser = Parser(Language(tree_sitter_bash.language()))
+    return _OF_THREAD.parser
 
 
 def parse(text: str) -> Node:
