@@ -88,7 +88,7 @@ def test_what_is_written_is_found_with_its_place(project: Path) -> None:
     assert best.signature == "def discount(price, years)"
     assert best.bm25_score == 1.0
     assert 0 < best.name_score < 1, "its name has one of the query's two words"
-    assert best.hybrid_score == pytest.approx(1.2 + best.name_score), "it is in the best file, and was never used"
+    assert best.hybrid_score == pytest.approx(1.2 + 2 * best.name_score), "it is in the best file, and was never used"
 
 
 def test_an_unchanged_project_is_not_read_again(project: Path) -> None:
