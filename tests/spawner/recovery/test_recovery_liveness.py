@@ -130,6 +130,19 @@ def test_reading_and_writing_are_seen(tmp_path: Path) -> None:
         sample_until(watched, lambda sample: sample.io_bytes.get(pid, 0) > first.io_bytes[pid] + 20_000)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what processes read and write")
+def test_wake_ups_are_no_work(tmp_path: Path) -> None:
+    """As in a program that is told of each file that others open, on a machine where many do."""
+    script = (
+        "import os, time\nr, w = os.pipe()\nwhile True: os.write(w, b'8 bytes.'); os.read(r, 8); time.sleep(.001)"
+    )
+    with agent(tmp_path, script) as watched:
+        first = sample_until(watched, lambda sample: bool(sample.io_bytes))
+        (pid,) = first.io_bytes
+        time.sleep(2)
+        assert LivenessProbe().sample(watched).io_bytes[pid] < first.io_bytes[pid] + 4_096
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows where processes sleep")
 def test_a_wait_for_input_is_seen(tmp_path: Path) -> None:
     with agent(tmp_path, "import os; r, w = os.pipe(); os.read(r, 1)") as watched:

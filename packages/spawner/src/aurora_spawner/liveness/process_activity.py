@@ -30,6 +30,8 @@ NEW_BYTES: Final = 64 << 10
 """The most that is read of the output since the last sample, to find a new line."""
 KNOWN_LINES: Final = 5_000
 COMMAND_LENGTH: Final = 200
+WAKE_UP_BYTES: Final = 64
+"""A call for fewer bytes is a wake-up, no work: Codex reads 32 for each file that any process opens in /etc."""
 _NUMBERS: Final = re.compile(r"\d+")
 _INPUT_WAITS: Final = ("pipe_read", "anon_pipe_read", "wait_for_partner", "n_tty_read", "fifo_open")
 """Kernel functions in which a process sleeps until another process writes."""
@@ -154,7 +156,8 @@ class _Tree:
             self.queued_s[pid] = queued_s
         with contextlib.suppress(psutil.Error, AttributeError):
             counted = process.io_counters()
-            self.io_bytes[pid] = counted.read_chars + counted.write_chars
+            calls = counted.read_count + counted.write_count
+            self.io_bytes[pid] = counted.read_chars + counted.write_chars - WAKE_UP_BYTES * calls
 
     def tool(self) -> str | None:
         """Returns the command of the youngest child that is a tool."""

@@ -43,7 +43,7 @@ class ActivitySample:
     queued_s: Mapping[int, float] = field(default_factory=dict)
     """Seconds so far in which it could have run, but no processor was free, by process; empty where unknown."""
     io_bytes: Mapping[int, int] = field(default_factory=dict)
-    """Bytes read and written so far, by process."""
+    """Bytes read and written so far in calls that are no mere wake-ups, by process."""
     commands: frozenset[str] = frozenset()
     """The command lines of its processes, numbers replaced."""
     tool: str | None = None
