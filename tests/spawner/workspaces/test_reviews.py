@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -22,7 +23,8 @@ from aurora_spawner.control.steering import cancel_run, end_abandoned
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts, load_events, load_tasks
-from aurora_spawner.runs import attempt_watch
+from aurora_spawner.runs import attempt_watch, reviewing
+from aurora_spawner.runs.starting import start_order
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.result import REVIEW_REFUSED, RunState
 from aurora_spawner.tasks.review import Remark, Reviewer, Verdict
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from tests.spawner.workspaces.repository import Repository
 
     from aurora_spawner import RunReport
+    from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
+    from aurora_spawner.runs.run_context import RunContext
 
 ROOT = Path(__file__).parents[3]
 CRITIC = Reviewer(agent="critic", instructions="You are a strict critic.")
@@ -183,6 +187,26 @@ def test_a_reviewer_that_breaks_the_worktree_does_not_break_the_task(
     assert repository("show", "main:hello.txt") == "hello"
     assert "spoilt" not in repository("show", "main:app.py")
     assert [each for each in report.notices if "its reviewer critic changed .git, app.py" in each]
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def test_a_reviewer_that_breaks_the_worktree_at_once_is_not_lost(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start_and_wait(context: RunContext, order: AttemptOrder) -> RunningAttempt | AttemptEnd:
+        started = await start_order(context, order)
+        await asyncio.to_thread(wait_for, place / "broken")
+        return started
+
+    monkeypatch.setattr(reviewing, "start_order", start_and_wait)
+    spoils = f"rm .git; touch {place}/broken\n"
+    report = run(repository, place, {"t.1": HELLO, "t.2": spoils + verdict(), "t.3": verdict()})
+    assert report.ok, report.results["t"].error
 
 
 def test_a_reviewer_that_goes_on_without_a_repository_is_ended_and_asked_again(

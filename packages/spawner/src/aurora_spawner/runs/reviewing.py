@@ -132,11 +132,12 @@ class Reviewing:
             refused = await self._wait_for_provider() or await self._wait_for_room()
             if refused is not None:
                 return refused
+        on = await asyncio.to_thread(self._branch)
+        if found is None:
             number, running = await self._start(asked)
         else:
             number, running = found.number, found.found
         self._started += 1
-        on = await asyncio.to_thread(self.attempt.worktree.git.branch) if self.work and self.attempt.worktree else ""
         end = running if isinstance(running, AttemptEnd) else await self._follow(number, running, adopted=bool(found))
         try:
             await self._undo(on)
@@ -144,6 +145,16 @@ class Reviewing:
             await self.run.recorder.append(self.attempt.task_id, ended_fact(number, end))
             raise
         return await self._read(asked, number, end)
+
+    def _branch(self) -> str:
+        """Returns the branch to put back; the task's own where a reviewer at work has broken the worktree already."""
+        worktree = self.attempt.worktree
+        if self.work is None or worktree is None:
+            return ""
+        try:
+            return worktree.git.branch()
+        except WorkspaceError:
+            return f"refs/heads/{worktree.branch}"
 
     async def _wait_for_provider(self) -> NoVerdict | None:
         """Waits until the reviewer's provider lets it start; returns why it never will."""
