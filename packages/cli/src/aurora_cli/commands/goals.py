@@ -45,7 +45,9 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
     ),
 )
 @click.argument("goal", nargs=-1, required=True, help="The goal; each item of a list in it becomes a subgoal.")
-@click.option("--tool", metavar="NAME", help="The agent that plans; rules by default.")
+@click.option(
+    "--tool", metavar="NAME", help="The agent that plans; `tool` of the configuration by default, else rules."
+)
 @click.option("--yes", is_flag=True, help="Write the plan without a review; required without a terminal.")
 @click.option("--no-index", is_flag=True, help="Plan from the index as it stands; do not look for changed files.")
 @json_option
