@@ -28,6 +28,7 @@ from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.file_claims import (
     CLAIMS_HEADING,
     FileClaim,
+    declares,
     foreseen_waits,
     may_overlap,
     prompt_with_claims,
@@ -270,3 +271,8 @@ def test_a_thousand_declarations_are_compared_at_once() -> None:
     tasks = [task(str(n), f"src/mod{n}/a.py", f"tests/test_{n % 999}.py") for n in range(1_000)]
     found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
     assert found == [("999", "0", ("tests/test_0.py",))]
+
+
+def test_a_declared_path_means_the_same_file_in_each_spelling() -> None:
+    assert all(declares(each, "src/a.py") for each in ("src/a.py", "./src/a.py", "src", "src/", "./src/*.py"))
+    assert not any(declares(each, "src/a.py") for each in ("a.py", "sr", "./src/b.py", "docs/", "*.md"))

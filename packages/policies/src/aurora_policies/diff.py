@@ -186,7 +186,8 @@ def _scope(files: Sequence[ChangedFile], policies: Policies, planned: Sequence[s
 
 
 def _is_planned(path: str, planned: Sequence[str]) -> bool:
-    return any(path == pattern or fnmatchcase(path, pattern) for pattern in planned)
+    plain = (pattern.removeprefix("./").rstrip("/") for pattern in planned)
+    return any(path == each or path.startswith(f"{each}/") or fnmatchcase(path, each) for each in plain)
 
 
 def _prompt(rule: Rule, paths: Sequence[str], reason: str, shape: str = "") -> Finding:

@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -65,6 +66,12 @@ def _may_clash(one: _Shape, other: _Shape) -> bool:
         return True
     apart = one.paths.isdisjoint(other.paths) and one.paths.isdisjoint(other.folders)
     return not (apart and one.folders.isdisjoint(other.paths))
+
+
+def declares(declared: str, path: str) -> bool:
+    """Returns True if a declared path, folder or pattern means a file."""
+    plain = _plain(declared)
+    return path == plain or path.startswith(f"{plain}/") or fnmatchcase(path, plain)
 
 
 def may_overlap(one: str, other: str) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.tasks.file_claims import declares
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.git import GITLINK
@@ -165,7 +165,7 @@ def _lines(count: str) -> int | None:
 
 
 def _matches(path: str, scope: Sequence[str]) -> bool:
-    return any(fnmatchcase(path, pattern) for pattern in scope)
+    return any(declares(declared, path) for declared in scope)
 
 
 def _leave_other_branch(worktree: Worktree) -> None:
