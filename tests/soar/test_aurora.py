@@ -510,3 +510,36 @@ def test_every_promised_name_is_there() -> None:
     assert all(getattr(aurora_soar, name) is not None for name in aurora_soar.__all__)
     with pytest.raises(AttributeError):
         aurora_soar.Arora  # noqa: B018 - the access is the test
+
+
+SPOILS = """\
+tool: spoils
+backends:
+  spoils: {kind: command, command: ["sh", "-c", "cat >/dev/null; echo >> src/till.py; rm -f notes; echo no"]}
+"""
+
+
+@pytest.mark.parametrize("below", [".", "part"])
+def test_what_changes_in_the_folder_while_an_agent_plans_is_told(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    """It works in the user's folder, and no worktree keeps it away from what is not committed."""
+    root = shop / below
+    (root / "src").mkdir(parents=True, exist_ok=True)
+    (root / "src" / "till.py").write_text("def scan():\n    return 1\n", encoding="utf-8")
+    (root / "notes").write_text("mine", encoding="utf-8")
+    git = ["git", "-C", str(shop), "-c", "user.name=S", "-c", "user.email=s@example.invalid"]
+    for words in (["init", "-q"], ["add", "src", f"{below}/src"], ["commit", "-qm", "First"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.chdir(root)
+    configured(root, SPOILS)
+    notices: list[Notice] = []
+    with Aurora.open(notify=notices.append) as aurora:
+        aurora.plan_goal("Round prices down")
+    prefix = "" if below == "." else "part/"
+    told = [each.message for each in notices if "changed in your folder" in each.message]
+    assert told == [f"changed in your folder while spoils worked in it: {prefix}notes, {prefix}src/till.py"]
+    notices.clear()
+    with Aurora.open(tool="local", notify=notices.append) as aurora:
+        aurora.plan_goal("Round prices down")
+    assert not [each for each in notices if "changed in your folder" in each.message]

@@ -78,6 +78,7 @@ class Aurora(ProjectParts):
             UnknownAgentError, UntrustedAgentError: `tool` names an agent that is not there, or not trusted.
             OverLimitError: nothing is left of the budget for it.
         """
+        from aurora_soar.aurora.changes_meanwhile import changes_told
         from aurora_soar.question.question import read_question
         from aurora_soar.report.execution import Verbosity
 
@@ -87,7 +88,8 @@ class Aurora(ProjectParts):
             orchestrator = self.orchestrator(memory)
             if index:
                 await memory.aindex()
-            return await orchestrator.aexecute(text, verbosity=Verbosity(verbosity), on_event=on_event)
+            async with changes_told(self.project.root, self.config.tool, self.notify):
+                return await orchestrator.aexecute(text, verbosity=Verbosity(verbosity), on_event=on_event)
 
     def orchestrator(self, memory: Memory | None = None) -> SOAROrchestrator:
         """Builds the orchestrator of this project's questions; errors as `aask`.
@@ -118,6 +120,7 @@ class Aurora(ProjectParts):
             UnknownAgentError, UntrustedAgentError: `tool` names an agent that is not there, or not trusted.
             OverLimitError: nothing is left of the budget for it.
         """
+        from aurora_soar.aurora.changes_meanwhile import changes_told
         from aurora_soar.aurora.goal_planning import review_goal
         from aurora_soar.plans.goal_text import looked_up
         from aurora_soar.question.question import read_question
@@ -127,7 +130,8 @@ class Aurora(ProjectParts):
         with self.open_memory() as memory:
             if index:
                 await memory.aindex()
-            return await review_goal(self, goal, memory)
+            async with changes_told(self.project.root, self.config.tool, self.notify):
+                return await review_goal(self, goal, memory)
 
     def edited_review(self, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:
         """Returns the review of a plan whose task file was edited; see `goal_planning.edited_review`."""
