@@ -177,12 +177,18 @@ def test_a_denial_keeps_the_target_and_a_resume_keeps_to_it(tmp_path: Path, repo
     assert repository.files("main") == ["README.md"]
 
 
-def test_a_run_that_waits_can_be_cancelled_and_its_work_merged_later(tmp_path: Path, repository: Repository) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_that_waits_can_be_cancelled_and_its_work_merged_later(
+    tmp_path: Path, repository: Repository, *, killed: bool
+) -> None:
     journal = tmp_path / "runs.db"
     with begin(tmp_path) as coordinator:
         until(lambda: len(asked(tmp_path)) == 1)
+        if killed:
+            coordinator.kill()
+            coordinator.wait()
         cancel_run(journal, run_id_of(tmp_path))
-        assert coordinator.wait(timeout=50) == 1
+        assert coordinator.wait(timeout=50) == (-signal.SIGKILL if killed else 1)
     assert state_of(tmp_path) is RunState.CANCELLED
     assert repository.files("main") == ["README.md"]
     report = merge_work(journal, run_id_of(tmp_path), gate=Gate())

@@ -15,9 +15,11 @@ from aurora_spawner.control.control_client import NoAnswerError, NotRunningError
 from aurora_spawner.control.lookup import check_task, open_journal
 from aurora_spawner.control.status import RunningTask, RunStatus, run_status
 from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
+from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.facts import REVIEW, Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run, load_tasks
+from aurora_spawner.runs.merge_gate import MERGE
 from aurora_spawner.runs.recorder import ended_fact
 from aurora_spawner.runs.resume_state import stored_task
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
@@ -183,7 +185,7 @@ async def end_abandoned(
     """Ends the attempts of a dead coordinator and marks the run as cancelled; its tasks stay open for a resume.
 
     An attempt that has ended by itself is left for a resume to collect. A run whose tasks are all settled is marked
-    as succeeded or failed.
+    as succeeded or failed, unless its work waits for the approval of its merge.
 
     Returns:
         Ids of processes that could not be ended.
@@ -212,9 +214,13 @@ async def end_abandoned(
 
 
 def _state_by_tasks(store: Journal, run_id: str) -> RunState:
-    """Returns the state of a run that is cancelled now: succeeded or failed if all its tasks are settled."""
+    """Returns the state of a run that is cancelled now: succeeded or failed if all its tasks are settled.
+
+    Work that waits for the approval of its merge is not there yet.
+    """
     counts = {state for state, count in count_tasks(store, run_id).items() if count}
-    if not all(state.settled for state in counts):
+    waits = any(each.gate == MERGE for each in load_approvals(store, run_id, open_only=True))
+    if waits or not all(state.settled for state in counts):
         return RunState.CANCELLED
     return RunState.SUCCEEDED if counts <= {TaskState.SUCCEEDED} else RunState.FAILED
 
