@@ -59,8 +59,11 @@ def create_private(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> None:
     """Replaces a file atomically by a file that only its owner can read; its folder must exist.
+
+    Args:
+        mode: of the new file, if others may read it.
 
     Raises:
         OSError: It cannot be written; what was there is as it was.
@@ -69,7 +72,7 @@ def write_private(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             if os.name == "posix":
-                os.fchmod(file.fileno(), PRIVATE_FILE)
+                os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

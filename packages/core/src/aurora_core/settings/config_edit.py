@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_core.errors import ConfigError
 from aurora_core.plain_yaml import MAX_BYTES, PlainYamlError, parse_plain_yaml
+from aurora_core.private_files import write_private
 from aurora_core.settings.config_file import settings_in
 from aurora_core.settings.yaml_edit import YamlEditError, set_in_yaml
 from aurora_core.settings.yaml_source import YamlSource, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 __all__ = ["ChangedSetting", "change_setting"]
 
@@ -118,15 +118,4 @@ def _replace(path: Path, content: bytes) -> None:
     """Replaces a file at once; a link stays, and the file that it names is replaced."""
     path = path.resolve()
     mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE_MODE
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    write_private(path, content, mode=mode)
