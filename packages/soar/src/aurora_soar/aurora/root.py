@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_core import Memory
-from aurora_soar.aurora.parts import ProjectParts
+from aurora_soar.aurora.goal_plans import GoalPlans
+from aurora_soar.aurora.run_work import RunWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from aurora_soar.orchestrator import SOAROrchestrator
-    from aurora_soar.plans.plan import ReviewDecision
-    from aurora_soar.plans.review import DecompositionReview
-    from aurora_soar.plans.store import PlanStore, StoredPlan
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
     from aurora_soar.taskruns.agent_records import AgentRecord
@@ -26,16 +24,8 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.plan import SpawnPlan
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent
-    from aurora_spawner.control.candidates import CandidateList, PickReport
     from aurora_spawner.control.checkpoints import CleanReport
-    from aurora_spawner.control.comment_file import LineComment
-    from aurora_spawner.control.commenting import CommentableWork
-    from aurora_spawner.control.discarding import DiscardReport
-    from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.control.status import RunStatus
-    from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
-    from aurora_spawner.control.worktrees import WorktreeStatus
-    from aurora_spawner.gates.tool_calls import Verdict
     from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
     from aurora_spawner.tasks.result import RunState, TaskState
@@ -43,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Aurora"]
 
 
-class Aurora(ProjectParts):
+class Aurora(GoalPlans, RunWork):
     """A project and what can be done with it; `open` finds it, `ProjectParts` has its parts and the arguments."""
 
     def ask(
@@ -100,82 +90,6 @@ class Aurora(ProjectParts):
         from aurora_soar.aurora.question_orchestrator import build_orchestrator
 
         return build_orchestrator(self.project_agents, memory or self.memory, self.shared_answers)
-
-    def plan_goal(self, goal: str, *, index: bool = True) -> DecompositionReview | None:
-        """Plans a goal; see `aplan_goal`. Must not be called while an event loop runs."""
-        import asyncio
-
-        return asyncio.run(self.aplan_goal(goal, index=index))
-
-    async def aplan_goal(self, goal: str, *, index: bool = True) -> DecompositionReview | None:
-        """Plans a goal and returns the plan for review; None if a signal ended the planning. Nothing is written.
-
-        With `tool` set that agent plans, else rules do. `plans.write` keeps the plan once it is decided.
-
-        Args:
-            index: bring the memory up to date first.
-
-        Raises:
-            EmptyQuestionError: the goal holds no word to look for.
-            UnknownAgentError, UntrustedAgentError: `tool` names an agent that is not there, or not trusted.
-            OverLimitError: nothing is left of the budget for it.
-        """
-        from aurora_soar.aurora.changes_meanwhile import changes_told
-        from aurora_soar.aurora.goal_planning import review_goal
-        from aurora_soar.plans.goal_text import looked_up
-        from aurora_soar.question.question import read_question
-
-        read_question(looked_up(goal))  # an empty one is refused before anything is set up
-        self.set_up()
-        with self.open_memory() as memory:
-            if index:
-                await memory.aindex()
-            async with changes_told(self.project.root, self.config.tool, self.notify):
-                return await review_goal(self, goal, memory)
-
-    def edited_review(self, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:
-        """Returns the review of a plan whose task file was edited; see `goal_planning.edited_review`."""
-        from aurora_soar.aurora.goal_planning import edited_review
-
-        return edited_review(self, review, text, path)
-
-    def taskfile_of(self, review: DecompositionReview) -> str:
-        """Returns the task file of a plan that is not written yet."""
-        from aurora_soar.aurora.goal_planning import taskfile_of
-
-        return taskfile_of(self, review)
-
-    def write_plan(self, review: DecompositionReview, decision: ReviewDecision) -> StoredPlan:
-        """Keeps a reviewed plan in a new folder of `.aurora/plans`.
-
-        Raises:
-            ValueError: the decision is to abort.
-            PlanFileError, OSError: the folder cannot be written.
-        """
-        from aurora_soar.aurora.goal_planning import taskfile_of
-
-        return self.plans.write(review.plan, decision, tasks=taskfile_of(self, review, decision))
-
-    def archive_plan(self, name: str) -> StoredPlan:
-        """Moves a plan into the archive, unless a run works on its tasks.
-
-        Raises:
-            UnknownPlanError: there is no such plan.
-            TaskFileInUseError: a run works on it.
-            PlanFileError: the archive has another of its name.
-        """
-        from aurora_soar.taskruns.start import check_not_in_use
-
-        plan = self.plans.get(name)
-        check_not_in_use(self.project, plan.taskfile, force=False, notify=self.notify)
-        return self.plans.archive(plan.id)
-
-    @property
-    def plans(self) -> PlanStore:
-        """The plans that are kept in the project."""
-        from aurora_soar.plans.store import PlanStore
-
-        return PlanStore(self.project)
 
     def plan(
         self,
@@ -471,109 +385,6 @@ class Aurora(ProjectParts):
 
         return await asyncio.to_thread(self.cancel, run_id, task_id=task_id, at_once=at_once)
 
-    def merge(
-        self, run_id: str, *, tasks: Collection[str] = (), deliver: bool = True, accept_changes: bool = False
-    ) -> MergeReport:
-        """Merges the work of a run whose tasks had worktrees; see `aurora_spawner.control.merging.merge_work`.
-
-        The boxes of tasks that are merged are ticked in the task file.
-
-        Args:
-            accept_changes: continue although the run's part of the journal was changed, or came from elsewhere.
-
-        Raises:
-            JournalChangedError: it was, and `accept_changes` is false.
-        """
-        from aurora_soar.taskruns.merge import merge_taskfile_run
-
-        self._check_unchanged(run_id, accept=accept_changes)
-        return merge_taskfile_run(
-            self.project.runs_db,
-            run_id,
-            tasks=tasks,
-            deliver=deliver,
-            checks=self.config.check,
-            preparation=self.preparation,
-            gate=self.project_agents.merge_gate,
-            notify=self.notify,
-        )
-
-    def judge_merge(self, run_id: str) -> Verdict | None:
-        """Returns what the policies say to the delivery of a run's work; None if nothing is to be delivered."""
-        from aurora_spawner.control.delivery_permission import judge_merge
-
-        return judge_merge(self.project.runs_db, run_id, self.project_agents.merge_gate)
-
-    def diff(
-        self,
-        run_id: str,
-        task_id: str | None = None,
-        *,
-        stat: bool = False,
-        colour: bool = False,
-        accept_changes: bool = False,
-    ) -> bytes:
-        """Returns the change that a task, or a run, has made; see `aurora_spawner.control.diffs.work_diff`.
-
-        Args:
-            accept_changes: as for `merge`.
-        """
-        from aurora_spawner.control.diffs import work_diff
-
-        self._check_unchanged(run_id, accept=accept_changes)
-        return work_diff(self.project.runs_db, run_id, task_id, stat=stat, colour=colour)
-
-    def commentable_work(self, run_id: str, task_id: str, *, accept_changes: bool = False) -> CommentableWork:
-        """Returns the change of a finished task for comments; see `aurora_spawner.control.commenting`.
-
-        Args:
-            accept_changes: as for `merge`.
-        """
-        from aurora_spawner.control.commenting import commentable_work
-
-        self._check_unchanged(run_id, accept=accept_changes)
-        return commentable_work(self.project.runs_db, run_id, task_id)
-
-    def send_comments(
-        self, run_id: str, task_id: str, comments: Sequence[LineComment], *, seen: CommentableWork
-    ) -> None:
-        """Opens a task again with comments for its agent; a resume of the run has them worked in.
-
-        Args:
-            seen: the work that they were written on.
-        """
-        from aurora_spawner.control.commenting import send_comments
-
-        send_comments(self.project.runs_db, run_id, task_id, comments, seen=seen)
-
-    def discard(self, run_id: str, task_id: str, *, accept_changes: bool = False) -> DiscardReport:
-        """Moves the work of a task to the attic; see `aurora_spawner.control.discarding.discard_work`.
-
-        Args:
-            accept_changes: as for `merge`.
-        """
-        from aurora_spawner.control.discarding import discard_work
-
-        self._check_unchanged(run_id, accept=accept_changes)
-        return discard_work(self.project.runs_db, run_id, task_id)
-
-    def candidates(self, run_id: str, task_id: str) -> CandidateList:
-        """Returns the candidates of a task; see `aurora_spawner.control.candidates.list_candidates`."""
-        from aurora_spawner.control.candidates import list_candidates
-
-        return list_candidates(self.project.runs_db, run_id, task_id)
-
-    def pick(self, run_id: str, task_id: str, number: int, *, accept_changes: bool = False) -> PickReport:
-        """Takes a candidate of a task; see `aurora_spawner.control.candidates.pick_candidate`.
-
-        Args:
-            accept_changes: as for `merge`.
-        """
-        from aurora_spawner.control.candidates import pick_candidate
-
-        self._check_unchanged(run_id, accept=accept_changes)
-        return pick_candidate(self.project.runs_db, run_id, task_id, number)
-
     def agent_records(self) -> tuple[AgentRecord, ...]:
         """Returns what each agent has achieved in this project's runs; see `taskruns.agent_records`."""
         from aurora_soar.taskruns.agent_records import agent_records
@@ -585,18 +396,6 @@ class Aurora(ProjectParts):
         from aurora_soar.taskruns.spending import over_budget
 
         return over_budget(self.policies, run_id, per_run_usd=per_run_usd)
-
-    def worktrees(self) -> list[WorktreeStatus]:
-        """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""
-        from aurora_spawner.control.worktrees import list_worktrees
-
-        return list_worktrees(self.project.runs_db, self.project.root)
-
-    def clean_worktrees(self, *, ignored_too: bool = False, dry_run: bool = False) -> WorktreeCleanup:
-        """Removes worktrees that hold nothing that is not elsewhere; see `clean_worktrees` of the spawner."""
-        from aurora_spawner.control.worktree_cleanup import clean_worktrees
-
-        return clean_worktrees(self.project.runs_db, self.project.root, ignored_too=ignored_too, dry_run=dry_run)
 
     def clean(self, *, older_than_days: float) -> CleanReport:
         """Removes the contents of old runs, each after its open reservations are settled.
@@ -612,11 +411,6 @@ class Aurora(ProjectParts):
         import asyncio
 
         return await asyncio.to_thread(self.clean, older_than_days=older_than_days)
-
-    def _check_unchanged(self, run_id: str, *, accept: bool) -> None:
-        from aurora_spawner.control.lookup import check_unchanged
-
-        check_unchanged(self.project.runs_db, run_id, accept=accept)
 
     def _limits_of(self, run_id: str) -> RunLimits | None:
         reserved = self.ledger.open_reservations(run_id)

@@ -1,0 +1,96 @@
+"""The plans of a project: made for a goal, reviewed, kept, archived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_soar.aurora.parts import ProjectParts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_soar.plans.plan import ReviewDecision
+    from aurora_soar.plans.review import DecompositionReview
+    from aurora_soar.plans.store import PlanStore, StoredPlan
+
+__all__ = ["GoalPlans"]
+
+
+class GoalPlans(ProjectParts):
+    """The part of `Aurora` that plans goals."""
+
+    def plan_goal(self, goal: str, *, index: bool = True) -> DecompositionReview | None:
+        """Plans a goal; see `aplan_goal`. Must not be called while an event loop runs."""
+        import asyncio
+
+        return asyncio.run(self.aplan_goal(goal, index=index))
+
+    async def aplan_goal(self, goal: str, *, index: bool = True) -> DecompositionReview | None:
+        """Plans a goal and returns the plan for review; None if a signal ended the planning. Nothing is written.
+
+        With `tool` set that agent plans, else rules do. `write_plan` keeps the plan once it is decided.
+
+        Args:
+            index: bring the memory up to date first.
+
+        Raises:
+            EmptyQuestionError: the goal holds no word to look for.
+            UnknownAgentError, UntrustedAgentError: `tool` names an agent that is not there, or not trusted.
+            OverLimitError: nothing is left of the budget for it.
+        """
+        from aurora_soar.aurora.changes_meanwhile import changes_told
+        from aurora_soar.aurora.goal_planning import review_goal
+        from aurora_soar.plans.goal_text import looked_up
+        from aurora_soar.question.question import read_question
+
+        read_question(looked_up(goal))  # an empty one is refused before anything is set up
+        self.set_up()
+        with self.open_memory() as memory:
+            if index:
+                await memory.aindex()
+            async with changes_told(self.project.root, self.config.tool, self.notify):
+                return await review_goal(self, goal, memory)
+
+    def edited_review(self, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:
+        """Returns the review of a plan whose task file was edited; see `goal_planning.edited_review`."""
+        from aurora_soar.aurora.goal_planning import edited_review
+
+        return edited_review(self, review, text, path)
+
+    def taskfile_of(self, review: DecompositionReview) -> str:
+        """Returns the task file of a plan that is not written yet."""
+        from aurora_soar.aurora.goal_planning import taskfile_of
+
+        return taskfile_of(self, review)
+
+    def write_plan(self, review: DecompositionReview, decision: ReviewDecision) -> StoredPlan:
+        """Keeps a reviewed plan in a new folder of `.aurora/plans`.
+
+        Raises:
+            ValueError: the decision is to abort.
+            PlanFileError, OSError: the folder cannot be written.
+        """
+        from aurora_soar.aurora.goal_planning import taskfile_of
+
+        return self.plans.write(review.plan, decision, tasks=taskfile_of(self, review, decision))
+
+    def archive_plan(self, name: str) -> StoredPlan:
+        """Moves a plan into the archive, unless a run works on its tasks.
+
+        Raises:
+            UnknownPlanError: there is no such plan.
+            TaskFileInUseError: a run works on it.
+            PlanFileError: the archive has another of its name.
+        """
+        from aurora_soar.taskruns.start import check_not_in_use
+
+        plan = self.plans.get(name)
+        check_not_in_use(self.project, plan.taskfile, force=False, notify=self.notify)
+        return self.plans.archive(plan.id)
+
+    @property
+    def plans(self) -> PlanStore:
+        """The plans that are kept in the project."""
+        from aurora_soar.plans.store import PlanStore
+
+        return PlanStore(self.project)

@@ -1,0 +1,145 @@
+"""The work that tasks have done in worktrees: shown, commented on, chosen, merged, discarded, cleaned up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_soar.aurora.parts import ProjectParts
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from aurora_spawner.control.candidates import CandidateList, PickReport
+    from aurora_spawner.control.comment_file import LineComment
+    from aurora_spawner.control.commenting import CommentableWork
+    from aurora_spawner.control.discarding import DiscardReport
+    from aurora_spawner.control.merging import MergeReport
+    from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
+    from aurora_spawner.control.worktrees import WorktreeStatus
+    from aurora_spawner.gates.tool_calls import Verdict
+
+__all__ = ["RunWork"]
+
+
+class RunWork(ProjectParts):
+    """The part of `Aurora` that deals with the work of runs."""
+
+    def merge(
+        self, run_id: str, *, tasks: Collection[str] = (), deliver: bool = True, accept_changes: bool = False
+    ) -> MergeReport:
+        """Merges the work of a run whose tasks had worktrees; see `aurora_spawner.control.merging.merge_work`.
+
+        The boxes of tasks that are merged are ticked in the task file.
+
+        Args:
+            accept_changes: continue although the run's part of the journal was changed, or came from elsewhere.
+
+        Raises:
+            JournalChangedError: it was, and `accept_changes` is false.
+        """
+        from aurora_soar.taskruns.merge import merge_taskfile_run
+
+        self._check_unchanged(run_id, accept=accept_changes)
+        return merge_taskfile_run(
+            self.project.runs_db,
+            run_id,
+            tasks=tasks,
+            deliver=deliver,
+            checks=self.config.check,
+            preparation=self.preparation,
+            gate=self.project_agents.merge_gate,
+            notify=self.notify,
+        )
+
+    def judge_merge(self, run_id: str) -> Verdict | None:
+        """Returns what the policies say to the delivery of a run's work; None if nothing is to be delivered."""
+        from aurora_spawner.control.delivery_permission import judge_merge
+
+        return judge_merge(self.project.runs_db, run_id, self.project_agents.merge_gate)
+
+    def diff(
+        self,
+        run_id: str,
+        task_id: str | None = None,
+        *,
+        stat: bool = False,
+        colour: bool = False,
+        accept_changes: bool = False,
+    ) -> bytes:
+        """Returns the change that a task, or a run, has made; see `aurora_spawner.control.diffs.work_diff`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
+        from aurora_spawner.control.diffs import work_diff
+
+        self._check_unchanged(run_id, accept=accept_changes)
+        return work_diff(self.project.runs_db, run_id, task_id, stat=stat, colour=colour)
+
+    def commentable_work(self, run_id: str, task_id: str, *, accept_changes: bool = False) -> CommentableWork:
+        """Returns the change of a finished task for comments; see `aurora_spawner.control.commenting`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
+        from aurora_spawner.control.commenting import commentable_work
+
+        self._check_unchanged(run_id, accept=accept_changes)
+        return commentable_work(self.project.runs_db, run_id, task_id)
+
+    def send_comments(
+        self, run_id: str, task_id: str, comments: Sequence[LineComment], *, seen: CommentableWork
+    ) -> None:
+        """Opens a task again with comments for its agent; a resume of the run has them worked in.
+
+        Args:
+            seen: the work that they were written on.
+        """
+        from aurora_spawner.control.commenting import send_comments
+
+        send_comments(self.project.runs_db, run_id, task_id, comments, seen=seen)
+
+    def discard(self, run_id: str, task_id: str, *, accept_changes: bool = False) -> DiscardReport:
+        """Moves the work of a task to the attic; see `aurora_spawner.control.discarding.discard_work`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
+        from aurora_spawner.control.discarding import discard_work
+
+        self._check_unchanged(run_id, accept=accept_changes)
+        return discard_work(self.project.runs_db, run_id, task_id)
+
+    def candidates(self, run_id: str, task_id: str) -> CandidateList:
+        """Returns the candidates of a task; see `aurora_spawner.control.candidates.list_candidates`."""
+        from aurora_spawner.control.candidates import list_candidates
+
+        return list_candidates(self.project.runs_db, run_id, task_id)
+
+    def pick(self, run_id: str, task_id: str, number: int, *, accept_changes: bool = False) -> PickReport:
+        """Takes a candidate of a task; see `aurora_spawner.control.candidates.pick_candidate`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
+        from aurora_spawner.control.candidates import pick_candidate
+
+        self._check_unchanged(run_id, accept=accept_changes)
+        return pick_candidate(self.project.runs_db, run_id, task_id, number)
+
+    def worktrees(self) -> list[WorktreeStatus]:
+        """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""
+        from aurora_spawner.control.worktrees import list_worktrees
+
+        return list_worktrees(self.project.runs_db, self.project.root)
+
+    def clean_worktrees(self, *, ignored_too: bool = False, dry_run: bool = False) -> WorktreeCleanup:
+        """Removes worktrees that hold nothing that is not elsewhere; see `clean_worktrees` of the spawner."""
+        from aurora_spawner.control.worktree_cleanup import clean_worktrees
+
+        return clean_worktrees(self.project.runs_db, self.project.root, ignored_too=ignored_too, dry_run=dry_run)
+
+    def _check_unchanged(self, run_id: str, *, accept: bool) -> None:
+        from aurora_spawner.control.lookup import check_unchanged
+
+        check_unchanged(self.project.runs_db, run_id, accept=accept)
