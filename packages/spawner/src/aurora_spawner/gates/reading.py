@@ -58,6 +58,8 @@ _DESTROYS: Final = re.compile(
 _PATCHED: Final = re.compile(r"^[^\S\n]*\*\*\* (?:(Add|Update|Delete) File: (.+)|(Move) to: (.+))$", re.MULTILINE)
 """Headers of files in a patch; Codex trims its lines before it looks for them."""
 _EDITS_LINE: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+_SIGNALS: Final = ("\x03", "\x04", "\x1a", "\x1c")
+"""Interrupt, end of input, suspend, quit."""
 LONGEST_NAME: Final = 1_000
 """Characters of a tool's name; a server of tools that gives a longer one only wants to keep the coordinator busy."""
 _NO_NAME: Final = re.compile("[\0\ud800-\udfff]")
@@ -171,7 +173,8 @@ def _command(given: object) -> Iterator[ToolUse]:
 def _typed(chars: object) -> Iterator[ToolUse]:
     """Yields what is typed, and whether it is only a part of a line, since what the whole becomes is not known.
 
-    A terminal takes a carriage return for the end of a line, and other control characters complete, delete or recall.
+    A terminal takes a carriage return for the end of a line, and other control characters complete, delete or recall;
+    what they leave in the line may be run by a later line end. Alone, some end or stop the program.
     """
     if not isinstance(chars, str | None):
         raise UnreadableCallError(f"the call of {_TYPING_TOOL} shows no text")
@@ -179,7 +182,7 @@ def _typed(chars: object) -> Iterator[ToolUse]:
     written = any(each.isprintable() and each != " " for each in text)
     if written:
         yield from _command(text)
-    edited = _EDITS_LINE.search(text) and (written or "\n" in text)
+    edited = text not in _SIGNALS and _EDITS_LINE.search(text)
     if edited or (written and not text.endswith("\n")):
         yield ToolUse(kind=UseKind.TYPED)
 
