@@ -186,3 +186,14 @@ def test_a_call_in_a_folder_that_no_disk_has_is_answered() -> None:
         for odd in ("\ud800", "\0"):
             verdict = GATE.judge(call(use, cwd=odd))
             assert (verdict.action, verdict.shape) == (GateAction.PROMPT, "")
+
+
+@pytest.mark.parametrize("text", ["git reset --hard", "git clean -fdx", "terraform destroy"])
+def test_a_command_that_runs_outside_the_workspace_has_no_shape(tmp_path: Path, text: str) -> None:
+    """It needs no operand to reach another repository."""
+    inside, outside = tmp_path / "w", tmp_path / "other"
+    for folder in (inside / "sub", outside):
+        folder.mkdir(parents=True)
+    assert shape_of(call(command(text), workspace=inside), "git_history")
+    assert shape_of(call(command(text), workspace=inside, cwd="sub"), "git_history")
+    assert shape_of(call(command(text), workspace=inside, cwd="../other"), "git_history") == ""

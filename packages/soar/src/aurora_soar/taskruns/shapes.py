@@ -67,6 +67,8 @@ def shape_of(call: ToolCall, rule: str) -> str:
         around = _Around.of(call)
     except ValueError:  # a folder that no disk can have
         return ""
+    if around.cwd != around.places.workspace and not around.places.inside(around.cwd):
+        return ""
     if use.kind is UseKind.COMMAND:
         return _of_command(use.command.strip(), around, about_files=rule in _ABOUT_FILES)
     return _joined(use.kind.value, sorted({around.class_of(path) for path in use.files})) if use.files else ""
