@@ -57,6 +57,8 @@ def test_what_looks_like_a_key_is_masked(text: str, shown: str) -> None:
         ("password=abcd`rm${IFS}-rf${IFS}src` ls", "rm${IFS}-rf${IFS}src"),
         ('password="abcd $(rm -rf src)" ls', "rm -rf src"),
         ('password="abcd `rm -rf src`" ls', "rm -rf src"),
+        ("echo # '\necho ' TOKEN='; unlink src #'", "unlink src"),
+        ("cat <<E\n'\nE\necho ' TOKEN='; unlink src #'", "unlink src"),
         ("password= unlink src", "unlink src"),
         ("password='' unlink src", "unlink src"),
         ("x='a;password=' ; rm -rf src; echo 'b'", "rm -rf src"),

@@ -45,7 +45,8 @@ _PRIVATE_KEY: Final = re.compile(
 _QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^'\"\\]+|.", re.DOTALL)
 """The parts of a command as a shell sees them: in quotes, escaped, or neither."""
 _OPENS: Final = re.compile(rf"(?:^|[\s;&|(]){_NAME}=|\s--(?:password|token|api-key|secret)[\s=]", re.IGNORECASE)
-_RUNS: Final = re.compile(r"`|\$[({]")
+_RUNS: Final = re.compile(r"[;&|<>()`$\n]")
+"""Nothing with these is hidden: it may be a command where a comment or a here-document has a quote of its own."""
 _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
 
 
@@ -67,7 +68,7 @@ def _phrases_masked(text: str) -> str:
     shown: list[str] = []
     for part in _QUOTED.findall(text):
         opens = part[0] in "'\"" and len(part) > 2 and shown and _ends_with_name(shown[-1])
-        hidden = opens and (part[0] == "'" or not _RUNS.search(part))
+        hidden = opens and not _RUNS.search(part)
         shown.append(f"{part[0]}{MASK}{part[0]}" if hidden and not part[1:].startswith("$") else part)
     return "".join(shown)
 
