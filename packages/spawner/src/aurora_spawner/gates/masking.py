@@ -13,13 +13,15 @@ _VALUE: Final = r"(?:(?!\$[({])[^\s\"'@&|;`<>()])"
 """A character of a value, which ends before anything that a shell would run."""
 _NAME: Final = r"[\w-]{0,40}(?:api[_-]?key|accountkey|token|secret|passw(?:or)?d|passphrase)[\w-]{0,40}"
 _KEYS: Final = re.compile(
-    r"""\b((?:sk|pk)-|[rs]k_live_|gh[pousr]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|soat|ft)-|xox[abeoprs]-|AKIA|ASIA|AIza|npm_
-        |pypi-|hf_|GOCSPX-|SG\.|do[opr]_v1_|shp(?:at|ca|pa|ss)_|AGE-SECRET-KEY-1|hooks\.slack\.com/services/
-        |eyJ(?=[\w-]{8,}\.eyJ)|\d{8,10}:(?=AA[\w-]{30})|(?:AccountKey)=(?!\$))
-        [\w./+-]{8,}=*""",
+    r"""\b((?:sk|pk)-|[rs]k_live_|gh[pousr]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|soat|ft)-|xox[abeoprs]-|AKIA|ASIA|AIza
+        |npm_|pypi-|hf_|GOCSPX-|do[opr]_v1_|shp(?:at|ca|pa|ss)_|AGE-SECRET-KEY-1|\d{8,10}:(?=AA[\w-]{30}))[\w-]{8,}""",
     re.VERBOSE,
 )
-"""Keys by the beginnings that their makers give them."""
+"""Keys by the beginnings that their makers give them; a path that begins so goes on after its slash."""
+_LONG_KEYS: Final = re.compile(
+    r"\b(SG\.|hooks\.slack\.com/services/|eyJ(?=[\w-]{8,}\.eyJ)|AccountKey=(?!\$))[\w./+-]{8,}=*"
+)
+"""Keys that have dots and slashes of their own."""
 _NAMED: Final = re.compile(
     rf"""((?:bearer|basic)\s+                                           # headers of requests
         |{_NAME}["']?(?:\s*:\s*|\s+=\s*|=)["']?                         # `NAME= word` runs the word
@@ -53,7 +55,7 @@ _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
 def masked(text: str) -> str:
     """Returns the text with what looks like a key or a password masked."""
     text = _phrases_masked(text)
-    for each in (_PRIVATE_KEY, _KEYS, _NAMED, _IN_OPTIONS, _IN_ADDRESSES):
+    for each in (_PRIVATE_KEY, _KEYS, _LONG_KEYS, _NAMED, _IN_OPTIONS, _IN_ADDRESSES):
         text = each.sub(rf"\1{MASK}", text)
     return text
 
