@@ -119,12 +119,14 @@ def test_two_samples_without_activity_after_the_threshold_are_a_stall() -> None:
         {"new_output": True, "output_at": 9.0},
         {"cpu_s": 0.7},
         {"cpu_s": 0.2, "queued_s": {7: 9.5}},
+        {"cpu_s": 0.9, "queued_s": {7: 1.0}},
         {"io_bytes": {7: 10_000}},
+        {"io_bytes": {7: 10_000, 8: -300_000}},
         {"commands": frozenset({"agent", "pytest"})},
     ],
 )
 def test_any_activity_restarts_the_wait(sign: dict[str, object]) -> None:
-    detector = after(quiet(8, queued_s={7: 9.0}, io_bytes={7: 0}), quiet(9, **sign))
+    detector = after(quiet(8, queued_s={7: 9.0}, io_bytes={7: 0, 8: 0}), quiet(9, **sign))
     assert not detector.after(quiet(10)).after(quiet(18)).verdict(WATCH, 18).stalled
 
 

@@ -159,13 +159,15 @@ class StallDetector:
 
 def _processor_wanted_s(before: ActivitySample, after: ActivitySample) -> float:
     """Returns the seconds between two samples in which its processes ran or waited for a processor."""
-    queued_s = sum(total - before.queued_s.get(pid, 0.0) for pid, total in after.queued_s.items())
+    # A thread that ends takes its part of a sum with it.
+    queued_s = sum(max(0.0, total - before.queued_s.get(pid, 0.0)) for pid, total in after.queued_s.items())
     return after.cpu_s - before.cpu_s + queued_s
 
 
 def _io_between(before: ActivitySample, after: ActivitySample) -> int:
     """Returns the bytes that processes of both samples read and wrote between them."""
-    return sum(total - before.io_bytes.get(pid, total) for pid, total in after.io_bytes.items())
+    # Wake-ups make a sum fall; those of one process say nothing of another.
+    return sum(max(0, total - before.io_bytes.get(pid, total)) for pid, total in after.io_bytes.items())
 
 
 def sample_interval_s(detection: EarlyDetection) -> float:
