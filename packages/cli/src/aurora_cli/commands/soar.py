@@ -67,7 +67,8 @@ def command(
         orchestrator = aurora.orchestrator()  # refused before the index is updated
         if not no_index:
             index_with_progress(aurora.memory)
-        result = orchestrator.execute(question, on_event=progress_listener(verbosity))
+        with aurora.changes_told():
+            result = orchestrator.execute(question, on_event=progress_listener(verbosity))
     if result.log_error:
         note(result.log_error)
     if result.interrupted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,35 +13,51 @@ from aurora_soar.notices import Notice
 from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from aurora_soar.notices import Notify
 
-__all__ = ["changes_told"]
+__all__ = ["achanges_told", "changes_told"]
 
 _NAMED: Final = 5
 _STATUS: Final = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", ".")
 
 
-@asynccontextmanager
-async def changes_told(root: Path, tool: str | None, notify: Notify) -> AsyncIterator[None]:
+@contextmanager
+def changes_told(root: Path, tool: str | None, notify: Notify) -> Iterator[None]:
     """Tells of files that have changed when the block ends, as far as git sees them; nothing without an agent.
 
     Args:
         tool: the agent that answers.
     """
-    if tool in (None, LOCAL_AGENT):
-        yield
-        return
-    before = await asyncio.to_thread(_state, root)
+    before = _state(root) if _works(tool) else None
     try:
         yield
     finally:
-        after = await asyncio.to_thread(_state, root)
-        if before is not None and after is not None and (files := _changed(before, after)):
-            more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-            named = f"{', '.join(files[:_NAMED])}{more}"
-            notify(Notice(message=f"changed in your folder while {tool} worked in it: {named}", warning=True))
+        if before is not None:
+            _tell(before, _state(root), tool, notify)
+
+
+@asynccontextmanager
+async def achanges_told(root: Path, tool: str | None, notify: Notify) -> AsyncIterator[None]:
+    """Does what `changes_told` does, and looks in a thread."""
+    before = await asyncio.to_thread(_state, root) if _works(tool) else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            _tell(before, await asyncio.to_thread(_state, root), tool, notify)
+
+
+def _works(tool: str | None) -> bool:
+    return tool not in (None, LOCAL_AGENT)
+
+
+def _tell(before: Mapping[str, object], after: Mapping[str, object] | None, tool: str | None, notify: Notify) -> None:
+    if after is not None and (files := _changed(before, after)):
+        more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+        named = f"{', '.join(files[:_NAMED])}{more}"
+        notify(Notice(message=f"changed in your folder while {tool} worked in it: {named}", warning=True))
 
 
 def _state(root: Path) -> Mapping[str, object] | None:

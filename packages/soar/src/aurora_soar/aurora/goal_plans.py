@@ -38,7 +38,7 @@ class GoalPlans(ProjectParts):
             UnknownAgentError, UntrustedAgentError: `tool` names an agent that is not there, or not trusted.
             OverLimitError: nothing is left of the budget for it.
         """
-        from aurora_soar.aurora.changes_meanwhile import changes_told
+        from aurora_soar.aurora.changes_meanwhile import achanges_told
         from aurora_soar.aurora.goal_planning import review_goal
         from aurora_soar.plans.goal_text import looked_up
         from aurora_soar.question.question import read_question
@@ -48,7 +48,7 @@ class GoalPlans(ProjectParts):
         with self.open_memory() as memory:
             if index:
                 await memory.aindex()
-            async with changes_told(self.project.root, self.config.tool, self.notify):
+            async with achanges_told(self.project.root, self.config.tool, self.notify):
                 return await review_goal(self, goal, memory)
 
     def edited_review(self, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:

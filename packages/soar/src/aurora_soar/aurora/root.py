@@ -68,7 +68,7 @@ class Aurora(GoalPlans, RunWork):
             UnknownAgentError, UntrustedAgentError: `tool` names an agent that is not there, or not trusted.
             OverLimitError: nothing is left of the budget for it.
         """
-        from aurora_soar.aurora.changes_meanwhile import changes_told
+        from aurora_soar.aurora.changes_meanwhile import achanges_told
         from aurora_soar.question.question import read_question
         from aurora_soar.report.execution import Verbosity
 
@@ -78,8 +78,14 @@ class Aurora(GoalPlans, RunWork):
             orchestrator = self.orchestrator(memory)
             if index:
                 await memory.aindex()
-            async with changes_told(self.project.root, self.config.tool, self.notify):
+            async with achanges_told(self.project.root, self.config.tool, self.notify):
                 return await orchestrator.aexecute(text, verbosity=Verbosity(verbosity), on_event=on_event)
+
+    def changes_told(self) -> AbstractContextManager[None]:
+        """Tells at the end of the block which files have changed, if an agent answers: it works in the folder."""
+        from aurora_soar.aurora.changes_meanwhile import changes_told
+
+        return changes_told(self.project.root, self.config.tool, self.notify)
 
     def orchestrator(self, memory: Memory | None = None) -> SOAROrchestrator:
         """Builds the orchestrator of this project's questions; errors as `aask`.
