@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
 from aurora_spawner.gates.deliveries import DeliveryRequest
-from aurora_spawner.gates.tool_calls import GateAction
+from aurora_spawner.gates.tool_calls import GateAction, Verdict
 from aurora_spawner.journal.facts import DeliveryJudged
 from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.work import MergeOutcome
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aurora_spawner.gates.deliveries import MergeGate
-    from aurora_spawner.gates.tool_calls import Verdict
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.approvals import ApprovalAnswer
     from aurora_spawner.tasks.result import SpawnResult
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.isolation import Isolation
 
+_LOG: Final = logging.getLogger(__name__)
 MERGE: Final = "merge"
 """The gate, as questions name it."""
 OUTDATED: Final = "the work or the policies have changed since"
@@ -116,10 +117,14 @@ def request_of(isolation: Isolation, merged: Mapping[str, TaskMerge], agents: Ma
 
 
 def judge_delivery(gate: MergeGate, request: DeliveryRequest, merged: Mapping[str, TaskMerge]) -> JudgedDelivery:
-    """Lets the gate judge the delivery of merged work."""
-    return JudgedDelivery(
-        target=request.target, subject=subject_of(merged, request.target), verdict=gate.judge(request)
-    )
+    """Lets the gate judge the delivery of merged work; a gate that fails denies it."""
+    try:
+        verdict = gate.judge(request)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the work must not be delivered
+        _LOG.exception("the merge gate failed")
+        reason = f"cannot be judged, because the merge gate failed ({type(error).__name__})"
+        verdict = Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Merge it again later.")
+    return JudgedDelivery(target=request.target, subject=subject_of(merged, request.target), verdict=verdict)
 
 
 async def ask_merge_gate(run: RunContext, merge: RunMerge, results: Mapping[str, SpawnResult]) -> Permit:

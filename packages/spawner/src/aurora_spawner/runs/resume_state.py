@@ -89,12 +89,15 @@ class ResumeState:
 
     @property
     def begun(self) -> list[SpawnTask]:
-        """The tasks that were started and have not ended, without those that start over."""
+        """The tasks that were started and have not ended, without those that start over or wait for another again."""
         again = self.begun_anew
         return [
             task
             for task_id, task in self.graph.tasks.items()
-            if self.attempts.get(task_id) and task_id not in self.states and task_id not in again
+            if self.attempts.get(task_id)
+            and task_id not in self.states
+            and task_id not in again
+            and all(each in self.states for each in task.depends_on)
         ]
 
     @property

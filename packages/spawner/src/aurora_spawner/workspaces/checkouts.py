@@ -62,10 +62,13 @@ def relink(worktree: Path, repository: Git) -> bool:
         if own is None or not worktree.is_dir():
             raise
         link = worktree / ".git"
-        if link.is_dir() and not link.is_symlink():
-            shutil.rmtree(link)
-        link.unlink(missing_ok=True)
-        link.write_bytes(b"gitdir: " + os.fsencode(own) + b"\n")
+        try:
+            if link.is_dir() and not link.is_symlink():
+                shutil.rmtree(link)
+            link.unlink(missing_ok=True)
+            link.write_bytes(b"gitdir: " + os.fsencode(own) + b"\n")
+        except OSError as error:
+            raise ForeignWorktreeError(worktree, f"cannot be linked again ({system_words(error)})") from error
         return True
     return False
 
