@@ -20,6 +20,8 @@ from aurora_spawner.control.approvals import answer_approval, approvals_of, open
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.errors import JournalError, UnknownRunError
+from aurora_spawner.gates.deliveries import DeliveryRequest
+from aurora_spawner.gates.tool_calls import Verdict
 from aurora_spawner.journal.approval_views import ApprovalState
 from aurora_spawner.journal.facts import ApprovalAnswered, ApprovalRequested, RunDelivered
 from aurora_spawner.journal.store import Journal
@@ -27,7 +29,7 @@ from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events, load_run
 from aurora_spawner.tasks.result import RunState
 
-from .delivering_coordinator import Gate
+from .delivering_coordinator import Gate, take
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -212,3 +214,17 @@ def test_a_question_that_was_answered_without_a_process_counts_for_a_resume(
         assert coordinator.wait(timeout=50) == 0
     check_asked_once(tmp_path)
     assert "2.txt" in repository.files("main")
+
+
+def test_a_gate_that_fails_denies_and_ends_no_coordinator(
+    tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_gate: Gate, _request: DeliveryRequest) -> Verdict:
+        raise ValueError
+
+    monkeypatch.setattr(Gate, "judge", fail)
+    report = take(tmp_path).execute_sync()
+    assert report.merge is not None
+    assert "the merge gate failed (ValueError)" in report.merge.delivery.refusal
+    assert state_of(tmp_path) is RunState.FAILED
+    assert repository.files("main") == ["README.md"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
 
-from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
+from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.file_claims import awaited, file_holders
 from aurora_spawner.control.lookup import find_run
@@ -33,6 +35,7 @@ from aurora_spawner.tasks.file_claims import (
     may_overlap,
     prompt_with_claims,
 )
+from aurora_spawner.tasks.run_events import TaskStarted
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -276,3 +279,29 @@ def test_a_thousand_declarations_are_compared_at_once() -> None:
 def test_a_declared_path_means_the_same_file_in_each_spelling() -> None:
     assert all(declares(each, "src/a.py") for each in ("src/a.py", "./src/a.py", "src", "src/", "./src/*.py"))
     assert not any(declares(each, "src/a.py") for each in ("a.py", "sr", "./src/b.py", "docs/", "*.md"))
+
+
+async def test_a_started_task_holds_nothing_while_it_waits_for_an_edited_one(tmp_path: Path) -> None:
+    """Both declare one file: the edited task would wait for its claim, and it for the edited task."""
+    script = "if [ $AURORA_TASK_ID = 2 ]; then test -e go || sleep 60; fi; touch a.py; echo done"
+    backends = {"sh": CommandBackend("sh", ("sh", "-c", script))}
+    first, second = task("1", "a.py"), task("2", "a.py", after=("1",))
+    options = RunOptions(
+        default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs", executor=LocalExecutor(grace_s=0.2)
+    )
+    run = Run.create(tmp_path / "runs.db", [first, second], backends, options)
+
+    def interrupt(event: RunEvent) -> None:
+        if isinstance(event, TaskStarted) and event.task_id == "2":
+            asyncio.get_running_loop().call_later(0.1, running.cancel)
+
+    running = asyncio.ensure_future(run.execute(interrupt))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    (tmp_path / "go").touch()
+    edited = replace(first, prompt="go on")
+    again = Run.resume(
+        tmp_path / "runs.db", run.run_id, backends, tasks=[edited, second], executor=LocalExecutor(grace_s=0.2)
+    )
+    async with asyncio.timeout(30):
+        assert (await again.execute()).ok

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.result import REVIEW_REFUSED, RunState
 from aurora_spawner.tasks.review import Remark, Reviewer, Verdict
 from aurora_spawner.testing import processes_of_run
+from aurora_spawner.workspaces import checkouts
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 
 if TYPE_CHECKING:
@@ -207,6 +209,17 @@ def test_a_reviewer_that_breaks_the_worktree_at_once_is_not_lost(
     spoils = f"rm .git; touch {place}/broken\n"
     report = run(repository, place, {"t.1": HELLO, "t.2": spoils + verdict(), "t.3": verdict()})
     assert report.ok, report.results["t"].error
+
+
+def test_a_worktree_that_cannot_be_linked_again_fails_its_task_and_no_other(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkouts, "shutil", SimpleNamespace(rmtree=refuse))
+    report = run(repository, place, {"t.1": HELLO, "t.2": "rm .git; mkdir .git\n" + verdict(), "t.3": verdict()})
+    assert "cannot be linked again" in str(report.results["t"].error)
 
 
 def test_a_reviewer_that_goes_on_without_a_repository_is_ended_and_asked_again(
