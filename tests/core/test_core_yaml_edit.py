@@ -20,6 +20,7 @@ from aurora_core.settings.yaml_edit import YamlEditError, set_in_yaml
         ("s:\n  n: 3 # x\n# e\nm: 1\n", "s.n", 8, "s:\n  n: 8 # x\n# e\nm: 1\n"),
         ("s:\n  n: 3 # x\n# e\n", "s.m", True, "s:\n  n: 3 # x\n  m: true\n# e\n"),
         ("a: 1\n", "s.m", 0.5, "a: 1\ns:\n  m: 0.5\n"),
+        ("a: 1\n", "b", ["echo \U0001f389", "Ü b"], 'a: 1\nb: ["echo \U0001f389", "Ü b"]\n'),
         ("s:\n", "s.m", None, "s: {m: null}\n"),
         ("s: {}\n", "s.m", [], "s: {m: []}\n"),
         ("s: {a: 1, b: 2} # c\n", "s.a", "no", 's: {a: "no", b: 2} # c\n'),

@@ -171,7 +171,7 @@ def _line_end(text: str) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _is_plain(name) else json.dumps(name)
+    return name if _is_plain(name) else json.dumps(name, ensure_ascii=False)
 
 
 def _flow(value: object) -> str:
@@ -181,7 +181,7 @@ def _flow(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
     if isinstance(value, str):
-        return value if _is_plain(value) else json.dumps(value)
+        return value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
 
 
