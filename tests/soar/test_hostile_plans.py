@@ -118,6 +118,19 @@ def test_the_model_is_told_a_few_complaints_and_the_number_of_the_others() -> No
     assert "; and 4 more like these" in model.prompts[1]
 
 
+@pytest.mark.parametrize(
+    ("needs", "found"),
+    [
+        ([[], [1], [2, 9]], [(), (0,), (1,)]),
+        ([[], ["step 1"], [2]], [(), (0,), (1,)]),
+    ],
+)
+def test_an_id_that_exists_is_no_position(needs: list[list[object]], found: list[tuple[int, ...]]) -> None:
+    parts = [part(f"Read part {n}", id=n, depends_on=need) for n, need in enumerate(needs, start=1)]
+    plan, _ = planned(*[answer(*parts)] * 3)
+    assert [each.depends_on for each in plan.decomposition.subgoals] == found
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

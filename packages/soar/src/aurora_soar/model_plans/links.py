@@ -114,14 +114,12 @@ def _numbering(tokens: Sequence[tuple[str, ...]], by_name: Mapping[str, int]) ->
         token: index for token in {t for own in tokens for t in own} if (index := by_name.get(token)) is not None
     }
     plain = {token: int(token) for own in tokens for token in own if token.lstrip("-").isdecimal()}
-    if plain and all(token in named for token in plain):
-        return named
     shift = 1 if _from_one(tokens, plain) else 0
     numbered = {token: value - shift for token, value in plain.items()}
     for token in {t for own in tokens for t in own} - set(plain) - set(named):
         if match := _NUMBER_AT_END.search(token):
             numbered[token] = int(match.group(1)) - 1
-    return {**named, **numbered}
+    return {**numbered, **named}
 
 
 def _from_one(tokens: Sequence[tuple[str, ...]], plain: Mapping[str, int]) -> bool:
