@@ -54,7 +54,7 @@ def test_the_scope_is_held_against_the_files_that_a_task_declares() -> None:
     assert list(judged(*some(4), planned=planned)) == ["scope"]
     assert judged(*some(4), planned=planned, anomalies={"scope_multiplier": 4}) == {}
     assert judged(*some(20), planned=("src/*",)) == {}, "a pattern counts all that fits it"
-    for same in ("./src/", "src", "./src/*"):
+    for same in ("./src/", "src", "./", "./src/*"):
         assert judged(*some(20), planned=(same,)) == {}, "a folder counts all that is in it"
     assert judged(*some(20)) == {}, "a task that declares nothing has no scope"
 

@@ -46,6 +46,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("a.py", "a.py", True),
         ("./a.py", "a.py", True),
+        ("./", "a.py", True),
         ("a.py", "b.py", False),
         ("src", "src/a.py", True),
         ("src/", "src/deep/a.py", True),
@@ -277,7 +278,7 @@ def test_a_thousand_declarations_are_compared_at_once() -> None:
 
 
 def test_a_declared_path_means_the_same_file_in_each_spelling() -> None:
-    assert all(declares(each, "src/a.py") for each in ("src/a.py", "./src/a.py", "src", "src/", "./src/*.py"))
+    assert all(declares(each, "src/a.py") for each in ("src/a.py", "./src/a.py", "src", "src/", "./", "./src/*.py"))
     assert not any(declares(each, "src/a.py") for each in ("a.py", "sr", "./src/b.py", "docs/", "*.md"))
 
 

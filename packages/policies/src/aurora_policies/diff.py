@@ -187,7 +187,7 @@ def _scope(files: Sequence[ChangedFile], policies: Policies, planned: Sequence[s
 
 def _is_planned(path: str, planned: Sequence[str]) -> bool:
     plain = (pattern.removeprefix("./").rstrip("/") for pattern in planned)
-    return any(path == each or path.startswith(f"{each}/") or fnmatchcase(path, each) for each in plain)
+    return any(not each or path == each or path.startswith(f"{each}/") or fnmatchcase(path, each) for each in plain)
 
 
 def _prompt(rule: Rule, paths: Sequence[str], reason: str, shape: str = "") -> Finding:

@@ -71,7 +71,7 @@ def _may_clash(one: _Shape, other: _Shape) -> bool:
 def declares(declared: str, path: str) -> bool:
     """Returns True if a declared path, folder or pattern means a file."""
     plain = _plain(declared)
-    return path == plain or path.startswith(f"{plain}/") or fnmatchcase(path, plain)
+    return not plain or path == plain or path.startswith(f"{plain}/") or fnmatchcase(path, plain)
 
 
 def may_overlap(one: str, other: str) -> bool:
@@ -80,7 +80,7 @@ def may_overlap(one: str, other: str) -> bool:
     Two patterns are compared by what stands before their first wildcard and after their last one.
     """
     first, second = _plain(one), _plain(other)
-    if first == second:
+    if first == second or not (first and second):  # `./` is everything
         return True
     (start, end), (other_start, other_end) = _ends(first), _ends(second)
     if end is None and other_end is None:
