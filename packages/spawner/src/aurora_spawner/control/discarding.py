@@ -74,9 +74,7 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
             check_out_keeping_files(worktree, entries[0].commit)
         lost = held.worktrees.workspaces.remove(worktree, ignored_too=True)
         part_of = tuple(
-            each.task_id
-            for each in held.rows
-            if asked in each.task.depends_on or task_id in built_on(git, each, held.rows)
+            each.task_id for each in held.rows if asked in each.task.depends_on or built_on(git, each, [row])
         )
     return DiscardReport(kept=entries[0], lost=(*entries[1:], *lost), part_of=part_of)
 

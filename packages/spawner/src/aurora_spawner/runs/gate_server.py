@@ -66,7 +66,8 @@ class GateService:
         except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
             _LOG.exception("a tool call could not be answered")
             failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
-            self.run.notices.append(failed)
+            if failed not in self.run.notices:
+                self.run.notices.append(failed)
             return _denial(f"{failed}; nothing may be done without it")
 
     async def _answer(self, token: str, raw: bytes) -> bytes:
