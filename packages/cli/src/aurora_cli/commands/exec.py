@@ -127,39 +127,39 @@ def command(**given: object) -> int:
     options = _Options(**given)  # type: ignore[arg-type]
     options.check()
     prompt = options.prompt()
-    aurora = wiring.open_folder(tool=options.tool)
-    plan = aurora.plan_task(
-        prompt,
-        agent=options.agent,
-        checks=options.checks,
-        background=options.background,
-        match=options.match,
-        budget_usd=options.budget_usd,
-        isolation=options.work.wanted(aurora.config),
-        candidates=options.candidates,
-        candidate_agents=options.candidate_agents,
-    )
-    if options.dry_run:
-        if options.as_json:
-            emit_json(preview.as_document(plan))
-        else:
-            emit(preview.as_text(plan))
-        return ExitCode.DONE
-    note(preview.as_text(plan))
-    aurora.set_up()
-    aurora.refresh_memory(plan.agents, index_with_progress)
-    run = aurora.new_run(plan)
-    if options.background:
-        code = run_progress.in_background(aurora, run.run_id, as_json=options.as_json)
-        note(f"its answer, once it is done: aur runs result {run.run_id}")
-        return code
-    return run_progress.execute(
-        run,
-        None,
-        plan.titles,
-        as_json=options.as_json,
-        answer_of=plan.file.lines[0].id,
-        aurora=aurora,
-        over_budget=aurora.over_budget,
-        outbox=aurora.outbox,
-    )
+    with wiring.open_folder(tool=options.tool) as aurora:
+        plan = aurora.plan_task(
+            prompt,
+            agent=options.agent,
+            checks=options.checks,
+            background=options.background,
+            match=options.match,
+            budget_usd=options.budget_usd,
+            isolation=options.work.wanted(aurora.config),
+            candidates=options.candidates,
+            candidate_agents=options.candidate_agents,
+        )
+        if options.dry_run:
+            if options.as_json:
+                emit_json(preview.as_document(plan))
+            else:
+                emit(preview.as_text(plan))
+            return ExitCode.DONE
+        note(preview.as_text(plan))
+        aurora.set_up()
+        aurora.refresh_memory(plan.agents, index_with_progress)
+        run = aurora.new_run(plan)
+        if options.background:
+            code = run_progress.in_background(aurora, run.run_id, as_json=options.as_json)
+            note(f"its answer, once it is done: aur runs result {run.run_id}")
+            return code
+        return run_progress.execute(
+            run,
+            None,
+            plan.titles,
+            as_json=options.as_json,
+            answer_of=plan.file.lines[0].id,
+            aurora=aurora,
+            over_budget=aurora.over_budget,
+            outbox=aurora.outbox,
+        )
