@@ -56,7 +56,7 @@ HIGH_STAKES: Final = any_of(r"""
     (?:implement|add|build|integrate|introduce|set up|replace|rewrite|change|fix) (?:\S+ ){0,6}permissions?
     (?:admin|root|sudo|superuser) (?:rights|access|privileges|accounts?)
     (?:password|token|credential) (?:hash\w*|storage|reset\w*|rotation)
-    (?:see|read|access|view|edit|reach) (?:\S+ )?(?:other|another) (?:users?'?s?|tenants?'?s?|\w+)?
+    (?:see|read|access|view|edit|reach) (?:\S+ )?(?:other|another) (?:users?|tenants?|customers?|accounts?)
     (?:see|read|access|view|edit|reach) (?:\S+ )?(?:each other's|someone else's) (?:users?'?s?|tenants?'?s?|\w+)?
     saniti[sz]e (?:\w+ )?(?:user )?inputs?
     anonymi[sz]\w+

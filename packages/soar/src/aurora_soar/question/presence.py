@@ -184,7 +184,7 @@ def _is_on_disk(memory: Memory, path: str) -> bool:
     try:
         full = (memory.root / path).resolve()
         return full.is_relative_to(memory.root) and full.exists()
-    except OSError:
+    except (OSError, ValueError):
         return False  # no such name is possible here
 
 
