@@ -56,6 +56,8 @@ def test_every_value_knows_its_column() -> None:
 def test_a_value_that_is_brought_in_and_replaced_has_the_place_of_its_own() -> None:
     read = parse_plain_yaml("base: &b {x: 1, y: 2}\nmore:\n  <<: *b\n  y: 3\n")
     assert (read.place_of(("more", "y")), read.place_of(("more", "x"))) == ((4, 3), (1, 11))
+    read = parse_plain_yaml("base: &b {x: [1, 2]}\nmore:\n  <<: *b\n  x: [3, 4]\n")
+    assert read.place_of(("more", "x", 1)) == (4, 10)
 
 
 def test_a_key_that_is_given_twice_is_reported_with_both_lines() -> None:

@@ -207,8 +207,7 @@ class _Reader:
             raise _error(node, place, "has too many values; do aliases (*name) repeat?")
         if len(place) > MAX_DEPTH:
             raise _error(node, (), _TOO_DEEP)
-        if place not in self.lines:
-            self._note(place, node)
+        self._note(place, node)
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
@@ -225,6 +224,7 @@ class _Reader:
         # What is brought in comes first, so that the mapping's own values and places replace it.
         for brought in [value_node for key_node, value_node in node.value if key_node.tag == _MERGE][::-1]:
             found |= self._merged(brought, place)
+            self._note(place, node)
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
