@@ -219,6 +219,7 @@ def test_an_answer_is_short_and_every_place_exists(memory: Memory) -> None:
         ("What does .github/workflows/ci.yml do?", [(".github/workflows/ci.yml", NameSort.FILE)]),
         ("Where is .eslintrc.json?", [(".eslintrc.json", NameSort.FILE)]),
         ("What is in the .github folder?", [(".github", NameSort.FOLDER)]),
+        ("What is in the folder `src/`?", [("src", NameSort.FOLDER)]),
         ("Does it run on Node.js?", [("Node.js", NameSort.PROPER)]),
         ("Does it use `Node.js` or web/Node.js?", [("Node.js", NameSort.FILE), ("web/Node.js", NameSort.FILE)]),
         ("What is the type of a letter?", []),

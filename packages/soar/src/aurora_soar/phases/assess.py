@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_soar.phases import complexity_signals as signals
 from aurora_soar.phases import stakes
+from aurora_soar.question.intent_patterns import in_short
 from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
@@ -60,16 +61,14 @@ MEDIUM_FROM: Final = 0.16
 COMPLEX_FROM: Final = 0.40
 
 
-_READ: Final = 2_000
-"""Characters that are looked at, so that no request takes long."""
 _UNDERSTANDING: Final = frozenset({Intent.EXPLAIN, Intent.COMPARE})
 _LIST_ITEM: Final = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s+")
 _JOINED: Final = re.compile(r"\b(?:and|then|also|plus|as well as|including|along with)\b|[;,]", re.IGNORECASE)
 
 
 def assess(question: Question) -> Assessment:
-    """Returns the complexity of a question from the words of its beginning."""
-    question = replace(question, text=question.text[:_READ])
+    """Returns the complexity of a question from the words of its beginning and its end."""
+    question = replace(question, text=in_short(question.text))
     text = question.text
     dimensions = {
         "keywords": _keywords(question),

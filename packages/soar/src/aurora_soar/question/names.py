@@ -82,7 +82,7 @@ def names_in(text: str) -> tuple[Name, ...]:
     for written, sort in (*_paths(short), *_symbols(short), *_proper(short)):
         if len(found) == MAX_NAMES:
             break
-        name = _FROM_HERE.sub("", written.removesuffix("()").strip(",;:?!'\"")).rstrip(".")
+        name = _FROM_HERE.sub("", written.removesuffix("()").strip(",;:?!'\"")).rstrip("./")
         whole = sort in (NameSort.FILE, NameSort.FOLDER)
         ordinary = name.lower() in STOP_WORDS or (not whole and name.lower() in KIND_NOUNS)
         part = not whole and any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", other) for other in found)
