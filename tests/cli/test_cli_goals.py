@@ -127,6 +127,10 @@ def test_text_that_could_control_the_terminal_is_escaped(aur: Aur, shop: Path) -
     goals.write_text(goals.read_text().replace('"title": "Add', '"title": "\\u001b[31mAdd'))
     assert "\x1b" not in aur("plan", "list").stdout + aur("plan", "show", "1").stdout
     goals.write_text("{")
+    for shown in (aur("plan", "show", "1"), aur("plan", "show", "1", "--json")):
+        assert "Traceback" not in shown.stderr
+        assert "bug in" not in shown.stderr
+    assert aur("plan", "show", "1", "--json").returncode == ExitCode.ENVIRONMENT
     broken = aur("plan", "list")
     assert "problem:" in broken.stdout
     assert broken.returncode == ExitCode.DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -150,6 +151,16 @@ class PlanStore:
             return read_regular(path, _LARGEST).decode("utf-8", "replace")
         except OSError as error:
             raise PlanFileError(path, f"cannot be read: {error.strerror or error}") from error
+
+    def document(self, plan: StoredPlan) -> dict[str, object]:
+        """Returns a plan's goals.json.
+
+        Raises:
+            PlanFileError: it cannot be read, or a field is not valid.
+        """
+        _goals(plan.folder / "goals.json")
+        found: dict[str, object] = json.loads(self.text(plan, "goals.json"))
+        return found
 
     def archive(self, name: str) -> StoredPlan:
         """Moves a plan into the archive; one that is there stays.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from aurora_cli import wiring
@@ -34,7 +32,7 @@ def command(*, plan: str, as_json: bool) -> int:
     store = wiring.open_existing().plans
     stored = store.get(plan)
     if as_json:
-        emit_json({**json.loads(store.text(stored, "goals.json")), "status": stored.status})
+        emit_json({**store.document(stored), "status": stored.status})
         return ExitCode.DONE
     for line in stored_as_lines([stored]):
         emit(line)
