@@ -13,8 +13,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, target_argument
 from aurora_cli.output import emit_json
 from aurora_cli.render.logs import emit_bytes
-from aurora_spawner.control.logs import read_logs
-from aurora_spawner.control.lookup import check_task, titles_of
+from aurora_spawner.control.logs import read_logs, task_outputs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,15 +59,8 @@ def _stream(*, errors: bool) -> Stream:
 
 def _document(journal: Path, run_id: str, task_id: str | None, stream: Stream) -> dict[str, object]:
     """Returns the output of one task, or of all, as data for `--json`, with escapes for invalid UTF-8."""
-    if task_id is not None:
-        check_task(journal, run_id, task_id)
     tasks = [
-        {
-            "id": each,
-            "title": title,
-            "output": b"".join(read_logs(journal, run_id, each, stream=stream)).decode(errors="backslashreplace"),
-        }
-        for each, title in titles_of(journal, run_id).items()
-        if task_id in (None, each)
+        {"id": each.task_id, "title": each.title, "output": each.content.decode(errors="backslashreplace")}
+        for each in task_outputs(journal, run_id, task_id, stream=stream)
     ]
     return {"run_id": run_id, "stream": stream, "tasks": tasks}

@@ -64,6 +64,33 @@ def read_logs(
             yield read_log(store, run_id, task_id, stream=stream, transcript=transcript)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOutput:
+    """The output of a task's last attempt so far."""
+
+    task_id: str
+    title: str
+    content: bytes
+
+
+def task_outputs(
+    journal: Path, run_id: str, task_id: str | None = None, *, stream: Stream = "stdout"
+) -> Iterator[TaskOutput]:
+    """Yields the outputs of all tasks of a run, or of one.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: The journal has no such run, or the run no such task.
+    """
+    with open_journal(journal, run_id) as store:
+        load_run(store, run_id)
+        titles = {row.task_id: row.task.headline for row in load_tasks(store, run_id)}
+        if task_id is not None and task_id not in titles:
+            raise UnknownTaskError(run_id, task_id, titles)
+        for each in titles if task_id is None else (task_id,):
+            content = read_log(store, run_id, each, stream=stream)
+            yield TaskOutput(task_id=each, title=titles[each], content=content)
+
+
 def read_log(
     journal: Journal, run_id: str, task_id: str, *, stream: Stream = "stdout", transcript: bool = False
 ) -> bytes:
