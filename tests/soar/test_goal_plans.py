@@ -215,11 +215,16 @@ def test_edited_tasks_become_the_plan(shop: Path) -> None:
         again = aurora.edited_review(review, edited, Path("edited.md"))
         same = aurora.edited_review(review, text, Path("edited.md"))
         stored = aurora.write_plan(again, ReviewDecision.PROCEED)
+        kept = f"- [ ] 1 {second.description}\n  - Agent: {second.agent}\n"
+        once = aurora.edited_review(review, kept, Path("edited.md"))
+        twice = aurora.edited_review(once, f"{kept}- [ ] 2 Ask the customers\n", Path("edited.md"))
+    assert [each.plan.subgoals[0].is_gap for each in (once, twice)] == [True, True], "its number has changed"
     assert [each.description for each in again.plan.subgoals] == [first.description, "Ask the customers"]
     assert again.plan.subgoals[0].ideal_agent == first.ideal_agent
     assert again.plan.subgoals[1].needs == (1,)
     assert stored.taskfile.read_text() == edited
-    assert same.plan.subgoals == review.plan.subgoals, "what was not edited is as it was"
+    assert same is review, "what was not edited is as it was"
+    assert again.decisions == (ReviewDecision.PROCEED, ReviewDecision.ABORT), "the tasks are the user's own"
     assert second.is_gap
     assert not again.plan.subgoals[1].is_gap
 

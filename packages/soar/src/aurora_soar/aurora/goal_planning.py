@@ -50,6 +50,8 @@ def edited_review(parts: ProjectParts, review: DecompositionReview, text: str, p
         TaskFileError, GraphError: the text is no task file; names `path` and the line.
         UnknownAgentError: a task names an agent that is not there.
     """
+    if text == taskfile_of(parts, review):
+        return review
     agents = parts.project_agents
     file = parse_taskfile(text, path)
     personas = frozenset(parts.personas.by_id) - frozenset(agents.backends)

@@ -36,19 +36,21 @@ class DecompositionReview:
 
     @property
     def decisions(self) -> tuple[ReviewDecision, ...]:
-        """The answers that make a difference: without a gap there is nothing to fall back for."""
-        if self.gaps:
+        """The answers that make a difference: without a gap, or with tasks of the user's, nothing falls back."""
+        if self.gaps and self.edited is None:
             return tuple(ReviewDecision)
         return (ReviewDecision.PROCEED, ReviewDecision.ABORT)
 
 
 def with_tasks_of(plan: GoalPlan, file: TaskFile, *, personas: frozenset[str], default_agent: str) -> GoalPlan:
-    """Returns the plan with the tasks of an edited file; what a task has kept of its subgoal stays.
+    """Returns the plan with the tasks of an edited file; a task whose title has stayed keeps the rest of its subgoal.
 
     Args:
         personas: ids of personas; other agents are backends.
     """
-    before = {str(each.number): each for each in plan.subgoals}
+    before: dict[str, list[GoalSubgoal]] = {}
+    for each in plan.subgoals:
+        before.setdefault(each.description, []).append(each)
     numbers = {line.id: at + 1 for at, line in enumerate(file.lines)}
     subgoals = []
     for line in file.lines:
@@ -66,9 +68,9 @@ def with_tasks_of(plan: GoalPlan, file: TaskFile, *, personas: frozenset[str], d
             is_critical=line.task.critical,
             needs=tuple(numbers[each] for each in line.task.depends_on if each in numbers),
         )
-        old = before.get(line.id)
-        if old is not None and old.description == new.description:
-            same = old.agent == name
-            new = replace(old, number=new.number, needs=new.needs, is_critical=new.is_critical) if same else new
+        if old := before.get(new.description):
+            kept = old.pop(0)
+            same = kept.agent == name
+            new = replace(kept, number=new.number, needs=new.needs, is_critical=new.is_critical) if same else new
         subgoals.append(new)
     return replace(plan, subgoals=tuple(subgoals))
