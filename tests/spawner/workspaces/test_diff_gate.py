@@ -64,7 +64,7 @@ def make(repository: Repository, place: Path, gate: Gate, *names: str, **options
 
 
 def answering(run: Run, *, approved: bool, note: str = "", always: bool = False) -> RunReport:
-    """Execute a run whose first question is answered from another thread, as by another process."""
+    """Execute a run whose questions are answered from other threads, as by other processes."""
 
     async def execute() -> RunReport:
         answers: set[asyncio.Task[object]] = set()
@@ -77,7 +77,8 @@ def answering(run: Run, *, approved: bool, note: str = "", always: bool = False)
                 answers.add(asyncio.create_task(answer))
 
         report = await run.execute(follow)
-        await asyncio.gather(*answers)
+        # After a no, the other questions of the work may need no answer any longer.
+        await asyncio.gather(*answers, return_exceptions=not approved)
         return report
 
     return asyncio.run(execute())
