@@ -54,6 +54,8 @@ class Act:
     """A shell command that the agent is to run."""
     write: tuple[str, str] | None = None
     """A file that the agent is to write, and its content: with its own tool, or by a shell where it has none."""
+    use: tuple[str, dict[str, Any]] | None = None
+    """A tool of an MCP server that the agent is to call: the end of its name, and its arguments."""
     status: int = 0
     """An error instead of an answer."""
     retry_after_s: int | None = None
@@ -74,7 +76,7 @@ class Act:
     @property
     def acts(self) -> bool:
         """A tool is to be used."""
-        return bool(self.run or self.write)
+        return bool(self.run or self.write or self.use)
 
 
 HUGE = " ".join(f"line {n} of a long answer;" for n in range(16_000))
@@ -122,6 +124,11 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say=json.dumps(ANSWER)),
     ),
     "tool": (Act(say="I write a note.", run=WRITE), Act(say="The note is written.")),
+    "memory": (
+        Act(say="I search.", use=("memory_search", {"query": "price", "limit": 1})),
+        Act(say="I ask for a task.", use=("spawn_tasks", {"taskfile": "tasks.md", "wait_s": 60})),
+        Act(say="I have both.", times=FOREVER),
+    ),
     # Its work fails a check at first, and is mended in the same session; two that write the same line.
     "mended": (
         Act(say="I write it.", run="echo helo > hello-$AURORA_TASK_ID.txt"),
@@ -261,6 +268,8 @@ class Api(ABC):
 
     def call(self, act: Act) -> tuple[str, dict[str, Any]] | None:
         """The tool that does what the act says, and its arguments; None if there is nothing to do."""
+        if act.use is not None:
+            return next(((name, act.use[1]) for name in self.tools if name.endswith(act.use[0])), None)
         if act.write is not None:
             for name, schema in self.tools.items():
                 if name.lower() in WRITERS:

@@ -13,6 +13,7 @@ __all__ = [
     "CHECKPOINT",
     "CONFIG",
     "KEYS",
+    "MCP",
     "MEM",
     "PLAN",
     "POLICIES",
@@ -134,6 +135,11 @@ CONFIG: Final[tuple[Entry, ...]] = (
     Entry(name="set", module="config.set", summary="Change a setting in the configuration file."),
     Entry(name="list", module="config.list", summary="List every setting with its value and origin."),
     Entry(name="path", module="config.path", summary="Show the files that settings are read from."),
+)
+
+MCP: Final[tuple[Entry, ...]] = (
+    Entry(name="serve", module="mcp.serve", summary="Serve this project to an MCP client."),
+    Entry(name="install", module="mcp.install", summary="Add Aurora to the configuration of an MCP client."),
 )
 
 CATALOGUE: Final[tuple[Entry, ...]] = (
@@ -287,6 +293,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         summary="Manage the keys of model providers.",
         section="Set up",
         entries=KEYS,
+    ),
+    Entry(
+        name="mcp",
+        module="mcp",
+        summary="Serve memory, plans and runs to MCP clients.",
+        section="Set up",
+        entries=MCP,
     ),
     Entry(
         name="doctor",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CliError",
+    "ClientFileError",
     "CommentsKeptError",
     "CoordinatorLostError",
     "MissingPathError",
@@ -125,6 +126,20 @@ class CommentsKeptError(CliError):
         self.path = path
         super().__init__(f"the comments were not sent: {problem}")
         self.hint = f"your comments are in {path}"
+
+
+class ClientFileError(CliError):
+    """The configuration of an MCP client cannot be changed.
+
+    Attributes:
+        path: its file, which is as it was.
+    """
+
+    def __init__(self, path: Path, problem: str, entry: str = "") -> None:
+        self.path = path
+        super().__init__(f"{path}: {problem}")
+        if entry:
+            self.hint = f"add this there by hand:\n{entry}"
 
 
 def _names_beside(path: Path) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from aurora_cli import background
 from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.delivery_prompts import deliver_if_wanted
-from aurora_cli.errors import CoordinatorLostError
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.index import index_with_progress
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "report_result", "resume"]
-
-START_LIMIT_S: Final = 60.0
-"""Seconds until a process in the background works on its run; it checks the memory before."""
 
 
 def execute(
@@ -151,27 +147,10 @@ def resume(
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
-    """Starts a process of its own that resumes a run; returns once it works on the run.
-
-    The memory should be up to date, because that process starts with it.
-
-    Args:
-        more: arguments for that process's `aur spawn --resume`.
-
-    Raises:
-        CoordinatorLostError: the process ended before it worked on the run.
-    """
-    from aurora_spawner.control.steering import detach, wait_until_held
-    from aurora_spawner.supervision.interpreter import python_command
-
-    log = aurora.project.aurora_dir / "runs" / run_id / "coordinator.log"
-    command = python_command("aurora_cli", "spawn", "--resume", run_id, *more, unbuffered=True)
-    began_at = time.time()
-    pid = detach(command, log=log, cwd=aurora.project.root)
-    if not wait_until_held(aurora.project.runs_db, run_id, pid=pid, since=began_at, limit_s=START_LIMIT_S):
-        raise CoordinatorLostError(run_id, log)
+    """Starts a process of its own that resumes a run, and prints the run's name; see `background.start`."""
+    started = background.start(aurora, run_id, more=more)
     if as_json:
-        emit_json({"run_id": run_id, "pid": pid, "log": str(log)})
+        emit_json({"run_id": run_id, "pid": started.pid, "log": str(started.log)})
     else:
         emit(run_id)
         note(f"it runs in the background: aur status {run_id}, aur logs {run_id}, aur cancel {run_id}")

@@ -61,6 +61,7 @@ VARIABLES: Final = (
     ),
     Variable(name="AURORA_TRUST", meaning="1 trusts everything in every project; for CI"),
     Variable(name="AURORA_SAFE_DIRECTORY", meaning="folders whose `.aurora` may belong to another user"),
+    Variable(name="AURORA_MCP_TOKEN", meaning="the token of `aur mcp serve --http`, at least 16 characters"),
     Variable(name="AURORA_DEBUG", meaning="1 prints the traceback of an error"),
     _for_agents("AURORA_ATTEMPT", "the attempt that a process belongs to"),
     _for_agents("AURORA_RUN_ID", "the run of an agent or check"),

@@ -1,0 +1,5 @@
+"""The MCP server: memory, plans and runs of a project as tools for any MCP client.
+
+`server` puts it together. `memory_tools`, `plan_tools`, `run_tools` and `approval_tools` are the tools, `documents`
+their results, `task_handles` the tasks extension, and `http` the service on loopback.
+"""

@@ -1,0 +1,62 @@
+"""One project behind the tools: opened anew for each call, and its errors told in words for the client."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from mcp.server.mcpserver.exceptions import ToolError
+
+from aurora_cli.error_messages import error_report
+from aurora_cli.wiring import open_existing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aurora_soar.aurora.root import Aurora
+
+__all__ = ["ProjectService"]
+
+AT_ONCE: Final = 4
+"""Calls that work at the same moment; the others wait, so that a flood of calls does not open a file for each."""
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectService:
+    """The project of a server.
+
+    Every call opens it anew, so that policies, configuration and trust are those of now, even in an old server.
+
+    Attributes:
+        folder: the project's root, or a folder below it.
+    """
+
+    folder: Path
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def call(self, work: Callable[[Aurora], _Answer]) -> _Answer:
+        """Does work on the project in a thread.
+
+        Raises:
+            ToolError: the work failed; the message is what `aur` would say.
+        """
+        async with self._turns:
+            return await asyncio.to_thread(self._call, work)
+
+    def _call(self, work: Callable[[Aurora], _Answer]) -> _Answer:
+        try:
+            with open_existing(self.folder) as aurora:
+                return work(aurora)
+        except ToolError:
+            raise
+        except Exception as error:
+            raise ToolError(told(error)) from error
+
+
+def told(error: Exception) -> str:
+    """Returns what `aur` would print about an error, hint included."""
+    report = error_report(error)
+    return f"{report.message}; {report.hint}" if report.hint else report.message
