@@ -24,6 +24,7 @@ SpawnerError
 ├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values
 ├── ProviderStateError      a store of provider limits that cannot be used: the path
 ├── PriceFileError          a user's price table that cannot be used: path, line, field
+├── TelemetryError          the telemetry of a run that cannot be sent
 ├── WorkspaceError          a worktree or a merge that cannot continue without losing work: the path
 │   ├── GitError                a failed git command: the command and git's own words
 │   │   └── GitLockedError          another process holds a lock longer than the wait: the lock
@@ -107,6 +108,13 @@ class MissingExtraError(BackendError):
         super().__init__(agent, f"needs {named}, not installed here: pip install 'aurora-spawner[{extra}]'")
         self.extra = extra
         self.packages = tuple(packages)
+
+
+class TelemetryError(SpawnerError):
+    """The telemetry of a run cannot be sent; the run itself is as it was."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"OpenTelemetry: {problem}")
 
 
 class JournalError(SpawnerError):

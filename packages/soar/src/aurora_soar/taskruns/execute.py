@@ -14,6 +14,7 @@ from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.checks import ignored_checks_notice, untrusted_checks
 from aurora_soar.taskruns.isolation import with_base
 from aurora_soar.taskruns.resume import TASK_RUN, TASKFILE_RUN, stored_limit, taskfile_of
+from aurora_soar.taskruns.telemetry import send_telemetry
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
@@ -242,9 +243,10 @@ async def execute_run(
             undelivered = await asyncio.to_thread(outbox.flush)
     if boxes:
         boxes.finish(report)
+    unsent = await asyncio.to_thread(send_telemetry, run.journal, run.run_id)
     return TaskRunResult(
         report=report,
         titles=titles,
         not_run=tuple(file.not_run) if file else (),
-        notices=(*report.notices, *(boxes.notices if boxes else ()), *undelivered),
+        notices=(*report.notices, *(boxes.notices if boxes else ()), *undelivered, *unsent),
     )

@@ -1,0 +1,205 @@
+"""A run as an OpenTelemetry trace: well formed, the same when it is sent again, and received by a real collector."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.spawner.workspaces.repository import ALONE, make_repository
+
+from aurora_spawner import CommandBackend, RecoveryPolicy, Run, RunOptions, SpawnTask
+from aurora_spawner.errors import TelemetryError
+from aurora_spawner.recovery.settings import RecoverySettings
+from aurora_spawner.telemetry import otlp
+from aurora_spawner.telemetry.otlp import Sent, is_configured, run_telemetry, send
+from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SECOND_TIME = "[ $AURORA_ATTEMPT_NUMBER = 2 ] && echo work > done.txt && echo done"
+SENDERS: dict[str, Any] = {
+    "traces": ExportTraceServiceRequest,
+    "metrics": ExportMetricsServiceRequest,
+    "logs": ExportLogsServiceRequest,
+}
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Keeps what it is sent, by signal; `status` is its answer."""
+
+    received: ClassVar[dict[str, list[Any]]] = defaultdict(list)
+    status: ClassVar[int] = 200
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        body = gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body
+        signal = self.path.rpartition("/")[2]
+        if self.status == 200:
+            self.received[signal].append(SENDERS[signal].FromString(body))
+        self.send_response(self.status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def collector(status: int = 200) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    handler = type("Here", (Collector,), {"received": found, "status": status})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", found
+        server.shutdown()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
+    """A run with a retry, a failure, a dependant that is skipped, and a merge."""
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    repository = make_repository(tmp_path / "shed", {"app.py": "1\n"})
+    recovery = RecoverySettings(policy=RecoveryPolicy(max_retries=1, base_delay=0.01, jitter=False))
+    options = RunOptions(
+        cwd=repository.path,
+        default_agent="sh",
+        spool=tmp_path / "spool",
+        isolation=isolation_of(repository.path, home=tmp_path / "trees", merge=MergeMode.AUTO)[0],
+        recovery=recovery,
+        state_dir=tmp_path / "state",
+    )
+    tasks = [
+        SpawnTask(SECOND_TIME, id="1"),
+        SpawnTask("exit 1", id="2"),
+        SpawnTask("true", id="3", depends_on=("2",)),
+    ]
+    run = Run.create(tmp_path / "runs.db", tasks, {"sh": CommandBackend("sh", ("sh",))}, options)
+    run.execute_sync()
+    return tmp_path / "runs.db", run.run_id
+
+
+def attributes(of: Any) -> dict[str, Any]:
+    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in of.attributes}
+
+
+def test_a_collector_receives_one_well_formed_trace(
+    journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, run_id = journal
+    with collector() as (address, found):
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        assert is_configured(environ)
+        telemetry = run_telemetry(path, run_id, environ)
+        sent = send(telemetry, environ)
+        send(run_telemetry(path, run_id, environ), environ)
+    first, second = found["traces"]
+    spans = [span for each in first.resource_spans for scope in each.scope_spans for span in scope.spans]
+    assert len(spans) == sent.spans
+    assert {span.trace_id for span in spans} == {telemetry.trace_id.to_bytes(16, "big")}
+    by_id = {span.span_id: span for span in spans}
+    assert len(by_id) == len(spans)
+    (root,) = [span for span in spans if not span.parent_span_id]
+    assert root.name == "invoke_workflow spawn"
+    for span in spans:
+        assert span is root or span.parent_span_id in by_id
+        assert root.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
+        assert span.end_time_unix_nano <= root.end_time_unix_nano
+    names = [span.name for span in spans]
+    assert names.count("invoke_agent sh") == 4  # two attempts at each of the first two tasks
+    assert {"task 1", "task 2", "task 3", "prepare worktree", "wait for a retry"} <= set(names)
+    task = next(span for span in spans if span.name == "task 1")
+    assert attributes(task)["aurora.task.state"] == "succeeded"
+    assert task.status.code == 0
+    failed = next(span for span in spans if span.name == "task 2")
+    assert (failed.status.code, attributes(failed)["error.type"]) == (2, "failed")
+    again = [span for each in second.resource_spans for scope in each.scope_spans for span in scope.spans]
+    assert {span.span_id for span in again} == set(by_id)
+    metrics = {
+        metric.name
+        for each in found["metrics"][0].resource_metrics
+        for scope in each.scope_metrics
+        for metric in scope.metrics
+    }
+    assert {"gen_ai.client.operation.duration", "aurora.task.duration", "aurora.task.wait"} <= metrics
+    records = [
+        record for each in found["logs"][0].resource_logs for scope in each.scope_logs for record in scope.log_records
+    ]
+    assert len(records) == sent.events
+    assert {"aurora.run_created", "aurora.task_settled", "aurora.work_merged"} <= {
+        each.event_name for each in records
+    }
+    assert {each.trace_id for each in records} == {root.trace_id}
+
+
+def test_content_is_sent_only_if_asked_for(journal: tuple[Path, str]) -> None:
+    path, run_id = journal
+    plain = repr(run_telemetry(path, run_id, {}).spans)
+    assert "exit 1" not in plain
+    asked = repr(run_telemetry(path, run_id, {otlp.CONTENT: "true"}).spans)
+    assert "exit 1" in asked
+
+
+def test_only_what_is_configured_is_sent(journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    path, run_id = journal
+    assert not is_configured({})
+    assert not is_configured({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "true"})
+    with collector() as (address, found):
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": address,
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_LOGS_EXPORTER": "none",
+        }
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        sent = send(run_telemetry(path, run_id, environ), environ)
+        assert sent == Sent(spans=sent.spans)
+        assert set(found) == {"traces"}
+
+
+def test_a_receiver_that_refuses_is_named_and_the_run_is_as_it_was(
+    journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, run_id = journal
+    before = path.read_bytes()
+    with collector(status=400) as (address, _):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
+        with pytest.raises(TelemetryError, match="the trace was not taken by its receiver"):
+            send(run_telemetry(path, run_id, environ), environ)
+    assert path.read_bytes() == before
+
+
+def test_without_the_extra_the_error_names_it(journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    path, run_id = journal
+    monkeypatch.setattr(otlp, "find_spec", lambda _name: None)
+    with pytest.raises(TelemetryError, match=r"pip install 'aurora-spawner\[otel\]'"):
+        send(run_telemetry(path, run_id, {}), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
+
+
+@pytest.mark.parametrize(
+    ("opted", "name"), [("", "gen_ai.system"), ("http, gen_ai_latest_experimental", "gen_ai.provider.name")]
+)
+def test_the_newest_names_are_used_if_the_user_opts_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opted: str, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = RunOptions(cwd=tmp_path, default_agent="claude", spool=tmp_path / "spool", state_dir=tmp_path / "state")
+    backend = {"claude": CommandBackend("claude", ("cat",))}
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("hello", id="1")], backend, options)
+    run.execute_sync()
+    spans = run_telemetry(tmp_path / "runs.db", run.run_id, {"OTEL_SEMCONV_STABILITY_OPT_IN": opted}).spans
+    (attempt,) = [span for span in spans if span.name == "invoke_agent claude"]
+    assert attempt.attributes[name] == "anthropic"
