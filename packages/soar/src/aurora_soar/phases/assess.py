@@ -45,7 +45,7 @@ class Assessment:
         confidence: 0.5 (on a threshold) to 1 (far from any).
         dimensions: the value of each dimension, 0 to 1.
         reasoning: one sentence that names the reason for the complexity.
-        method: "keyword": the words decided, no model was asked.
+        method: "keyword": the words decided; "model": a model did, because they were beside a threshold.
     """
 
     complexity: Complexity
