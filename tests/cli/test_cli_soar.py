@@ -146,7 +146,8 @@ def test_an_interrupt_is_said_with_the_command_that_continues(
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED
-    (question,) = json.loads(aur("runs", "resumable", "--json").stdout)["runs"]
+    question = json.loads(aur("runs", "list", "--json").stdout)["runs"][-1]
+    assert (question["kind"], question["resumable"]) == ("soar", True)
     assert f"interrupted; aur soar --resume {question['run_id']} continues it\n" in err
     assert out.startswith("Interrupted: this rests on what was found until then.\n") is shown
     assert ("till.py:" in out, out == "") == (shown, not shown)
@@ -194,7 +195,7 @@ def test_a_killed_question_can_be_cancelled_with_its_agent(
     agent = Path("/proc") / (thinker / "pid").read_text().strip()
     assert agent.exists()
     question = json.loads(aur("status", "--json").stdout)["runs"][-1]["run_id"]
-    assert aur("cancel", question, "--now").returncode == ExitCode.DONE
+    assert aur("cancel", question, "--at-once").returncode == ExitCode.DONE
     wait_for(lambda: not agent.exists())
     assert "nothing is running, and no run was interrupted" in aur("status").stderr
 

@@ -204,7 +204,7 @@ def _verify_again(context: Context, found: Findings) -> Verification:
 
 
 async def _collect(context: Context, found: Findings) -> Collected:
-    return await _run_agents(context, found, found.of(Planned).decomposition)
+    return await _run_agents(context, found, found.of(Planned).decomposition, (), part="subgoals")
 
 
 async def _replan(context: Context, found: Findings) -> Replanned:
@@ -225,7 +225,8 @@ async def _collect_again(context: Context, found: Findings) -> Collected:
     first, replanned = found.of(Collected), found.of(Replanned)
     if replanned.interrupted:
         return replace(first, interrupted=True)
-    again = await _run_agents(context, found, replanned.decomposition, replanned.outputs)
+    known, plan = replanned.outputs, replanned.decomposition
+    again = await _run_agents(context, found, plan, known, part="subgoals again")
     return replace(
         again,
         duration_ms=first.duration_ms + again.duration_ms,
@@ -234,7 +235,7 @@ async def _collect_again(context: Context, found: Findings) -> Collected:
 
 
 async def _run_agents(
-    context: Context, found: Findings, decomposition: Decomposition, known: tuple[AgentOutput, ...] = ()
+    context: Context, found: Findings, decomposition: Decomposition, known: tuple[AgentOutput, ...], *, part: str
 ) -> Collected:
     retrieved = found.of(Retrieved)
     timeout_s = float(context.policies.recovery.timeout_seconds)
@@ -251,6 +252,7 @@ async def _run_agents(
         places=retrieved.context.code,
         on_line=partial(context.timer.emit, Phase.COLLECT, "progress"),
         record=context.record,
+        part=part,
         known=known,
     )
 

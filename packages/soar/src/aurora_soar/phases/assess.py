@@ -72,7 +72,7 @@ def assess(question: Question) -> Assessment:
     text = question.text
     dimensions = {
         "keywords": _keywords(question),
-        "scope": _scope(text),
+        "scope": _scope(text) if signals.BUILD.search(text) or not signals.LOOK_UP.search(text) else 0.0,
         "constraints": _counted(signals.CONSTRAINTS, signals.CONSTRAINT_WEIGHT, text),
         "structure": _structure(text),
         "domain": _counted(signals.DEMANDING_FIELDS, signals.DEMANDING_FIELD_WEIGHT, text),

@@ -91,6 +91,7 @@ async def collect(
     places: Sequence[Hit],
     on_line: Callable[[str], None],
     record: Unrecorded,
+    part: str = "subgoals",
     known: tuple[AgentOutput, ...] = (),
 ) -> Collected:
     """Runs every subgoal's agent; a failed agent is an output without success, never an exception.
@@ -103,6 +104,7 @@ async def collect(
         on_line: called with a line for each agent that ends, `[Agent 2/5] local: completed (0.3 s)`, and for each
             retry, fallback and paused provider.
         record: of the question; a run that an earlier process started for these subgoals is taken up.
+        part: names this run within the question.
         known: outputs of subgoals that are not run again.
     """
     done = {output.subgoal_index for output in known}
@@ -136,7 +138,7 @@ async def collect(
             **gate,
         )
 
-    run = record.part("subgoals again" if known else "subgoals", create, resume)
+    run = record.part(part, create, resume)
     report = await run.execute(on_event=_listener(len(open_ones), on_line))
     for sentence in report.trouble:
         on_line(f"warning: {sentence}")

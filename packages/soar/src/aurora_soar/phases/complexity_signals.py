@@ -61,16 +61,13 @@ LOOK_UP: Final = any_of(
     (?:set|increase|decrease|raise|lower|reduce|change) (?:the )?(?:\S+ ){1,4}to (?:\d|true|false|none|null|off|on)
     change [\"'`].{1,40}[\"'`] (?:to|into)
     remove (?:the |all |these )?(?:semicolons?|commas?|spaces?|tabs|blank lines|brackets|quotes|parentheses)
-    (?:fix|correct) (?:the )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:comment))
-    (?:fix|correct) (?:a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:comment))
-    (?:fix|correct) (?:the )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:docstring))
-    (?:fix|correct) (?:a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:docstring))
+    (?:fix|correct) (?:the |a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation)
+    (?:fix|correct) (?:the |a |this )?\w+ in (?:the|this) <remark>
     (?:swap|toggle|increment|decrement|uncomment)
     make (?:this|that|the) (?:function|method|field|class|variable|attribute) (?:private|public|static|final|const)
     rename [A-Za-z_.]+ (?:to|into|as) [A-Za-z_.]+\W*$
     rename (?:this |the |that |a |my )?(?:\w+ )?(?:property|module|folder|column) \S+ to
-    rename (?:this |the |that |a |my )?(?:local )?(?:variable|function|parameter|method|file)
-    rename (?:this |the |that |a |my )?(?:constant|field|argument|class|test)
+    rename (?:this |the |that |a |my )?(?:local )?<thing>
     bump
     (?:fix|correct) (?:an? |the |this |that )?(?:\w+ )?(?:typos?|spelling|indentation|whitespace|lint)
     add (?:a |an |the )?(?:\w+ )?(?:comment|docstring|newline|semicolon|import|type hint|blank line|space|comma)
@@ -83,27 +80,26 @@ LOOK_UP: Final = any_of(
     explain this line
     """,
     start=True,
+    remark="comment docstring",
+    thing="variable function parameter method file constant field argument class test",
 )
 
 BUILD_WEIGHT: Final = 0.9
 # Makes something new, or moves much of what exists.
-BUILD: Final = any_of(r"""
+BUILD: Final = any_of(
+    r"""
     implement(?:s|ing)?
     (?<!the )(?<!our )(?<!this )(?<!my )(?<!a )build(?:ing)?(?! (?:is|fails?|breaks?|scripts?|files?|logs?|errors?))
     (?:re-?)?architect(?:ure)?
     refactor(?:ing)?
     (?:re)?design(?:ing)?
     migrat(?:e|ing|ion)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:compiler|interpreter|parser)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:engine|server|client|service)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:framework|library|sdk|system|backend|api|platform)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:optimi[sz]er|generator|scheduler|debugger|emulator)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:extension|plugin|orm|dashboard|marketplace|pipeline)
-    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:collaboration|replication|sharding)
-    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:clustering|federation|multi-tenancy)
-    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:synchroni[sz]ation|generics|macros|streaming|versioning|search)
-    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:compiler|language|type system|protocol)
-    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:engine|framework|platform|query planner)
+    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}<machinery>
+    (?:add|support|provide) (?:[\w-]+ ){0,2}<ability>
+    (?:we|i) (?:need|want) (?:[\w-]+ ){0,3}(?:support|<ability>)
+    replace (?:our|the) (?:[\w-]+ ){1,5}with (?:one|an? [\w -]{2,30}|something|our own) (?:that|which)
+    replace (?:our|the) (?:[\w-]+ ){0,4}(?:<machinery>|queue|layer|cache|store) (?:with|by)
+    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:language|type system|protocol|query planner|<machinery>)
     redo
     rewrite
     create
@@ -135,28 +131,35 @@ BUILD: Final = any_of(r"""
     extract
     consolidate
     split the (?:monolith|module|package|service|application|app)
-""")
+    """,
+    machinery="""
+    compiler interpreter parser engine server client service framework library sdk system backend api platform
+    optimi[sz]er generator scheduler debugger emulator extension plugin orm dashboard marketplace pipeline
+    """,
+    ability="""
+    collaboration replication sharding clustering federation multi-tenancy synchroni[sz]ation generics macros
+    streaming versioning search
+    """,
+)
 
 # A single thing of a known kind is built: no more than a bounded change.
-BOUNDED: Final = any_of(r"""
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:function|method|helper)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:function|method|helper)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:flag|option|button)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:flag|option|button)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:script|decorator|field)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:script|decorator|field)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:constant|variable|enum)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:constant|variable|enum)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:fixture|regex|wrapper)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:fixture|regex|wrapper)
-    (?:rewrite|redo|restructure) (?:\S+ ){0,3}(?:readme|section|paragraph|sentence|comment)
-    (?:redesign|create|design|convert) (?:\S+ ){0,3}(?:readme|section|paragraph|sentence|comment)
-    (?:rewrite|redo|restructure) (?:\S+ ){0,3}(?:docstring|message|loop|regex|query|icon)
-    (?:redesign|create|design|convert) (?:\S+ ){0,3}(?:docstring|message|loop|regex|query|icon)
-    extract .{1,60} (?:in)?to an? (?:\w+ )?(?:function|method|constant|variable|helper)
+BOUNDED: Final = any_of(
+    r"""
+    <making> (?:an?|the|one|this) (?:\S+ ){0,3}<piece>
+    <remaking> (?:\S+ ){0,3}<passage>(?! <whole>)
+    extract .{1,60} (?:in)?to (?:an?|its|their|one|the) (?:(?:own|new|separate|shared) )?(?:\w+ )?<piece>
+    (?:convert|port|migrate|rewrite|refactor|restructure) (?:[\w-]+/)*[\w-]+\.[a-z]{1,4}
     (?:convert|extract|port|migrate|rewrite|refactor) this (?:\w+ ){0,2}\w+
     (?:create|generate|write) (?:an?|the|some|more|unit|regression) (?:\w+ ){0,2}tests?
-""")
+    """,
+    making="implement create build write generate extract develop",
+    piece="""
+    function method helper flag option button script decorator field constant variable enum fixture regex wrapper
+    """,
+    remaking="rewrite redo restructure redesign create design convert",
+    passage="readme section paragraph sentence comment docstring message loop regex query icon",
+    whole="engine planner builder layer system parser service language optimi[sz]er queue broker bus format",
+)
 
 PLAN_WEIGHT: Final = 0.75
 """For the intent to plan, whatever its words."""

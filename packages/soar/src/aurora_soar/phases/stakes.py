@@ -23,7 +23,8 @@ ASKS: Final = any_of(
 )
 
 # Fields in which a mistake cannot be undone: safety, money, people's data.
-HIGH_STAKES: Final = any_of(r"""
+HIGH_STAKES: Final = any_of(
+    r"""
     vulnerabilit\w+
     exploit(?:s|able|ed|ation)?
     cve(?:-[\d-]+)?
@@ -45,15 +46,8 @@ HIGH_STAKES: Final = any_of(r"""
     (?:access|session|refresh|bearer) tokens?
     (?:api|ssh|tls|ssl|gpg|aws) (?:keys?|certs?)
     (?:compromised|hacked|attackers?|intruders?|malicious|phishing|spoofed)
-    (?:implement|add|build|integrate) (?:\S+ ){0,6}(?:oauth2?|saml|sso|openid|oidc)
-    (?:introduce|set up|replace|rewrite|support) (?:\S+ ){0,6}(?:oauth2?|saml|sso|openid|oidc)
-    (?:implement|add|build|integrate) (?:\S+ ){0,6}(?:jwts?|single sign-?on|ldap)
-    (?:introduce|set up|replace|rewrite|support) (?:\S+ ){0,6}(?:jwts?|single sign-?on|ldap)
-    (?:implement|add|build|integrate|introduce) (?:\S+ ){0,6}authenticat(?:ion|or|e)
-    (?:set up|replace|rewrite|change|fix) (?:\S+ ){0,6}authenticat(?:ion|or|e)
-    (?:implement|add|build|integrate|introduce|set up|replace|rewrite|change|fix) (?:\S+ ){0,6}authori[sz]ation
-    (?:implement|add|build|integrate|introduce|set up|replace|rewrite|change|fix) (?:\S+ ){0,6}access control
-    (?:implement|add|build|integrate|introduce|set up|replace|rewrite|change|fix) (?:\S+ ){0,6}permissions?
+    <making> (?:\S+ ){0,6}(?:oauth2?|saml|sso|openid|oidc|jwts?|single sign-?on|ldap)
+    (?:<making>|change|fix) (?:\S+ ){0,6}(?:authenticat(?:ion|or|e)|authori[sz]ation|access control|permissions?)
     (?:admin|root|sudo|superuser) (?:rights|access|privileges|accounts?)
     (?:password|token|credential) (?:hash\w*|storage|reset\w*|rotation)
     (?:see|read|access|view|edit|reach) (?:\S+ )?(?:other|another) (?:users?|tenants?|customers?|accounts?)
@@ -91,15 +85,9 @@ HIGH_STAKES: Final = any_of(r"""
     (?:end-to-end )?encryption
     (?:known )?cves
     (?:ssh|sshd|firewall|iptables|sudoers|tls|ssl) (?:config\w*|settings?|rules?|access|setup)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every)(?: of)?(?: our)? (?:customers?)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:all)(?: of)?(?: our)? (?:customers?)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every|all)(?: of)?(?: our)? (?:users?)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every|all)(?: of)?(?: our)? (?:clients?)
-    (?:copy|move|change|merge)\w* (?:\S+ ){0,3}(?:customers?'?|users?'?|client|personal|patient) (?:data|records)
-    (?:restore|recover|import|export)\w* (?:\S+ ){0,3}(?:customers?'?|users?'?) (?:data|records)
-    (?:restore|recover|import|export)\w* (?:\S+ ){0,3}(?:client|personal|patient) (?:data|records)
-    (?:customers?'?|users?'?|patient|personal) (?:data|records) (?:\S+ ){0,3}(?:lost|deleted|leaked)
-    (?:customers?'?|users?'?|patient|personal) (?:data|records) (?:\S+ ){0,3}(?:exposed|wrong|public)
+    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every|all)(?: of)?(?: our)? <people>
+    (?:copy|move|change|merge|restore|recover|import|export)\w* (?:\S+ ){0,3}<whose> (?:data|records)
+    <whose> (?:data|records) (?:\S+ ){0,3}(?:lost|deleted|leaked|exposed|wrong|public)
     (?:stripe|paypal|adyen|braintree)
     prod(?:uction)?(?:'s)? (?:\w+ )?(?:clusters?|servers?|systems?|outage|incident|traffic|environment|api)
     (?:deploy|roll ?back|release|ship|push|hotfix|restore)\w* (?:\S+ ){0,6}(?:in|on|to|from) (?:prod|production|live)
@@ -117,7 +105,14 @@ HIGH_STAKES: Final = any_of(r"""
     force[- ]push\w*
     rewrit\w+ (?:the )?(?:git )?history
     rm -rf
-""")
+    (?:shut(?:ting)? ?down|tear(?:ing)? ?down|decommission|terminate|deprovision|kill) (?:\S+ ){0,4}<machines>
+    terraform destroy
+    """,
+    making=r"implement add build integrate introduce set\sup replace rewrite support",
+    people="customers? users? clients?",
+    whose="customers?'? users?'? client personal patient",
+    machines="clusters? servers? hosts? nodes? instances? volumes? environments? accounts?",
+)
 
 # Verbs that act on what is at stake, rather than ask how it works.
 ACTIONS: Final = any_of(r"""
@@ -166,6 +161,7 @@ ACTIONS: Final = any_of(r"""
     anonymi[sz]e
     roll(?:ed)? out
     launch
+    (?:shut|tear)(?:ting|ing)? ?down
     down
     committed
     pushed
