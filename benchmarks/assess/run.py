@@ -43,6 +43,9 @@ SETS: Final = (
     ),
     PromptSet(name="last", at_first=46, story="written after the first change; tuned on afterwards"),
     PromptSet(name="final", at_first=74, story="written after the second change; six wrong ones tuned on afterwards"),
+    PromptSet(name="unseen", at_first=76, story="written before its author had read a word list; tuned on afterwards"),
+    PromptSet(name="after", at_first=64, story="written after the change for `unseen`; tuned on afterwards"),
+    PromptSet(name="newest", at_first=38, story="written after the change for `after`; never tuned on"),
 )
 
 HEAD: Final = """# The complexity of requests: results
@@ -52,8 +55,9 @@ debugging, a bounded change; COMPLEX builds, refactors or designs across parts; 
 production data, or what cannot be undone.
 
 *Now* flatters the rules, because each set was tuned on after its first measurement. What to expect of requests that
-nobody has seen is *at first sight* of the newest set. All labels but those of `first` are by one author, who knew the
-rules for all sets but `blind`; a set by somebody else may well come out lower.
+nobody has seen is *at first sight* of the newest sets. Their authors knew the rules of all sets but `blind` and
+`unseen`; a set by somebody else may well come out lower. Where a model is there, it is asked about the scores beside a
+threshold; these figures are of the rules alone.
 """
 
 

@@ -41,24 +41,27 @@ LOOK_UP: Final = any_of(
     r"""
     (?:show(?! an? )|list|print|display|open|read|cat|view|get|count|run|grep|look up|locate|search)
     find(?! out| (?:an? |the |all )?(?:\w+ )?(?:causes?|reasons?|bugs?|leaks?|problems?|bottlenecks?|ways?)\b| and )
-    (?:tell|give) me (?:the |which |what |where |how many |a list )(?!(?:\w+ ){0,2}(?:difference|reason|cause))
+    (?:tell|give) me (?:the |which |what |where |how many |a list )(?!(?:\w+ ){0,2}(?:difference|reason|cause))\w+
     (?:format|indent|commit|checkout|pull|stash|undo|git [a-z]+)
     sort (?:the |these |those )?(?:\w+ )?(?:imports|lines|keys|words|entries|names)
     where(?:'s)?
-    which
+    which(?!.*\bwhy\b)
     who
     when
     what(?:'s| is| are| was| were)(?! (?:the |our )?(?:difference|impact|effect|reason|cause|flow|pros|risk|step))
     what (?:version|does .{1,40} (?:mean|stand for|return|print|take))
     what (?:arguments|parameters|options|fields|columns|keys|licen[cs]e)
+    what (?!happens)(?:[\w-]+ ){1,3}(?:does|do|did) .{1,40} (?:use|need|expect|read|write|have|run|listen)
     what does (?:\S+ ){1,4}do\W*$
     (?:is|are) there
+    (?:is|are) (?:\S+ ){1,4}(?:pinned|installed|enabled|disabled|used|set|defined|documented|tested|deprecated)
     does .{1,40} (?:exist|have)
+    (?:does|do) (?:\S+ ){1,3}(?:use|support|depend|require|ship|contain|include)
     do we have
     how (?:many|much|long|often|old|big)
     (?:delete|remove|comment out) (?:this |that |the |an? )?(?:\S+ ){0,3}(?:line|comment|import|semicolon)
     (?:delete|remove) (?:this |that |the |an? )?(?:\w+ )?(?:print|log|debug|file|blank|statement)
-    (?:set|increase|decrease|raise|lower|reduce|change) (?:the )?(?:\S+ ){1,4}to (?:\d|true|false|none|null|off|on)
+    <setting> (?:the )?(?:\S+ ){1,4}to (?:[\d.]+\w*|true|false|none|null|off|on)
     change [\"'`].{1,40}[\"'`] (?:to|into)
     remove (?:the |all |these )?(?:semicolons?|commas?|spaces?|tabs|blank lines|brackets|quotes|parentheses)
     (?:fix|correct) (?:the |a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation)
@@ -74,6 +77,9 @@ LOOK_UP: Final = any_of(
     remove (?:the |this |that |an? )?(?:unused|trailing|blank|debug|extra)
     change (?:the|this) (?:\w+ )?(?:colou?r|text|label|string|name|title|constant|default)
     update (?:the )?(?:version|copyright|year|date)
+    (?:turn|put|change|convert) (?:\S+ ){1,5}(?:in)?to (?:sentence|title|upper|lower|snake|camel|kebab) ?case
+    (?:replace|change|fix|remove|delete|edit) (?:\S+ ){1,5}(?:in|on|from|at) line \d+
+    make (?:the )?(?:\S+ ){1,3}\d+
     capitali[sz]e
     uppercase
     lowercase
@@ -81,6 +87,7 @@ LOOK_UP: Final = any_of(
     """,
     start=True,
     remark="comment docstring",
+    setting="set increase decrease raise lower reduce change",
     thing="variable function parameter method file constant field argument class test",
 )
 
@@ -89,7 +96,7 @@ BUILD_WEIGHT: Final = 0.9
 BUILD: Final = any_of(
     r"""
     implement(?:s|ing)?
-    (?<!the )(?<!our )(?<!this )(?<!my )(?<!a )build(?:ing)?(?! (?:is|fails?|breaks?|scripts?|files?|logs?|errors?))
+    (?<!the )(?<!our )(?<!this )(?<!my )(?<!a )build(?:ing)?(?! <of_a_build>)
     (?:re-?)?architect(?:ure)?
     refactor(?:ing)?
     (?:re)?design(?:ing)?
@@ -123,6 +130,7 @@ BUILD: Final = any_of(
     decouple
     paralleli[sz]e
     add (?:[\w-]+ )?support
+    support (?:\w+ )?(?:plugins|extensions|themes|tenants|locales)
     upgrade .{1,60} (?:from .{1,20} to|and (?:fix|adapt|update) (?:everything|all))
     set up
     deploy
@@ -132,9 +140,11 @@ BUILD: Final = any_of(
     consolidate
     split the (?:monolith|module|package|service|application|app)
     """,
+    of_a_build="is fails? breaks? warns? hangs? takes? stops? complains? scripts? files? logs? errors? warnings?",
     machinery="""
     compiler interpreter parser engine server client service framework library sdk system backend api platform
     optimi[sz]er generator scheduler debugger emulator extension plugin orm dashboard marketplace pipeline
+    gateway proxy crawler editor simulator daemon broker bot
     """,
     ability="""
     collaboration replication sharding clustering federation multi-tenancy synchroni[sz]ation generics macros
@@ -228,7 +238,8 @@ CHANGE: Final = any_of(r"""
     clean ?up
     (?:show|display|log|raise|print) (?:an?|the)
     (?:return|hide|sort|refresh|allow|let|stop|skip|ignore|retry|respect|accept|reject|limit|round|trim)
-    (?:normali[sz]e|escape|disable|use|switch|catch|warn|redirect|highlight|align|resize|rewrite|redo)
+    (?:correct|give(?! me)|cover|normali[sz]e|escape|disable|use|switch|catch|warn|redirect)
+    (?:highlight|align|resize|rewrite|redo)
 """)
 
 # --- How much does it touch? Matches of these are counted. ---

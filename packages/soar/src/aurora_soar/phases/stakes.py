@@ -77,7 +77,7 @@ HIGH_STAKES: Final = any_of(
     (?:anonymous|unauthenticated|unauthori[sz]ed) (?:users?|visitors?|access|requests?|callers?)
     (?:implement|add|build|make|store|handle) (?:\S+ ){0,4}secure(?:ly)?
     (?:anti)?virus
-    (?:restore|recover)\w* (?:\S+ ){0,4}(?:databases?|backups?|data)
+    (?:restore|recover)\w* (?:\S+ ){0,6}(?:databases?|tables?|backups?|dumps?|snapshots?|data)
     (?:vat|tax(?:es)?|price|fee|salary|interest) calculations?
     (?:subscriptions?|wallets?|checkout) (?:payments?|billing|charges?)
     (?:session (?:hijacking|fixation)|open redirects?|man-in-the-middle)
@@ -92,10 +92,10 @@ HIGH_STAKES: Final = any_of(
     prod(?:uction)?(?:'s)? (?:\w+ )?(?:clusters?|servers?|systems?|outage|incident|traffic|environment|api)
     (?:deploy|roll ?back|release|ship|push|hotfix|restore)\w* (?:\S+ ){0,6}(?:in|on|to|from) (?:prod|production|live)
     (?:migrate|change|delete|drop|wipe|truncate|purge)\w* (?:\S+ ){0,6}(?:in|on|to|from) (?:prod|production|live)
-    live (?:customer |user )?(?:data(?:base)?s?|tables?|traffic|system|site)
-    (?:delete|drop|purge|wipe|truncate|erase|remove)\w* (?:\S+ ){0,5}(?:databases?|tables?|rows|records)
-    (?:delete|drop|purge|wipe|destroy|remove)\w* (?:\S+ ){0,3}(?:users|customers?|accounts?|tenants?|user data)
-    (?:delete|drop|purge|wipe|destroy|overwrite)\w* (?:\S+ ){0,3}(?:backups?|buckets?|volumes?|partitions?)
+    live (?:[\w-]+ )?(?:data(?:base)?s?|tables?|traffic|systems?|sites?|servers?|instances?)
+    <destroying>\w* (?:\S+ ){0,5}(?:databases?|tables?|rows|records)
+    <destroying>\w* (?:\S+ ){0,3}(?:users|customers?|accounts?|tenants?|user data)
+    <destroying>\w* (?:\S+ ){0,3}(?:backups?|buckets?|volumes?|partitions?)
     irreversibl[ey]
     unrecoverabl[ey]
     permanently
@@ -108,6 +108,7 @@ HIGH_STAKES: Final = any_of(
     (?:shut(?:ting)? ?down|tear(?:ing)? ?down|decommission|terminate|deprovision|kill) (?:\S+ ){0,4}<machines>
     terraform destroy
     """,
+    destroying="delete drop purge wipe truncate eras destroy overwrite remove",
     making=r"implement add build integrate introduce set\sup replace rewrite support",
     people="customers? users? clients?",
     whose="customers?'? users?'? client personal patient",
