@@ -72,7 +72,7 @@ def assess(question: Question) -> Assessment:
     text = question.text
     dimensions = {
         "keywords": _keywords(question),
-        "scope": _scope(text) if signals.BUILD.search(text) or not signals.LOOK_UP.search(text) else 0.0,
+        "scope": 0.0 if _only_looks_up(text) else _scope(text),
         "constraints": _counted(signals.CONSTRAINTS, signals.CONSTRAINT_WEIGHT, text),
         "structure": _structure(text),
         "domain": _counted(signals.DEMANDING_FIELDS, signals.DEMANDING_FIELD_WEIGHT, text),
@@ -124,6 +124,12 @@ def _keywords(question: Question) -> float:
     if signals.CHANGE.search(text):
         return signals.CHANGE_WEIGHT
     return 0.35 if len(question.terms) > 3 else 0.2
+
+
+def _only_looks_up(text: str) -> bool:
+    """Returns True for a look-up, which stays one however much is searched."""
+    more = signals.BUILD.search(text) or signals.CONSTRAINTS.search(text)
+    return signals.LOOK_UP.search(text) is not None and more is None
 
 
 def _scope(text: str) -> float:

@@ -43,7 +43,7 @@ LOOK_UP: Final = any_of(
     find(?! out| (?:an? |the |all )?(?:\w+ )?(?:causes?|reasons?|bugs?|leaks?|problems?|bottlenecks?|ways?)\b| and )
     (?:tell|give) me (?:the |which |what |where |how many |a list )(?!(?:\w+ ){0,2}(?:difference|reason|cause))\w+
     (?:format|indent|commit|checkout|pull|stash|undo|git [a-z]+)
-    sort (?:the |these |those )?(?:\w+ )?(?:imports|lines|keys|words|entries|names)
+    sort (?:the |these |those )?(?:\w+ )?(?:imports|lines|keys|words|entries|names)(?! by)
     where(?:'s)?
     which(?!.*\bwhy\b)
     who
@@ -63,7 +63,7 @@ LOOK_UP: Final = any_of(
     (?:delete|remove) (?:this |that |the |an? )?(?:\w+ )?(?:print|log|debug|file|blank|statement)
     <setting> (?:the )?(?:\S+ ){1,4}to (?:[\d.]+\w*|true|false|none|null|off|on)
     change [\"'`].{1,40}[\"'`] (?:to|into)
-    remove (?:the |all |these )?(?:semicolons?|commas?|spaces?|tabs|blank lines|brackets|quotes|parentheses)
+    remove (?:the |all |these )?(?:double |extra )?(?:semicolons?|commas?|spaces?|tabs|blank lines|brackets|quotes|parentheses)
     (?:fix|correct) (?:the |a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation)
     (?:fix|correct) (?:the |a |this )?\w+ in (?:the|this) <remark>
     (?:swap|toggle|increment|decrement|uncomment)
@@ -138,6 +138,8 @@ BUILD: Final = any_of(
     convert
     extract
     consolidate
+    separate .{1,40} from
+    merge (?:the |our )?(?:two|three|both) .{1,40} into (?:one|an?)
     split the (?:monolith|module|package|service|application|app)
     """,
     of_a_build="is fails? breaks? warns? hangs? takes? stops? complains? scripts? files? logs? errors? warnings?",
@@ -240,6 +242,7 @@ CHANGE: Final = any_of(r"""
     (?:return|hide|sort|refresh|allow|let|stop|skip|ignore|retry|respect|accept|reject|limit|round|trim)
     (?:correct|give(?! me)|cover|normali[sz]e|escape|disable|use|switch|catch|warn|redirect)
     (?:highlight|align|resize|rewrite|redo)
+    log (?:who|when|what|how|every|each)
 """)
 
 # --- How much does it touch? Matches of these are counted. ---

@@ -57,7 +57,8 @@ HIGH_STAKES: Final = any_of(
     pseudonymi[sz]\w+
     encrypt\w* (?:\S+ ){0,4}(?:data|at rest|in transit|database|backups?|disks?)
     tokens? (?:was |were |has been |have been |is |are |got )?(?:leaked|stolen|exposed|compromised)
-    (?:leaked|stolen|exposed|compromised) tokens?
+    (?:leaked|stolen|exposed|compromised) (?:tokens?|backups?|data|files?|keys?|dumps?)
+    revoke (?:\S+ ){0,3}access
     (?:two|multi)-factor
     2fa
     mfa
@@ -95,7 +96,7 @@ HIGH_STAKES: Final = any_of(
     live (?:[\w-]+ )?(?:data(?:base)?s?|tables?|traffic|systems?|sites?|servers?|instances?)
     <destroying>\w* (?:\S+ ){0,5}(?:databases?|tables?|rows|records)
     <destroying>\w* (?:\S+ ){0,3}(?:users|customers?|accounts?|tenants?|user data)
-    <destroying>\w* (?:\S+ ){0,3}(?:backups?|buckets?|volumes?|partitions?)
+    <destroying>\w* (?:\S+ ){0,3}(?:backups?|buckets?|volumes?|partitions?|disks?)
     irreversibl[ey]
     unrecoverabl[ey]
     permanently
