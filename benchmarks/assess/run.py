@@ -58,8 +58,8 @@ production data, or what cannot be undone.
 
 *Now* flatters the rules, because each set was tuned on after its first measurement. What to expect of requests that
 nobody has seen is *at first sight* of the newest sets. Their authors knew the rules of all sets but `blind` and
-`unseen`; a set by somebody else may well come out lower. Where a model is there, it is asked about the scores beside a
-threshold; these figures are of the rules alone.
+`unseen`; a set by somebody else may well come out lower. These figures are of the rules alone; a model,
+where there is one, is asked about the scores beside a threshold.
 """
 
 

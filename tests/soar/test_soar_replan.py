@@ -121,7 +121,9 @@ def test_a_critical_failure_is_planned_around_once_and_what_was_found_is_kept(
     ran = (project.root / "ran").read_text().splitlines()
     assert ran.count("Your part: Read the delay") == 1, "what is finished is not done again"
     assert len((project.root / "told").read_text().splitlines()) == 2, "the new parts know what was found"
-    assert any(line.startswith("a critical part failed: Break the loop (coder): it exited with code 3") for line in said)
+    assert any(
+        line.startswith("a critical part failed: Break the loop (coder): it exited with code 3") for line in said
+    )
     assert "planned again by coder; what was found is kept:" in said
     assert not result.ok, "a critical part has failed after all"
     noted: Any = result.to_dict()["phases"]
@@ -132,7 +134,9 @@ def test_a_critical_failure_is_planned_around_once_and_what_was_found_is_kept(
 def test_rules_give_the_failed_part_to_another_agent_and_let_the_rest_go_on(
     ask: Callable[..., tuple[SoarResult, list[str]]], project: Project
 ) -> None:
-    model = Scripted(plan=[plan("Break the loop", "Sum it up", after={1: [0]})], replan=["no plan"] * 3, answer=[ANSWER] * 3)
+    model = Scripted(
+        plan=[plan("Break the loop", "Sum it up", after={1: [0]})], replan=["no plan"] * 3, answer=[ANSWER] * 3
+    )
     result, said = ask(model)
     assert result.decomposition is not None
     assert [subgoal.assigned_agent for subgoal in result.decomposition.subgoals] == ["local", "coder"]

@@ -63,7 +63,8 @@ LOOK_UP: Final = any_of(
     (?:delete|remove) (?:this |that |the |an? )?(?:\w+ )?(?:print|log|debug|file|blank|statement)
     <setting> (?:the )?(?:\S+ ){1,4}to (?:[\d.]+\w*|true|false|none|null|off|on)
     change [\"'`].{1,40}[\"'`] (?:to|into)
-    remove (?:the |all |these )?(?:double |extra )?(?:semicolons?|commas?|spaces?|tabs|blank lines|brackets|quotes|parentheses)
+    remove (?:the |all |these )?(?:double |extra )?(?:semicolons?|commas?|spaces?|tabs|blank lines)
+    remove (?:the |all |these )?(?:brackets|quotes|parentheses)
     (?:fix|correct) (?:the |a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation)
     (?:fix|correct) (?:the |a |this )?\w+ in (?:the|this) <remark>
     (?:swap|toggle|increment|decrement|uncomment)
