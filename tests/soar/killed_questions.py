@@ -1,7 +1,8 @@
 """Asks a question again and again, each time killed at another write of its record; prints what each resume did.
 
 Run as a program, since it forks: `python killed_questions.py FOLDER POINT...`. A point is the number of a write, or
-that number with `+` for the moment right after it.
+that number with `+` for the moment right after it. Before it stands `broken` if a critical part is to fail, so that the
+rest is planned again.
 """
 
 import asyncio
@@ -35,11 +36,15 @@ def retry_loop(call):
     """Call until it works, at most LIMIT times."""
     return any(call() for attempt in range(LIMIT))
 '''
-SUBGOALS = [
-    {"description": part, "ideal_agent": "coder", "assigned_agent": "coder"}
-    for part in ("Explain the backoff delay", "Find the limit of the retry loop")
-]
-PLAN = {"goal": "explain the retry loop", "subgoals": SUBGOALS}
+
+
+def plan(*parts: str) -> dict[str, Any]:
+    subgoals = [{"description": part, "ideal_agent": "coder", "assigned_agent": "coder"} for part in parts]
+    return {"goal": "explain the retry loop", "subgoals": subgoals}
+
+
+WHOLE = {"plan": plan("Explain the backoff delay", "Find the limit of the retry loop")}
+BROKEN = {"plan": plan("Explain the backoff delay", "Break the loop"), "replan": plan("Find the limit of the loop")}
 ANSWER = {"answer": "The retry loop gives up after LIMIT; its backoff delay doubles (Agent: coder) (retry.py:8)."}
 
 
@@ -48,18 +53,20 @@ class Counted:
 
     name = "coder"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, plans: dict[str, dict[str, Any]] = WHOLE) -> None:
         self.asked = folder / "asked"
+        self.plans = plans
 
     async def ask(self, prompt: str, *, title: str) -> Completion:
         with self.asked.open("a") as file:
             file.write(f"{title} {hash(prompt)}\n")
-        return Completion(text=json.dumps({"plan": PLAN}.get(title, ANSWER)), agent="coder", usage=None, error=None)
+        return Completion(text=json.dumps(self.plans.get(title, ANSWER)), agent="coder", usage=None, error=None)
 
 
-def orchestrator(project: Project, memory: Memory) -> SOAROrchestrator:
+def orchestrator(project: Project, memory: Memory, *, broken: bool = False) -> SOAROrchestrator:
     root = project.root
-    script = "echo $AURORA_TASK_ID >> ran; echo '- the backoff delay is doubled (retry.py:8)'"
+    script = 'case "$(cat)" in *"Your part: Break"*) exit 3;; esac; '
+    script += "echo $AURORA_TASK_ID >> ran; echo '- the backoff delay is doubled (retry.py:8)'"
     registry = AgentRegistry.local(root).joined_by(
         Agent(id="coder", description="codes"), {"coder": CommandBackend("coder", ("sh", "-c", script))}
     )
@@ -68,14 +75,16 @@ def orchestrator(project: Project, memory: Memory) -> SOAROrchestrator:
         memory=memory,
         policies=PoliciesEngine.load(None),
         registry=registry,
-        recovery=RecoverySettings(policy=RecoveryPolicy(), state_dir=root / "state"),
-        model=Counted(root),
+        recovery=RecoverySettings(
+            policy=RecoveryPolicy(max_retries=0, fallback_to_local=False), state_dir=root / "state"
+        ),
+        model=Counted(root, BROKEN if broken else WHOLE),
     )
 
 
 def kill_at(point: str) -> None:
     """Kills this process at a write of a record."""
-    keep, writes, at, after = NotedRun.keep, iter(range(1, 99)), int(point.rstrip("+")), point.endswith("+")
+    keep, writes, at, after = NotedRun.keep, iter(range(1, 99)), int(point.strip("broken+")), point.endswith("+")
 
     def killing(self: NotedRun, topic: str, note: dict[str, Any]) -> None:
         here = next(writes) == at
@@ -110,12 +119,13 @@ def ask_and_resume(folder: Path, point: str) -> dict[str, Any]:
     def ask() -> None:
         kill_at(point)
         with Memory.open(folder) as memory:
-            orchestrator(project, memory).execute(QUESTION)
+            orchestrator(project, memory, broken=point.startswith("broken")).execute(QUESTION)
 
     def resume() -> None:
         (found,) = list_resumable(project.runs_db)
         with Memory.open(folder) as memory:
-            result = asyncio.run(orchestrator(project, memory).aresume(found.run.run_id))
+            soar = orchestrator(project, memory, broken=point.startswith("broken"))
+            result = asyncio.run(soar.aresume(found.run.run_id))
         (folder / "answer").write_text(json.dumps({"ok": result.ok, "answer": result.answer, "id": result.query_id}))
 
     status, before = forked(ask), lines(folder / "asked")

@@ -46,6 +46,18 @@ def test_a_question_killed_at_any_write_of_its_record_goes_on_from_there(point: 
     )
 
 
+@pytest.mark.parametrize("point", few(["broken8+", "broken10+", "broken9", "broken11", "broken11+", "broken12"], 2))
+def test_a_question_killed_while_it_is_planned_again_is_planned_again_once(point: str, tmp_path: Path) -> None:
+    program = [sys.executable, killed_questions.__file__, str(tmp_path / "asked"), point]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
+    (found,) = json.loads(done.stdout).values()
+    assert (found["killed"], found["resumed"], found["left"]) == (True, True, 0)
+    asked = [line.split()[0] for line in found["asked"]]
+    assert asked[:2] == ["plan", "replan"]
+    assert asked.count("replan") == 1
+    assert (found["ran"], found["logs"], found["answer"]["ok"]) == (["0", "1"], 1, True)
+
+
 @dataclass
 class Stopping:
     """A model whose call is cut off once, as by Ctrl-C."""
