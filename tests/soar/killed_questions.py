@@ -1,8 +1,8 @@
 """Asks a question again and again, each time killed at another write of its record; prints what each resume did.
 
 Run as a program, since it forks: `python killed_questions.py FOLDER POINT...`. A point is the number of a write, or
-that number with `+` for the moment right after it. Before it stands `broken` if a critical part is to fail, so that the
-rest is planned again.
+that number with `+` for the moment right after it. `broken` before it makes a critical part fail, so that the rest is
+planned again.
 """
 
 import asyncio
