@@ -43,6 +43,11 @@ SETS: Final = (
     ),
     PromptSet(name="last", at_first=46, story="written after the first change; tuned on afterwards"),
     PromptSet(name="final", at_first=74, story="written after the second change; six wrong ones tuned on afterwards"),
+    PromptSet(
+        name="unseen", at_first=73, story="written before its author had read a word list; tuned on afterwards"
+    ),
+    PromptSet(name="after", at_first=64, story="written after the change for `unseen`; tuned on afterwards"),
+    PromptSet(name="newest", at_first=50, story="written after the change for `after`; tuned on afterwards"),
 )
 
 HEAD: Final = """# The complexity of requests: results
@@ -52,8 +57,9 @@ debugging, a bounded change; COMPLEX builds, refactors or designs across parts; 
 production data, or what cannot be undone.
 
 *Now* flatters the rules, because each set was tuned on after its first measurement. What to expect of requests that
-nobody has seen is *at first sight* of the newest set. All labels but those of `first` are by one author, who knew the
-rules for all sets but `blind`; a set by somebody else may well come out lower.
+nobody has seen is *at first sight* of the newest sets. Their authors knew the rules of all sets but `blind` and
+`unseen`; a set by somebody else may well come out lower. These figures are of the rules alone; a model,
+where there is one, is asked about the scores beside a threshold.
 """
 
 

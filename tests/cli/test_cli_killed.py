@@ -32,9 +32,9 @@ def lives(pid: int) -> bool:
     "command",
     [
         ["spawn", "tasks.md", "--no-checkpoint", "--yes"],
-        ["soar", "Explain how the till adds up prices and why", "--tool", "slow"],
+        ["goals", "Explain how the till adds up prices and why", "--tool", "slow", "--yes"],
     ],
-    ids=["spawn without checkpoint", "soar"],
+    ids=["spawn without checkpoint", "goals"],
 )
 def test_agents_end_with_an_aur_that_nobody_could_resume(shop: Path, command: list[str]) -> None:
     (shop / ".aurora").mkdir(exist_ok=True)

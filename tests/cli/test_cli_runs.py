@@ -269,15 +269,16 @@ def test_failed_tasks_are_tried_again_on_request(aur: Aur, works: Path) -> None:
     assert works.read_text(encoding="utf-8").count("- [x]") == 3
 
 
-def test_the_run_of_an_answer_is_shown_and_cannot_be_resumed(aur: Aur, works: Path) -> None:
+def test_the_runs_of_an_answer_are_shown_and_cannot_be_resumed(aur: Aur, works: Path) -> None:
     aur("soar", "How does the till add up prices?", "--tool", "local")
-    (run,) = json.loads(aur("runs", "list", "--json").stdout)["runs"]
-    assert (run["kind"], run["resumable"]) == ("soar", False)
-    assert aur("runs", "show", run["run_id"]).returncode == ExitCode.DONE
-    for words in (["resume"], ["spawn", "--resume"]):
-        outcome = aur(*words, run["run_id"])
-        assert outcome.returncode == ExitCode.USAGE
-        assert "ask the question again" in outcome.stderr
+    runs = json.loads(aur("runs", "list", "--json").stdout)["runs"]
+    assert {(run["kind"], run["resumable"]) for run in runs} == {("soar", False), ("subgoals", False)}
+    for run in runs:
+        assert aur("runs", "show", run["run_id"]).returncode == ExitCode.DONE
+        for words in (["resume"], ["spawn", "--resume"]):
+            outcome = aur(*words, run["run_id"])
+            assert outcome.returncode == ExitCode.USAGE
+            assert "to ask again" in outcome.stderr
 
 
 def test_a_killed_run_goes_on_and_repeats_nothing(start_aur: Start, aur: Aur, works: Path) -> None:

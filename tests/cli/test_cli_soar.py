@@ -134,8 +134,8 @@ def test_a_named_agent_plans_looks_and_writes(aur: Aur) -> None:
 
 
 @pytest.mark.parametrize(("where", "shown"), [("Cut this goal", False), ("Write the answer", True)])
-def test_an_interrupt_is_said_and_the_question_can_be_asked_again(
-    start_aur: Callable[..., Popen[str]], thinker: Path, where: str, shown: bool
+def test_an_interrupt_is_said_with_the_command_that_continues(
+    start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path, where: str, shown: bool
 ) -> None:
     hang = f"if {where!r} in prompt:\n    import time\n    open('hangs', 'w').close()\n    time.sleep(600)\n"
     (thinker / "thinker.py").write_text(MODEL.replace('if "Cut this', f'{hang}if "Cut this'))
@@ -146,26 +146,74 @@ def test_an_interrupt_is_said_and_the_question_can_be_asked_again(
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED
-    assert f"interrupted; a question cannot be resumed, ask it again: aur soar '{WHY}'\n" in err
+    question = json.loads(aur("runs", "list", "--json").stdout)["runs"][-1]
+    assert (question["kind"], question["resumable"]) == ("soar", True)
+    assert f"interrupted; aur soar --resume {question['run_id']} continues it\n" in err
     assert out.startswith("Interrupted: this rests on what was found until then.\n") is shown
     assert ("till.py:" in out, out == "") == (shown, not shown)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_a_question_that_was_stopped_does_not_stay_among_what_runs(
-    start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path, number: signal.Signals
+@pytest.mark.parametrize(
+    ("where", "again"), [("Cut this goal", ["soar", "--resume"]), ("Your part", ["resume"])], ids=["plan", "subgoal"]
+)
+def test_a_killed_question_goes_on_with_the_agent_that_still_works(
+    start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path, where: str, again: list[str]
 ) -> None:
-    hang = "else:\n    import time\n    open('hangs', 'w').close()\n    time.sleep(600)\n"
-    (thinker / "thinker.py").write_text(MODEL.replace("else:\n", hang))
+    count = "open('asked', 'a').write(prompt[:12] + chr(10))\n"
+    hang = f"if {where!r} in prompt:\n    import os, time\n    open('hangs', 'w').close()\n"
+    hang += "    while not os.path.exists('go'):\n        time.sleep(0.01)\n"
+    (thinker / "thinker.py").write_text(MODEL.replace('if "Cut this', f'{count}{hang}if "Cut this'))
     process = start_aur("soar", WHY, "--tool", "thinker")
     wait_for((thinker / "hangs").exists)
-    (running,) = json.loads(aur("status", "--json").stdout)["runs"]
-    assert (running["kind"], running["state"]) == ("soar", "running")
-    process.send_signal(number)
+    process.kill()
     process.communicate(timeout=30)
-    wait_for(lambda: not json.loads(aur("status", "--json").stdout)["runs"])
+    (left,) = json.loads(aur("status", "--json").stdout)["runs"][-1:]
+    assert (left["kind"], left["state"]) == ("soar", "crashed")
+    assert f"aur soar --resume {left['run_id']} continues it" in aur("status").stdout
+    assert f"resumable: aur soar --resume {left['run_id']}" in aur("runs", "list").stdout
+    (thinker / "go").touch()
+    done = aur(*again, left["run_id"], "--json")
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert json.loads(done.stdout)["query_id"] == left["run_id"]
+    assert len((thinker / "asked").read_text().splitlines()) == 3, "plan, one part and answer, once each"
+    assert len(list((thinker / ".aurora" / "logs").rglob("*.md"))) == 1
+    assert json.loads(aur("status", "--json").stdout)["runs"] == []
+    refused = aur("soar", "--resume", left["run_id"])
+    assert refused.returncode == ExitCode.USAGE
+    assert "its question was answered" in refused.stderr
+
+
+def test_a_killed_question_can_be_cancelled_with_its_agent(
+    start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path
+) -> None:
+    hang = "else:\n    import os, time\n    open('pid', 'w').write(f'{os.getpid()} ')\n    time.sleep(600)\n"
+    (thinker / "thinker.py").write_text(MODEL.replace("else:\n", hang))
+    process = start_aur("soar", WHY, "--tool", "thinker")
+    wait_for(lambda: (thinker / "pid").exists() and (thinker / "pid").read_text().endswith(" "))
+    process.kill()
+    process.communicate(timeout=30)
+    agent = Path("/proc") / (thinker / "pid").read_text().strip()
+    assert agent.exists()
+    question = json.loads(aur("status", "--json").stdout)["runs"][-1]["run_id"]
+    assert aur("cancel", question, "--at-once").returncode == ExitCode.DONE
+    wait_for(lambda: not agent.exists())
     assert "nothing is running, and no run was interrupted" in aur("status").stderr
-    assert running["run_id"] in aur("runs", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--resume", "soar-1", "where is it?"], "--resume continues a question as it was asked, without QUERY"),
+        (["--resume", "soar-1", "--tool", "thinker"], "without --tool"),
+        (["--accept-changes", "where is it?"], "--accept-changes needs --resume"),
+        (["--resume", "soar-1"], "soar-1"),
+    ],
+)
+@pytest.mark.usefixtures("thinker")
+def test_a_resume_takes_the_question_as_it_was_asked(aur: Aur, words: list[str], said: str) -> None:
+    outcome = aur("soar", *words)
+    assert outcome.returncode == ExitCode.USAGE
+    assert said in outcome.stderr
 
 
 @pytest.mark.usefixtures("thinker")

@@ -206,3 +206,8 @@ def test_the_local_agent_says_why_it_has_no_answer(project: Path, prompt: str, s
     assert done.returncode == status
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_an_agent_starts_without_the_spawner_which_would_double_its_start() -> None:
+    program = "import sys, aurora_soar.local_agent.__main__; sys.exit('aurora_spawner' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -278,7 +278,7 @@ async def test_an_agent_is_asked_as_a_run_of_its_own(project: Project, tmp_path:
             project=project,
             timeout_s=20,
             recovery=recovery,
-            executor=lambda: LocalExecutor(grace_s=0.3, detached=False),
+            executor=lambda _resumed: LocalExecutor(grace_s=0.3, detached=False),
         )
 
     said = await model("tr a-z A-Z").ask("hello", title="plan")

@@ -132,7 +132,11 @@ class _Resolver:
         self._types = cache(self._types_in)
         self._extends = cache(self._extends_in)
         self._names_owner = cache(self._names_owner_in)
-        self._definition_lines = self._lines_that_define(every)
+        self._by_file: dict[str, list[StoredChunk]] = defaultdict(list)
+        for each in every:
+            self._by_file[each.file].append(each)
+        # Blanking a file takes time, and a common name is defined in many files that nobody calls it in.
+        self._definition_lines = cache(self._lines_that_define)
         short = re.escape(self._short)
         # The index knows no definition that is inside of a function.
         self._defines = re.compile(rf"\b(?:def|class|func|fn|fun|function)\s+(?:\([^)]{{0,200}}\)\s*)?{short}(?!\w)")
@@ -141,10 +145,10 @@ class _Resolver:
             r"\((?:[^()]|\([^()]*\))*+\)\s*(?::[^={};]*)?\{"
         )
 
-    def _lines_that_define(self, chunks: Sequence[StoredChunk]) -> frozenset[tuple[str, int]]:
-        """Returns file and line of each definition: the first line of its code that has the name."""
+    def _lines_that_define(self, file: str) -> frozenset[int]:
+        """Returns the line of each definition in a file: the first line of its code that has the name."""
         pieces: dict[object, list[StoredChunk]] = defaultdict(list)
-        for chunk in chunks:
+        for chunk in self._by_file.get(file, ()):
             pieces[symbol_key(chunk)].append(chunk)
         whole = [
             chunk
@@ -153,17 +157,17 @@ class _Resolver:
             if chunk is not None and not (before is not None and _continues(before, chunk))
         ]
         word = re.compile(rf"(?<![\w$]){re.escape(self._short)}(?![\w$])")
-        found: set[tuple[str, int]] = set()
+        found: set[int] = set()
         for chunk in whole:
-            lines = code_lines(self._text(chunk.file), chunk.file)[chunk.line_start - 1 : chunk.line_end]
+            lines = code_lines(self._text(file), file)[chunk.line_start - 1 : chunk.line_end]
             row = next((row for row, line in enumerate(lines) if word.search(line)), None)
             if row is not None:
-                found.add((chunk.file, chunk.line_start + row))
+                found.add(chunk.line_start + row)
         return frozenset(found)
 
     def defines(self, file: str, line: int, code: str) -> bool:
         """Returns True if a line defines the name instead of calling it."""
-        if (file, line) in self._definition_lines or self._defines.search(code):
+        if line in self._definition_lines(file) or self._defines.search(code):
             return True
         return file.endswith(_NO_BLOCKS) and self._member.search(code) is not None
 

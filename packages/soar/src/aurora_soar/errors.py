@@ -10,6 +10,7 @@ SoarError
 ├── OverLimitError         a run that a cap or the budget refuses
 ├── IncludeDirtyError      work on uncommitted changes that was to be merged without a question
 ├── NotResumableError      a run that only its question could resume
+├── StoredStepError        a stored result of a question's step that this version cannot read
 ├── StoredLimitError       a run's stored limit that cannot be read: the file
 ├── TaskFileInUseError     a task file that another run works on
 ├── TaskFileChangedError   a task file that changed after it was read
@@ -45,6 +46,7 @@ __all__ = [
     "SoarError",
     "StartLockError",
     "StoredLimitError",
+    "StoredStepError",
     "TaskFileChangedError",
     "TaskFileInUseError",
     "UnknownAgentError",
@@ -175,13 +177,17 @@ class UserOnlyError(SoarError):
 
 
 class NotResumableError(SoarError):
-    """A run answered a question, so it cannot be resumed by itself."""
+    """A run is a part of a question, or a question that has its answer; neither can be resumed."""
 
-    hint = 'ask the question again: aur soar "…"'
+    hint = '`aur status` lists what can be resumed; to ask again: aur soar "…"'
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        super().__init__(f"run {run_id} belongs to a question; only runs of tasks can be resumed")
+        super().__init__(f"run {run_id} has no work left of its own: its question was answered, or is resumed itself")
+
+
+class StoredStepError(SoarError, ValueError):
+    """A stored result of a question's step cannot be read, for example because another version wrote it."""
 
 
 class StoredLimitError(SoarError):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aurora_soar.report.execution import Phase, PhaseTiming
 from aurora_soar.report.result import SoarEvent
+from aurora_soar.resumption.record import Unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 __all__ = ["Findings", "PhaseTimer", "Step", "run_steps"]
 
@@ -29,15 +31,27 @@ class PhaseTimer:
         timings: one for each phase that has ended.
     """
 
-    def __init__(self, on_event: Callable[[SoarEvent], None] | None) -> None:
-        self.started_at = datetime.now(UTC)
+    def __init__(
+        self,
+        on_event: Callable[[SoarEvent], None] | None,
+        *,
+        started_at: datetime | None = None,
+        elapsed_ms: float = 0.0,
+    ) -> None:
+        """Starts the clock.
+
+        Args:
+            started_at: the time of the start; now if None.
+            elapsed_ms: the time that earlier processes have worked on it.
+        """
+        self.started_at = started_at or datetime.now(UTC)
         self.timings: dict[Phase, PhaseTiming] = {}
-        self._clock = time.perf_counter()
+        self._clock = time.perf_counter() - elapsed_ms / 1e3
         self._on_event = on_event
 
     @property
     def elapsed_ms(self) -> float:
-        """The time since the execution started."""
+        """The time that was worked on the execution since it started."""
         return (time.perf_counter() - self._clock) * 1e3
 
     @contextmanager
@@ -55,6 +69,17 @@ class PhaseTimer:
             took = self.elapsed_ms - start_ms
             self.timings[phase] = PhaseTiming(duration_ms=took, started_at=at, error=error)
             self.emit(phase, "finished", error or f"{took:.0f} ms")
+
+    @contextmanager
+    def more_of(self, phase: Phase) -> Iterator[None]:
+        """Adds the time of the block to a phase that has ended."""
+        start_ms = self.elapsed_ms
+        try:
+            yield
+        finally:
+            before = self.timings.get(phase, PhaseTiming())
+            took = self.elapsed_ms - start_ms
+            self.timings[phase] = replace(before, duration_ms=before.duration_ms + took)
 
     def emit(self, phase: Phase, kind: str, message: str) -> None:
         """Emits an event of a phase."""
@@ -110,6 +135,8 @@ class Step(Generic[_Context]):
         gives: the type of its result.
         may_take: types of findings that it also sees if they are there.
         unless: skips the step if it returns True for all findings so far.
+        part_of: of a step that is no phase of its own, the phase that its time is added to.
+        kept: False for a step that a resume runs again, since it costs nothing and changes nothing.
     """
 
     phase: Phase | None
@@ -118,28 +145,64 @@ class Step(Generic[_Context]):
     gives: type
     may_take: tuple[type, ...] = ()
     unless: Callable[[Findings], bool] = lambda _found: False
+    part_of: Phase | None = None
+    kept: bool = True
+
+    @property
+    def name(self) -> str:
+        """The name of the step in the record of an execution."""
+        return self.run.__name__.lstrip("_")
 
 
 async def run_steps(
-    steps: Sequence[Step[_Context]], context: _Context, findings: Findings, timer: PhaseTimer
+    steps: Sequence[Step[_Context]],
+    context: _Context,
+    findings: Findings,
+    timer: PhaseTimer,
+    record: Unrecorded | None = None,
 ) -> Findings:
     """Runs steps in order, and returns the findings with their results.
+
+    Args:
+        record: keeps each result, and has those of an earlier process, whose steps do not run again.
 
     Raises:
         LookupError: a step lacks what it takes, or gives something else; the table is wrong.
     """
+    record = record or Unrecorded()
     for step in steps:
         if step.unless(findings):
             continue
-        seen = findings.only(step.takes, step.may_take)
-        if step.phase is None:
-            result = await _result(step, context, seen)
+        given: tuple[object, dict[str, Any]] | None = record.given(step.name, step.gives)
+        if given is not None:
+            result, noted = given
+            _restore_timing(step, noted, timer)
         else:
-            with timer.phase(step.phase):
+            seen = findings.only(step.takes, step.may_take)
+            with _timed(step, timer):
                 result = await _result(step, context, seen)
+            if step.kept:
+                record.keep(step.name, result, {"elapsed_ms": timer.elapsed_ms, **_timing_of(step, timer)})
         findings = findings.with_result(result)
         findings.of(step.gives)
     return findings
+
+
+def _timed(step: Step[_Context], timer: PhaseTimer) -> AbstractContextManager[None]:
+    if step.phase is not None:
+        return timer.phase(step.phase)
+    return timer.more_of(step.part_of) if step.part_of is not None else nullcontext()
+
+
+def _timing_of(step: Step[_Context], timer: PhaseTimer) -> dict[str, object]:
+    phase = step.phase or step.part_of
+    return asdict(timer.timings[phase]) if phase is not None else {}
+
+
+def _restore_timing(step: Step[_Context], noted: Mapping[str, Any], timer: PhaseTimer) -> None:
+    phase = step.phase or step.part_of
+    if phase is not None and "duration_ms" in noted:
+        timer.timings[phase] = PhaseTiming(duration_ms=noted["duration_ms"], started_at=noted["started_at"])
 
 
 async def _result(step: Step[_Context], context: _Context, findings: Findings) -> object:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import run_progress, wiring
+from aurora_cli.commands.soar import resume_question
 from aurora_cli.errors import RunAtWorkError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.index import index_with_progress
-from aurora_spawner.control.lookup import is_held
+from aurora_soar.resumption.record import QUESTION_RUN
+from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.control.steering import unpause_run
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def command(
 
     A paused run continues in its own process, with the options that it has. A run without a live process is resumed
     here: what is finished stays finished, agents that still work are adopted, and a task that was edited in the task
-    file runs again.
+    file runs again. A question that was cut off is continued as by `aur soar --resume`.
     """
     return resume(
         run_id,
@@ -120,6 +122,8 @@ def _resume(
         if any(useless.values()):
             raise RunAtWorkError(run_id, [option for option, given in useless.items() if given])
         return _unpause(aurora.project.runs_db, run_id, as_json=as_json)
+    if find_run(aurora.project.runs_db, run_id)[0].kind == QUESTION_RUN and not (background or retry_failed):
+        return resume_question(run_id, accept_changes=accept_changes, as_json=as_json)
     plan = aurora.plan_resume(run_id, taskfile, accept_changes=accept_changes)
     if background:
         aurora.refresh_memory(plan.agents, index_with_progress)

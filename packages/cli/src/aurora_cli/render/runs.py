@@ -11,6 +11,7 @@ from aurora_cli.output import emit, note
 from aurora_cli.render.approvals import settled_line, short_line
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
+from aurora_soar.resumption.record import QUESTION_RUN
 from aurora_soar.taskruns.resume import can_resume
 from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
@@ -57,9 +58,12 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
     """Yields one line per run."""
     for summary in runs:
         run = summary.run
-        hint = "  resumable" if can_resume(summary) else ""
+        hint = ""
+        if can_resume(summary):
+            hint = f"  resumable: aur soar --resume {run.run_id}" if run.kind == QUESTION_RUN else "  resumable"
         state = _coloured(state_word(run, held=summary.held))
-        yield f"{run.run_id}  {_moment(run.created_at)}  {state}  {_counts(summary.counts)}{hint}"
+        counts = "a question" if run.kind == QUESTION_RUN and not summary.total else _counts(summary.counts)
+        yield f"{run.run_id}  {_moment(run.created_at)}  {state}  {counts}{hint}"
 
 
 def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
@@ -160,7 +164,10 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
     """
     state = "paused" if status.paused and status.state == "running" else status.state
     process = f"  (process {status.pid})" if status.pid else ""
-    yield f"{status.run_id}  {_coloured(state)}  {_counts(status.tasks)}{process}"
+    counts = "a question" if status.kind == QUESTION_RUN and not status.tasks else _counts(status.tasks)
+    yield f"{status.run_id}  {_coloured(state)}  {counts}{process}"
+    if status.kind == QUESTION_RUN and status.pid is None:
+        yield f"  aur soar --resume {status.run_id} continues it"
     asking = {asked.task_id for asked in status.approvals}
     for task in status.running:
         title = one_line(titles.get(task.task, ""), 60)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aurora_core import Memory
 from aurora_soar.aurora.goal_plans import GoalPlans
 from aurora_soar.aurora.run_work import RunWork
+from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -81,21 +82,75 @@ class Aurora(GoalPlans, RunWork):
             async with achanges_told(self.project.root, self.config.tool, self.notify):
                 return await orchestrator.aexecute(text, verbosity=Verbosity(verbosity), on_event=on_event)
 
+    def resume_question(
+        self,
+        query_id: str,
+        *,
+        index: bool = True,
+        verbosity: Verbosity | str = "normal",
+        accept_changes: bool = False,
+        on_event: Callable[[SoarEvent], None] | None = None,
+    ) -> SoarResult:
+        """Continues a question that was cut off; see `aresume_question`. Must not be called in an event loop."""
+        import asyncio
+
+        return asyncio.run(
+            self.aresume_question(
+                query_id, index=index, verbosity=verbosity, accept_changes=accept_changes, on_event=on_event
+            )
+        )
+
+    async def aresume_question(
+        self,
+        query_id: str,
+        *,
+        index: bool = True,
+        verbosity: Verbosity | str = "normal",
+        accept_changes: bool = False,
+        on_event: Callable[[SoarEvent], None] | None = None,
+    ) -> SoarResult:
+        """Continues a question that was cut off, with the agent that it had as its model; see `aask`.
+
+        Args:
+            accept_changes: continue although the question's part of the journal was changed.
+
+        Raises:
+            UnknownRunError: the journal has no such question.
+            NotResumableError: it has its answer.
+            RunHeldError: another process works on it.
+        """
+        from aurora_soar.aurora.changes_meanwhile import achanges_told
+        from aurora_soar.aurora.question_orchestrator import settle_parts
+        from aurora_soar.report.execution import Verbosity
+        from aurora_soar.resumption.record import asked_question
+
+        asked = asked_question(self.project.runs_db, query_id)
+        with self.open_memory() as memory:
+            orchestrator = self.orchestrator(memory, tool=asked.tool or LOCAL_AGENT)
+            if index:
+                await memory.aindex()
+            await settle_parts(self.project_agents, query_id)
+            async with achanges_told(self.project.root, asked.tool, self.notify):
+                return await orchestrator.aresume(
+                    query_id, verbosity=Verbosity(verbosity), on_event=on_event, accept_changes=accept_changes
+                )
+
     def changes_told(self) -> AbstractContextManager[None]:
         """Tells at the end of the block which files have changed, if an agent answers: it works in the folder."""
         from aurora_soar.aurora.changes_meanwhile import changes_told
 
         return changes_told(self.project.root, self.config.tool, self.notify)
 
-    def orchestrator(self, memory: Memory | None = None) -> SOAROrchestrator:
+    def orchestrator(self, memory: Memory | None = None, *, tool: str | None = None) -> SOAROrchestrator:
         """Builds the orchestrator of this project's questions; errors as `aask`.
 
         Args:
             memory: answers one question at a time; `self.memory` if None.
+            tool: the agent that is its model; the configured one if None.
         """
         from aurora_soar.aurora.question_orchestrator import build_orchestrator
 
-        return build_orchestrator(self.project_agents, memory or self.memory, self.shared_answers)
+        return build_orchestrator(self.project_agents, memory or self.memory, self.shared_answers, tool=tool)
 
     def plan(
         self,
@@ -245,16 +300,12 @@ class Aurora(GoalPlans, RunWork):
         Args:
             index: indexes the memory; for example with a display of its progress.
         """
-        from aurora_soar.registry import LOCAL_AGENT
-
         if LOCAL_AGENT in agents:
             with self.open_memory() as memory:
                 index(memory)
 
     async def arefresh_memory(self, agents: Collection[str]) -> None:
         """Brings the memory up to date as `refresh_memory` does; a cancellation ends the indexing."""
-        from aurora_soar.registry import LOCAL_AGENT
-
         if LOCAL_AGENT in agents:
             with self.open_memory() as memory:
                 await memory.aindex()
@@ -352,18 +403,18 @@ class Aurora(GoalPlans, RunWork):
     def status(self, run_id: str | None = None) -> list[RunStatus]:
         """Returns the status of one run, or of each run that is in progress or was cut off, newest first.
 
-        Questions that were stopped are left out of the latter: nothing continues them.
+        The parts of questions that were stopped are left out of the latter: their question is listed.
 
         Raises:
             UnknownRunError: the journal has no such run.
         """
-        from aurora_soar.taskruns.resume import is_left_question
+        from aurora_soar.taskruns.resume import is_left_part
         from aurora_spawner.control.status import run_status, unfinished_statuses
 
         journal = self.project.runs_db
         if run_id is not None:
             return [run_status(journal, run_id)]
-        return [status for status in unfinished_statuses(journal) if not is_left_question(status)]
+        return [status for status in unfinished_statuses(journal) if not is_left_part(status)]
 
     def cancel(
         self, run_id: str, *, task_id: str | None = None, at_once: bool = False

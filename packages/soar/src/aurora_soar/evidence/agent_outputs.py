@@ -26,6 +26,7 @@ class AgentOutput:
         error: the reason of a failure; None on success.
         words: the answer of an agent that answers in prose; "" for the local agent, which returns evidence only.
         usage: tokens and cost; None for agents without a model, and for agents that do not report it.
+        skipped: True if its agent never started, because what it depends on had failed.
     """
 
     subgoal_index: int
@@ -39,6 +40,7 @@ class AgentOutput:
     error: str | None
     words: str = ""
     usage: Usage | None = None
+    skipped: bool = False
 
     @property
     def summary(self) -> str:

@@ -18,7 +18,6 @@ from aurora_core import AuroraCoreError, Memory
 from aurora_soar.errors import SoarError
 from aurora_soar.evidence.evidence import LocalRequest
 from aurora_soar.local_agent.extract import extract
-from aurora_spawner.tasks.prompts import RESULTS_HEADING
 
 __all__ = ["main"]
 
@@ -52,7 +51,9 @@ def _answer(memory: Memory, project: Path, prompt: str) -> int:
 
 
 def _answer_text(memory: Memory, project: Path, prompt: str) -> int:
+    # Only here: with the spawner a start takes twice as long, and each subgoal of a question starts an agent.
     from aurora_soar.local_agent.lookup import answer_directly
+    from aurora_spawner.tasks.prompts import RESULTS_HEADING
 
     # The results of earlier tasks are not part of this question; their words would be searched for too.
     question, _, _ = prompt.partition(f"\n{RESULTS_HEADING}\n")

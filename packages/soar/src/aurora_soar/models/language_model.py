@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from aurora_soar.resumption.record import MODEL_RUN, Unrecorded
 from aurora_soar.run_options import project_run_options
 from aurora_spawner import Run, SpawnTask
 from aurora_spawner.runs.run_options import GateOptions
@@ -64,7 +66,7 @@ class AgentModel:
         name: name of the backend.
         backends: by name, the fallbacks included.
         timeout_s: time limit of one call, in seconds.
-        executor: returns a new executor for each call.
+        executor: returns a new executor for each call, given the run that the call resumes, or None.
         gate: judges its tool calls.
     """
 
@@ -73,25 +75,23 @@ class AgentModel:
     project: Project
     timeout_s: float
     recovery: RecoverySettings
-    executor: Callable[[], Executor]
+    executor: Callable[[str | None], Executor]
     gate: GateOptions = field(default_factory=GateOptions)
 
     async def ask(self, prompt: str, *, title: str) -> Completion:
         """Runs the agent on the prompt in the project's folder."""
-        run = Run.create(
-            self.project.runs_db,
-            [SpawnTask(prompt, self.name, title=title)],
-            self.backends,
-            project_run_options(
-                self.project,
-                kind="soar",
-                default_agent=self.name,
-                timeout_s=self.timeout_s,
-                recovery=self.recovery,
-                executor=self.executor(),
-                state_dir=self.recovery.state_dir,
-                gate=self.gate,
-            ),
+        return await self.ask_within(Unrecorded(), "", prompt, title=title)
+
+    async def ask_within(self, record: Unrecorded, key: str, prompt: str, *, title: str) -> Completion:
+        """Asks as a part of a recorded question; a call that an earlier process started is taken up.
+
+        Args:
+            key: names the call within the question.
+        """
+        run = record.part(
+            key,
+            partial(self._new_run, prompt, title),
+            partial(self._resumed_run, accept_changes=record.accept_changes),
         )
         report = await run.execute()
         (result,) = report.results.values()
@@ -101,4 +101,33 @@ class AgentModel:
             usage=result.usage,
             error=None if result.success else result.error or str(result.state),
             interrupted=report.interrupted,
+        )
+
+    def _new_run(self, prompt: str, title: str) -> Run:
+        return Run.create(
+            self.project.runs_db,
+            [SpawnTask(prompt, self.name, title=title)],
+            self.backends,
+            project_run_options(
+                self.project,
+                kind=MODEL_RUN,
+                default_agent=self.name,
+                timeout_s=self.timeout_s,
+                recovery=self.recovery,
+                executor=self.executor(None),
+                state_dir=self.recovery.state_dir,
+                gate=self.gate,
+            ),
+        )
+
+    def _resumed_run(self, run_id: str, *, accept_changes: bool) -> Run:
+        return Run.resume(
+            self.project.runs_db,
+            run_id,
+            self.backends,
+            accept_changes=accept_changes,
+            recovery=self.recovery,
+            executor=self.executor(run_id),
+            state_dir=self.recovery.state_dir,
+            **self.gate,
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_soar.models.language_model import Completion, LanguageModel
 
-__all__ = ["Replies", "WrittenAnswer", "ask_until_valid", "read_document"]
+__all__ = ["Criticism", "JudgedComplexity", "Replies", "WrittenAnswer", "ask_until_valid", "read_document"]
 
 T = TypeVar("T")
 Document = TypeVar("Document", bound=BaseModel)
@@ -41,6 +41,19 @@ class WrittenAnswer(_Document):
 
     answer: Annotated[str, Field(min_length=1, pattern=r"\S")]
     conflicts: list[Sentence] = []
+
+
+class Criticism(_Document):
+    """The faults of a plan as a model names them, the worst first."""
+
+    findings: Annotated[list[Sentence], Field(max_length=20)]
+
+
+class JudgedComplexity(_Document):
+    """The complexity of a request as a model judges it."""
+
+    complexity: Annotated[str, Field(pattern="^(SIMPLE|MEDIUM|COMPLEX|CRITICAL)$")]
+    reason: Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ class Assessment:
         confidence: 0.5 (on a threshold) to 1 (far from any).
         dimensions: the value of each dimension, 0 to 1.
         reasoning: one sentence that names the reason for the complexity.
-        method: "keyword": the words decided, no model was asked.
+        method: "keyword": the words decided; "model": a model did, because they were beside a threshold.
     """
 
     complexity: Complexity
@@ -72,7 +72,7 @@ def assess(question: Question) -> Assessment:
     text = question.text
     dimensions = {
         "keywords": _keywords(question),
-        "scope": _scope(text),
+        "scope": 0.0 if _only_looks_up(text) else _scope(text),
         "constraints": _counted(signals.CONSTRAINTS, signals.CONSTRAINT_WEIGHT, text),
         "structure": _structure(text),
         "domain": _counted(signals.DEMANDING_FIELDS, signals.DEMANDING_FIELD_WEIGHT, text),
@@ -124,6 +124,12 @@ def _keywords(question: Question) -> float:
     if signals.CHANGE.search(text):
         return signals.CHANGE_WEIGHT
     return 0.35 if len(question.terms) > 3 else 0.2
+
+
+def _only_looks_up(text: str) -> bool:
+    """Returns True for a look-up, which stays one however much is searched."""
+    more = signals.BUILD.search(text) or signals.CONSTRAINTS.search(text)
+    return signals.LOOK_UP.search(text) is not None and more is None
 
 
 def _scope(text: str) -> float:

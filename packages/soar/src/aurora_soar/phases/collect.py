@@ -10,10 +10,12 @@ from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.claims import read_claims
 from aurora_soar.evidence.evidence import Aspect, Evidence, LocalRequest, parse_evidence
 from aurora_soar.phases.prompts import subgoal_request
+from aurora_soar.resumption.record import SUBGOALS_RUN
 from aurora_soar.run_options import project_run_options
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.runs.run import Run
+from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.run_events import (
     BatchTripped,
     ProviderAnswers,
@@ -36,12 +38,13 @@ if TYPE_CHECKING:
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
+    from aurora_soar.resumption.record import Unrecorded
     from aurora_spawner import RecoverySettings, RunEvent, RunReport, SpawnResult
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.recovery.machine import TaskRecoveryState
     from aurora_spawner.runs.run_options import GateOptions
 
-__all__ = ["CollectLimits", "Collected", "collect"]
+__all__ = ["CollectLimits", "Collected", "collect", "recoveries_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,53 +86,83 @@ async def collect(
     registry: AgentRegistry,
     limits: CollectLimits,
     recovery: RecoverySettings,
-    executor: Executor,
+    executor: Callable[[str | None], Executor],
     gate: GateOptions,
     places: Sequence[Hit],
     on_line: Callable[[str], None],
+    record: Unrecorded,
+    part: str = "subgoals",
+    known: tuple[AgentOutput, ...] = (),
 ) -> Collected:
     """Runs every subgoal's agent; a failed agent is an output without success, never an exception.
 
     Args:
         recovery: settings for agents that fail.
-        executor: runs the agents' processes.
+        executor: returns what runs the agents' processes, given the run that is resumed, or None.
         gate: judges their tool calls.
         places: retrieved chunks, for agents that read the files themselves.
         on_line: called with a line for each agent that ends, `[Agent 2/5] local: completed (0.3 s)`, and for each
             retry, fallback and paused provider.
+        record: of the question; a run that an earlier process started for these subgoals is taken up.
+        part: names this run within the question.
+        known: outputs of subgoals that are not run again.
     """
-    options = project_run_options(
-        project,
-        kind="soar",
-        default_agent=decomposition.subgoals[0].assigned_agent,
-        timeout_s=limits.timeout_s,
-        recovery=recovery,
-        executor=executor,
-        state_dir=recovery.state_dir,
-        gate=gate,
-    )
-    run = Run.create(
-        project.runs_db,
-        [_task(index, subgoal, question, places) for index, subgoal in enumerate(decomposition.subgoals)],
-        registry.backends,
-        replace(options, max_concurrent=limits.max_concurrent),
-    )
-    report = await run.execute(on_event=_listener(len(decomposition.subgoals), on_line))
+    done = {output.subgoal_index for output in known}
+    open_ones = [index for index in range(len(decomposition.subgoals)) if index not in done]
+
+    def create() -> Run:
+        options = project_run_options(
+            project,
+            kind=SUBGOALS_RUN,
+            default_agent=decomposition.subgoals[open_ones[0]].assigned_agent,
+            timeout_s=limits.timeout_s,
+            recovery=recovery,
+            executor=executor(None),
+            state_dir=recovery.state_dir,
+            gate=gate,
+        )
+        tasks = [_task(index, decomposition.subgoals[index], question, places, known) for index in open_ones]
+        options = replace(options, max_concurrent=limits.max_concurrent)
+        return Run.create(project.runs_db, tasks, registry.backends, options)
+
+    def resume(run_id: str) -> Run:
+        return Run.resume(
+            project.runs_db,
+            run_id,
+            registry.backends,
+            accept_changes=record.accept_changes,
+            max_concurrent=limits.max_concurrent,
+            recovery=recovery,
+            executor=executor(run_id),
+            state_dir=recovery.state_dir,
+            **gate,
+        )
+
+    run = record.part(part, create, resume)
+    report = await run.execute(on_event=_listener(len(open_ones), on_line))
     for sentence in report.trouble:
         on_line(f"warning: {sentence}")
+    return _collected(report, decomposition, focus, project, known)
+
+
+def recoveries_of(project: Project, run_id: str) -> tuple[TaskRecoveryState, ...]:
+    """Returns the recovery state of each subgoal of a run that started, as the journal has it."""
     with Journal(project.runs_db) as journal:
-        recoveries = recovery_report(journal, run.run_id).tasks
-    return _collected(report, decomposition, focus, project.root, recoveries)
+        return recovery_report(journal, run_id).tasks
 
 
-def _task(index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit]) -> SpawnTask:
+def _task(
+    index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit], known: Sequence[AgentOutput]
+) -> SpawnTask:
+    there = {output.subgoal_index for output in known}
+    depends_on = tuple(str(other) for other in subgoal.depends_on if other not in there)
     if subgoal.aspect is Aspect.REPORT:
         return SpawnTask(
-            subgoal_request(question, subgoal, places),
+            subgoal_request(question, subgoal, places, [output for output in known if output.success]),
             subgoal.assigned_agent,
             id=str(index),
             title=subgoal.description,
-            depends_on=tuple(map(str, subgoal.depends_on)),
+            depends_on=depends_on,
             critical=subgoal.is_critical,
         )
     request = LocalRequest(question=question.text, aspect=subgoal.aspect, focus=subgoal.focus)
@@ -138,7 +171,7 @@ def _task(index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit
         subgoal.assigned_agent,
         id=str(index),
         title=subgoal.description,
-        depends_on=tuple(map(str, subgoal.depends_on)),
+        depends_on=depends_on,
         critical=subgoal.is_critical,
         prompt_format="json",
     )
@@ -177,20 +210,19 @@ def _collected(
     report: RunReport,
     decomposition: Decomposition,
     focus: Focus,
-    root: Path,
-    recoveries: tuple[TaskRecoveryState, ...],
+    project: Project,
+    known: tuple[AgentOutput, ...],
 ) -> Collected:
-    aspects = [subgoal.aspect for subgoal in decomposition.subgoals]
-    results = [report.results[str(index)] for index in range(len(decomposition.subgoals))]
+    outputs = {output.subgoal_index: output for output in known}
+    for index, subgoal in enumerate(decomposition.subgoals):
+        if index not in outputs:
+            outputs[index] = _output(index, report.results[str(index)], focus, subgoal.aspect, project.root)
     return Collected(
-        outputs=tuple(
-            _output(index, result, focus, aspect, root)
-            for index, (result, aspect) in enumerate(zip(results, aspects, strict=True))
-        ),
+        outputs=tuple(outputs[index] for index in sorted(outputs)),
         run_id=report.run_id,
         duration_ms=report.duration_s * 1e3,
         interrupted=report.interrupted,
-        recoveries=recoveries,
+        recoveries=recoveries_of(project, report.run_id),
     )
 
 
@@ -210,6 +242,7 @@ def _output(index: int, result: SpawnResult, focus: Focus, aspect: Aspect, root:
         error=error,
         words=result.output if reports and result.success else "",
         usage=result.usage,
+        skipped=result.state is TaskState.SKIPPED,
     )
 
 

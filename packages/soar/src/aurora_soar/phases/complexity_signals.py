@@ -41,69 +41,73 @@ LOOK_UP: Final = any_of(
     r"""
     (?:show(?! an? )|list|print|display|open|read|cat|view|get|count|run|grep|look up|locate|search)
     find(?! out| (?:an? |the |all )?(?:\w+ )?(?:causes?|reasons?|bugs?|leaks?|problems?|bottlenecks?|ways?)\b| and )
-    (?:tell|give) me (?:the |which |what |where |how many |a list )(?!(?:\w+ ){0,2}(?:difference|reason|cause))
+    (?:tell|give) me (?:the |which |what |where |how many |a list )(?!(?:\w+ ){0,2}(?:difference|reason|cause))\w+
     (?:format|indent|commit|checkout|pull|stash|undo|git [a-z]+)
-    sort (?:the |these |those )?(?:\w+ )?(?:imports|lines|keys|words|entries|names)
+    sort (?:the |these |those )?(?:\w+ )?(?:imports|lines|keys|words|entries|names)(?! by)
     where(?:'s)?
-    which
+    which(?!.*\bwhy\b)
     who
     when
     what(?:'s| is| are| was| were)(?! (?:the |our )?(?:difference|impact|effect|reason|cause|flow|pros|risk|step))
     what (?:version|does .{1,40} (?:mean|stand for|return|print|take))
     what (?:arguments|parameters|options|fields|columns|keys|licen[cs]e)
+    what (?!happens)(?:[\w-]+ ){1,3}(?:does|do|did) .{1,40} (?:use|need|expect|read|write|have|run|listen)
     what does (?:\S+ ){1,4}do\W*$
     (?:is|are) there
+    (?:is|are) (?:\S+ ){1,4}(?:pinned|installed|enabled|disabled|used|set|defined|documented|tested|deprecated)
     does .{1,40} (?:exist|have)
+    (?:does|do) (?:\S+ ){1,3}(?:use|support|depend|require|ship|contain|include)
     do we have
     how (?:many|much|long|often|old|big)
     (?:delete|remove|comment out) (?:this |that |the |an? )?(?:\S+ ){0,3}(?:line|comment|import|semicolon)
     (?:delete|remove) (?:this |that |the |an? )?(?:\w+ )?(?:print|log|debug|file|blank|statement)
-    (?:set|increase|decrease|raise|lower|reduce|change) (?:the )?(?:\S+ ){1,4}to (?:\d|true|false|none|null|off|on)
+    <setting> (?:the )?(?:\S+ ){1,4}to (?:[\d.]+\w*|true|false|none|null|off|on)
     change [\"'`].{1,40}[\"'`] (?:to|into)
-    remove (?:the |all |these )?(?:semicolons?|commas?|spaces?|tabs|blank lines|brackets|quotes|parentheses)
-    (?:fix|correct) (?:the )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:comment))
-    (?:fix|correct) (?:a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:comment))
-    (?:fix|correct) (?:the )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:docstring))
-    (?:fix|correct) (?:a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation|\w+ in (?:the|this) (?:docstring))
+    remove (?:the |all |these )?(?:double |extra )?(?:semicolons?|commas?|spaces?|tabs|blank lines)
+    remove (?:the |all |these )?(?:brackets|quotes|parentheses)
+    (?:fix|correct) (?:the |a |this )?(?:misspel\w+|grammar|wording|capitali[sz]ation)
+    (?:fix|correct) (?:the |a |this )?\w+ in (?:the|this) <remark>
     (?:swap|toggle|increment|decrement|uncomment)
     make (?:this|that|the) (?:function|method|field|class|variable|attribute) (?:private|public|static|final|const)
     rename [A-Za-z_.]+ (?:to|into|as) [A-Za-z_.]+\W*$
     rename (?:this |the |that |a |my )?(?:\w+ )?(?:property|module|folder|column) \S+ to
-    rename (?:this |the |that |a |my )?(?:local )?(?:variable|function|parameter|method|file)
-    rename (?:this |the |that |a |my )?(?:constant|field|argument|class|test)
+    rename (?:this |the |that |a |my )?(?:local )?<thing>
     bump
     (?:fix|correct) (?:an? |the |this |that )?(?:\w+ )?(?:typos?|spelling|indentation|whitespace|lint)
     add (?:a |an |the )?(?:\w+ )?(?:comment|docstring|newline|semicolon|import|type hint|blank line|space|comma)
     remove (?:the |this |that |an? )?(?:unused|trailing|blank|debug|extra)
     change (?:the|this) (?:\w+ )?(?:colou?r|text|label|string|name|title|constant|default)
     update (?:the )?(?:version|copyright|year|date)
+    (?:turn|put|change|convert) (?:\S+ ){1,5}(?:in)?to (?:sentence|title|upper|lower|snake|camel|kebab) ?case
+    (?:replace|change|fix|remove|delete|edit) (?:\S+ ){1,5}(?:in|on|from|at) line \d+
+    make (?:the )?(?:\S+ ){1,3}\d+
     capitali[sz]e
     uppercase
     lowercase
     explain this line
     """,
     start=True,
+    remark="comment docstring",
+    setting="set increase decrease raise lower reduce change",
+    thing="variable function parameter method file constant field argument class test",
 )
 
 BUILD_WEIGHT: Final = 0.9
 # Makes something new, or moves much of what exists.
-BUILD: Final = any_of(r"""
+BUILD: Final = any_of(
+    r"""
     implement(?:s|ing)?
-    (?<!the )(?<!our )(?<!this )(?<!my )(?<!a )build(?:ing)?(?! (?:is|fails?|breaks?|scripts?|files?|logs?|errors?))
+    (?<!the )(?<!our )(?<!this )(?<!my )(?<!a )build(?:ing)?(?! <of_a_build>)
     (?:re-?)?architect(?:ure)?
     refactor(?:ing)?
     (?:re)?design(?:ing)?
     migrat(?:e|ing|ion)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:compiler|interpreter|parser)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:engine|server|client|service)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:framework|library|sdk|system|backend|api|platform)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:optimi[sz]er|generator|scheduler|debugger|emulator)
-    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}(?:extension|plugin|orm|dashboard|marketplace|pipeline)
-    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:collaboration|replication|sharding)
-    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:clustering|federation|multi-tenancy)
-    (?:add|support|provide) (?:[\w-]+ ){0,2}(?:synchroni[sz]ation|generics|macros|streaming|versioning|search)
-    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:compiler|language|type system|protocol)
-    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:engine|framework|platform|query planner)
+    (?:write|make|provide) (?:a|the|an|our) (?:[\w-]+ ){0,4}<machinery>
+    (?:add|support|provide) (?:[\w-]+ ){0,2}<ability>
+    (?:we|i) (?:need|want) (?:[\w-]+ ){0,3}(?:support|<ability>)
+    replace (?:our|the) (?:[\w-]+ ){1,5}with (?:one|an? [\w -]{2,30}|something|our own) (?:that|which)
+    replace (?:our|the) (?:[\w-]+ ){0,4}(?:<machinery>|queue|layer|cache|store) (?:with|by)
+    extend (?:the |our )?(?:[\w-]+ ){0,2}(?:language|type system|protocol|query planner|<machinery>)
     redo
     rewrite
     create
@@ -127,6 +131,7 @@ BUILD: Final = any_of(r"""
     decouple
     paralleli[sz]e
     add (?:[\w-]+ )?support
+    support (?:\w+ )?(?:plugins|extensions|themes|tenants|locales)
     upgrade .{1,60} (?:from .{1,20} to|and (?:fix|adapt|update) (?:everything|all))
     set up
     deploy
@@ -134,29 +139,40 @@ BUILD: Final = any_of(r"""
     convert
     extract
     consolidate
+    separate .{1,40} from
+    merge (?:the |our )?(?:two|three|both) .{1,40} into (?:one|an?)
     split the (?:monolith|module|package|service|application|app)
-""")
+    """,
+    of_a_build="is fails? breaks? warns? hangs? takes? stops? complains? scripts? files? logs? errors? warnings?",
+    machinery="""
+    compiler interpreter parser engine server client service framework library sdk system backend api platform
+    optimi[sz]er generator scheduler debugger emulator extension plugin orm dashboard marketplace pipeline
+    gateway proxy crawler editor simulator daemon broker bot
+    """,
+    ability="""
+    collaboration replication sharding clustering federation multi-tenancy synchroni[sz]ation generics macros
+    streaming versioning search
+    """,
+)
 
 # A single thing of a known kind is built: no more than a bounded change.
-BOUNDED: Final = any_of(r"""
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:function|method|helper)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:function|method|helper)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:flag|option|button)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:flag|option|button)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:script|decorator|field)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:script|decorator|field)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:constant|variable|enum)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:constant|variable|enum)
-    (?:implement|create|build) (?:an?|the|one|this) (?:\S+ ){0,3}(?:fixture|regex|wrapper)
-    (?:write|generate|extract|develop) (?:an?|the|one|this) (?:\S+ ){0,3}(?:fixture|regex|wrapper)
-    (?:rewrite|redo|restructure) (?:\S+ ){0,3}(?:readme|section|paragraph|sentence|comment)
-    (?:redesign|create|design|convert) (?:\S+ ){0,3}(?:readme|section|paragraph|sentence|comment)
-    (?:rewrite|redo|restructure) (?:\S+ ){0,3}(?:docstring|message|loop|regex|query|icon)
-    (?:redesign|create|design|convert) (?:\S+ ){0,3}(?:docstring|message|loop|regex|query|icon)
-    extract .{1,60} (?:in)?to an? (?:\w+ )?(?:function|method|constant|variable|helper)
+BOUNDED: Final = any_of(
+    r"""
+    <making> (?:an?|the|one|this) (?:\S+ ){0,3}<piece>
+    <remaking> (?:\S+ ){0,3}<passage>(?! <whole>)
+    extract .{1,60} (?:in)?to (?:an?|its|their|one|the) (?:(?:own|new|separate|shared) )?(?:\w+ )?<piece>
+    (?:convert|port|migrate|rewrite|refactor|restructure) (?:[\w-]+/)*[\w-]+\.[a-z]{1,4}
     (?:convert|extract|port|migrate|rewrite|refactor) this (?:\w+ ){0,2}\w+
     (?:create|generate|write) (?:an?|the|some|more|unit|regression) (?:\w+ ){0,2}tests?
-""")
+    """,
+    making="implement create build write generate extract develop",
+    piece="""
+    function method helper flag option button script decorator field constant variable enum fixture regex wrapper
+    """,
+    remaking="rewrite redo restructure redesign create design convert",
+    passage="readme section paragraph sentence comment docstring message loop regex query icon",
+    whole="engine planner builder layer system parser service language optimi[sz]er queue broker bus format",
+)
 
 PLAN_WEIGHT: Final = 0.75
 """For the intent to plan, whatever its words."""
@@ -225,7 +241,9 @@ CHANGE: Final = any_of(r"""
     clean ?up
     (?:show|display|log|raise|print) (?:an?|the)
     (?:return|hide|sort|refresh|allow|let|stop|skip|ignore|retry|respect|accept|reject|limit|round|trim)
-    (?:normali[sz]e|escape|disable|use|switch|catch|warn|redirect|highlight|align|resize|rewrite|redo)
+    (?:correct|give(?! me)|cover|normali[sz]e|escape|disable|use|switch|catch|warn|redirect)
+    (?:highlight|align|resize|rewrite|redo)
+    log (?:who|when|what|how|every|each)
 """)
 
 # --- How much does it touch? Matches of these are counted. ---

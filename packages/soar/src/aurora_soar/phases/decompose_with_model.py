@@ -18,6 +18,8 @@ from aurora_soar.phases.prompts import plan_request
 from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aurora_soar.model_plans.mend import Mended
     from aurora_soar.model_plans.planned import PlannedSubgoal, PlannedWork
     from aurora_soar.models.language_model import Completion, LanguageModel
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
 
-__all__ = ["Planned", "plan_with_model"]
+__all__ = ["AskedPlan", "Planned", "ask_for_plan", "plan_with_model"]
 
 COMPLAINTS_TOLD: Final = 5
 """Complaints of one answer that the model is told; the others follow from these, or come up at the next try."""
@@ -52,10 +54,46 @@ class Planned:
         return any(call.interrupted for call in self.calls)
 
 
+@dataclass(frozen=True, slots=True)
+class AskedPlan:
+    """A model's plan; None if nothing in its answers is one. `calls` and `note` as in `Planned`."""
+
+    plan: Decomposition | None
+    calls: tuple[Completion, ...]
+    note: str
+
+
 async def plan_with_model(
-    question: Question, context: RetrievedContext, registry: AgentRegistry, model: LanguageModel
+    question: Question,
+    context: RetrievedContext,
+    registry: AgentRegistry,
+    model: LanguageModel,
+    *,
+    faults: Sequence[str] = (),
 ) -> Planned:
-    """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules."""
+    """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules.
+
+    Args:
+        faults: what was wrong with an earlier plan, one sentence each.
+    """
+    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS, faults=faults)
+    asked = await ask_for_plan(question, request, context, registry, model, title="plan")
+    if asked.plan is not None:
+        return Planned(decomposition=asked.plan, planned_by=model.name, calls=asked.calls, note=asked.note)
+    decomposition = decompose(question, context, registry)
+    return Planned(decomposition=decomposition, calls=asked.calls, note=f"{asked.note}; planned by rules")
+
+
+async def ask_for_plan(
+    question: Question,
+    request: str,
+    context: RetrievedContext,
+    registry: AgentRegistry,
+    model: LanguageModel,
+    *,
+    title: str,
+) -> AskedPlan:
+    """Sends a model a request for a plan until its answer is as it meant it; else mends the best of its answers."""
     agents = tuple(registry.agents)
     incomplete: list[Mended] = []
 
@@ -66,18 +104,15 @@ async def plan_with_model(
         incomplete.append(mended)
         raise ModelAnswerError(_told(mended))
 
-    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS)
-    replies = await ask_until_valid(model, request, read, title="plan")
+    replies = await ask_until_valid(model, request, read, title=title)
     best = max(incomplete, key=_worth, default=None)
     if replies.value is not None:
         plan, note = replies.value, ""
     elif best is not None and best.plan is not None:
         plan, note = best.plan, f"the plan of {model.name} was mended ({_told(best)})"
     else:
-        note = f"{model.name} gave no usable plan ({replies.errors[-1]}); planned by rules"
-        return Planned(decomposition=decompose(question, context, registry), calls=replies.calls, note=note)
-    decomposition = _decomposition(question, plan, context)
-    return Planned(decomposition=decomposition, planned_by=model.name, calls=replies.calls, note=note)
+        return AskedPlan(None, replies.calls, f"{model.name} gave no usable plan ({replies.errors[-1]})")
+    return AskedPlan(_decomposition(question, plan, context), replies.calls, note)
 
 
 def _worth(mended: Mended) -> tuple[int, int]:

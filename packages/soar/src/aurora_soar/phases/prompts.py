@@ -1,4 +1,4 @@
-"""Prompts for models and for the agents of a plan."""
+"""Prompts for models and for the agents of a plan, filled in; their words are in `aurora_soar/prompts`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.model_plans.planned import PLAN_FORM
+from aurora_soar.prompts.prompt import fill
+from aurora_soar.question.intent_patterns import in_short
 from aurora_spawner.tasks.prompts import quoted
 
 if TYPE_CHECKING:
@@ -13,11 +15,18 @@ if TYPE_CHECKING:
 
     from aurora_core import Hit
     from aurora_soar.evidence.agent_outputs import AgentOutput
-    from aurora_soar.phases.decompose import Subgoal
+    from aurora_soar.phases.decompose import Decomposition, Subgoal
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
 
-__all__ = ["answer_request", "plan_request", "subgoal_request"]
+__all__ = [
+    "answer_request",
+    "assess_request",
+    "critic_request",
+    "plan_request",
+    "replan_request",
+    "subgoal_request",
+]
 
 PLACES_SHOWN: Final = 10
 FINDINGS_LIMIT: Final = 60_000
@@ -27,61 +36,116 @@ _ANSWER: Final = {
     "answer": "the answer in Markdown",
     "conflicts": ["a sentence for each contradiction between findings"],
 }
+_CRITICISM: Final = {"findings": ["a sentence for each fault of the plan"]}
+_COMPLEXITY: Final = {"complexity": "SIMPLE, MEDIUM, COMPLEX or CRITICAL", "reason": "why, in one sentence"}
 
 
-def plan_request(question: Question, places: Sequence[Hit], registry: AgentRegistry, *, most: int) -> str:
-    """Returns the prompt for a decomposition."""
-    agents = "\n".join(f"- {agent.id}: {agent.description}" for agent in registry.agents.values())
-    return f"""You plan work on the software project in the current folder. Cut this goal into subgoals.
+def plan_request(
+    question: Question,
+    places: Sequence[Hit],
+    registry: AgentRegistry,
+    *,
+    most: int,
+    faults: Sequence[str] = (),
+) -> str:
+    """Returns the prompt for a decomposition; it names the faults of an earlier one."""
+    wrong = "".join(f"- {' '.join(fault.split())}\n" for fault in faults)
+    return fill(
+        "plan",
+        goal=question.text,
+        agents=_agents(registry),
+        places=_places(places)
+        + (f"An earlier plan had these faults; yours must not have them:\n{wrong}" if wrong else ""),
+        form=json.dumps(PLAN_FORM, indent=1),
+        most=str(most),
+    )
 
-Goal: {question.text}
 
-Available agents:
-{agents}
+def subgoal_request(
+    question: Question, subgoal: Subgoal, places: Sequence[Hit], known: Sequence[AgentOutput] = ()
+) -> str:
+    """Returns the prompt for one subgoal.
 
-{_places(places)}
-Answer with one JSON object and nothing else. It has exactly these fields:
-{json.dumps(PLAN_FORM, indent=1)}
-
-- At most {most} subgoals; one is enough where the goal is one piece of work.
-- depends_on holds indexes, from 0, of earlier subgoals whose results this one needs. What does not need another's
-  result does not depend on it: subgoals run side by side.
-- Do not do the work. Change no file.
-"""
-
-
-def subgoal_request(question: Question, subgoal: Subgoal, places: Sequence[Hit]) -> str:
-    """Returns the prompt for one subgoal."""
-    return f"""This is one part of a larger goal: {question.text}
-
-Your part: {subgoal.description}
-
-{_places(places)}
-Look into the files themselves. Answer in Markdown, a line for each finding. End each line that says something about
-the code with its place as path:line, like (src/app.py:12), the path from the current folder. Say what you could not
-find. Change no file.
-"""
+    Args:
+        known: what was found for other parts before this one was planned.
+    """
+    found = f"What is known already:\n{_found_by(known)}" if known else ""
+    return fill("subgoal", goal=question.text, part=subgoal.description, places=_places(places) + found)
 
 
 def answer_request(question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit]) -> str:
     """Returns the prompt for the answer, with the agents' findings."""
-    found = quoted([_found(output, FINDINGS_LIMIT // max(1, len(outputs))) for output in outputs])
-    return f"""Write the answer to a question about the project in the current folder, from what agents found.
+    return fill(
+        "answer",
+        question=question.text,
+        found=_found_by(outputs),
+        places=_places(places),
+        form=json.dumps(_ANSWER, indent=1),
+    )
 
-Question: {question.text}
 
-What the agents found:
-{found}
-{_places(places)}
-Answer with one JSON object and nothing else. It has exactly these fields:
-{json.dumps(_ANSWER, indent=1)}
+def critic_request(question: Question, decomposition: Decomposition, places: Sequence[Hit], *, most: int) -> str:
+    """Returns the prompt for the adversarial check of a plan."""
+    return fill(
+        "critic",
+        goal=question.text,
+        plan=quoted([("The plan", _listed(decomposition.subgoals))]),
+        places=_places(places),
+        form=json.dumps(_CRITICISM, indent=1),
+        most=str(most),
+    )
 
-- Begin with the point. Say only what the findings say, or what you see at the places named.
-- End each statement with who found it and where, like (Agent: local) (src/app.py:12), the path from the current
-  folder. A place that does not exist makes the answer worthless.
-- Where findings contradict each other, say so in the answer and name it in conflicts; else conflicts is [].
-- Change no file.
-"""
+
+def replan_request(
+    question: Question,
+    outputs: Sequence[AgentOutput],
+    decomposition: Decomposition,
+    places: Sequence[Hit],
+    registry: AgentRegistry,
+    *,
+    waiting: frozenset[int],
+    most: int,
+) -> str:
+    """Returns the prompt for a plan of what is left after a critical subgoal has failed.
+
+    Args:
+        waiting: indexes of the subgoals that did not begin, because they wait for a failed one.
+    """
+    done = [output for output in outputs if output.success]
+    failed = [o for o in outputs if not o.success and o.subgoal_index not in waiting]
+    return fill(
+        "replan",
+        goal=question.text,
+        done=_found_by(done) if done else "nothing\n",
+        failed=_found_by(failed),
+        waiting="\n".join(f"- {decomposition.subgoals[index].description}" for index in sorted(waiting)) or "nothing",
+        agents=_agents(registry),
+        places=_places(places),
+        form=json.dumps(PLAN_FORM, indent=1),
+        most=str(most),
+    )
+
+
+def assess_request(question: Question) -> str:
+    """Returns the prompt for the complexity of a question that the rules are not sure of."""
+    return fill("assess", request=in_short(question.text), form=json.dumps(_COMPLEXITY, indent=1))
+
+
+def _agents(registry: AgentRegistry) -> str:
+    return "\n".join(f"- {agent.id}: {agent.description}" for agent in registry.agents.values())
+
+
+def _listed(subgoals: Sequence[Subgoal]) -> str:
+    lines = []
+    for index, each in enumerate(subgoals):
+        needs = f", needs {', '.join(map(str, each.depends_on))}" if each.depends_on else ""
+        weight = "critical" if each.is_critical else "not critical"
+        lines.append(f"{index}. {each.description} ({each.assigned_agent}, {weight}{needs})")
+    return "\n".join(lines)
+
+
+def _found_by(outputs: Sequence[AgentOutput]) -> str:
+    return quoted([_found(output, FINDINGS_LIMIT // max(1, len(outputs))) for output in outputs])
 
 
 def _places(places: Sequence[Hit]) -> str:

@@ -23,7 +23,8 @@ ASKS: Final = any_of(
 )
 
 # Fields in which a mistake cannot be undone: safety, money, people's data.
-HIGH_STAKES: Final = any_of(r"""
+HIGH_STAKES: Final = any_of(
+    r"""
     vulnerabilit\w+
     exploit(?:s|able|ed|ation)?
     cve(?:-[\d-]+)?
@@ -45,15 +46,8 @@ HIGH_STAKES: Final = any_of(r"""
     (?:access|session|refresh|bearer) tokens?
     (?:api|ssh|tls|ssl|gpg|aws) (?:keys?|certs?)
     (?:compromised|hacked|attackers?|intruders?|malicious|phishing|spoofed)
-    (?:implement|add|build|integrate) (?:\S+ ){0,6}(?:oauth2?|saml|sso|openid|oidc)
-    (?:introduce|set up|replace|rewrite|support) (?:\S+ ){0,6}(?:oauth2?|saml|sso|openid|oidc)
-    (?:implement|add|build|integrate) (?:\S+ ){0,6}(?:jwts?|single sign-?on|ldap)
-    (?:introduce|set up|replace|rewrite|support) (?:\S+ ){0,6}(?:jwts?|single sign-?on|ldap)
-    (?:implement|add|build|integrate|introduce) (?:\S+ ){0,6}authenticat(?:ion|or|e)
-    (?:set up|replace|rewrite|change|fix) (?:\S+ ){0,6}authenticat(?:ion|or|e)
-    (?:implement|add|build|integrate|introduce|set up|replace|rewrite|change|fix) (?:\S+ ){0,6}authori[sz]ation
-    (?:implement|add|build|integrate|introduce|set up|replace|rewrite|change|fix) (?:\S+ ){0,6}access control
-    (?:implement|add|build|integrate|introduce|set up|replace|rewrite|change|fix) (?:\S+ ){0,6}permissions?
+    <making> (?:\S+ ){0,6}(?:oauth2?|saml|sso|openid|oidc|jwts?|single sign-?on|ldap)
+    (?:<making>|change|fix) (?:\S+ ){0,6}(?:authenticat(?:ion|or|e)|authori[sz]ation|access control|permissions?)
     (?:admin|root|sudo|superuser) (?:rights|access|privileges|accounts?)
     (?:password|token|credential) (?:hash\w*|storage|reset\w*|rotation)
     (?:see|read|access|view|edit|reach) (?:\S+ )?(?:other|another) (?:users?|tenants?|customers?|accounts?)
@@ -63,7 +57,8 @@ HIGH_STAKES: Final = any_of(r"""
     pseudonymi[sz]\w+
     encrypt\w* (?:\S+ ){0,4}(?:data|at rest|in transit|database|backups?|disks?)
     tokens? (?:was |were |has been |have been |is |are |got )?(?:leaked|stolen|exposed|compromised)
-    (?:leaked|stolen|exposed|compromised) tokens?
+    (?:leaked|stolen|exposed|compromised) (?:tokens?|backups?|data|files?|keys?|dumps?)
+    revoke (?:\S+ ){0,3}access
     (?:two|multi)-factor
     2fa
     mfa
@@ -83,7 +78,7 @@ HIGH_STAKES: Final = any_of(r"""
     (?:anonymous|unauthenticated|unauthori[sz]ed) (?:users?|visitors?|access|requests?|callers?)
     (?:implement|add|build|make|store|handle) (?:\S+ ){0,4}secure(?:ly)?
     (?:anti)?virus
-    (?:restore|recover)\w* (?:\S+ ){0,4}(?:databases?|backups?|data)
+    (?:restore|recover)\w* (?:\S+ ){0,6}(?:databases?|tables?|backups?|dumps?|snapshots?|data)
     (?:vat|tax(?:es)?|price|fee|salary|interest) calculations?
     (?:subscriptions?|wallets?|checkout) (?:payments?|billing|charges?)
     (?:session (?:hijacking|fixation)|open redirects?|man-in-the-middle)
@@ -91,23 +86,17 @@ HIGH_STAKES: Final = any_of(r"""
     (?:end-to-end )?encryption
     (?:known )?cves
     (?:ssh|sshd|firewall|iptables|sudoers|tls|ssl) (?:config\w*|settings?|rules?|access|setup)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every)(?: of)?(?: our)? (?:customers?)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:all)(?: of)?(?: our)? (?:customers?)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every|all)(?: of)?(?: our)? (?:users?)
-    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every|all)(?: of)?(?: our)? (?:clients?)
-    (?:copy|move|change|merge)\w* (?:\S+ ){0,3}(?:customers?'?|users?'?|client|personal|patient) (?:data|records)
-    (?:restore|recover|import|export)\w* (?:\S+ ){0,3}(?:customers?'?|users?'?) (?:data|records)
-    (?:restore|recover|import|export)\w* (?:\S+ ){0,3}(?:client|personal|patient) (?:data|records)
-    (?:customers?'?|users?'?|patient|personal) (?:data|records) (?:\S+ ){0,3}(?:lost|deleted|leaked)
-    (?:customers?'?|users?'?|patient|personal) (?:data|records) (?:\S+ ){0,3}(?:exposed|wrong|public)
+    (?:roll ?out|roll(?:ed|ing)? out|release|ship|launch)\w* (?:\S+ ){0,6}(?:every|all)(?: of)?(?: our)? <people>
+    (?:copy|move|change|merge|restore|recover|import|export)\w* (?:\S+ ){0,3}<whose> (?:data|records)
+    <whose> (?:data|records) (?:\S+ ){0,3}(?:lost|deleted|leaked|exposed|wrong|public)
     (?:stripe|paypal|adyen|braintree)
     prod(?:uction)?(?:'s)? (?:\w+ )?(?:clusters?|servers?|systems?|outage|incident|traffic|environment|api)
     (?:deploy|roll ?back|release|ship|push|hotfix|restore)\w* (?:\S+ ){0,6}(?:in|on|to|from) (?:prod|production|live)
     (?:migrate|change|delete|drop|wipe|truncate|purge)\w* (?:\S+ ){0,6}(?:in|on|to|from) (?:prod|production|live)
-    live (?:customer |user )?(?:data(?:base)?s?|tables?|traffic|system|site)
-    (?:delete|drop|purge|wipe|truncate|erase|remove)\w* (?:\S+ ){0,5}(?:databases?|tables?|rows|records)
-    (?:delete|drop|purge|wipe|destroy|remove)\w* (?:\S+ ){0,3}(?:users|customers?|accounts?|tenants?|user data)
-    (?:delete|drop|purge|wipe|destroy|overwrite)\w* (?:\S+ ){0,3}(?:backups?|buckets?|volumes?|partitions?)
+    live (?:[\w-]+ )?(?:data(?:base)?s?|tables?|traffic|systems?|sites?|servers?|instances?)
+    <destroying>\w* (?:\S+ ){0,5}(?:databases?|tables?|rows|records)
+    <destroying>\w* (?:\S+ ){0,3}(?:users|customers?|accounts?|tenants?|user data)
+    <destroying>\w* (?:\S+ ){0,3}(?:backups?|buckets?|volumes?|partitions?|disks?)
     irreversibl[ey]
     unrecoverabl[ey]
     permanently
@@ -117,7 +106,15 @@ HIGH_STAKES: Final = any_of(r"""
     force[- ]push\w*
     rewrit\w+ (?:the )?(?:git )?history
     rm -rf
-""")
+    (?:shut(?:ting)? ?down|tear(?:ing)? ?down|decommission|terminate|deprovision|kill) (?:\S+ ){0,4}<machines>
+    terraform destroy
+    """,
+    destroying="delete drop purge wipe truncate eras destroy overwrite remove",
+    making=r"implement add build integrate introduce set\sup replace rewrite support",
+    people="customers? users? clients?",
+    whose="customers?'? users?'? client personal patient",
+    machines="clusters? servers? hosts? nodes? instances? volumes? environments? accounts?",
+)
 
 # Verbs that act on what is at stake, rather than ask how it works.
 ACTIONS: Final = any_of(r"""
@@ -166,6 +163,7 @@ ACTIONS: Final = any_of(r"""
     anonymi[sz]e
     roll(?:ed)? out
     launch
+    (?:shut|tear)(?:ting|ing)? ?down
     down
     committed
     pushed

@@ -10,7 +10,7 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.private_files import create_private, private_folder
+from aurora_core.private_files import create_private, private_folder, write_private
 from aurora_soar.report.execution import Phase, PhaseTiming, usage_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["log_document", "write_log"]
 
 MAX_CONTENT: Final = 500
+_ID_CHARS: Final = 200
+"""The beginning of a log that holds its Query ID."""
 _TRUNCATED: Final = "\n\n[... content truncated ...]"
 _BUDGET: Final = (
     "period",
@@ -41,11 +43,12 @@ _BUDGET: Final = (
 )
 
 
-def write_log(execution: Execution, folder: Path) -> Path:
+def write_log(execution: Execution, folder: Path, *, again: bool = False) -> Path:
     """Writes the log of a finished execution to a new file; concurrent executions get files of their own.
 
     Args:
         folder: the folder of the logs; folders for year and month are created in it.
+        again: an earlier process may have written the log of this question; then its file is replaced.
 
     Raises:
         OSError: the log could not be written.
@@ -54,15 +57,25 @@ def write_log(execution: Execution, folder: Path) -> Path:
     target = folder / f"{started:%Y}" / f"{started:%m}"
     private_folder(target)
     stem = f"{_keywords(execution)}-{started:%Y-%m-%d}"
-    text = _text(execution)
+    content = _text(execution).encode("utf-8", errors="backslashreplace")
     for n in count(1):
         path = target / (f"{stem}.md" if n == 1 else f"{stem}-{n}.md")
         try:
-            create_private(path, text.encode("utf-8", errors="backslashreplace"))
+            create_private(path, content)
         except FileExistsError:
+            if again and _is_log_of(path, execution.query_id):
+                write_private(path, content)
+                return path
             continue
         return path
     raise AssertionError("unreachable: count() does not end")
+
+
+def _is_log_of(path: Path, query_id: str) -> bool:
+    """Returns True if a file is the log of a question, or the torn beginning of one."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        beginning = file.read(_ID_CHARS)
+    return f"**Query ID**: {query_id}\n" in beginning
 
 
 def _keywords(execution: Execution) -> str:
@@ -254,6 +267,7 @@ def _verify(execution: Execution) -> dict[str, object]:
         "quality": dict(verification.quality) if verification else {},
         "agent_assignments": [{"index": i, "agent_id": s.assigned_agent} for i, s in enumerate(subgoals)],
         "issues": list(verification.issues) if verification else [],
+        "adversarial": _adversarial(execution),
         "subgoals_detailed": [
             {
                 "index": index,
@@ -269,6 +283,19 @@ def _verify(execution: Execution) -> dict[str, object]:
             for index, s in enumerate(subgoals)
         ],
     }
+
+
+def _adversarial(execution: Execution) -> dict[str, object] | None:
+    checked = execution.criticised
+    return None if checked is None else {"by": checked.by, "findings": list(checked.findings), "note": checked.note}
+
+
+def _replanned(execution: Execution) -> dict[str, object] | None:
+    again = execution.replanned
+    if again is None:
+        return None
+    new = [{"description": subgoal.description, "agent": subgoal.assigned_agent} for subgoal in again.new]
+    return {"by": again.planned_by or "rules", "failed": list(again.failed), "new_subgoals": new}
 
 
 def _collect(execution: Execution) -> dict[str, object]:
@@ -292,6 +319,7 @@ def _collect(execution: Execution) -> dict[str, object]:
             "fallback_count": len(fallbacks),
             "circuit_blocked": blocked_agents,
             "circuit_blocked_count": len(blocked),
+            "replanned": _replanned(execution),
         },
         "user_interactions": [],
         "fallback_agents": fallbacks,

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from aurora_soar.models.language_model import Completion
     from aurora_soar.phases.assess import Assessment
     from aurora_soar.phases.collect import Collected
+    from aurora_soar.phases.criticise import Criticised
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.phases.record import Recorded
+    from aurora_soar.phases.replan import Replanned
     from aurora_soar.phases.retrieve import RetrievedContext
     from aurora_soar.phases.synthesize import Source, Synthesis
     from aurora_soar.phases.verify import Verification
@@ -81,6 +83,9 @@ class Execution:
         timings: by phase, for each phase that ran.
         plan_calls: the model's completions for the plan, the rejected ones included.
         answer_calls: the model's completions for the answer, the rejected ones included.
+        other_calls: its completions for the complexity, the check of the plan, and the plan after a failure.
+        criticised: the adversarial check of the plan; None if the question did not need it.
+        replanned: the plan after a critical failure; None if there was none.
         budget: status of the user's ledger after the work; None if there is no ledger or it cannot be read.
         verbosity: the level of detail of phase 8.
     """
@@ -101,16 +106,24 @@ class Execution:
     timings: Mapping[Phase, PhaseTiming]
     plan_calls: tuple[Completion, ...] = ()
     answer_calls: tuple[Completion, ...] = ()
+    other_calls: tuple[Completion, ...] = ()
+    criticised: Criticised | None = None
+    replanned: Replanned | None = None
+
+    @property
+    def calls(self) -> tuple[Completion, ...]:
+        """All completions of the model."""
+        return (*self.other_calls, *self.plan_calls, *self.answer_calls)
 
     @property
     def usage(self) -> Usage | None:
         """The sum of all usage that models reported; None if none was reported."""
-        return usage_of(*self.plan_calls, *self.collected.outputs, *self.answer_calls)
+        return usage_of(*self.calls, *self.collected.outputs)
 
     @property
     def model_asked(self) -> bool:
         """True if a model or an agent was asked that may have cost something."""
-        return bool(self.plan_calls or self.answer_calls) or any(output.words for output in self.collected.outputs)
+        return bool(self.calls) or any(output.words for output in self.collected.outputs)
 
     @property
     def answer(self) -> str:
@@ -130,8 +143,7 @@ class Execution:
     @property
     def interrupted(self) -> bool:
         """True if a signal ended an agent or a call of the model early."""
-        calls = (*self.plan_calls, *self.answer_calls)
-        return self.collected.interrupted or any(call.interrupted for call in calls)
+        return self.collected.interrupted or any(call.interrupted for call in self.calls)
 
     @property
     def run_id(self) -> str | None:

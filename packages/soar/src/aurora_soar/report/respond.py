@@ -93,6 +93,11 @@ def _details(execution: Execution) -> Iterator[str]:
         yield f"subgoal {index + 1}: {subgoal.description} (Agent: {subgoal.assigned_agent}{after})"
     if execution.verification:
         yield f"verify: {execution.verification.verdict.value} {execution.verification.score:.2f}"
+    if execution.criticised:
+        yield from (f"fault of the first plan: {sentence}" for sentence in execution.criticised.findings)
+        yield from filter(None, [execution.criticised.note])
+    if execution.replanned:
+        yield f"planned again by {execution.replanned.planned_by or 'rules'}, because a critical part failed"
     for output in execution.collected.outputs:
         found = len(output.evidence.findings) if output.evidence else 0
         outcome = output.error or f"{found} findings"

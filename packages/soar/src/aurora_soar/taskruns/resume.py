@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import NotResumableError, StoredLimitError
+from aurora_soar.resumption.record import QUESTION_RUN
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
 from aurora_soar.taskruns.plan import agents_of, assigned_personas
 from aurora_spawner import read_taskfile
@@ -17,6 +18,7 @@ from aurora_spawner.control.status import run_status
 from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
 from aurora_spawner.tasks.candidates import attempted
+from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +37,7 @@ __all__ = [
     "ResumePlan",
     "can_resume",
     "find_taskfile",
-    "is_left_question",
+    "is_left_part",
     "list_resumable",
     "plan_resume",
     "runs_working_on",
@@ -48,7 +50,7 @@ TASKFILE_RUN: Final = "spawn"
 TASK_RUN: Final = "exec"
 """The kind of the runs of one task that the user gave in a command."""
 RUNS_OF_TASKS: Final = frozenset({TASKFILE_RUN, TASK_RUN})
-"""The kinds of runs that can be resumed; the others answer questions."""
+"""The kinds of runs whose tasks can be resumed; the others answer questions, or parts of them."""
 _POINTER: Final = "taskfile"
 _LIMIT: Final = "limit_usd"
 
@@ -124,7 +126,7 @@ def plan_resume(
     Raises:
         UnknownRunError: the journal has no such run.
         JournalChangedError: its part of the journal is not as it was written.
-        NotResumableError: it is the run of a question.
+        NotResumableError: it is a question, or a part of one.
         TaskFileError, GraphError: the file cannot be understood now.
     """
     check_unchanged(journal, run_id, accept=accept_changes)
@@ -184,18 +186,25 @@ def taskfile_of(run: RunRow) -> Path | None:
 
 
 def can_resume(summary: RunSummary) -> bool:
-    """Returns True if a run of tasks has unfinished tasks and no process works on it."""
+    """Returns True if a run of tasks has unfinished tasks, or a question no answer, and no process works on it."""
+    if summary.run.kind == QUESTION_RUN:
+        answered = summary.run.state in (RunState.SUCCEEDED, RunState.FAILED)
+        return not (answered or summary.held or summary.total)
     return summary.resumable and summary.run.kind in RUNS_OF_TASKS
 
 
-def is_left_question(status: RunStatus) -> bool:
-    """Returns True for a question that was stopped: it cannot be resumed, and nothing of it works any more."""
+def is_left_part(status: RunStatus) -> bool:
+    """Returns True for a part of a question that was stopped: the question is resumed, and not its part.
+
+    The questions of earlier versions were runs of tasks, and nothing can continue them.
+    """
     works = status.pid is not None or any(not task.ended for task in status.running)
-    return status.kind not in RUNS_OF_TASKS and not works
+    resumable = status.kind in RUNS_OF_TASKS or (status.kind == QUESTION_RUN and not status.tasks)
+    return not resumable and not works
 
 
 def list_resumable(journal: Path) -> list[RunSummary]:
-    """Returns the runs of tasks that can be resumed, the newest first."""
+    """Returns the runs of tasks and the questions that can be resumed, the newest first."""
     return [summary for summary in list_checkpoints(journal) if can_resume(summary)]
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from aurora_core import AuroraCoreError
 from aurora_policies import PoliciesError
 from aurora_soar.notices import Notice, Notify
+from aurora_soar.resumption.record import parts_of
 from aurora_spawner import SpawnerError
 from aurora_spawner.control import checkpoints, steering
 from aurora_spawner.control.lookup import attempts_of, is_held
+from aurora_spawner.errors import UnknownRunError
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.runs.leftovers import end_leftover, find_leftovers
 
@@ -36,6 +38,8 @@ def cancel_run(
 ) -> TaskState | RunState | None:
     """Ends a run or one of its tasks, then settles what its ended attempts cost if no process works on the run.
 
+    A question ends with the runs of its parts.
+
     A ledger or a configuration that cannot be read keeps nothing from being ended: a notice says so, and the money
     stays reserved.
 
@@ -48,12 +52,32 @@ def cancel_run(
     Raises:
         UnknownRunError: the journal has no such run.
     """
+    parts = parts_of(journal, run_id) if task_id is None else ()
+    ended = [_cancel_part(journal, part, at_once=at_once, limits_of=limits_of, notify=notify) for part in parts]
+    if any(ended) and is_held(journal, run_id):
+        return None  # the question ends with what it worked on
     limits = None if is_held(journal, run_id) else _limits_or_notice(run_id, limits_of, notify)
     executor = limits.executor(resumes=run_id) if limits else None
     before = steering.cancel_run(journal, run_id, task_id=task_id, at_once=at_once, executor=executor)
     if limits:
         asyncio.run(limits.reconcile(run_id, attempts_of(journal, run_id), over=False))
     return before
+
+
+def _cancel_part(
+    journal: Path,
+    run_id: str,
+    *,
+    at_once: bool,
+    limits_of: Callable[[str], RunLimits | None],
+    notify: Notify,
+) -> bool:
+    """Ends a part of a question; returns True if it had not ended."""
+    try:
+        stood = cancel_run(journal, run_id, task_id=None, at_once=at_once, limits_of=limits_of, notify=notify)
+    except UnknownRunError:  # a clean-up has removed it
+        return False
+    return stood is None
 
 
 def _limits_or_notice(run_id: str, limits_of: Callable[[str], RunLimits | None], notify: Notify) -> RunLimits | None:

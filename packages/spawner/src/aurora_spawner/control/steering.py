@@ -214,13 +214,13 @@ async def end_abandoned(
 
 
 def _state_by_tasks(store: Journal, run_id: str) -> RunState:
-    """Returns the state of a run that is cancelled now: succeeded or failed if all its tasks are settled.
+    """Returns the state of a run that is cancelled now: succeeded or failed if it has tasks and all are settled.
 
     Work that waits for the approval of its merge is not there yet.
     """
     counts = {state for state, count in count_tasks(store, run_id).items() if count}
     waits = any(each.gate == MERGE for each in load_approvals(store, run_id, open_only=True))
-    if waits or not all(state.settled for state in counts):
+    if waits or not counts or not all(state.settled for state in counts):
         return RunState.CANCELLED
     return RunState.SUCCEEDED if counts <= {TaskState.SUCCEEDED} else RunState.FAILED
 

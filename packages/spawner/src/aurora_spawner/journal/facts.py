@@ -488,6 +488,15 @@ class GapDeclared(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteKept(Fact):
+    """The program that made the run has kept a note with it, which only that program reads."""
+
+    kind = "note_kept"
+    topic: str
+    note: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangesAccepted(Fact):
     """The user continues a run although its part of the journal was changed from outside."""
 
@@ -540,6 +549,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         RunCleaned,
         JournalRestored,
         GapDeclared,
+        NoteKept,
         ChangesAccepted,
     )
 }

@@ -17,6 +17,7 @@ from aurora_spawner.journal.facts import (
     ChangesAccepted,
     GapDeclared,
     JournalRestored,
+    NoteKept,
     RunCleaned,
     RunCreated,
     RunTaken,
@@ -343,13 +344,13 @@ class Journal:
             holder = _holder_of(self.path, run_id, row[1]) if row and row[1] else "no coordinator"
             raise RunHeldError(run_id, str(holder))
 
-    def create_run(self, names: Iterable[str], created: RunCreated, tasks: Iterable[TasksAdded]) -> str:
-        """Writes a new run with its tasks under the first free name of `names`; returns that name."""
+    def create_run(self, names: Iterable[str], created: RunCreated, facts: Iterable[TasksAdded | NoteKept]) -> str:
+        """Writes a new run with its first facts under the first free name of `names`; returns that name."""
         with self.transaction() as connection:
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
             self._append(connection, [entry_of(created, run_id=run_id)], run_id=run_id)
-            for fact in tasks:
+            for fact in facts:
                 self._append(connection, [entry_of(fact, run_id=run_id)], run_id=run_id)
         return run_id
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.journal.facts import NoteKept, TasksAdded
     from aurora_spawner.journal.views import RunRow
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.runs.run_options import ResumeOptions
@@ -81,24 +82,7 @@ class Run:
         graph = build_graph(with_candidates(tasks))
         _check_agents(graph, backends, options)
         _check_places(graph, backends, options)
-        created = RunCreated(
-            run_kind=options.kind,
-            cwd=str(options.cwd.resolve()),
-            spool=str(options.spool.resolve()),
-            max_concurrent=options.max_concurrent,
-            default_agent=options.default_agent,
-            default_timeout_s=options.default_timeout_s,
-            options=options.stored.to_json() if options.stored else None,
-        )
-        state_dir = options.state_dir
-        with Journal(journal) as store:
-            new = store.connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
-            anchor = read_anchor(state_dir, journal) if state_dir and not new else None
-            if anchor is not None:
-                store.expect(anchor.seq)
-            run_id = _write_new_run(store, created, graph)
-            if new and state_dir:
-                write_anchor(state_dir, store, created=True)
+        run_id = write_run(journal, options, tasks_added(list(graph.tasks.values()), first_position=0))
         return cls(
             run_id=run_id,
             journal=journal,
@@ -327,8 +311,30 @@ def _check_places(graph: TaskGraph, backends: Mapping[str, Backend], options: Ru
     check_places(graph.tasks.values(), backends=backends, default_agent=options.default_agent, isolated=isolated)
 
 
-def _write_new_run(store: Journal, created: RunCreated, graph: TaskGraph) -> str:
-    """Finds a free name by the time and writes the run with its tasks, all in one transaction."""
+def write_run(journal: Path, options: RunOptions, facts: Iterable[TasksAdded | NoteKept]) -> str:
+    """Finds a free name by the time and writes a run with its first facts, all in one transaction; returns its name.
+
+    Raises:
+        JournalError: The journal cannot be written.
+    """
+    created = RunCreated(
+        run_kind=options.kind,
+        cwd=str(options.cwd.resolve()),
+        spool=str(options.spool.resolve()),
+        max_concurrent=options.max_concurrent,
+        default_agent=options.default_agent,
+        default_timeout_s=options.default_timeout_s,
+        options=options.stored.to_json() if options.stored else None,
+    )
     moment = int(time.time() * 1000)
-    names = (f"{created.run_kind}-{moment + extra}" for extra in range(10_000))
-    return store.create_run(names, created, tasks_added(list(graph.tasks.values()), first_position=0))
+    names = (f"{options.kind}-{moment + extra}" for extra in range(10_000))
+    state_dir = options.state_dir
+    with Journal(journal) as store:
+        new = store.connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
+        anchor = read_anchor(state_dir, journal) if state_dir and not new else None
+        if anchor is not None:
+            store.expect(anchor.seq)
+        run_id = store.create_run(names, created, facts)
+        if new and state_dir:
+            write_anchor(state_dir, store, created=True)
+    return run_id

@@ -1,0 +1,52 @@
+"""Conditions under which steps of the table of phases are skipped, each read from what was found so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_soar.phases.collect import Collected
+from aurora_soar.phases.criticise import Criticised
+from aurora_soar.phases.decompose_with_model import Planned
+from aurora_soar.phases.replan import Replanned, critical_failures
+from aurora_soar.phases.verify import Verdict, Verification
+
+if TYPE_CHECKING:
+    from aurora_soar.phase_runner import Findings
+
+__all__ = ["collected", "no_faults", "not_collectable", "nothing_new", "nothing_to_replan", "planning_interrupted"]
+
+
+def planning_interrupted(found: Findings) -> bool:
+    """Returns True if a signal ended the planning, or the check of the plan."""
+    return any(each is not None and each.interrupted for each in (found.get(Planned), found.get(Criticised)))
+
+
+def no_faults(found: Findings) -> bool:
+    """Returns True if nobody has found a fault of the plan."""
+    criticised = found.get(Criticised)
+    return criticised is None or not criticised.findings or planning_interrupted(found)
+
+
+def not_collectable(found: Findings) -> bool:
+    """Returns True if there is no plan that agents could follow."""
+    verification = found.get(Verification)
+    return verification is None or verification.verdict is Verdict.FAIL or planning_interrupted(found)
+
+
+def nothing_to_replan(found: Findings) -> bool:
+    """Returns True if no critical subgoal has failed."""
+    planned, collected = found.get(Planned), found.get(Collected)
+    if planned is None or collected is None or collected.interrupted:
+        return True
+    return not critical_failures(planned.decomposition, collected.outputs)
+
+
+def nothing_new(found: Findings) -> bool:
+    """Returns True if nothing was planned anew."""
+    replanned = found.get(Replanned)
+    return replanned is None or not (replanned.new or replanned.interrupted)
+
+
+def collected(found: Findings) -> bool:
+    """Returns True if agents have looked."""
+    return found.get(Collected) is not None

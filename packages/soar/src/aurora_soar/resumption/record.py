@@ -1,0 +1,232 @@
+"""The record of one question in the journal: its words, what each step gave, and every answer of a model."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aurora_soar.errors import NotResumableError, StoredStepError
+from aurora_soar.resumption.values import from_json, to_json
+from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.errors import UnknownRunError
+from aurora_spawner.journal.views import load_run
+from aurora_spawner.runs.noted_run import NotedRun, create_noted_run, hold_noted_run, read_notes
+from aurora_spawner.runs.run import check_unchanged
+from aurora_spawner.tasks.result import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from aurora_spawner import Run
+    from aurora_spawner.runs.noted_run import Note
+    from aurora_spawner.runs.run_options import RunOptions
+
+__all__ = [
+    "MODEL_RUN",
+    "QUESTION_RUN",
+    "SUBGOALS_RUN",
+    "AskedQuestion",
+    "QuestionRecord",
+    "Unrecorded",
+    "asked_question",
+    "parts_of",
+    "recorded",
+]
+
+QUESTION_RUN: Final = "soar"
+"""The kind of the runs of questions, as the journal has it."""
+SUBGOALS_RUN: Final = "subgoals"
+"""The kind of the runs of a question's subgoals."""
+MODEL_RUN: Final = "model"
+"""The kind of the runs that ask a model one thing."""
+_ASKED, _STEP, _PART, _ANSWER = "asked", "step", "part", "answer"
+_Kind = TypeVar("_Kind")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedQuestion:
+    """A question as it was asked.
+
+    Attributes:
+        tool: the agent that was its model; None if rules alone answered.
+        max_concurrent: agents at once.
+    """
+
+    text: str
+    tool: str | None
+    max_concurrent: int
+
+
+class Unrecorded:
+    """A record that keeps nothing: a question whose journal cannot be written is answered all the same.
+
+    Attributes:
+        started_at: the time at which the question was asked.
+        elapsed_ms: the time that earlier processes have worked on it.
+        resumed: whether an earlier process has worked on it.
+        accept_changes: the user goes on although the journal may not be as it was written.
+        problem: why nothing is kept; "" if there is no such reason.
+    """
+
+    def __init__(self, *, problem: str = "") -> None:
+        self.problem = problem
+        self.started_at = datetime.now(UTC)
+        self.query_id = f"soar-{int(self.started_at.timestamp() * 1e3)}"
+        self.resumed = False
+        self.accept_changes = False
+        self.elapsed_ms = 0.0
+
+    def given(self, name: str, kind: type[_Kind]) -> tuple[_Kind, dict[str, Any]] | None:
+        """Returns what a step gave before, and what was noted with it; None if it has to run."""
+        del name, kind
+        return None
+
+    def keep(self, name: str, given: object, noted: Mapping[str, Any]) -> None:
+        """Keeps what a step gave."""
+
+    def answer(self, key: str) -> Any | None:
+        """Returns an answer of a model that was kept; None if there is none."""
+        del key
+        return None
+
+    def keep_answer(self, key: str, answer: object, *, prompt: str) -> None:
+        """Keeps an answer of a model.
+
+        Args:
+            prompt: the name and version of the prompt that it was given.
+        """
+
+    def part(self, key: str, create: Callable[[], Run], resume: Callable[[str], Run]) -> Run:
+        """Returns the run that does a part of the work: a new one, or the one that an earlier process started."""
+        del key, resume
+        return create()
+
+    def end(self, state: RunState) -> str | None:
+        """Ends the record; returns a notice if something about it should be told."""
+        del state
+        return None
+
+
+class QuestionRecord(Unrecorded):
+    """A record in the journal that this process holds.
+
+    Once it is closed nothing more of the question is kept: what follows rests on work that was cut off.
+    """
+
+    def __init__(self, run: NotedRun, *, accept_changes: bool) -> None:
+        super().__init__()
+        self.query_id = run.run_id
+        self.accept_changes = accept_changes
+        self.started_at = datetime.fromtimestamp(run.created_at, UTC)
+        self._run = run
+        self._steps: dict[str, dict[str, Any]] = {}
+        self._answers: dict[str, Any] = {}
+        self._parts: dict[str, str] = {}
+        self._closed = False
+        for note in run.notes():
+            self._take(note)
+        self.resumed = bool(self._steps or self._answers or self._parts)
+
+    def _take(self, note: Note) -> None:
+        if note.topic == _STEP:
+            self._steps[note.note["name"]] = note.note
+            self.elapsed_ms = max(self.elapsed_ms, note.note["noted"].get("elapsed_ms", 0.0))
+        elif note.topic == _ANSWER:
+            self._answers[note.note["key"]] = note.note["answer"]
+        elif note.topic == _PART:
+            self._parts[note.note["key"]] = note.note["run_id"]
+
+    def given(self, name: str, kind: type[_Kind]) -> tuple[_Kind, dict[str, Any]] | None:
+        """Returns what a step gave before; a later step is not taken from the record once one had to run."""
+        stored = None if self._closed else self._steps.pop(name, None)
+        try:
+            value = from_json(stored["given"]) if stored is not None else None
+        except StoredStepError:  # written by another version: the step runs again, with the answers that are kept
+            value = None
+        if stored is None or not isinstance(value, kind):
+            self._steps.clear()
+            return None
+        return value, stored["noted"]
+
+    def keep(self, name: str, given: object, noted: Mapping[str, Any]) -> None:
+        """Keeps what a step gave, unless it was cut off; then the record is closed."""
+        self._closed = self._closed or bool(getattr(given, "interrupted", False))
+        if not self._closed:
+            self._run.keep(_STEP, {"name": name, "given": to_json(given), "noted": dict(noted)})
+
+    def answer(self, key: str) -> Any | None:
+        """Returns an answer of a model that was kept; None if there is none, or another version wrote it."""
+        try:
+            return from_json(self._answers[key]) if key in self._answers else None
+        except StoredStepError:
+            return None
+
+    def keep_answer(self, key: str, answer: object, *, prompt: str) -> None:
+        """Keeps an answer of a model."""
+        self._run.keep(_ANSWER, {"key": key, "prompt": prompt, "answer": to_json(answer)})
+
+    def part(self, key: str, create: Callable[[], Run], resume: Callable[[str], Run]) -> Run:
+        """Returns the run of a part; it is known before anything of it starts."""
+        if key in self._parts:
+            try:
+                return resume(self._parts[key])
+            except UnknownRunError:  # a clean-up has removed it
+                pass
+        run = create()
+        self._run.keep(_PART, {"key": key, "run_id": run.run_id})
+        self._parts[key] = run.run_id
+        return run
+
+    def end(self, state: RunState) -> str | None:
+        """Ends the work on the question; an interrupted one can be resumed."""
+        return self._run.end(state)
+
+
+@contextmanager
+def recorded(
+    journal: Path, question: AskedQuestion | str, options: RunOptions, *, accept_changes: bool = False
+) -> Iterator[QuestionRecord]:
+    """Holds the record of a new question, or of one that is resumed by its id.
+
+    Raises:
+        UnknownRunError, NotResumableError: there is no such question, or it has its answer.
+        JournalChangedError: its part of the journal is not as it was written.
+        RunHeldError: another process works on it.
+        JournalError: the journal cannot be written.
+    """
+    if isinstance(question, AskedQuestion):
+        run_id = create_noted_run(journal, options, topic=_ASKED, note=to_json(question))
+    else:
+        run_id = question
+        asked_question(journal, run_id)
+        with open_journal(journal, run_id) as store:
+            check_unchanged(store, run_id, options.state_dir, accept=accept_changes)
+    with hold_noted_run(journal, run_id, state_dir=options.state_dir) as run:
+        yield QuestionRecord(run, accept_changes=accept_changes)
+
+
+def asked_question(journal: Path, run_id: str) -> AskedQuestion:
+    """Returns the question of a run that can be resumed.
+
+    Raises:
+        UnknownRunError: the journal has no such run.
+        NotResumableError: it is no question, or the question has its answer.
+    """
+    with open_journal(journal, run_id) as store:
+        run = load_run(store, run_id)
+    if run.kind != QUESTION_RUN or run.state in (RunState.SUCCEEDED, RunState.FAILED):
+        raise NotResumableError(run_id)
+    for note in read_notes(journal, run_id):
+        if note.topic == _ASKED:
+            found = from_json(note.note)
+            if isinstance(found, AskedQuestion):
+                return found
+    raise NotResumableError(run_id)
+
+
+def parts_of(journal: Path, run_id: str) -> tuple[str, ...]:
+    """Returns the ids of the runs that did parts of a question, in the order they came; errors as `read_notes`."""
+    return tuple(note.note["run_id"] for note in read_notes(journal, run_id) if note.topic == _PART)

@@ -1,0 +1,148 @@
+"""A question that is cut off goes on from there, at whatever write it died: nothing journalled is done again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.exhaustive import few
+from tests.soar import killed_questions
+from tests.soar.killed_questions import ANSWER, QUESTION, SOURCE, Counted, orchestrator
+
+from aurora_core import Memory, Project
+from aurora_soar import Completion, NotResumableError
+from aurora_soar.errors import StoredStepError
+from aurora_soar.question.question import read_question
+from aurora_soar.resumption.record import AskedQuestion
+from aurora_soar.resumption.values import from_json, to_json
+from aurora_soar.taskruns.resume import list_resumable
+from aurora_spawner.errors import RunHeldError
+from aurora_spawner.runs.noted_run import read_notes
+
+ASSESS, PLAN_CALL, PART, OUTPUTS, ANSWER_CALL, RECORD = 1, 3, 6, 7, 8, 10
+WRITES = range(ASSESS, RECORD + 1)
+POINTS = [f"{at}{after}" for at in WRITES for after in ("", "+")]
+
+
+@pytest.mark.parametrize("point", few([*POINTS], 5))
+def test_a_question_killed_at_any_write_of_its_record_goes_on_from_there(point: str, tmp_path: Path) -> None:
+    program = [sys.executable, killed_questions.__file__, str(tmp_path / "asked"), point]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
+    (found,) = json.loads(done.stdout).values()
+    assert (found["killed"], found["resumed"], found["left"]) == (True, True, 0)
+    assert found["answer"]["ok"]
+    assert found["answer"]["answer"].startswith(ANSWER["answer"])
+    assert (found["ran"], found["logs"]) == (["0", "1"], 1), "each subgoal ran once, and there is one log"
+    unkept = {str(PLAN_CALL): "plan", str(ANSWER_CALL): "answer"}.get(point)
+    asked = [line.split()[0] for line in found["asked"]]
+    assert sorted(asked) == sorted(["plan", "answer", *([unkept] if unkept else [])]), (
+        "only a lost answer is asked for"
+    )
+
+
+@pytest.mark.parametrize("point", few(["broken8+", "broken10+", "broken9", "broken11", "broken11+", "broken12"], 2))
+def test_a_question_killed_while_it_is_planned_again_is_planned_again_once(point: str, tmp_path: Path) -> None:
+    program = [sys.executable, killed_questions.__file__, str(tmp_path / "asked"), point]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
+    (found,) = json.loads(done.stdout).values()
+    assert (found["killed"], found["resumed"], found["left"]) == (True, True, 0)
+    asked = [line.split()[0] for line in found["asked"]]
+    assert asked[:2] == ["plan", "replan"]
+    assert asked.count("replan") == 1
+    assert (found["ran"], found["logs"], found["answer"]["ok"]) == (["0", "1"], 1, True)
+
+
+@dataclass
+class Stopping:
+    """A model whose call is cut off once, as by Ctrl-C."""
+
+    inner: Counted
+    at: str
+    name: str = "coder"
+    stopped: list[str] = field(default_factory=list)
+
+    async def ask(self, prompt: str, *, title: str) -> Completion:
+        if title == self.at and not self.stopped:
+            self.stopped.append(title)
+            return Completion(text="", agent="coder", usage=None, error="cancelled", interrupted=True)
+        return await self.inner.ask(prompt, title=title)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "retry.py").write_text(SOURCE)
+    return Project.init(tmp_path)
+
+
+@pytest.mark.parametrize("at", ["plan", "answer"])
+def test_what_a_signal_cut_off_is_asked_again_and_the_log_is_replaced(project: Project, at: str) -> None:
+    with Memory.open(project.root) as memory:
+        memory.index()
+        soar = orchestrator(project, memory)
+        soar._model = Stopping(Counted(project.root), at)
+        first = soar.execute(QUESTION)
+        assert first.interrupted
+        (left,) = list_resumable(project.runs_db)
+        assert left.run.run_id == first.query_id
+        result = soar.resume(first.query_id)
+    assert result.ok
+    assert (result.query_id, result.log_path, result.started_at) == (first.query_id, first.log_path, first.started_at)
+    assert len(list(project.conversation_logs.rglob("*.md"))) == 1
+    assert sorted((project.root / "ran").read_text().split()) == ["0", "1"]
+    assert list_resumable(project.runs_db) == []
+
+
+async def test_one_of_two_resumes_wins_and_an_answered_question_is_not_resumed(project: Project) -> None:
+    with Memory.open(project.root) as memory:
+        memory.index()
+        soar = orchestrator(project, memory)
+        soar._model = Stopping(Counted(project.root), "plan")
+        cut_off = await soar.aexecute(QUESTION)
+        both = await asyncio.gather(
+            soar.aresume(cut_off.query_id), soar.aresume(cut_off.query_id), return_exceptions=True
+        )
+        (lost,) = [each for each in both if isinstance(each, BaseException)]
+        assert isinstance(lost, RunHeldError)
+        with pytest.raises(NotResumableError):
+            await soar.aresume(cut_off.query_id)
+
+
+def test_the_record_says_which_version_of_a_prompt_an_answer_is_to(project: Project) -> None:
+    with Memory.open(project.root) as memory:
+        memory.index()
+        result = orchestrator(project, memory).execute(QUESTION)
+    prompts = [note.note["prompt"] for note in read_notes(project.runs_db, result.query_id) if note.topic == "answer"]
+    assert prompts == ["plan 1", "answer 1"]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"of": "os:system", "fields": {}},
+        {"of": "aurora_soar.resumption.values:importlib", "fields": {}},
+        {"of": "aurora_soar.resumption.values:from_json", "fields": {}},
+        {"of": "aurora_soar.resumption.record:AskedQuestion", "fields": {"text": "x", "newer": 1}},
+        {"of": "aurora_soar.question.question:Intent", "items": "sing"},
+        {"of": "aurora_soar.gone:Gone", "fields": {}},
+        {"of": "tuple"},
+        {},
+    ],
+)
+def test_a_stored_step_that_cannot_be_read_is_refused_by_type(stored: Any) -> None:
+    with pytest.raises(StoredStepError):
+        from_json(stored)
+
+
+def test_values_come_back_as_they_were() -> None:
+    asked = AskedQuestion(text="x", tool=None, max_concurrent=4)
+    value = (read_question("Compare A and B"), asked, frozenset({"a"}), {"k": (1.5, None, True)}, ["x"])
+    assert from_json(json.loads(json.dumps(to_json(value)))) == value
+    with pytest.raises(TypeError):
+        to_json(object())
