@@ -173,7 +173,7 @@ def test_a_missing_program_is_told_by_its_error(tmp_path: Path) -> None:
 
 def test_a_wrong_call_says_how_to_call_it() -> None:
     called = subprocess.run(
-        [*COMMAND, "a", "b", "0", "0", "0", "/", "-", "-", "prompt", "sh"], capture_output=True, check=False
+        [*COMMAND, "a", "b", "0", "0", "0", "/", "-", "-", "-", "prompt", "sh"], capture_output=True, check=False
     )
     assert called.returncode == 1
     assert b"usage: supervisor.py FOLDER" in called.stderr

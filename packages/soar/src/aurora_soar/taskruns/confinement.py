@@ -1,4 +1,4 @@
-"""What confines the agents of a run: the sandbox and the limits on resources that the policies ask for."""
+"""The confinement of a run's agents: the sandbox and the limits on resources that the policies ask for."""
 
 from __future__ import annotations
 

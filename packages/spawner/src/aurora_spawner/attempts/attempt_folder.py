@@ -118,7 +118,7 @@ class AttemptFolder:
 
     @property
     def sandbox(self) -> Path:
-        """What the launcher's try of the sandbox has shown."""
+        """The outcome of the launcher's try of the sandbox."""
         return self.path / "sandbox"
 
     @property

@@ -66,7 +66,7 @@ class RunningAttempt:
     folder: Path
     supervisor: ProcessIdentity
     sandbox: SandboxFinding | None = None
-    """What its own try of its sandbox has shown; None if no sandbox was asked for."""
+    """The outcome of its own try of its sandbox; None if no sandbox was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

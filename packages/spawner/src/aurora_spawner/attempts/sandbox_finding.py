@@ -1,4 +1,4 @@
-"""What an attempt's own try of its sandbox has shown."""
+"""The outcome of an attempt's own try of its sandbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SandboxFinding:
     closed_port: str | None
     """The error of a connection to a port that should be closed; None if the network is open by configuration."""
     problem: str = ""
-    """Why it counts as unsandboxed."""
+    """The reason why it counts as unsandboxed."""
 
     @property
     def words(self) -> str:

@@ -56,7 +56,7 @@ BIND_TCP, CONNECT_TCP = 1, 2
 SCOPE_SIGNAL = 2
 PR_SET_NO_NEW_PRIVS = 38
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
-"""What every program may write to in /dev; `shm` holds the semaphores of Python's multiprocessing."""
+"""Devices in /dev that every program may write to; `shm` holds the semaphores of Python's multiprocessing."""
 
 
 class SandboxError(Exception):

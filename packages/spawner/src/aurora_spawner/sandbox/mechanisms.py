@@ -16,14 +16,14 @@ _TRUE: Final = "/bin/true"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mechanism:
-    """What puts up a sandbox."""
+    """A means of putting up a sandbox."""
 
     name: str
     """`bubblewrap`, `landlock` or `none`."""
     program: str = ""
     """The path of bubblewrap."""
     missing: str = ""
-    """Why those before it in the order are not used."""
+    """The reason why those before it in the order are not used."""
 
 
 @cache

@@ -20,7 +20,7 @@ THREADS_OF_A_PROCESS, SPARE_THREADS = 16, 256
 """The room of the kernel's own limit, which counts threads, and those of the user's other programs: it is for a fork
 bomb that is faster than the looks."""
 CPU_SPARE_S = 2
-"""How much later the kernel ends a single process that nobody watches any more."""
+"""Seconds after which the kernel ends a single process that nobody watches any more, beyond the limit."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
