@@ -250,7 +250,7 @@ def test_no_document_raises_anything_else_or_loosens_a_denial(file: Path, value:
     ("text", "field"),
     [
         ("sandbox: {mode: on}", "sandbox.mode"),
-        ("sandbox: {mode: false}", "sandbox.mode"),
+        ("sandbox: {mode: none}", "sandbox.mode"),
         ("sandbox: {network: [0]}", "sandbox.network"),
         ("sandbox: {network: closed}", "sandbox.network"),
         ("sandbox: {writable: [cache]}", "sandbox.writable"),

@@ -7,7 +7,7 @@ import shlex
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = [
     "Action",
@@ -72,6 +72,11 @@ def _branch_pattern(text: str) -> str:
     if not _BRANCH.fullmatch(text) or ".." in text or "//" in text:
         raise ValueError("must be the name of a branch; `*` stands for any characters")
     return text
+
+
+def _off(value: object) -> object:
+    """Reads the word `off`, which is false in YAML, as the word."""
+    return SandboxMode.OFF if value is False else value
 
 
 def _place(text: str) -> str:
@@ -224,7 +229,7 @@ class Sandbox(_Section):
         writable: further files and folders that agents may change; `~` is the home folder.
     """
 
-    mode: Annotated[SandboxMode, Field(strict=False)] = SandboxMode.OFF
+    mode: Annotated[SandboxMode, Field(strict=False), BeforeValidator(_off)] = SandboxMode.OFF
     network: Literal["open", "none"] | Annotated[tuple[_Port, ...], Field(strict=False)] = "open"
     writable: tuple[_Place, ...] = Field(default=(), strict=False)
 
