@@ -15,6 +15,7 @@ from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.sandbox_finding import SandboxFinding
 from aurora_spawner.sandbox.denials import denied_places
 from aurora_spawner.sandbox.launcher import REFUSED, SCOPE_ABI, landlock_abi
+from aurora_spawner.sandbox.places import writable_places
 from aurora_spawner.sandbox.probe import probe_sandbox
 from aurora_spawner.sandbox.profile import launcher_command, profile_text
 from aurora_spawner.sandbox.settings import SandboxSettings
@@ -150,6 +151,19 @@ def test_work_in_a_worktree_can_be_committed_and_no_hook_made(
     assert not (tmp_path / "repository" / ".git" / "hooks" / "pre-commit").exists()
     assert not (tmp_path / "repository" / "new").exists()
     assert "pager" not in (tmp_path / "repository" / ".git" / "config").read_text()
+
+
+def test_a_worktree_whose_pointer_an_agent_has_changed_opens_nothing(tmp_path: Path) -> None:
+    """Else the next attempt could write there."""
+    work, treasure = tmp_path / "work", tmp_path / "treasure"
+    for each in (work, treasure / "objects", work / "own" / "worktrees" / "x", work / "worktrees" / "x"):
+        each.mkdir(parents=True)
+    (work / ".git").write_text(f"gitdir: {treasure}\n")
+    assert writable_places(work, ()) == (work,)
+    (work / ".git").write_text(f"gitdir: {work}/own/worktrees/x\n")
+    (work / "own" / "worktrees" / "x" / "gitdir").write_text(f"{work}/.git\n")
+    (work / "own" / "worktrees" / "x" / "commondir").write_text(f"{treasure}\n")
+    assert writable_places(work, ()) == (work,)
 
 
 @BOTH

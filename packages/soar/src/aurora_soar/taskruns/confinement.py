@@ -61,11 +61,6 @@ class AgentConfinement:
         memory = None if policy.memory_mib is None else policy.memory_mib * _MIB
         return ResourceLimits(memory_bytes=memory, processes=policy.processes, cpu_s=policy.cpu_seconds) or None
 
-    @property
-    def confines(self) -> bool:
-        """True if any agent is confined."""
-        return any(self(agent) != Confinement() for agent in self.backends)
-
     def check(self, agents: Collection[str]) -> None:
         """Refuses a run whose agents must be in a sandbox, if none holds here.
 

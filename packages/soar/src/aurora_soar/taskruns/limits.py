@@ -154,9 +154,8 @@ class RunLimits:
             spawned: attempts that it has had.
             detached: whether agents continue when this process dies; see `LocalExecutor`.
         """
-        inner: Executor = LocalExecutor(detached=detached)
-        if self.confinement.confines:
-            inner = ConfiningExecutor(inner=inner, confining=self.confinement)
+        # Also without confinement now: a resume may find attempts that have begun with some.
+        inner: Executor = ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
         if self._costly:
             ledger = self._ledger()
             inner = BudgetedExecutor(

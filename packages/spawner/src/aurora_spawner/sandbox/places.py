@@ -49,12 +49,24 @@ def _of_git(cwd: Path) -> Iterator[Path]:
                 yield pointer
             return
         if pointer.is_file():
-            own = _named_in(pointer, "gitdir:")
-            if own is not None:
-                yield own
-                common = _named_in(own / "commondir", "") or own
-                yield from (common / name for name in _SHARED)
+            yield from _of_worktree(pointer)
             return
+
+
+def _of_worktree(pointer: Path) -> Iterator[Path]:
+    """Yields the parts of the repository of a worktree, given its file that points there.
+
+    An agent can change that file, and what it names would be writable for the next attempt. So the repository has to
+    point back, from the place where git keeps its worktrees.
+    """
+    own = _named_in(pointer, "gitdir:")
+    if own is None:
+        return
+    common = own.parent.parent
+    points_back = _named_in(own / "gitdir", "") == pointer.resolve()
+    if own.parent.name == "worktrees" and points_back and _named_in(own / "commondir", "") == common:
+        yield own
+        yield from (common / name for name in _SHARED)
 
 
 def _named_in(file: Path, before: str) -> Path | None:
