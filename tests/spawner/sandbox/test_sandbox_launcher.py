@@ -13,6 +13,7 @@ from tests.spawner.sandbox.mechanism import ERRORS, force
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.sandbox_finding import SandboxFinding
+from aurora_spawner.sandbox import launcher
 from aurora_spawner.sandbox.denials import denied_places
 from aurora_spawner.sandbox.launcher import REFUSED, SCOPE_ABI, landlock_abi
 from aurora_spawner.sandbox.places import writable_places
@@ -205,3 +206,13 @@ def test_a_program_that_cannot_start_ends_as_in_a_shell(tmp_path: Path, monkeypa
 )
 def test_a_denied_place_is_read_out_of_what_programs_say(said: str, place: str | None) -> None:
     assert denied_places([said], ["/work/here"]) == (() if place is None else (place,))
+
+
+def test_the_launcher_needs_nothing_but_the_standard_library() -> None:
+    """Run with -I and -S, it sees no installed package, and none of ours."""
+    program = f"import sys, runpy; runpy.run_path({launcher.__file__!r}); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
+    assert "ctypes" in ran.stdout.split()
+    assert not [
+        name for name in ran.stdout.split() if name.startswith(("aurora", "asyncio", "subprocess", "pydantic"))
+    ]
