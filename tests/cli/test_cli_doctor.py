@@ -24,8 +24,8 @@ def test_a_sound_project_is_all_ok(aur: Aur, shop: Path) -> None:
     assert all(line.startswith("ok") for line in outcome.stdout.splitlines())
     found = findings(aur("doctor", "--json"))
     assert list(found) == [
-        "python", "packages", "machine", "git", "providers", "project", "folder", "config", "agents", "policies",
-        "memory", "journal",
+        "python", "packages", "machine", "sandbox", "git", "providers", "project", "folder", "config", "agents",
+        "policies", "memory", "journal",
     ]  # fmt: skip
     assert found["memory"]["says"].startswith("4 files, ")
 

@@ -176,6 +176,10 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(run="echo allowed > allowed.txt"),
         Act(say="I tried it all.", times=FOREVER),
     ),
+    "escape": (
+        Act(run="echo no > $HOME/escaped.txt; echo yes > inside.txt"),
+        Act(say="I tried it.", times=FOREVER),
+    ),
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }

@@ -244,3 +244,23 @@ def test_no_document_raises_anything_else_or_loosens_a_denial(file: Path, value:
         return
     if "git_force_push" not in str(value):
         assert policies.destructive.git_force_push.action is Action.DENY
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("sandbox: {mode: on}", "sandbox.mode"),
+        ("sandbox: {mode: none}", "sandbox.mode"),
+        ("sandbox: {network: [0]}", "sandbox.network"),
+        ("sandbox: {network: closed}", "sandbox.network"),
+        ("sandbox: {writable: [cache]}", "sandbox.writable"),
+        ("limits: {memory_mib: 0}", "limits.memory_mib"),
+        ("limits: {processes: many}", "limits.processes"),
+        ("limits: {cpu_seconds: .inf}", "limits.cpu_seconds"),
+    ],
+)
+def test_a_wrong_sandbox_or_limit_stops_every_run(file: Path, text: str, field: str) -> None:
+    file.write_text(text)
+    with pytest.raises(PolicyFileError) as error:
+        PoliciesEngine.load(file)
+    assert field in str(error.value)

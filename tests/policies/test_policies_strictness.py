@@ -15,6 +15,7 @@ from aurora_policies.strictness import (
     _COMMANDS,
     _LISTS,
     _LOOSENESS,
+    _PLACES,
     NEUTRAL,
     _pairs,
     beside,
@@ -49,10 +50,19 @@ LOOSE = {
     "safety.protected_branches": ["main"],
     "anomalies.scope_multiplier": 99,
     "anomalies.unexpected_file_types": [],
+    "sandbox.writable": ["/srv"],
     "commands": [{"pattern": "rm -rf build", "action": "allow"}],
 }
 # Their defaults are the loosest that they can be.
-NEVER_LOOSER = {"budget.per_run_limit_usd", "agent_recovery.fallback_to_llm"}
+NEVER_LOOSER = {
+    "budget.per_run_limit_usd",
+    "agent_recovery.fallback_to_llm",
+    "sandbox.mode",
+    "sandbox.network",
+    "limits.memory_mib",
+    "limits.processes",
+    "limits.cpu_seconds",
+}
 
 
 def document(settings: dict[str, object]) -> dict[str, object]:
@@ -77,7 +87,7 @@ def fields(model: type[BaseModel], above: str = "") -> set[str]:
 
 def test_every_setting_has_an_order() -> None:
     """A setting that is added later cannot be forgotten: a clone could loosen it in silence."""
-    assert fields(Policies) == set(_LOOSENESS) | _LISTS | NEUTRAL | {_COMMANDS}
+    assert fields(Policies) == set(_LOOSENESS) | _LISTS | NEUTRAL | {_COMMANDS, _PLACES}
     assert set(LOOSE) == fields(Policies) - NEUTRAL - NEVER_LOOSER
 
 
@@ -258,3 +268,41 @@ def test_an_exception_reaches_into_no_list_of_the_other_side(mine: list[str], th
         {"safety": {"protected_paths": mine}, "agents": {"x": {"safety": {"protected_paths": theirs}}}}
     )
     assert SEVERITY.index(ask("touch .env", for_agent(section, "x")).action) >= answers[0]
+
+
+@pytest.mark.parametrize(
+    ("project", "user", "both"),
+    [
+        ({"mode": "auto"}, {"mode": "require"}, ("require", "open", ())),
+        ({"mode": "require"}, {"mode": "off"}, ("require", "open", ())),
+        ({"network": [443, 80]}, {"network": [443, 22]}, ("off", (443,), ())),
+        ({"network": [443]}, {"network": "none"}, ("off", "none", ())),
+        ({"network": [443]}, {"network": "open"}, ("off", (443,), ())),
+        ({"writable": ["/a", "/b"]}, {"writable": ["/b", "/c"]}, ("off", "open", ("/b",))),
+        ({"writable": ["/a"]}, {"mode": "auto"}, ("auto", "open", ("/a",))),
+    ],
+)
+def test_the_narrower_sandbox_counts(project: dict[str, object], user: dict[str, object], both: object) -> None:
+    """Of a project and its user, and of all agents and one of them."""
+    mine, theirs = (Policies.model_validate({"sandbox": each}) for each in (project, user))
+    sections = [beside(mine, theirs).sandbox]
+    sections.append(
+        for_agent(Policies.model_validate({"sandbox": project, "agents": {"a": {"sandbox": user}}}), "a").sandbox
+    )
+    for found in sections:
+        assert (found.mode, found.network, found.writable) == both
+
+
+def test_the_lower_limit_on_resources_counts() -> None:
+    engine = PoliciesEngine(
+        policies=Policies.model_validate(
+            {
+                "limits": {"memory_mib": 900, "processes": 9},
+                "agents": {"a": {"limits": {"memory_mib": 500, "processes": 99}}},
+            }
+        ),
+        source=None,
+    )
+    assert engine.limits_of("a").model_dump() == {"memory_mib": 500, "processes": 9, "cpu_seconds": None}
+    assert engine.limits_of("b").memory_mib == 900
+    assert engine.sandbox_of("a").mode == "off"

@@ -216,6 +216,7 @@ def test_the_source_and_the_limit_of_a_run_are_stored_for_its_resume(tmp_path: P
         "candidates",
         "candidate_agents",
         "isolation",
+        "sandbox",
         "overlaps",
     }
     again = Run.resume(run.journal, run.run_id, run.backends)

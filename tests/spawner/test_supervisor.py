@@ -19,12 +19,18 @@ COMMAND = [sys.executable, "-I", "-S", str(SUPERVISOR)]
 
 
 def arguments(
-    folder: Path, script: str, *, deadline_s: float = 0, grace_s: float = 0.3, cap_bytes: int = 1 << 20
+    folder: Path,
+    script: str,
+    *,
+    deadline_s: float = 0,
+    grace_s: float = 0.3,
+    cap_bytes: int = 1 << 20,
+    resources: str = "-",
 ) -> list[str]:
     folder.mkdir(exist_ok=True)
     (folder / "prompt").write_text("prompt")
     limits = [str(deadline_s), str(grace_s), str(cap_bytes)]
-    places = [str(folder), "-", "-", "prompt"]
+    places = [str(folder), "-", resources, "-", "prompt"]
     return [*COMMAND, str(folder), "token", *limits, *places, "--", "/bin/sh", "sh", "-c", script]
 
 
@@ -167,7 +173,7 @@ def test_a_missing_program_is_told_by_its_error(tmp_path: Path) -> None:
 
 def test_a_wrong_call_says_how_to_call_it() -> None:
     called = subprocess.run(
-        [*COMMAND, "a", "b", "0", "0", "0", "/", "-", "-", "prompt", "sh"], capture_output=True, check=False
+        [*COMMAND, "a", "b", "0", "0", "0", "/", "-", "-", "-", "prompt", "sh"], capture_output=True, check=False
     )
     assert called.returncode == 1
     assert b"usage: supervisor.py FOLDER" in called.stderr

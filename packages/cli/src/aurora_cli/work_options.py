@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Config
 
-__all__ = ["WorkOptions", "budget_option", "candidate_options", "place_options"]
+__all__ = ["WorkOptions", "budget_option", "candidate_options", "place_options", "sandbox_option"]
 
 Command = TypeVar("Command", bound="Callable[..., int]")
 
@@ -76,6 +76,16 @@ def budget_option(command: Command) -> Command:
         type=FiniteRange(min=0),
         metavar="USD",
         help="What the run may cost at most; the policies' per_run_limit_usd if that is less.",
+    )(command)
+
+
+def sandbox_option(command: Command) -> Command:
+    """Adds `--sandbox`."""
+    return click.option(
+        "--sandbox",
+        type=click.Choice(["off", "auto", "require"]),
+        help="Agents may change only their workspace: where that works here (auto), or nothing starts (require); the "
+        "policies' sandbox.mode if that is stricter.",
     )(command)
 
 

@@ -13,7 +13,7 @@ from aurora_policies.diff import judge_diff
 from aurora_policies.load import load_policies
 from aurora_policies.merge import judge_merge
 from aurora_policies.repository import read_repository
-from aurora_policies.schema import Caps, Policies
+from aurora_policies.schema import Caps, Policies, ResourceLimits, Sandbox
 from aurora_policies.strictness import Loosening, beside, for_agent, loosenings, tightened
 
 if TYPE_CHECKING:
@@ -76,6 +76,14 @@ class PoliciesEngine:
         The section of the operation's agent applies too, where it is stricter.
         """
         return check(operation, for_agent(self.policies, operation.agent))
+
+    def sandbox_of(self, agent: str | None) -> Sandbox:
+        """Returns the sandbox of an agent: the one for all, and its own section where that is stricter."""
+        return for_agent(self.policies, agent).sandbox
+
+    def limits_of(self, agent: str | None) -> ResourceLimits:
+        """Returns the limits on the resources of an agent: those for all, and its own where they are stricter."""
+        return for_agent(self.policies, agent).limits
 
     def judge_diff(
         self, files: Sequence[ChangedFile], *, agent: str | None = None, planned: Sequence[str] = ()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = [
     "Action",
@@ -23,7 +23,10 @@ __all__ = [
     "FileDeleteRule",
     "HardLimitAction",
     "Policies",
+    "ResourceLimits",
     "Safety",
+    "Sandbox",
+    "SandboxMode",
 ]
 
 
@@ -40,6 +43,14 @@ class HardLimitAction(StrEnum):
 
     REJECT = "reject"
     WARN = "warn"
+
+
+class SandboxMode(StrEnum):
+    """The use of an OS sandbox for agents."""
+
+    OFF = "off"
+    AUTO = "auto"
+    REQUIRE = "require"
 
 
 def _pattern(text: str) -> str:
@@ -63,8 +74,21 @@ def _branch_pattern(text: str) -> str:
     return text
 
 
+def _off(value: object) -> object:
+    """Reads the word `off`, which is false in YAML, as the word."""
+    return SandboxMode.OFF if value is False else value
+
+
+def _place(text: str) -> str:
+    if not text.startswith(("/", "~/")):
+        raise ValueError("must be an absolute path, or begin with ~/; the workspace itself is always writable")
+    return text
+
+
 _BRANCH: Final = re.compile(r"(?!-)[^\s\x00-\x20\x7f~^:?\\\[\]]+(?<![/.])")
 _Pattern = Annotated[str, AfterValidator(_pattern)]
+_Place = Annotated[str, AfterValidator(_place)]
+_Port = Annotated[int, Field(ge=1, le=65535)]
 _BranchPattern = Annotated[str, AfterValidator(_branch_pattern)]
 _Count = Annotated[int, Field(ge=0)]
 
@@ -196,6 +220,34 @@ class Approvals(_Section):
     limit_seconds: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = 3600
 
 
+class Sandbox(_Section):
+    """The sandbox of agents: the workspace is writable, the rest read-only.
+
+    Attributes:
+        mode: off, auto (where one works; the run says if it does), or require (else no attempt starts).
+        network: open, none, or the TCP ports that agents may connect to.
+        writable: further files and folders that agents may change; `~` is the home folder.
+    """
+
+    mode: Annotated[SandboxMode, Field(strict=False), BeforeValidator(_off)] = SandboxMode.OFF
+    network: Literal["open", "none"] | Annotated[tuple[_Port, ...], Field(strict=False)] = "open"
+    writable: tuple[_Place, ...] = Field(default=(), strict=False)
+
+
+class ResourceLimits(_Section):
+    """Limits on what all processes of one attempt use together; absent for none.
+
+    Attributes:
+        memory_mib: memory, in MiB.
+        processes: processes at the same moment.
+        cpu_seconds: processor time in all.
+    """
+
+    memory_mib: Annotated[int, Field(ge=1)] | None = None
+    processes: Annotated[int, Field(ge=1)] | None = None
+    cpu_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
 class CommandRule(_Section):
     """A rule of the user's own for commands.
 
@@ -222,6 +274,8 @@ class AgentSection(_Section):
 
     destructive: Destructive = Destructive()
     safety: Safety = Safety()
+    sandbox: Sandbox = Sandbox()
+    limits: ResourceLimits = ResourceLimits()
     commands: tuple[CommandRule, ...] = Field(default=(), strict=False)
 
 
@@ -235,5 +289,7 @@ class Policies(_Section):
     safety: Safety = Safety()
     anomalies: Anomalies = Anomalies()
     approvals: Approvals = Approvals()
+    sandbox: Sandbox = Sandbox()
+    limits: ResourceLimits = ResourceLimits()
     commands: tuple[CommandRule, ...] = Field(default=(), strict=False)
     agents: dict[str, AgentSection] = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from aurora_policies.schema import Action, AgentSection, CommandRule, HardLimitAction, Policies
+from aurora_policies.schema import Action, AgentSection, CommandRule, HardLimitAction, Policies, SandboxMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -50,6 +50,14 @@ def _less(value: Any) -> float:
     return -float(value)
 
 
+_MODES: Final = (SandboxMode.REQUIRE, SandboxMode.AUTO, SandboxMode.OFF)
+
+
+def _ports(value: Any) -> float:
+    """Returns a network as looseness: all of it, a number of ports, or none."""
+    return math.inf if value == "open" else 0.0 if value == "none" else float(len(value))
+
+
 _LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
     "budget.monthly_limit_usd": _more,
     "budget.per_run_limit_usd": _more,
@@ -75,10 +83,17 @@ _LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
     "safety.max_files_modified": _more,
     "safety.max_lines_changed": _more,
     "anomalies.scope_multiplier": _more,
+    "sandbox.mode": _MODES.index,
+    "sandbox.network": _ports,
+    "limits.memory_mib": _more,
+    "limits.processes": _more,
+    "limits.cpu_seconds": _more,
 }
 """By setting, how loose a value is: a larger number allows more."""
 _LISTS: Final = frozenset({"safety.protected_paths", "safety.protected_branches", "anomalies.unexpected_file_types"})
 """Settings that allow more the fewer patterns they hold."""
+_PLACES: Final = "sandbox.writable"
+"""The setting that allows more the more places it holds."""
 NEUTRAL: Final = frozenset({"safety.branch_prefix", "agents", "approvals.limit_seconds"})
 """Settings that allow neither more nor less: the section of an agent takes effect only where it is stricter, and no
 time limit on a question lets anything pass."""
@@ -94,6 +109,9 @@ def loosenings(policies: Policies) -> tuple[Loosening, ...]:
             allowed = [rule.pattern for rule in value if rule.action is Action.ALLOW]
             if allowed:
                 found.append(Loosening(field=field, value=f"allows {', '.join(allowed)}", default="none"))
+        elif field == _PLACES:
+            if value:
+                found.append(Loosening(field=field, value=", ".join(value), default="none"))
         elif field in _LISTS:
             gone = [pattern for pattern in default if pattern not in value]
             if gone:
@@ -123,12 +141,16 @@ def tightened(policies: Policies, fields: Collection[str]) -> Policies:
     return Policies.model_validate(document)
 
 
+_OF_AGENTS: Final = ("destructive", "safety", "sandbox", "limits")
+_STATED: Final = ("budget", "caps", "agent_recovery", "sandbox", "limits")
+
+
 def for_agent(policies: Policies, agent: str | None) -> Policies:
     """Returns the policies for an agent: its section, where that is stricter."""
     section = policies.agents.get(agent) if agent is not None else None
     if section is None:
         return policies
-    stricter = {name: _stricter_section(policies, section, name) for name in ("destructive", "safety")}
+    stricter = {name: _stricter_section(policies, section, name) for name in _OF_AGENTS}
     commands = (*policies.commands, *_forbidding(section.commands))
     return policies.model_copy(update={**stricter, "commands": commands})
 
@@ -143,7 +165,7 @@ def beside(policies: Policies, users: Policies) -> Policies:
         name: _stricter_section(policies, users, name, stated=False)
         for name in ("destructive", "safety", "anomalies")
     }
-    limits = {name: _stricter_section(policies, users, name) for name in ("budget", "caps", "agent_recovery")}
+    limits = {name: _stricter_section(policies, users, name) for name in _STATED}
     asked = users if "approvals" not in policies.model_fields_set else policies
     agents = {**users.agents, **policies.agents}
     for name in users.agents.keys() & policies.agents.keys():
@@ -208,6 +230,10 @@ def _if_stricter(name: str, value: Any, mine: Any, above: str) -> dict[str, Any]
         excepts = any(each.startswith("!") for each in value)
         more = (each for each in mine if not each.startswith("!") and (excepts or each not in value))
         return {name: (*value, *more)}
+    if field == _PLACES:
+        return {name: tuple(each for each in value if each in mine)}
+    if field == "sandbox.network" and isinstance(mine, tuple) and isinstance(value, tuple):
+        return {name: tuple(each for each in value if each in mine)}
     if field not in NEUTRAL and _LOOSENESS[field](mine) < _LOOSENESS[field](value):
         return {name: mine}
     return {}

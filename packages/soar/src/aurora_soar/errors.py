@@ -7,6 +7,7 @@ SoarError
 ├── NoProjectError         a folder that belongs to no project
 ├── UnknownAgentError      a name that no agent has, and where it stands
 ├── UntrustedAgentError    an agent of a project that the user does not trust, and where it is named
+├── NoSandboxError         a run whose agents must be in a sandbox where none holds
 ├── OverLimitError         a run that a cap or the budget refuses
 ├── IncludeDirtyError      work on uncommitted changes that was to be merged without a question
 ├── NotResumableError      a run that only its question could resume
@@ -38,6 +39,7 @@ __all__ = [
     "IncludeDirtyError",
     "ModelAnswerError",
     "NoProjectError",
+    "NoSandboxError",
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
@@ -157,6 +159,15 @@ class OverLimitError(SoarError):
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
         self.hint = hint
+
+
+class NoSandboxError(SoarError):
+    """A sandbox is required for the agents of a run, and none holds on this machine; nothing was started."""
+
+    hint = "install bubblewrap, or use a Linux kernel with Landlock; `aur agents doctor` shows what was tried"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"a sandbox is required, and does not hold here: {problem}")
 
 
 class IncludeDirtyError(SoarError):

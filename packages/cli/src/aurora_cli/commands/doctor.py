@@ -29,9 +29,9 @@ __all__ = ["command"]
 def command(*, as_json: bool) -> int:
     """Check the installation and the project.
 
-    Checks Python, the packages, git, the providers, the folder, the configuration, the agents, the policies, the
-    memory and the journal. Each line says ok, warn or fail, with the next step. The exit status is 4 if a check
-    fails.
+    Checks Python, the packages, the sandbox, git, the providers, the folder, the configuration, the agents, the
+    policies, the memory and the journal. Each line says ok, warn or fail, with the next step. The exit status is 4 if
+    a check fails.
     """
     results = tuple(run_checks(Path.cwd(), os.environ))
     if as_json:

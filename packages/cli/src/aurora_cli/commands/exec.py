@@ -14,7 +14,8 @@ from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview
 from aurora_cli.render.index import index_with_progress
-from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options
+from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options, sandbox_option
+from aurora_policies.schema import SandboxMode
 
 __all__ = ["command"]
 
@@ -31,6 +32,7 @@ class _Options:
     match: bool
     checks: tuple[str, ...]
     budget_usd: float | None
+    sandbox: str | None
     candidates: int | None
     candidate_agents: tuple[str, ...]
     isolation: str | None
@@ -54,6 +56,11 @@ class _Options:
             raise click.UsageError("--agent and --agents exclude each other")
         if self.work.conflict:
             raise click.UsageError(self.work.conflict)
+
+    @property
+    def sandbox_mode(self) -> SandboxMode | None:
+        """The use of a sandbox, as given; None leaves it to the policies."""
+        return None if self.sandbox is None else SandboxMode(self.sandbox)
 
     @property
     def work(self) -> WorkOptions:
@@ -111,6 +118,7 @@ class _Options:
     help="A command that must pass on the work; can be given more than once.",
 )
 @budget_option
+@sandbox_option
 @candidate_options
 @place_options
 @click.option("--dry-run", is_flag=True, help="Show what would run, and run nothing.")
@@ -135,6 +143,7 @@ def command(**given: object) -> int:
             background=options.background,
             match=options.match,
             budget_usd=options.budget_usd,
+            sandbox=options.sandbox_mode,
             isolation=options.work.wanted(aurora.config),
             candidates=options.candidates,
             candidate_agents=options.candidate_agents,

@@ -27,7 +27,8 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview, trust
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.user_prompts import is_interactive
-from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options
+from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options, sandbox_option
+from aurora_policies.schema import SandboxMode
 from aurora_soar.aurora.trust import trust_store
 from aurora_soar.taskruns.execute import nothing_to_run
 
@@ -73,6 +74,7 @@ class _Options:
     tool: str | None
     match: bool
     budget_usd: float | None
+    sandbox: str | None
     dry_run: bool
     yes: bool
     force: bool
@@ -132,6 +134,11 @@ class _Options:
         yield self.work.conflict, self.work.conflict
 
     @property
+    def sandbox_mode(self) -> SandboxMode | None:
+        """The use of a sandbox, as given; None leaves it to the policies."""
+        return None if self.sandbox is None else SandboxMode(self.sandbox)
+
+    @property
     def work(self) -> WorkOptions:
         """The place of the work and its merge, as given. A run that leaves no trace makes no worktrees."""
         return WorkOptions(
@@ -181,6 +188,7 @@ class _Options:
 @click.option("--tool", metavar="NAME", help="The agent for tasks that name none.")
 @click.option("--match", is_flag=True, help="Find a persona for tasks that name no agent; create one if none fits.")
 @budget_option
+@sandbox_option
 @click.option(
     "--order",
     type=click.Choice(["file", "parallel"]),
@@ -260,6 +268,7 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         background=options.background,
         match=options.match,
         budget_usd=options.budget_usd,
+        sandbox=options.sandbox_mode,
         isolation=options.work.wanted(aurora.config),
         candidates=options.candidates,
         candidate_agents=options.candidate_agents,

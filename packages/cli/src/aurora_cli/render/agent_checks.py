@@ -36,6 +36,8 @@ def _facts(check: AgentCheck) -> Iterator[str]:
         by = f" ({check.signed_in_by})" if check.signed_in_by else ""
         yield f"signed in: {check.signed_in.value}{by}"
     yield f"policy gate {check.gate}"
+    if check.sandbox:
+        yield one_line(check.sandbox, 300)
 
 
 def as_document(checks: Sequence[AgentCheck]) -> dict[str, object]:

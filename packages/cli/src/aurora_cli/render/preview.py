@@ -32,6 +32,7 @@ def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
             *_waits(plan, limit),
             *_isolation(plan.isolation),
             *_gates(plan),
+            *_sandboxes(plan),
             _limits(plan),
         ]
     )
@@ -55,6 +56,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "isolation": _isolation_document(plan.isolation),
         "waits": [{"task": each.task_id, "for": each.earlier, "files": list(each.files)} for each in plan.waits],
         "gates": dict(plan.gate.words),
+        "sandboxes": dict(plan.sandboxes),
         "expected_usd": plan.expected_usd,
         "checks_trusted": plan.untrusted_checks is None,
         "tasks": [
@@ -163,6 +165,13 @@ def _gates(plan: SpawnPlan) -> Iterator[str]:
     for words in dict.fromkeys(plan.gate.words.values()):
         agents = ", ".join(one_line(name) for name, each in plan.gate.words.items() if each == words)
         yield f"  policy gate for {agents} is {words}"
+
+
+def _sandboxes(plan: SpawnPlan) -> Iterator[str]:
+    """Yields how agents are confined, as a probe has shown, agents with the same words together."""
+    for words in dict.fromkeys(plan.sandboxes.values()):
+        agents = ", ".join(one_line(name) for name, each in plan.sandboxes.items() if each == words)
+        yield f"  sandbox for {agents}: {one_line(words, 300)}"
 
 
 def _goes(plan: IsolationPlan, isolation: Isolation) -> str:

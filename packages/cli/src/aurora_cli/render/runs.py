@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.checkpoints import CleanReport, RunSummary
     from aurora_spawner.control.run_work import WorkOfRun
+    from aurora_spawner.control.sandboxes import TaskSandbox
     from aurora_spawner.control.status import RunningTask, RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.providers.gate import ProviderGate
@@ -72,16 +74,21 @@ def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
 
 
 def as_detail(
-    run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None, approvals: Sequence[ApprovalRow] = ()
+    run: RunRow,
+    tasks: Sequence[TaskRow],
+    work: WorkOfRun | None = None,
+    approvals: Sequence[ApprovalRow] = (),
+    sandboxes: Mapping[str, TaskSandbox] = MappingProxyType({}),
 ) -> Iterator[str]:
     """Yields the lines of a run and of its tasks.
 
     Args:
         work: the work of its tasks; None if they had no worktrees.
         approvals: the questions of its gates.
+        sandboxes: those of its tasks, by task.
     """
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
-    yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent"
+    yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent{_sandboxed(sandboxes)}"
     if work:
         yield from outcome_of_run(work, run.run_id)
     yield from _asked_of(WHOLE_RUN, approvals, indent=2)
@@ -96,11 +103,26 @@ def as_detail(
         if row.result and (row.result.success or row.result.checked or row.result.review):
             yield f"      {one_line(str(row.result.verification), 200)}"
         yield from (f"      {line}" for line in _claim_lines(row, holders, run))
+        yield from (f"      {line}" for line in _sandbox_lines(sandboxes.get(row.task_id)))
         if row.result and row.result.choice:
             yield f"      taken: {one_line(row.result.choice.why, 400)}"
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
         yield from _asked_of(row.task_id, approvals, indent=6)
+
+
+def _sandboxed(sandboxes: Mapping[str, TaskSandbox]) -> str:
+    """Returns one word for a run whose agents were to be in a sandbox, "" for another."""
+    if not sandboxes:
+        return ""
+    return ", sandboxed" if all(each.finding.sandboxed for each in sandboxes.values()) else ", unsandboxed"
+
+
+def _sandbox_lines(sandbox: TaskSandbox | None) -> Iterator[str]:
+    if sandbox is not None:
+        yield one_line(sandbox.finding.words, 200)
+        if sandbox.denied:
+            yield f"the sandbox denied changes of {one_line(', '.join(sandbox.denied), 200)}"
 
 
 def _claim_lines(row: TaskRow, holders: Sequence[TaskRow], run: RunRow) -> Iterator[str]:
@@ -119,14 +141,25 @@ def _asked_of(task_id: str, approvals: Sequence[ApprovalRow], *, indent: int) ->
 
 
 def as_detail_document(
-    run: RunRow, tasks: Sequence[TaskRow], work: WorkOfRun | None = None, approvals: Sequence[ApprovalRow] = ()
+    run: RunRow,
+    tasks: Sequence[TaskRow],
+    work: WorkOfRun | None = None,
+    approvals: Sequence[ApprovalRow] = (),
+    sandboxes: Mapping[str, TaskSandbox] = MappingProxyType({}),
 ) -> dict[str, object]:
     """Returns a run, its tasks and their work, as data for `--json`; the arguments as in `as_detail`."""
     return _run_row(run, held=_is_held(run)) | {
         "approvals": [each.to_dict() for each in approvals],
         "work": run_work_document(work) if work else None,
-        "tasks": [_task_row(run, row) | _work_row(row, work) for row in tasks],
+        "tasks": [
+            _task_row(run, row) | _work_row(row, work) | _sandbox_row(sandboxes.get(row.task_id)) for row in tasks
+        ],
     }
+
+
+def _sandbox_row(sandbox: TaskSandbox | None) -> dict[str, object]:
+    found = None if sandbox is None else {**sandbox.finding.to_json(), "denied": list(sandbox.denied)}
+    return {"sandbox": found}
 
 
 def _work_row(row: TaskRow, work: WorkOfRun | None) -> dict[str, object]:

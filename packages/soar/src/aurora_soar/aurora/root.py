@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+    from aurora_policies.schema import SandboxMode
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
@@ -157,6 +158,7 @@ class Aurora(GoalPlans, RunWork):
         taskfile: Path | str,
         *,
         budget_usd: float | None = None,
+        sandbox: SandboxMode | None = None,
         order: Order | None = None,
         optional: bool = False,
         match: bool = False,
@@ -178,6 +180,7 @@ class Aurora(GoalPlans, RunWork):
             background=background,
             match=match,
             budget_usd=budget_usd,
+            sandbox=sandbox,
             isolation=isolation,
             candidates=candidates,
             candidate_agents=candidate_agents,
@@ -191,6 +194,7 @@ class Aurora(GoalPlans, RunWork):
         agent: str | None = None,
         checks: tuple[str, ...] = (),
         budget_usd: float | None = None,
+        sandbox: SandboxMode | None = None,
         match: bool = False,
         background: bool = False,
         isolation: WantedIsolation | None = None,
@@ -209,6 +213,7 @@ class Aurora(GoalPlans, RunWork):
             background=background,
             match=match,
             budget_usd=budget_usd,
+            sandbox=sandbox,
             isolation=isolation,
             candidates=candidates,
             candidate_agents=candidate_agents,
@@ -219,6 +224,7 @@ class Aurora(GoalPlans, RunWork):
         taskfile: Path | str,
         *,
         budget_usd: float | None = None,
+        sandbox: SandboxMode | None = None,
         order: Order | None = None,
         optional: bool = False,
         match: bool = False,
@@ -234,6 +240,7 @@ class Aurora(GoalPlans, RunWork):
             self.arun_taskfile(
                 taskfile,
                 budget_usd=budget_usd,
+                sandbox=sandbox,
                 order=order,
                 optional=optional,
                 match=match,
@@ -249,6 +256,7 @@ class Aurora(GoalPlans, RunWork):
         taskfile: Path | str,
         *,
         budget_usd: float | None = None,
+        sandbox: SandboxMode | None = None,
         order: Order | None = None,
         optional: bool = False,
         match: bool = False,
@@ -263,6 +271,7 @@ class Aurora(GoalPlans, RunWork):
 
         Args:
             budget_usd: the most that the run may cost; the policies' limit if that is less.
+            sandbox: the use of a sandbox for agents; the policies' own if that is stricter.
             order: of its tasks, instead of the order that the form of the file has.
             optional: also run the tasks that are marked as optional.
             match: find a persona for tasks that name no agent, or generate one.
@@ -275,13 +284,20 @@ class Aurora(GoalPlans, RunWork):
             TaskFileError, GraphError: the file cannot be understood.
             UnknownAgentError, UntrustedAgentError: a task names an agent that is not there, or not trusted.
             OverLimitError: the run cannot stay within its limits.
+            NoSandboxError: a sandbox is required, and none holds here.
             TaskFileInUseError: another run works on the file.
             WorkspaceError: worktrees are asked for, and cannot be made.
         """
         from aurora_soar.taskruns.execute import execute_run, nothing_to_run
 
         plan = self.plan(
-            taskfile, budget_usd=budget_usd, order=order, optional=optional, match=match, isolation=isolation
+            taskfile,
+            budget_usd=budget_usd,
+            sandbox=sandbox,
+            order=order,
+            optional=optional,
+            match=match,
+            isolation=isolation,
         )
         if not plan.file.tasks:
             return nothing_to_run(plan)

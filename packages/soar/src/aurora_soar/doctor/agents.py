@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.taskruns.backends import program_of
+from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.gate import PolicyGate, how_gated
 from aurora_spawner import CliBackend
 from aurora_spawner.backends.model.apis import APIS
@@ -51,6 +52,7 @@ class AgentCheck:
         version: first line of `--version`, or the name of the model; None if the program does not report it.
         signed_in_by: the variable or file that shows the login; "" if none does.
         gate: says if its tool calls are judged before they happen, or why not.
+        sandbox: says if it is sandboxed, as a probe has shown, and its limits on resources; "" for a model.
         advice: the next step for the user; "" if none is needed.
     """
 
@@ -61,6 +63,7 @@ class AgentCheck:
     signed_in: SignedIn
     signed_in_by: str
     gate: str
+    sandbox: str
     advice: str
 
 
@@ -93,6 +96,7 @@ def check_agents(
         }
         versions = {name: answer.result() for name, answer in asked.items()}
     problem = probe_gate(PolicyGate(policies=policies))
+    sandboxes = AgentConfinement(policies=policies, backends=checked).words(checked)
     return tuple(
         _check(
             name,
@@ -102,6 +106,7 @@ def check_agents(
             environ=environ,
             home=home,
             gate=how_gated(each, problem=problem),
+            sandbox=sandboxes[name],
         )
         for name, each in checked.items()
     )
@@ -116,6 +121,7 @@ def _check(
     environ: Mapping[str, str],
     home: Path,
     gate: str,
+    sandbox: str,
 ) -> AgentCheck:
     if isinstance(backend, ModelBackend):
         return _check_model(name, backend)
@@ -129,6 +135,7 @@ def _check(
         signed_in=signed_in,
         signed_in_by=by,
         gate=gate,
+        sandbox=sandbox,
         advice=_advice(backend, program, version, signed_in),
     )
 
@@ -149,6 +156,7 @@ def _check_model(name: str, backend: ModelBackend) -> AgentCheck:
         signed_in=signed_in,
         signed_in_by="a key" if signed_in is SignedIn.YES else "",
         gate="has no tools",
+        sandbox="",
         advice=advice,
     )
 

@@ -27,6 +27,9 @@ from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.errors import ProviderStateError
 from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore, default_state_dir
 from aurora_spawner.runs.leftovers import find_leftovers
+from aurora_spawner.sandbox.probe import probe_sandbox
+from aurora_spawner.sandbox.settings import SandboxSettings
+from aurora_spawner.supervision.cgroups import own_cgroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,6 +73,7 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
     yield _python()
     yield _packages()
     yield _machine()
+    yield _sandbox()
     yield _git()
     yield _providers(default_state_dir(), time.time())
     yield from _leftovers(default_state_dir())
@@ -148,6 +152,16 @@ def _version(distribution: str) -> str | None:
 
 def _machine() -> CheckResult:
     return CheckResult(check="machine", level=Level.OK, message=f"{platform.system()}, {os.cpu_count() or 1} CPUs")
+
+
+def _sandbox() -> CheckResult:
+    """Checks what confines agents here: a sandbox whose network is closed, too, and cgroups."""
+    finding = probe_sandbox(SandboxSettings(network="none"))
+    cgroups = "cgroups: yes" if own_cgroup() is not None else "cgroups: no, so limits on resources are only watched"
+    if finding.sandboxed:
+        return CheckResult(check="sandbox", level=Level.OK, message=f"agents can be {finding.words}; {cgroups}")
+    advice = "install bubblewrap, or use a Linux kernel with Landlock (6.7 or later)"
+    return CheckResult(check="sandbox", level=Level.WARN, message=f"{finding.words}; {cgroups}", advice=advice)
 
 
 def _git() -> CheckResult:

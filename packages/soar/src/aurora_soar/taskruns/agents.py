@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Config, Project
     from aurora_policies import PoliciesEngine
+    from aurora_policies.schema import SandboxMode
     from aurora_spawner import Backend
     from aurora_spawner.recovery.settings import BatchQuestion
     from aurora_spawner.runs.run_options import CheckOptions, GateOptions
@@ -147,10 +148,13 @@ class ProjectAgents:
             raise UnknownAgentError(agent, where, self.backends.keys())
         return tuple(self._reached([agent]))
 
-    def limits(self, *, per_run_usd: float | None = None, elsewhere: bool = False) -> RunLimits:
-        """Builds the limits of one run: budget and caps.
+    def limits(
+        self, *, per_run_usd: float | None = None, sandbox: SandboxMode | None = None, elsewhere: bool = False
+    ) -> RunLimits:
+        """Builds the limits of one run: budget, caps, and what confines its agents.
 
         Args:
+            sandbox: the mode that was asked for in this run.
             elsewhere: another process executes the run, and sends what `notify:` asks for.
 
         Raises:
@@ -162,6 +166,7 @@ class ProjectAgents:
             may_use=frozenset({*self.config.backends, self.default_agent}),
             prices=user_prices(os.environ),
             per_run_usd=per_run_usd,
+            sandbox=sandbox,
             notify=self._notify_here if elsewhere else self.notify,
         )
 

@@ -13,7 +13,7 @@ from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.checks import ignored_checks_notice, untrusted_checks
 from aurora_soar.taskruns.isolation import with_base
-from aurora_soar.taskruns.resume import TASK_RUN, TASKFILE_RUN, stored_limit, taskfile_of
+from aurora_soar.taskruns.resume import TASK_RUN, TASKFILE_RUN, stored_limit, stored_sandbox, taskfile_of
 from aurora_soar.taskruns.telemetry import send_telemetry
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
@@ -124,6 +124,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             prices=limits.prices if limits else None,
             source=_source(plan),
             limit_usd=limits.per_run_usd if limits else None,
+            sandbox=limits.sandbox if limits else None,
             isolation=with_base(plan.isolation),
             overlaps=plan.overlaps,
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
@@ -166,7 +167,7 @@ async def resumed_run(
     """
     journal, run_id = agents.project.runs_db, plan.run.run_id
     agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
-    limits = agents.limits(per_run_usd=stored_limit(plan.run)).using(plan.agents)
+    limits = agents.limits(per_run_usd=stored_limit(plan.run), sandbox=stored_sandbox(plan.run)).using(plan.agents)
     untrusted = _untrusted_checks(agents.project, plan)
     if untrusted is not None:
         agents.notify(ignored_checks_notice(untrusted))

@@ -11,6 +11,7 @@ from aurora_core.settings.user_folder import user_folder
 from aurora_policies import CapExceeded, HardLimitAction, check_caps, depth_of
 from aurora_soar.errors import OverLimitError
 from aurora_soar.notices import Notice, Notify, log_notice
+from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.ledger import open_ledger
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
@@ -19,6 +20,7 @@ from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
 from aurora_spawner.limits.capped_executor import CappedExecutor
 from aurora_spawner.limits.costing import Costing
 from aurora_spawner.limits.prices import PriceTable, load_prices
+from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from aurora_policies import Caps, PoliciesEngine
     from aurora_policies.budget import Ledger, Limits
+    from aurora_policies.schema import SandboxMode
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
@@ -65,6 +68,7 @@ class RunLimits:
     Attributes:
         may_use: agents that the run may use, fallbacks included.
         per_run_usd: a limit that was set for this run.
+        sandbox: the mode that was asked for in this run; the policies' own if that is stricter.
         notify: receives what the user should know about the budget.
         told: warnings about the budget so far, which `notify:` in the configuration tells once.
     """
@@ -74,6 +78,7 @@ class RunLimits:
     may_use: frozenset[str]
     prices: PriceTable
     per_run_usd: float | None = None
+    sandbox: SandboxMode | None = None
     notify: Notify = log_notice
     told: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -87,6 +92,11 @@ class RunLimits:
         return self.policies.caps
 
     @property
+    def confinement(self) -> AgentConfinement:
+        """The sandbox and the limits on resources of each agent."""
+        return AgentConfinement(policies=self.policies, backends=self.backends, asked=self.sandbox)
+
+    @property
     def _costly(self) -> frozenset[str]:
         return self.may_use - free_agents(self.backends)
 
@@ -98,11 +108,13 @@ class RunLimits:
 
         Raises:
             OverLimitError: it cannot, or nothing is left for the first attempt.
+            NoSandboxError: a sandbox is required, and none holds here.
         """
         try:
             check_caps(self.caps, tasks=tasks, depth=depth_of(os.environ))
         except CapExceeded as error:
             raise OverLimitError(str(error), f"raise {error.setting} in .aurora/policies.yaml") from error
+        self.confinement.check(agents)
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
         if costly:
             self._check_budget(costly)
@@ -142,7 +154,8 @@ class RunLimits:
             spawned: attempts that it has had.
             detached: whether agents continue when this process dies; see `LocalExecutor`.
         """
-        inner: Executor = LocalExecutor(detached=detached)
+        # Also without confinement now: a resume may find attempts that have begun with some.
+        inner: Executor = ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
         if self._costly:
             ledger = self._ledger()
             inner = BudgetedExecutor(

@@ -15,6 +15,7 @@ from aurora_spawner.taskfiles.model import LineState, TaskFile, TaskLine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aurora_policies.schema import SandboxMode
     from aurora_soar.personas import Roster
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.isolation import WantedIsolation
@@ -38,6 +39,7 @@ def plan_one_task(
     background: bool = False,
     match: bool = False,
     budget_usd: float | None = None,
+    sandbox: SandboxMode | None = None,
     isolation: WantedIsolation | None = None,
     candidates: int | None = None,
     candidate_agents: tuple[str, ...] = (),
@@ -66,5 +68,6 @@ def plan_one_task(
         background=background,
         match=match,
         budget_usd=budget_usd,
+        sandbox=sandbox,
         isolation=isolation,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core.trust import Claim
+    from aurora_policies.schema import SandboxMode
     from aurora_soar.personas import Roster
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.limits import RunLimits
@@ -55,6 +56,7 @@ class SpawnPlan:
         isolation: the place where its tasks work.
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
         gate: judges the tool calls of its agents.
+        sandboxes: for each agent that can change something, if it is sandboxed, as a probe here has shown.
         overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
         from_file: its tasks come from a file; else `file` has one task that the user gave in a command.
     """
@@ -73,6 +75,7 @@ class SpawnPlan:
     isolation: IsolationPlan = field(default_factory=IsolationPlan)
     untrusted_checks: Claim | None = None
     gate: RunGate = field(default_factory=RunGate)
+    sandboxes: Mapping[str, str] = field(default_factory=dict)
     from_file: bool = True
     overlaps: Overlaps = "wait"
 
@@ -132,6 +135,7 @@ def plan_taskfile(
     background: bool = False,
     match: bool = False,
     budget_usd: float | None = None,
+    sandbox: SandboxMode | None = None,
     isolation: WantedIsolation | None = None,
     candidates: int | None = None,
     candidate_agents: tuple[str, ...] = (),
@@ -145,6 +149,7 @@ def plan_taskfile(
         background: no user waits for the run, so only its tasks and agents limit its time.
         match: find a persona for tasks that name no agent.
         budget_usd: the most that the run may cost.
+        sandbox: the use of a sandbox; the policies' own if that is stricter.
         isolation: where tasks work and where their work goes; None takes the configuration.
         candidates: how often each task runs that says nothing about candidates.
         candidate_agents: the agents of those candidates, in turn, of tasks that name no agent.
@@ -170,6 +175,7 @@ def plan_taskfile(
         background=background,
         match=match,
         budget_usd=budget_usd,
+        sandbox=sandbox,
         isolation=isolation,
     )
     untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
@@ -185,6 +191,7 @@ def plan_tasks(
     background: bool = False,
     match: bool = False,
     budget_usd: float | None = None,
+    sandbox: SandboxMode | None = None,
     isolation: WantedIsolation | None = None,
 ) -> SpawnPlan:
     """Plans the run of tasks whose commands the user trusts; see `plan_taskfile`.
@@ -209,7 +216,7 @@ def plan_tasks(
         recovery=agents.recovery(background=background),
         personas=assigned.personas,
         generated=assigned.generated,
-        limits=agents.limits(per_run_usd=budget_usd, elsewhere=background),
+        limits=agents.limits(per_run_usd=budget_usd, sandbox=sandbox, elsewhere=background),
         from_file=taskfile is not None,
     )
     check_agents(plan, default_from=default_from, personas=assigned.known)
@@ -232,7 +239,9 @@ def plan_tasks(
     _check_places(plan, placed)
     plan = replace(plan, isolation=placed)
     # Only a plan that knows its place knows who resolves conflicts.
-    return replace(plan, gate=agents.gate(plan.agents))
+    gate = agents.gate(plan.agents)
+    sandboxes = plan.limits.confinement.words(gate.words) if plan.limits else {}
+    return replace(plan, gate=gate, sandboxes=sandboxes)
 
 
 def _delivery(agents: ProjectAgents, plan: SpawnPlan, placed: IsolationPlan) -> Verdict | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import NotResumableError, StoredLimitError
 from aurora_soar.resumption.record import QUESTION_RUN
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
@@ -42,6 +43,7 @@ __all__ = [
     "plan_resume",
     "runs_working_on",
     "stored_limit",
+    "stored_sandbox",
     "taskfile_of",
 ]
 
@@ -137,6 +139,12 @@ def plan_resume(
     if file:
         file = keep_assignments(assigned_personas(file, roster, backends(), run.default_agent).file, tasks)
     return ResumePlan(run=run, tasks=tasks, file=file, changes_accepted=accept_changes)
+
+
+def stored_sandbox(run: RunRow) -> SandboxMode | None:
+    """Returns the use of a sandbox that the command of a run asked for; None if it asked for none."""
+    mode = run.options.sandbox if run.options is not None else None
+    return None if mode is None else SandboxMode(mode)
 
 
 def stored_limit(run: RunRow) -> float | None:

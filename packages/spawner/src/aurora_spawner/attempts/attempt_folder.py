@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.attempts.sandbox_finding import SandboxFinding
 from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.regular_files import open_regular, read_regular
@@ -39,7 +40,7 @@ class ExitRecord:
 
     token: str
     reason: str
-    """The reason: exited, cancelled, deadline, orphaned or exec_failed."""
+    """The reason: exited, cancelled, deadline, orphaned, exec_failed or over_limit."""
     exit_code: int | None
     exec_errno: int
     started_at: float
@@ -55,10 +56,12 @@ class ExitRecord:
     """Descendants that SIGKILL did not end in time."""
     cpu_s: float
     max_rss_kib: int
+    exceeded: str = ""
+    """The limit that was exceeded and by how much, such as `memory limit 512 MiB exceeded (peak 530 MiB)`."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
-        return {name: getattr(self, name) for name in _RECORD_FIELDS}
+        return {name: getattr(self, name) for name in (*_RECORD_FIELDS, *(("exceeded",) if self.exceeded else ()))}
 
 
 def home_of(spool: Path, *, position: int, agent: str) -> Path:
@@ -112,6 +115,11 @@ class AttemptFolder:
     def agent(self) -> Path:
         """The agent's pid."""
         return self.path / "agent"
+
+    @property
+    def sandbox(self) -> Path:
+        """The outcome of the launcher's try of the sandbox."""
+        return self.path / "sandbox"
 
     @property
     def left(self) -> Path:
@@ -202,7 +210,17 @@ class AttemptFolder:
             if name not in stored or not fits(stored[name]):
                 value = repr(stored.get(name))[:PROBLEM_LENGTH]
                 raise AttemptRecordError(self.exit, f"is not an exit record: {name} is {value}")
-        return ExitRecord(**{**{name: stored[name] for name in _RECORD_FIELDS}, "survivors": _pids(stored)})
+        fields = {name: stored[name] for name in _RECORD_FIELDS}
+        exceeded = str(stored.get("exceeded", ""))[:PROBLEM_LENGTH]
+        return ExitRecord(**{**fields, "survivors": _pids(stored), "exceeded": exceeded})
+
+    def read_sandbox(self) -> SandboxFinding | None:
+        """Returns what the attempt's own try of its sandbox has shown; None until it is written."""
+        line = _read_record_or_nothing(self.sandbox)
+        try:
+            return SandboxFinding.parse(line) if line.endswith("\n") else None
+        except (ValueError, RecursionError):
+            return None
 
     def read_agent_pid(self) -> int | None:
         """Returns the agent's pid, which is also its session; None before it starts."""
@@ -270,6 +288,7 @@ _REASONS: Final = (
     EndReason.DEADLINE,
     EndReason.ORPHANED,
     EndReason.EXEC_FAILED,
+    EndReason.OVER_LIMIT,
 )
 _RECORD_FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "token": lambda value: isinstance(value, str),

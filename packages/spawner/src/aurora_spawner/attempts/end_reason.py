@@ -37,11 +37,15 @@ class EndReason(StrEnum):
     """The budget did not allow it to start or to continue; its stderr explains it."""
     OVER_CAP = "over_cap"
     """A cap on the number of attempts did not allow it to start; its stderr explains it."""
+    OVER_LIMIT = "over_limit"
+    """It used more memory, processes or processor time than allowed; its exit record says which."""
+    UNSANDBOXED = "unsandboxed"
+    """A sandbox is required and does not hold, so it did not start; its stderr explains it."""
     SHARE_SPENT = "share_spent"
     """It has spent its share of the budget; its session may continue with another share. Its stderr explains it."""
 
 
-REFUSALS: Final = frozenset({EndReason.OVER_BUDGET, EndReason.OVER_CAP})
+REFUSALS: Final = frozenset({EndReason.OVER_BUDGET, EndReason.OVER_CAP, EndReason.UNSANDBOXED})
 """Attempts that our own limits did not allow to start or to continue."""
 ENDED_EARLY: Final = frozenset(
     {EndReason.CANCELLED, EndReason.VOIDED, EndReason.SUPERVISOR_LOST, EndReason.FOLDER_REMOVED}

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.process_identity import ProcessIdentity
+    from aurora_spawner.attempts.resource_limits import ResourceLimits
+    from aurora_spawner.attempts.sandbox_finding import SandboxFinding
 
 
 class AttemptRefusedError(Exception):
@@ -50,6 +52,10 @@ class AttemptOrder:
     """The number of unsettled tasks of the run, this task included."""
     prompt_on_stdin: bool = True
     """False leaves the agent's stdin empty: the prompt is in its command."""
+    writes: tuple[Path, ...] = ()
+    """Files and folders outside of `cwd` that the agent needs to write to, such as those of its sessions."""
+    limits: ResourceLimits | None = None
+    """The most memory, processes and processor time; None for no limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,8 @@ class RunningAttempt:
     token: str
     folder: Path
     supervisor: ProcessIdentity
+    sandbox: SandboxFinding | None = None
+    """The outcome of its own try of its sandbox; None if no sandbox was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +86,10 @@ class AttemptEnd:
     """The bytes of output, on both streams, that were lost because the disk was full."""
     stdout_path: Path | None = None
     survivors: tuple[int, ...] = ()
+    denied: tuple[str, ...] = ()
+    """Places outside of its sandbox whose change was denied, as its output says."""
+    exceeded: str = ""
+    """The limit of memory, processes or processor time that it exceeded."""
     record: dict[str, Any] | None = None
 
 

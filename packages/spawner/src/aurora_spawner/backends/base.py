@@ -33,6 +33,8 @@ class Invocation:
     """Configuration files to write before the start, if they do not exist."""
     session_id: str | None = None
     """The id of its new session, if we chose it."""
+    writes: tuple[Path, ...] = ()
+    """Files and folders outside of the workspace that the agent needs to write to, such as its sessions."""
     prompt_last: bool = False
     """True makes the prompt the command's last argument; for a long prompt, that argument names the prompt's file."""
     prompt_on_stdin: bool = True

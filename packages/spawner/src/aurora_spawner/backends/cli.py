@@ -26,7 +26,7 @@ from aurora_spawner.gates.wirings import HOME, GateWiring
 from aurora_spawner.supervision.programs import find_on_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.gates.hook_command import HookCommand
@@ -146,9 +146,18 @@ class CliBackend:
             files={Path(_filled(path, places)): content for path, content in files.items()},
             instructed=bool(instructions),
             session_id=request.new_session if names_session else None,
+            writes=(request.home, *(() if self.isolated else self._state())),
             prompt_last=profile.prompt_last,
             prompt_on_stdin=not profile.prompt_last and not any(PROMPT_FILE in word for word in arguments),
         )
+
+    def _state(self) -> Iterator[Path]:
+        """Yields the places of the user's that it changes as it works."""
+        for each in self.profile.state:
+            named, _, usual = each.rpartition("|")
+            variable, _, rest = named.removeprefix("$").partition("/")
+            folder = self.env.get(variable) or os.environ.get(variable) if variable else None
+            yield Path(folder) / rest if folder else Path.home() / usual
 
     def windows_of(self, home: Path, session_id: str) -> tuple[UsageWindow, ...]:
         """Returns the usage windows of its account, as an ended session has recorded them.

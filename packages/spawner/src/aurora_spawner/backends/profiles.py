@@ -76,6 +76,9 @@ class Profile:
     isolated_files: Mapping[str, str] = field(default_factory=dict)
     own_home: tuple[str, str] = ("", "")
     """The folder of its configuration and sessions: the variable that names it, and its place in the home folder."""
+    state: tuple[str, ...] = ()
+    """The folders and files that it changes as it works, for a sandbox: each below the home folder, or below the
+    folder that a variable names if it is set (`$VARIABLE/folder|folder`)."""
     gate: Wire | None = None
     """Wires the hook of the policy gate; None if the CLI has no hooks that could stop a tool call."""
     gate_needs_isolation: bool = False
@@ -180,6 +183,7 @@ _KNOWN: Final = (
         },
         login_variables=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
         login_files=("$CLAUDE_CONFIG_DIR/.credentials.json", ".claude/.credentials.json"),
+        state=("$CLAUDE_CONFIG_DIR|.claude", ".claude.json"),
         login_may_hide=True,
         gate=wirings.claude,
         gate_offs=("--settings", "--bare", "--safe-mode", *wirings.CLAUDE_OFFS),
@@ -201,6 +205,7 @@ _KNOWN: Final = (
         own_env=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*"),
         login_variables=("OPENAI_API_KEY", "CODEX_API_KEY"),
         login_files=("$CODEX_HOME/auth.json", ".codex/auth.json"),
+        state=("$CODEX_HOME|.codex",),
         gate=wirings.codex,
         gate_offs=("--disable", "--ignore-user-config"),
         safe_mode="its read-only sandbox",
@@ -227,6 +232,7 @@ _KNOWN: Final = (
         own_env=("GEMINI_*", "GOOGLE_*", "GCLOUD_PROJECT", "CLOUD_SHELL", "CLOUDSDK_*", "CODE_ASSIST_ENDPOINT"),
         login_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         login_files=("$GEMINI_CLI_HOME/.gemini/oauth_creds.json", ".gemini/oauth_creds.json"),
+        state=("$GEMINI_CLI_HOME/.gemini|.gemini",),
         gate=wirings.gemini,
         gate_offs=("GEMINI_CLI_HOME",),
         gate_needs_isolation=True,
@@ -252,6 +258,12 @@ _KNOWN: Final = (
         maker_env=_ANY_MAKER,
         login_variables=_ANY_KEY,
         login_files=("$XDG_DATA_HOME/opencode/auth.json", ".local/share/opencode/auth.json"),
+        state=(
+            "$XDG_CONFIG_HOME/opencode|.config/opencode",
+            "$XDG_DATA_HOME/opencode|.local/share/opencode",
+            "$XDG_STATE_HOME/opencode|.local/state/opencode",
+            "$XDG_CACHE_HOME/opencode|.cache/opencode",
+        ),
         login_may_hide=True,
         safe_mode="commands, edits and fetches denied (its default allows all)",
     ),
@@ -268,6 +280,7 @@ _KNOWN: Final = (
         own_env=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
         login_variables=("OPENAI_API_KEY", "DASHSCOPE_API_KEY"),
         login_files=("$QWEN_HOME/oauth_creds.json", ".qwen/oauth_creds.json"),
+        state=("$QWEN_HOME|.qwen",),
         gate=wirings.qwen,
         gate_offs=("--bare", "--safe-mode", "QWEN_CODE_SYSTEM_SETTINGS_PATH", *wirings.QWEN_OFFS),
         safe_mode="edits and commands denied",
@@ -285,6 +298,7 @@ _KNOWN: Final = (
         isolated_env={"COPILOT_HOME": HOME},
         # Its login may be in the keyring, which it reads over the session's bus.
         own_env=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "DBUS_SESSION_BUS_ADDRESS"),
+        state=("$COPILOT_HOME|.copilot",),
         login_variables=("COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN"),
         login_may_hide=True,
         safe_mode="denies tools that need approval",
@@ -303,6 +317,7 @@ _KNOWN: Final = (
         safe=("--no-suggest-shell-commands",),
         fresh=("--message-file", PROMPT_FILE),
         files={f"{HOME}/aider.input": ""},
+        state=(".aider",),
         own_env=("AIDER_*",),
         maker_env=_ANY_MAKER,
         login_variables=_ANY_KEY,
@@ -320,6 +335,7 @@ _KNOWN: Final = (
         permissive=("--auto-approve", "true"),
         env={"CLINE_NO_AUTO_UPDATE": "1"},
         isolated=("--data-dir", HOME),
+        state=(".cline",),
         own_env=("CLINE_*",),
         maker_env=_ANY_MAKER,
         login_variables=_ANY_KEY,

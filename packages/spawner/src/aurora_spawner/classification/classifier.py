@@ -47,6 +47,8 @@ class FailureEvidence:
     api_status: int | None = None
     """The status of its provider's last answer, if it is known without events."""
     stderr: str = ""
+    exceeded: str = ""
+    """The limit of its resources that it exceeded, in words."""
     windows: tuple[UsageWindow, ...] = ()
     """Usage windows of the account, as the agent reported them."""
     at: float = field(default_factory=time.time)
@@ -112,6 +114,8 @@ _ENDINGS: Final = {
     EndReason.SUPERVISOR_LOST: Cause.INTERRUPTED,
     EndReason.FOLDER_REMOVED: Cause.INTERRUPTED,
 }
+_EXCEEDED: Final = {"memory": Cause.MEMORY, "process": Cause.PROCESSES, "CPU": Cause.LIMIT_REACHED}
+"""Causes by the first word of a limit."""
 _ERRNOS: Final = {
     errno.EAGAIN: Cause.PROCESSES,
     errno.ENOMEM: Cause.MEMORY,
@@ -124,6 +128,8 @@ _ERRNOS: Final = {
 
 def _by_refusal(evidence: FailureEvidence) -> Classification | None:
     """Classifies an attempt that our own budget or cap ended or refused: that counts more than its last messages."""
+    if evidence.reason == EndReason.OVER_LIMIT:
+        return _by_ending(evidence)
     return _found(Cause.NOT_ALLOWED, "ending") if evidence.reason in REFUSALS else None
 
 
@@ -155,6 +161,8 @@ def _exhausted(evidence: FailureEvidence) -> UsageWindow | None:
 def _by_ending(evidence: FailureEvidence) -> Classification | None:
     if evidence.reason == EndReason.EXEC_FAILED:
         return _found(_ERRNOS.get(evidence.exec_errno, Cause.NOT_STARTABLE), "ending")
+    if evidence.reason == EndReason.OVER_LIMIT:
+        return _found(_EXCEEDED.get(evidence.exceeded.partition(" ")[0], Cause.LIMIT_REACHED), "ending")
     cause = _ENDINGS.get(evidence.reason)
     return _found(cause, "ending") if cause else None
 

@@ -197,6 +197,8 @@ class AttemptStarted(Fact):
     supervisor: dict[str, Any]
     """A `ProcessIdentity`."""
     adopted: bool = False
+    sandbox: dict[str, Any] | None = None
+    """A `SandboxFinding`; None if no sandbox was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

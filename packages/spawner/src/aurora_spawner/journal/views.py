@@ -68,6 +68,8 @@ class StoredOptions:
     """The agents of the candidates of tasks that name no agent."""
     isolation: Isolation | None = None
     """The repository whose worktrees its tasks work in; None if they work in the run's folder."""
+    sandbox: str | None = None
+    """`auto` or `require` if its command asked for a sandbox."""
     overlaps: str = "wait"
     """`allow` if tasks that declare common files may run side by side."""
 
@@ -81,6 +83,7 @@ class StoredOptions:
             "candidates": self.candidates,
             "candidate_agents": list(self.candidate_agents),
             "isolation": self.isolation.to_json() if self.isolation else None,
+            "sandbox": self.sandbox,
             "overlaps": self.overlaps,
         }
 

@@ -290,6 +290,7 @@ class RunRecovery:
                 exec_errno=end.exec_errno,
                 reported=result.reported,
                 stderr=end.stderr,
+                exceeded=end.exceeded,
                 windows=result.windows,
                 at=end.ended_at or self._clock(),
             )

@@ -144,6 +144,7 @@ class OrderBuilder:
             files={**invocation.files, **_session_record_file(folder, record, invocation, backend)},
             resumes=record.session_id,
             prompt_on_stdin=invocation.prompt_on_stdin,
+            writes=invocation.writes,
         )
 
     def _invocation(

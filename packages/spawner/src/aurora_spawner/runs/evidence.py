@@ -82,7 +82,7 @@ def _ended_wrongly(end: AttemptEnd) -> str | None:
         return "its supervisor was killed from outside, and what it said after that is lost"
     if end.reason == EndReason.FOLDER_REMOVED:
         return f"{_missing(end)} was removed while it ran, and its output was lost with it"
-    return None if end.reason == EndReason.EXITED else f"it was {end.reason}"
+    return None if end.reason == EndReason.EXITED else end.exceeded or f"it was {end.reason}"
 
 
 def _missing(end: AttemptEnd) -> str:

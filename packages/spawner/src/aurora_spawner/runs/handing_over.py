@@ -26,6 +26,7 @@ _COMMITS: Final = 20
 _LINES: Final = 20
 _WHY: Final[Mapping[str, str]] = {
     EndReason.DEADLINE: "its time limit ended it",
+    EndReason.OVER_LIMIT: "it used more memory, processes or processor time than it may",
     EndReason.CANCELLED: "it was ended from outside",
     EndReason.ORPHANED: "it was cut off",
     EndReason.EXEC_FAILED: "its program could not be started",

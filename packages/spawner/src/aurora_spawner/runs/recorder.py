@@ -49,7 +49,12 @@ class Recorder:
 
 def started_fact(number: int, running: RunningAttempt, *, adopted: bool = False) -> AttemptStarted:
     """Returns the fact that an attempt runs."""
-    return AttemptStarted(number=number, supervisor=running.supervisor.to_json(), adopted=adopted)
+    return AttemptStarted(
+        number=number,
+        supervisor=running.supervisor.to_json(),
+        adopted=adopted,
+        sandbox=None if running.sandbox is None else running.sandbox.to_json(),
+    )
 
 
 def ended_fact(number: int, end: AttemptEnd) -> AttemptEnded:

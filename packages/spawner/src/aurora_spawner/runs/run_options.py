@@ -61,8 +61,8 @@ class TaskSource:
 class RunOptions:
     """The options of a run.
 
-    The journal keeps `kind`, `source`, `limit_usd`, `isolation`, `overlaps`, `default_agent`, `cwd`, `spool`,
-    `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
+    The journal keeps `kind`, `source`, `limit_usd`, `sandbox`, `isolation`, `overlaps`, `default_agent`, `cwd`,
+    `spool`, `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
 
     Raises:
         SpawnerError: `max_concurrent` is less than 1.
@@ -80,6 +80,8 @@ class RunOptions:
     """The task file, for a resume; None if there is none."""
     limit_usd: float | None = None
     """The most that it may cost, for a resume; a `BudgetedExecutor` enforces it."""
+    sandbox: str | None = None
+    """The mode of the sandbox that the command asked for, for a resume; a `ConfiningExecutor` puts it up."""
     isolation: Isolation | None = None
     """The repository of which each task gets a worktree; None lets all tasks work in `cwd`."""
     overlaps: Overlaps = "wait"
@@ -154,7 +156,7 @@ class RunOptions:
     def stored(self) -> StoredOptions | None:
         """The part of the options that the journal keeps for a resume alone; None if there is none."""
         kept = self.source is not None or self.limit_usd is not None or self.isolation is not None
-        if not kept and self.overlaps == "wait":
+        if not kept and self.sandbox is None and self.overlaps == "wait":
             return None
         source = self.source
         return StoredOptions(
@@ -165,6 +167,7 @@ class RunOptions:
             candidates=source.candidates if source else None,
             candidate_agents=source.candidate_agents if source else (),
             isolation=self.isolation,
+            sandbox=self.sandbox,
             overlaps=self.overlaps,
         )
 

@@ -115,6 +115,8 @@ async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     flight.running = running
     adopted = attempt.order is None
     run.recorder.append_nowait(task_id, started_fact(attempt.number, running, adopted=adopted))
+    if running.sandbox is not None and not running.sandbox.sandboxed:
+        run.notices.append(f"task {task_id}: its agent is {running.sandbox.words}")
     resumes = attempt.order is not None and attempt.order.resumes is not None
     run.notifier.emit(run_events.TaskStarted(task_id=task_id, adopted=adopted, continues_session=resumes))
     if run.stopping(task_id):
@@ -176,6 +178,8 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     if seen.survivors:
         pids = ", ".join(map(str, seen.survivors))
         run.notices.append(f"task {task_id}: processes {pids} could not be ended")
+    if seen.denied:
+        run.notices.append(f"task {task_id}: the sandbox denied changes of {', '.join(seen.denied)}")
     joined = run.tasks.flight(task_id).shares.joined(seen, result)
     return attempt._replace(judged=seen, result=joined, final=seen.reason in _OUTSIDE)
 

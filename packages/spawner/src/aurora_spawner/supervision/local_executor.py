@@ -96,6 +96,7 @@ class LocalExecutor:
                 program=_program_of(order),
                 command=order.command,
                 environment=order.environment,
+                limits=order.limits,
                 death_pipe=self._death_pipe[0] if self._death_pipe else None,
                 prompt_on_stdin=order.prompt_on_stdin,
             )
@@ -232,6 +233,7 @@ class LocalExecutor:
 
     def _end_of(self, files: AttemptFolder, record: ExitRecord) -> AttemptEnd:
         return AttemptEnd(
+            exceeded=record.exceeded,
             reason=EndReason(record.reason),
             exit_code=record.exit_code,
             exec_errno=record.exec_errno,

@@ -2,12 +2,15 @@
 
 This file runs alone, as one process for each attempt:
 
-    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP DEATH_PIPE STDIN --
+    python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIMITS DEATH_PIPE STDIN --
         PROGRAM COMMAND...
 
 It imports only cheap parts of the standard library: a run of many short tasks pays this start-up for each task. It
 continues when its coordinator dies, unless DEATH_PIPE is "held": then descriptor 4 is the coordinator's parent-death
 pipe, and the attempt ends when that pipe closes. SIGTERM ends the attempt with a grace period, SIGINT at once.
+
+LIMITS are those of memory in bytes, of processes, and of processor time in seconds, 0 for none, as in `1048576,0,60`;
+or "-". `limit_watch.py` sets and watches them.
 
 STDIN names the agent's stdin: "prompt" for the file of that name in FOLDER, "empty" for nothing. FOLDER receives
 `claim` (the identity of this supervisor; the process that creates it owns the attempt), `agent` (the agent's pid),
@@ -33,6 +36,8 @@ TYPE_CHECKING = False  # the module of that name would have to be imported
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aurora_spawner.supervision.limit_watch import LimitWatch
+
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -45,6 +50,8 @@ KILL_LIMIT_S = 10.0
 """A process that survives SIGKILL this long hangs in the kernel; the exit record names it."""
 CGROUP_AFTER_S = 0.25
 """An agent that lives longer gets a cgroup; a shorter life does not justify the up to 10 ms that it costs."""
+LIMIT_LOOK_S = 0.1
+"""Time between two looks at what an attempt with limits uses; a look takes 20 µs for each process of the machine."""
 NEVER_S = float("inf")
 LONGEST_WAIT_S = 3600.0
 WAITING_CHECK_S = 1.0
@@ -60,7 +67,7 @@ class Order:
 
     def __init__(self, argv: list[str], environment: dict[str, str] | None = None) -> None:
         self.environment = os.environ if environment is None else environment
-        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, *more = argv
+        self.folder, self.token, deadline, grace, cap, self.cwd, self.cgroup, limits, *more = argv
         death_pipe, stdin, separator, *words = more
         if separator != "--" or len(words) < 2:
             raise SystemExit("usage: supervisor.py FOLDER TOKEN ... -- PROGRAM COMMAND...; see its first lines")
@@ -73,10 +80,26 @@ class Order:
         """Seconds from the start of the agent; 0 means no limit."""
         self.grace_s = float(grace)
         self.cap_bytes = int(cap)
+        self.watch = None if limits == "-" else load_watch(limits)
+        """Compares what the attempt uses with its limits; None if it has none."""
 
     def path(self, name: str) -> str:
         """Returns the path of a file in the attempt's folder."""
         return os.path.join(self.folder, name)
+
+
+def load_watch(word: str) -> LimitWatch:
+    """Returns the watch of an attempt with limits, from the file beside this one, which few attempts need."""
+    folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 -- see above
+    if os.path.basename(folder) == "__pycache__":  # noqa: PTH119 -- see above
+        folder = os.path.dirname(folder)  # noqa: PTH120 -- see above
+    sys.path.insert(0, folder)
+    try:
+        import limit_watch  # type: ignore[import-not-found]
+    finally:
+        sys.path.remove(folder)
+    watch: LimitWatch = limit_watch.LimitWatch(word)
+    return watch
 
 
 class Spool:
@@ -303,7 +326,9 @@ class Attempt:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
         self.reason = "exited"
-        """The reason of the attempt's end: exited, cancelled, deadline, orphaned or exec_failed."""
+        """The reason of the attempt's end: exited, cancelled, deadline, orphaned, exec_failed or over_limit."""
+        self.exceeded = ""
+        """The limit that was exceeded, in words."""
         self.status: int | None = None
         self.exec_errno = 0
         self.nobody_answers_since = NEVER_S
@@ -341,6 +366,8 @@ class Attempt:
         self._write_record()
 
     def _start(self) -> None:
+        if self.order.watch is not None and not self.in_cgroup:
+            self._move_to_cgroup([])  # at once: the agent's first processes count
         stdin = os.open(self.order.stdin, os.O_RDONLY | os.O_CLOEXEC)
         out_reader, out_writer = os.pipe()
         err_reader, err_writer = os.pipe()
@@ -369,6 +396,8 @@ class Attempt:
             os.mkdir(self.order.cgroup)
         except OSError:
             return
+        if self.order.watch is not None:
+            self.order.watch.limit_cgroup(self.order.cgroup)
         for pid in pids:
             try:
                 write_small(os.path.join(self.order.cgroup, "cgroup.procs"), str(pid))
@@ -394,6 +423,8 @@ class Attempt:
         """Returns once the agent is reaped, asked to end, or past its deadline."""
         cgroup_at = NEVER_S if self.in_cgroup else CGROUP_AFTER_S
         deadline = self.order.deadline_s or NEVER_S
+        watch = self.order.watch
+        look_s = LONGEST_WAIT_S if watch is None else LIMIT_LOOK_S
         while self.status is None and not self.polite_stop:
             age = time.monotonic() - self.clock_zero
             left = deadline - age
@@ -405,9 +436,22 @@ class Attempt:
             if age >= cgroup_at:
                 self._move_to_cgroup(descendants(self.agent))
                 cgroup_at = NEVER_S
-            self._wait(min(cgroup_at - age, left, LONGEST_WAIT_S))
+            self._wait(min(cgroup_at - age, left, look_s))
+            if watch is not None and self._over_limit(watch):
+                return
         if self.status is None:
             self.reason = "orphaned" if self.orphaned else "cancelled"
+
+    def _over_limit(self, watch: LimitWatch) -> bool:
+        """Returns True if the attempt exceeds a limit; then everything of it ends at once."""
+        living = descendants(self.agent) if self.status is None else []
+        self.exceeded = watch.exceeded(living, ended_cpu_s=self.usage_cpu_s) or watch.exceeded_in(self.order.cgroup)
+        if not self.exceeded:
+            return False
+        self.reason, self.hard_stop = "over_limit", True
+        watch.end_cgroup(self.order.cgroup)
+        send(living, signal.SIGKILL)
+        return True
 
     def _waited_s(self) -> float:
         """Returns the time that the attempt has waited for a person, as its coordinator has written it down.
@@ -497,7 +541,7 @@ class Attempt:
             f'"stdout_bytes": {out.total}, "stderr_bytes": {err.total}, "lost_bytes": {out.lost + err.lost}, '
             f'"cap_bytes": {self.order.cap_bytes}, "strays_killed": {self.killed_descendants}, '
             f'"survivors": {self.survivors[:100]}, '
-            f'"cpu_s": {self.usage_cpu_s:.6f}, "max_rss_kib": {self.usage_rss_kib}}}\n'
+            f'"cpu_s": {self.usage_cpu_s:.6f}, "max_rss_kib": {self.usage_rss_kib}, "exceeded": "{self.exceeded}"}}\n'
         )
         os.pwrite(self.record, text.encode("ascii"), 0)
         os.ftruncate(self.record, len(text))
@@ -526,6 +570,8 @@ def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], r
         for number in RESET_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         os.chdir(order.cwd)
+        if order.watch is not None:
+            order.watch.enter(order.cgroup)
         # Looking along PATH here, as `os.execvpe` does, would cost 2 ms.
         os.execve(order.program, order.command, order.environment)  # noqa: S606 -- the agent, from a list
     except OSError as error:

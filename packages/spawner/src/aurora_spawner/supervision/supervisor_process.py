@@ -19,6 +19,8 @@ from aurora_spawner.attempts.process_identity import ProcessIdentity, identify
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aurora_spawner.attempts.resource_limits import ResourceLimits
+
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 FORK_SERVER_SOCKET = 3
 """The descriptor's number in supervisor.py, as is DEATH_PIPE."""
@@ -44,6 +46,7 @@ class SupervisorOrder:
     command: Sequence[str]
     """The program's arguments, its name first."""
     environment: Mapping[str, str]
+    limits: ResourceLimits | None = None
     death_pipe: int | None = None
     """The reading end of the parent-death pipe: the attempt ends when it closes. None for a detached attempt."""
     prompt_on_stdin: bool = True
@@ -53,9 +56,16 @@ class SupervisorOrder:
         """Returns the supervisor's command line, without the program."""
         limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
         held = "-" if self.death_pipe is None else "held"
-        places = [str(self.cwd), str(self.cgroup or "-")]
+        places = [str(self.cwd), str(self.cgroup or "-"), _limits_word(self.limits)]
         stdin = "prompt" if self.prompt_on_stdin else "empty"
         return [str(self.folder), self.token, *limits, *places, held, stdin, "--", self.program, *self.command]
+
+
+def _limits_word(limits: ResourceLimits | None) -> str:
+    """Returns limits as the supervisor reads them: bytes, processes and seconds, 0 for no limit; "-" for none."""
+    if not limits:
+        return "-"
+    return f"{limits.memory_bytes or 0},{limits.processes or 0},{limits.cpu_s or 0}"
 
 
 @cache

@@ -31,8 +31,8 @@ def command(*, as_json: bool) -> int:
 
     For each known CLI and each configured agent, shows its program, its version, its login as far as files and
     variables show it, and if the policies are asked before its tool calls. The hook that asks them is tried with a
-    harmless and a dangerous call; no model is called. Problems in persona files are listed too. The exit status is 4
-    if a configured agent's program is not found.
+    harmless and a dangerous call, and so is a sandbox if the policies ask for one; no model is called. Problems in
+    persona files are listed too. The exit status is 4 if a configured agent's program is not found.
     """
     from aurora_soar.doctor.agents import check_agents
 

@@ -17,6 +17,7 @@ from aurora_cli.render.runs import as_detail, as_detail_document
 from aurora_spawner.control.approvals import approvals_of
 from aurora_spawner.control.lookup import find_run, recovery_of
 from aurora_spawner.control.run_work import work_of_run
+from aurora_spawner.control.sandboxes import sandboxes_of
 from aurora_spawner.control.timeline import run_timeline
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool
     """Show a run and the results of its tasks.
 
     For tasks in worktrees also their base, branch, commit and merge, and where the merged work is. Each task has the
-    gates' questions about it, with their answers. --svg and --html print one file that loads nothing; redirect it.
+    gates' questions about it, with their answers, and the sandbox of its agent if one was asked for. --svg and --html
+    print one file that loads nothing; redirect it.
     """
     if sum((recovery, svg, html)) > 1 or (as_json and (svg or html)):
         raise click.UsageError("--recovery, --svg and --html exclude each other; --json excludes --svg and --html")
@@ -56,10 +58,12 @@ def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool
     run, tasks = find_run(journal, run_id)
     if recovery:
         _show_recovery(recovery_of(journal, run_id), as_json=as_json)
-    elif as_json:
-        emit_json(as_detail_document(run, tasks, work_of_run(run, tasks), approvals_of(journal, run_id)))
+        return ExitCode.DONE
+    parts = (work_of_run(run, tasks), approvals_of(journal, run_id), sandboxes_of(journal, run_id))
+    if as_json:
+        emit_json(as_detail_document(run, tasks, *parts))
     else:
-        for line in as_detail(run, tasks, work_of_run(run, tasks), approvals_of(journal, run_id)):
+        for line in as_detail(run, tasks, *parts):
             emit(line)
     return ExitCode.DONE
 
