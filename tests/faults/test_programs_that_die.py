@@ -14,7 +14,7 @@ from aurora_spawner import CommandBackend, SpawnTask
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs
-from aurora_spawner.spawn import spawn_parallel_sync
+from aurora_spawner.shortcuts import spawn_parallel_sync
 from aurora_spawner.testing import processes_of_run
 
 # Each agent has a daemon beside it: another session, another parent.
@@ -26,7 +26,7 @@ PROGRAM = f"""
 import sys
 from pathlib import Path
 from aurora_spawner import CommandBackend, SpawnTask
-from aurora_spawner.spawn import spawn_parallel_sync
+from aurora_spawner.shortcuts import spawn_parallel_sync
 sh = CommandBackend("sh", ("sh", "-c", {AGENT!r}))
 journal = Path("runs.db") if sys.argv[1:] else None
 spawn_parallel_sync([SpawnTask("go", id=str(n)) for n in (1, 2, 3)], backends={{"sh": sh}}, journal=journal)
