@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, AnyStr, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 AUR: Final = str(Path(sys.executable).with_name("aur"))
@@ -99,13 +99,15 @@ def run_warm(
     args: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: dict[str, str] | None = None,
-    timeout: float = 55.0,
+    env: Mapping[str, str] | None = None,
+    capture_output: bool = False,
     check: bool = False,
+    timeout: float = 55.0,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end, as `subprocess.run` with captured text and without input does."""
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    with WarmPopen(args, cwd=cwd, env=env, stdin=null, stdout=pipe, stderr=pipe, text=True) as process:
+    """Runs a program to its end, as `subprocess.run` does with text and no input."""
+    output = subprocess.PIPE if capture_output else None
+    null = subprocess.DEVNULL
+    with WarmPopen(args, cwd=cwd, env=env, stdin=null, stdout=output, stderr=output, text=True) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except BaseException:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, SpawnTask
 from aurora_spawner.control.steering import cancel_run
@@ -42,7 +43,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 def begin(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], str]:
     """The program, its agents and their daemons being up, and the name of its run."""
-    program = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], cwd=folder)
+    program = WarmPopen[bytes]([sys.executable, "-c", PROGRAM, *arguments], cwd=folder)
     files = [folder / f"{kind}.{number}" for kind in ("pid", "daemon") for number in (1, 2, 3)]
     wait_until(lambda: all(each.exists() and each.read_text().endswith("\n") for each in files))
     return program, (folder / "run_id").read_text().strip()
