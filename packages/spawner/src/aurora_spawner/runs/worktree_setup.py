@@ -63,6 +63,7 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         threads.shutdown(wait=False)
     if prepared is not None and prepared.new:
         run.recorder.append_nowait(task_id, _fact(worktrees.preparer.preparation, prepared))
+    if prepared is not None:
         known = frozenset(run.notices)  # what the checkout lacks is the same for all tasks
         run.notices.extend(each for each in _notices(task_id, prepared) if each not in known)
     return attempt._replace(worktree=worktree)
