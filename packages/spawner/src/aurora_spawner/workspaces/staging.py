@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _WITHOUT_COMMIT: Final = re.compile(r"^error: '(.+)/' does not have a commit checked out", re.MULTILINE)
-"""What git says of a repository inside a checkout that it cannot add, because nothing was committed in it yet."""
+"""The words of git about a repository inside a checkout in which nothing was committed yet: it cannot be added."""
 
 
 def embedded_repository(worktree: Worktree, name: str) -> WorkspaceError:
