@@ -6,11 +6,7 @@ import signal
 import sys
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# How long an example takes, or its making, says something about the machine and not about the code.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+from tests.exhaustive import load_examples
 
 # Under `nohup`, or in the background of a script, this process has them ignored, and so would all that it starts; but
 # tests send them.
@@ -31,13 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the two ways to run what is marked `exhaustive`."""
     group = parser.getgroup("aurora")
     group.addoption("--all", action="store_true", help="run the tests marked `exhaustive` too")
-    group.addoption("--rest", action="store_true", help="run the tests marked `exhaustive` alone")
+    group.addoption("--rest", action="store_true", help="run what the ordinary run leaves out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse a command that asks for two different selections."""
+    """Refuse a command that asks for two different selections; choose how many examples properties are tried with."""
     if config.option.all and config.option.rest:
         raise pytest.UsageError("--all and --rest: give one of them")
+    load_examples(all_of_them=config.option.all or config.option.rest)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -45,8 +42,8 @@ def pytest_report_header(config: pytest.Config) -> str:
     if config.option.all:
         return "tests: all"
     if config.option.rest:
-        return "tests: those marked `exhaustive` alone"
-    return "tests: all but those marked `exhaustive`; --all runs these too"
+        return "tests: those marked `exhaustive`, and properties with all of their examples"
+    return "tests: all but those marked `exhaustive`, properties with a fifth of their examples; --all runs all"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -56,7 +53,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
         marked = item.get_closest_marker("exhaustive") is not None
-        chosen[marked is config.option.rest].append(item)
+        whole = config.option.rest and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        chosen[whole or marked is config.option.rest].append(item)
     items[:] = chosen[True]
     if chosen[False]:
         config.hook.pytest_deselected(items=chosen[False])

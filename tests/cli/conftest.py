@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
+from tests.warm_python import WarmPopen
 
 from aurora_cli.main import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 AUR = Path(sys.executable).with_name("aur")
 
@@ -41,22 +42,11 @@ def aur(capfd: pytest.CaptureFixture[str]) -> Callable[..., CompletedProcess[str
 
 @pytest.fixture
 def start_aur() -> Iterator[Callable[..., Popen[str]]]:
-    """Start the installed `aur` in a process group of its own, as a shell would; the test's end ends it."""
+    """Start `aur`, its imports made, in a process group of its own, as a shell would; the test's end ends it."""
     started = []
 
     def start(*args: str, stdout: int = PIPE, **environ: str) -> Popen[str]:
-        process = Popen(
-            [AUR, *args],
-            env={**os.environ, **environ},
-            stdin=DEVNULL,
-            stdout=stdout,
-            stderr=PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            process_group=0,
-        )
-        started.append(process)
+        started.append(process := begin(WarmPopen, args, stdout=stdout, environ=environ))
         return process
 
     yield start
@@ -66,15 +56,34 @@ def start_aur() -> Iterator[Callable[..., Popen[str]]]:
 
 
 @pytest.fixture
-def installed(start_aur: Callable[..., Popen[str]]) -> Callable[..., CompletedProcess[str]]:
-    """Run the installed `aur` to its end."""
+def installed() -> Callable[..., CompletedProcess[str]]:
+    """Run the installed `aur` to its end, in an interpreter of its own."""
 
     def call(*args: str, **environ: str) -> CompletedProcess[str]:
-        process = start_aur(*args, **environ)
-        out, err = process.communicate(timeout=50)
+        with begin(Popen, args, environ=environ) as process:
+            try:
+                out, err = process.communicate(timeout=50)
+            finally:
+                process.kill()
         return CompletedProcess(args, process.returncode, out, err)
 
     return call
+
+
+def begin(
+    popen: type[Popen[str]], args: Sequence[str], *, stdout: int = PIPE, environ: Mapping[str, str]
+) -> Popen[str]:
+    return popen(
+        [AUR, *args],
+        env={**os.environ, **environ},
+        stdin=DEVNULL,
+        stdout=stdout,
+        stderr=PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        process_group=0,
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The installed `aur` on a terminal of its own."""
+"""`aur` on a terminal of its own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import pty
 import re
 import sys
 from pathlib import Path
-from subprocess import Popen
+
+from tests.warm_python import WarmPopen
 
 AUR = Path(sys.executable).with_name("aur")
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 def on_terminal(*args: str, typed: str = "", **environ: str) -> tuple[int, str]:
-    """Run the installed `aur` on a terminal of its own; return its status and all that it wrote there."""
+    """Run `aur` on a terminal of its own; return its status and all that it wrote there."""
     ours, its = pty.openpty()
     settings = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30", **environ}
-    with Popen([AUR, *args], stdin=its, stdout=its, stderr=its, env={**os.environ, **settings}) as process:
+    with WarmPopen([AUR, *args], stdin=its, stdout=its, stderr=its, env={**os.environ, **settings}) as process:
         os.close(its)
         os.write(ours, typed.encode())
         written = read_all(ours)

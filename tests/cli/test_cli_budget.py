@@ -223,6 +223,18 @@ def test_a_warning_that_two_agents_share_is_shown_once(aur: Aur, till: Path) -> 
     assert outcome.stderr.count("warning: the monthly budget of $0.30 has $0.30 left") == 1
 
 
+def test_a_warning_whose_figures_move_is_told_once(aur: Aur, till: Path) -> None:
+    """Five tasks have told what `paid` costs; of `second`, nothing is known."""
+    config = till / ".aurora/config.yaml"
+    config.write_text(config.read_text() + '  second: {kind: command, command: ["sh", "agent.sh"], events: claude}\n')
+    tasks(till, 5)
+    assert aur("spawn", "tasks.md").returncode == ExitCode.DONE
+    aur("budget", "set", "--monthly", "5", "--warn-at", "10")
+    (till / "tasks.md").write_text("- [ ] 1 Do it\n  - Agent: paid\n- [ ] 2 Do it\n  - Agent: second\n")
+    outcome = aur("spawn", "tasks.md")
+    assert outcome.stderr.count("warning: the monthly budget of $5.00 is at") == 1
+
+
 @pytest.mark.usefixtures("ear")
 def test_a_warning_is_told_once_by_a_run_in_the_background(aur: Aur, till: Path) -> None:
     aur("budget", "set", "--monthly", "0.3", "--on-limit", "warn")

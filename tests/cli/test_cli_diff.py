@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import AUR
 from tests.cli.finished_runs import Shed, writes
+from tests.warm_python import WarmPopen
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner import SpawnTask
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
@@ -87,7 +88,7 @@ def test_a_terminal_gets_the_users_pager_and_no_control_characters(shed: Shed) -
     pager.chmod(0o755)
     ours, theirs = pty.openpty()
     environ = {**os.environ, "PAGER": str(pager), "TERM": "xterm"}
-    with subprocess.Popen([AUR, "diff", run_id, "a"], env=environ, stdin=theirs, stdout=theirs) as process:
+    with WarmPopen([AUR, "diff", run_id, "a"], env=environ, stdin=theirs, stdout=theirs) as process:
         process.wait(timeout=50)
     os.close(theirs)
     shown = b""

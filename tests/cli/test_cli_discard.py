@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.finished_runs import BACKENDS, Shed, writes
 from tests.exhaustive import few
+from tests.warm_python import run_warm
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner import Run, SpawnTask
@@ -148,7 +149,7 @@ def test_a_discard_that_is_killed_is_finished_by_the_next(aur: Aur, shed: Shed, 
     run_id = clashing(shed)
     (shed.worktree(run_id, "b") / "more.txt").write_text("untracked\n")
     command = [sys.executable, "-c", KILLED, str(shed.journal), run_id, str(fatal)]
-    status = subprocess.run(command, env=dict(os.environ), check=False).returncode
+    status = run_warm(command, env=dict(os.environ)).returncode
     assert status in (0, -signal.SIGKILL)
     outcome = aur("discard", run_id, "b", "--yes")
     assert outcome.returncode == ExitCode.DONE, outcome

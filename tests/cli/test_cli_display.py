@@ -12,6 +12,7 @@ from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_cli.exits import ExitCode
 
@@ -107,7 +108,7 @@ def test_a_pipe_that_nobody_reads_is_dropped_too(
     slow: Path, capfd: pytest.CaptureFixture[str], streams: tuple[str, ...]
 ) -> None:
     """As `aur spawn … 2>&1 | head -1`."""
-    with Popen([*AUR, "spawn", "tasks.md", "--yes"], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+    with WarmPopen([*AUR, "spawn", "tasks.md", "--yes"], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
         wait_until((slow / "begun.3").exists)
         for name in streams:
             getattr(process, name).close()
@@ -120,7 +121,7 @@ def test_a_failed_run_still_says_so_where_nobody_reads_its_result(slow: Path) ->
     (slow / "tasks.md").write_text("- [ ] 1 Fail\n  - Agent: fails\n")
     config = "backends:\n  fails: {kind: command, command: [sh, -c, 'exit 3']}\n"
     (slow / ".aurora" / "config.yaml").write_text(f"{config}spawner: {{recovery: {{preset: no_recovery}}}}\n")
-    with Popen([*AUR, "spawn", "tasks.md", "--yes"], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
+    with WarmPopen([*AUR, "spawn", "tasks.md", "--yes"], stdin=PIPE, stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None
         process.stdout.close()
         process.wait(HANG_S)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_cli.exits import ExitCode
 from aurora_cli.main import run
@@ -46,7 +47,7 @@ def status_of(args: list[str], folder: Path) -> tuple[int, str]:
         lambda args: "soar" not in args and ("spawn" not in args or "--dry-run" in args)
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_words_end_in_a_known_status_without_a_fault(args: list[str], folder: Path) -> None:
     within = [arg for arg in args if "/" not in arg or arg.startswith("spawn-")]
     status, err = status_of(within, folder)
@@ -57,7 +58,7 @@ def test_any_words_end_in_a_known_status_without_a_fault(args: list[str], folder
 @given(
     content=st.binary(max_size=120) | st.sampled_from([b"- [ ] 1 A\n", b"- [ ] ", b"\xff", b"- [ ] 1 A\n  - Agent:"])
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_any_task_file_is_planned_or_refused(content: bytes, folder: Path) -> None:
     (folder / "odd.md").write_bytes(content)
     status, err = status_of(["spawn", "odd.md", "--dry-run"], folder)
@@ -66,7 +67,7 @@ def test_any_task_file_is_planned_or_refused(content: bytes, folder: Path) -> No
 
 
 @given(name=st.sampled_from(["config.yaml", "policies.yaml"]), content=st.binary(max_size=120) | st.text(max_size=80))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_any_configuration_is_understood_or_refused(name: str, content: bytes | str, folder: Path) -> None:
     file = folder / ".aurora" / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))

@@ -6,13 +6,14 @@ import io
 import json
 import os
 import pty
-from subprocess import PIPE, Popen
+from subprocess import PIPE
 from typing import TYPE_CHECKING
 
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
+from tests.warm_python import WarmPopen
 
 from aurora_cli.exits import ExitCode
 
@@ -111,7 +112,7 @@ def test_on_a_terminal_a_key_is_typed_unseen(shop: Path) -> None:
 
     ours, its = pty.openpty()
     environ = {**os.environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
-    with Popen([AUR, "keys", "set", "openai"], stdin=its, stdout=PIPE, stderr=its, env=environ) as process:
+    with WarmPopen([AUR, "keys", "set", "openai"], stdin=its, stdout=PIPE, stderr=its, env=environ) as process:
         os.close(its)
         said = b""
         while b"Key openai:" not in said:

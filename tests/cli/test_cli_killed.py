@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.warm_python import WarmPopen
 
 CONFIG = """
 backends:
@@ -40,7 +41,7 @@ def test_agents_end_with_an_aur_that_nobody_could_resume(shop: Path, command: li
     (shop / ".aurora").mkdir(exist_ok=True)
     (shop / ".aurora" / "config.yaml").write_text(CONFIG)
     (shop / "tasks.md").write_text("- [ ] 1 Wait\n  - Agent: slow\n")
-    aur = subprocess.Popen(
+    aur = WarmPopen(
         [sys.executable, "-m", "aurora_cli", *command], cwd=shop, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     notes = [shop / "agent", shop / "daemon"]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -55,6 +56,17 @@ def test_what_needs_no_library_imports_none(words: list[str]) -> None:
     )
     outcome = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert outcome.returncode == 50, outcome.stderr
+
+
+def test_a_command_that_searches_nothing_imports_no_search(shop: Path) -> None:
+    (shop / ".aurora").mkdir()
+    code = (
+        "import sys; from aurora_cli.main import run; status = run(sys.argv[1:]);"
+        "print(status, 'aurora_spawner.journal' in sys.modules, *{'aurora_core.memory', 'numpy'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code, "runs", "list"]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert outcome.stdout.splitlines()[-1] == "0 True", outcome
 
 
 def test_sections_stand_together() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
+from tests.warm_python import WarmPopen, run_warm
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner import SpawnTask
@@ -167,7 +168,7 @@ def test_a_run_that_another_process_works_on_is_refused(aur: Aur, shed: Shed) ->
         "    print('held', flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", holder, str(shed.journal), run_id]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with WarmPopen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         outcome = aur("merge", run_id, "--yes")
@@ -268,7 +269,7 @@ def test_a_merge_that_is_killed_between_two_steps_of_git_is_finished_by_the_next
 ) -> None:
     run_id = shed.run(writes("a", "a.txt", "a"), writes("b", "b.txt", "b"), merge=MergeMode.ASK).run_id
     command = [sys.executable, "-c", KILLED, str(shed.journal), run_id, fatal, str(count)]
-    status = subprocess.run(command, env=dict(os.environ), check=False).returncode
+    status = run_warm(command, env=dict(os.environ)).returncode
     assert status == -signal.SIGKILL
     outcome = aur("merge", run_id, "--yes")
     assert outcome.returncode == ExitCode.DONE, outcome

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
-from subprocess import Popen
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.terminals import AUR, COLOUR, on_terminal, read_all
+from tests.warm_python import WarmPopen
 
 from aurora_cli.exits import ExitCode
 
@@ -120,7 +120,7 @@ def test_a_held_batch_is_asked_about(failing: Path, typed: str, became: str, thi
 def test_a_batch_that_is_left_held_goes_on_by_a_command(failing: Path, aur: Aur) -> None:
     ours, its = pty.openpty()
     command = [str(AUR), "spawn", "tasks.md", "--yes", "--max-concurrent", "1"]
-    with Popen(command, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "dumb"}):
+    with WarmPopen(command, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "dumb"}):
         os.close(its)
         os.write(ours, b"l\n")
         written = ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.conftest import AUR
+from tests.warm_python import WarmPopen
 
 from aurora_core import Project
 from aurora_soar import Aurora
@@ -259,7 +260,7 @@ def test_a_change_of_one_part_leaves_the_others(clone: Path, aur: Callable[..., 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1), ("", 1)])
 def test_a_person_is_asked(clone: Path, answer: str, status: int) -> None:
     ours, theirs = pty.openpty()
-    process = Popen([AUR, "trust"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=clone, start_new_session=True)
+    process = WarmPopen([AUR, "trust"], stdin=theirs, stdout=theirs, stderr=theirs, cwd=clone, start_new_session=True)
     os.close(theirs)
     said = b""
     while b"[y/N]" not in said:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 AGENT = """cat > /dev/null; cat secret.log big/data made.log; echo "$NAME $AURORA_PORT_COUNT"
 git status --porcelain; echo 1 > one.txt"""
+SEEN = "$SHOP_DATABASE,$OTHER_DATABASE"
 FILE = """\
 copy: [secret.log, gone.log]
 link: [big]
@@ -136,6 +137,25 @@ def test_a_path_that_cannot_be_linked_lets_nothing_run(aur: Callable[..., Comple
     assert refused.returncode != ExitCode.DONE
     assert "app.py holds files that git tracks" in refused.stderr
     assert not shed.journal.exists()
+
+
+@pytest.mark.parametrize("merge", ["auto", "ask"])
+def test_set_up_and_checks_get_the_variables_that_all_agents_get(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, merge: str
+) -> None:
+    monkeypatch.setenv("SHOP_DATABASE", "db-7")
+    monkeypatch.setenv("OTHER_DATABASE", "db-8")
+    (shed.path / ".aurora" / "worktree.yaml").write_text(f"setup: ['echo setup {SEEN} >> {tmp_path}/seen']\n")
+    user = tmp_path / "config" / "aurora" / "config.yaml"
+    check = f"merge: {merge}\nenv_pass: [SHOP_*]\ncheck: ['echo check {SEEN} >> {tmp_path}/seen']\n"
+    user.write_text(user.read_text() + check)
+    done = aur("spawn", "tasks.md", "--yes", "--json")
+    assert done.returncode == ExitCode.DONE, done.stderr
+    if merge == "ask":
+        assert aur("merge", json.loads(done.stdout)["run_id"], "--yes").returncode == ExitCode.DONE
+    seen = (tmp_path / "seen").read_text().splitlines()
+    assert len(seen) >= 3, "set-up, the check of the task's work, and that of the merged work"
+    assert set(seen) == {"setup db-7,", "check db-7,"}
 
 
 def test_a_failed_set_up_names_the_command_and_is_done_again(

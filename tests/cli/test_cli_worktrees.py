@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
+from tests.warm_python import WarmPopen, run_warm
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner import SpawnTask
@@ -152,7 +153,7 @@ def test_the_checkout_of_a_killed_check_goes(aur: Aur, shed: Shed) -> None:
         "import os, sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
         "with Workspaces(Path(), home=Path(sys.argv[1]), run_id=sys.argv[2]).checked_out('HEAD'): os._exit(0)\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(shed.home), run_id], check=True)
+    run_warm([sys.executable, "-c", script, str(shed.home), run_id], check=True)
     (shed.worktree(run_id, ".check") / "built.txt").write_text("by the check\n")
     assert states(aur) == {".check": "check", "a": "merged"}
     assert cleaned(aur) == ({".check", "a"}, {})
@@ -218,7 +219,7 @@ def test_a_worktree_of_a_running_and_of_a_crashed_run_is_kept(aur: Aur, shed: Sh
     place = [*sys.path]
     command = [sys.executable, "-c", CRASHING, str(shed.journal), run.run_id]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(place)}
-    with subprocess.Popen(command, env=environ) as process:
+    with WarmPopen(command, env=environ) as process:
         until = time.monotonic() + 30
         while not list(shed.home.glob("*/*/a/begun.txt")):
             assert time.monotonic() < until

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_core.checkouts import enclosing_repository, linked_worktree, linked_worktree_above
 
@@ -120,7 +121,7 @@ def test_odd_git_files_are_no_worktree(tmp_path: Path, kind: str) -> None:
     assert linked_worktree(tmp_path) is None
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(content=st.binary(max_size=80) | st.binary(max_size=40).map(lambda end: b"gitdir: /x/worktrees/" + end))
 def test_no_content_of_a_git_file_raises(tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".git").write_bytes(content)

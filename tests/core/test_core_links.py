@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_core.chunking.links import MAX_CALLS, MAX_IMPORTS, MAX_NAME, Links, joined_links
 from aurora_core.chunking.split import AS_TEXT, cut_file
@@ -88,7 +89,7 @@ def test_nesting_deeper_than_pythons_stack_is_walked_or_given_up_as_text() -> No
     assert cut.chunks
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(text=st.text(alphabet="imporfl \n()\"'.:;{}<>/#_a1\0é", max_size=80), file=st.sampled_from(sorted(CASES)))
 def test_no_text_raises_and_names_are_single_lines(text: str, file: str) -> None:
     links = cut_file(file, text).links

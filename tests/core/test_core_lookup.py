@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_core import AuroraCoreError, Memory, NotInMemoryError, ProjectError
 from aurora_core.lookup import look_up
@@ -168,7 +169,7 @@ def test_a_name_that_nothing_defines_gives_nothing(memory: Memory, target: str) 
     assert (found.chunks, found.callers) == ((), ())
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(place=st.text(max_size=40))
 def test_any_text_after_a_file_finds_chunks_of_it_or_is_a_typed_error(memory: Memory, place: str) -> None:
     try:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_core import (
     ChunkKind,
@@ -435,7 +436,7 @@ async def test_a_call_needs_no_thread_of_the_loops_pool(project: Path) -> None:
             await other
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=120))
 def test_any_query_is_answered(tmp_path_factory: pytest.TempPathFactory, query: str) -> None:
     root = tmp_path_factory.mktemp("query")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_core import Memory, Reasoning
 from aurora_core.indexing.rebuild import replace_database, salvage
@@ -95,7 +96,7 @@ def test_nothing_is_made_where_nothing_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 @given(at=st.integers(0, 100_000), garbage=st.binary(min_size=1, max_size=300))
 def test_no_damage_raises_and_what_is_kept_is_valid(database: Path, at: int, garbage: bytes) -> None:
     content = bytearray(database.read_bytes())

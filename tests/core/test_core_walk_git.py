@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_core import Memory
 from aurora_core.indexing.ignore import read_rules
@@ -180,7 +181,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines=st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join), min_size=1, max_size=3),
     paths=st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join), min_size=1, max_size=20),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_our_patterns_mean_what_git_means(bare: Path, lines: list[str], paths: list[str]) -> None:
     # An empty name inside a path, and a backslash before a slash, mean little to anybody. git takes `b**/a` for `ba`,
     # against its own manual.

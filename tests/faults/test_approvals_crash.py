@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tests.exhaustive import few
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+from tests.warm_python import WarmPopen
 
 from aurora_spawner.control.approvals import AnswerReport, answer_approval, approvals_of, open_approvals
 from aurora_spawner.errors import JournalError, UnknownRunError
@@ -32,7 +33,7 @@ ASKED = 7
 def begin(folder: Path, count: int = ASKED, **fault: str) -> subprocess.Popen[bytes]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
     command = [sys.executable, "-m", "tests.faults.asking_coordinator", str(folder), str(count)]
-    return subprocess.Popen(command, cwd=ROOT, env={**kept, **ALONE, **fault})
+    return WarmPopen(command, cwd=ROOT, env={**kept, **ALONE, **fault})
 
 
 def until(true: Callable[[], bool], limit_s: float = 50.0) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.exhaustive import few
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnerError, SpawnTask
 from aurora_spawner.control.steering import cancel_run, run_status
@@ -72,7 +73,7 @@ class Steered:
 
     def coordinate(self, fault: str = "") -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", COORDINATOR, str(self.journal), self.run_id]
-        return subprocess.Popen(command, env={**os.environ, "AURORA_FAULT": fault})
+        return WarmPopen(command, env={**os.environ, "AURORA_FAULT": fault})
 
     def wait(self, coordinator: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
         end = time.monotonic() + 30

@@ -15,6 +15,7 @@ import pytest
 from tests.exhaustive import few
 from tests.faults.test_worktree_crash import ROOT, begin, killed, set_up
 from tests.spawner.workspaces.repository import ALONE, Repository
+from tests.warm_python import run_warm
 
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.journal.facts import TaskSettled
@@ -141,9 +142,7 @@ def pick(folder: Path, fault: str = "before:0") -> subprocess.CompletedProcess[s
     """The user picks the first candidate instead of the second."""
     arguments = (str(folder / "runs.db"), (folder / "run_id").read_text(), fault)
     command = [sys.executable, "-c", PICK, *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **ALONE}, capture_output=True, text=True, timeout=55, check=False
-    )
+    return run_warm(command, cwd=ROOT, env={**os.environ, **ALONE}, capture_output=True, timeout=55)
 
 
 @pytest.mark.parametrize(

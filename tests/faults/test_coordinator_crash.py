@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.exhaustive import few
+from tests.warm_python import WarmPopen
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -35,7 +36,7 @@ def begin(folder: Path, fault: str | None = None) -> subprocess.Popen[bytes]:
     if fault:
         environment["AURORA_FAULT"] = fault
     command = [sys.executable, str(COORDINATOR), str(folder), str(TASKS), "0.5"]
-    return subprocess.Popen(command, env=environment)
+    return WarmPopen(command, env=environment)
 
 
 def finish(folder: Path) -> None:

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.errors import JournalError, JournalLockedError, RunHeldError
@@ -45,7 +46,7 @@ def make_run(folder: Path, script: str, count: int = 1, **options: object) -> Ru
 
 def begin(folder: Path, count: int = 12, **environment: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(COORDINATOR), str(folder), str(count), "0.5"]
-    return subprocess.Popen(command, env={**os.environ, **environment})
+    return WarmPopen(command, env={**os.environ, **environment})
 
 
 @contextmanager
@@ -271,7 +272,7 @@ tasks = [SpawnTask("go") for _ in range(15)]
 run = Run.create(folder / "runs.db", tasks, sh, RunOptions(default_agent="sh", cwd=folder, spool=folder / "runs"))
 sys.exit(0 if run.execute_sync().ok else 1)
 """
-    coordinators = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(3)]
+    coordinators = [WarmPopen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(3)]
     assert [coordinator.wait(timeout=50) for coordinator in coordinators] == [0, 0, 0]
     with Journal(tmp_path / "runs.db") as journal:
         assert verify(journal).ok

@@ -6,7 +6,6 @@ import resource
 import shutil
 import sqlite3
 import stat
-import subprocess
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.attempts.process_identity import own_identity
@@ -464,9 +464,7 @@ sys.exit(0 if run.execute_sync().trouble else 3)
 
 
 def test_two_coordinators_of_one_vanished_journal_end_in_one_file_that_has_both(tmp_path: Path) -> None:
-    processes = [
-        subprocess.Popen([sys.executable, "-c", TWO, str(tmp_path), name], cwd=ROOT) for name in ("one", "two")
-    ]
+    processes = [WarmPopen([sys.executable, "-c", TWO, str(tmp_path), name], cwd=ROOT) for name in ("one", "two")]
     while not ((tmp_path / "side-one").exists() and (tmp_path / "side-two").exists()):
         assert all(each.poll() is None for each in processes)
         time.sleep(0.02)

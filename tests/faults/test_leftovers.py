@@ -3,12 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.errors import AttemptRecordError
@@ -29,7 +29,7 @@ run.execute_sync()
 
 
 def killed(folder: Path, *, number: int = signal.SIGKILL) -> str:
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)])
+    process = WarmPopen([sys.executable, "-c", PROGRAM, str(folder)])
     while not (folder / "started").exists():
         assert process.poll() is None
         time.sleep(0.02)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.exhaustive import few
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+from tests.warm_python import WarmPopen
 
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
 from aurora_spawner.control.merging import merge_work
@@ -37,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def begin(folder: Path, **fault: str) -> subprocess.Popen[bytes]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
     command = [sys.executable, "-m", "tests.faults.delivering_coordinator", str(folder)]
-    return subprocess.Popen(command, cwd=ROOT, env={**kept, **ALONE, **fault})
+    return WarmPopen(command, cwd=ROOT, env={**kept, **ALONE, **fault})
 
 
 def until(true: Callable[[], bool], limit_s: float = 50.0) -> None:
@@ -129,7 +130,7 @@ def test_killed_after_the_target_has_moved_and_before_the_journal_knows(
     with somebody_who_approves(tmp_path):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
         command = [sys.executable, "-c", fault, str(tmp_path)]
-        with subprocess.Popen(command, cwd=ROOT, env={**kept, **ALONE}) as coordinator:
+        with WarmPopen(command, cwd=ROOT, env={**kept, **ALONE}) as coordinator:
             assert coordinator.wait(timeout=55) == -signal.SIGKILL
         assert repository.files("main") == ["1.txt", "2.txt", "README.md"]
         with begin(tmp_path) as coordinator:

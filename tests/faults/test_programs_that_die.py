@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, SpawnTask
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs
-from aurora_spawner.spawn import spawn_parallel_sync
+from aurora_spawner.shortcuts import spawn_parallel_sync
 from aurora_spawner.testing import processes_of_run
 
 # Each agent has a daemon beside it: another session, another parent.
@@ -26,7 +27,7 @@ PROGRAM = f"""
 import sys
 from pathlib import Path
 from aurora_spawner import CommandBackend, SpawnTask
-from aurora_spawner.spawn import spawn_parallel_sync
+from aurora_spawner.shortcuts import spawn_parallel_sync
 sh = CommandBackend("sh", ("sh", "-c", {AGENT!r}))
 journal = Path("runs.db") if sys.argv[1:] else None
 spawn_parallel_sync([SpawnTask("go", id=str(n)) for n in (1, 2, 3)], backends={{"sh": sh}}, journal=journal)
@@ -42,7 +43,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 def begin(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], str]:
     """The program, its agents and their daemons being up, and the name of its run."""
-    program = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments], cwd=folder)
+    program = WarmPopen[bytes]([sys.executable, "-c", PROGRAM, *arguments], cwd=folder)
     files = [folder / f"{kind}.{number}" for kind in ("pid", "daemon") for number in (1, 2, 3)]
     wait_until(lambda: all(each.exists() and each.read_text().endswith("\n") for each in files))
     return program, (folder / "run_id").read_text().strip()

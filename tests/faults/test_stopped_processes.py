@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnResult, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
@@ -248,7 +249,7 @@ sys.exit(0 if run.execute_sync().ok else 1)
 
 @contextmanager
 def coordinated(run: Run) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-c", COORDINATOR, str(run.journal), run.run_id]) as process:
+    with WarmPopen[bytes]([sys.executable, "-c", COORDINATOR, str(run.journal), run.run_id]) as process:
         try:
             yield process
         finally:

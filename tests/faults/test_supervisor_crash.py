@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import identify
@@ -30,7 +31,7 @@ TASKS = 30
 
 
 def begin(folder: Path) -> subprocess.Popen[bytes]:
-    coordinator = subprocess.Popen([sys.executable, str(COORDINATOR), str(folder), str(TASKS), "0.5"])
+    coordinator = WarmPopen[bytes]([sys.executable, str(COORDINATOR), str(folder), str(TASKS), "0.5"])
     while not (folder / "run_id").exists():
         time.sleep(0.005)
     return coordinator
@@ -297,7 +298,7 @@ async def test_what_hides_from_a_supervisor_that_is_killed_in_its_grace_is_ended
 def test_a_cancel_finds_it_where_the_coordinator_was_killed_before(tmp_path: Path, cgroups: str) -> None:
     """Whoever comes later learns of it from what the supervisor wrote down."""
     command = [sys.executable, "-c", COORDINATE_HIDING, str(tmp_path), cgroups]
-    with subprocess.Popen(command) as coordinator:
+    with WarmPopen[bytes](command) as coordinator:
         wait_for_grace(tmp_path, 1)
         coordinator.kill()
     kill_in_grace(tmp_path)

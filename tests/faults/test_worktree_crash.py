@@ -16,6 +16,7 @@ import pytest
 from tests.exhaustive import few
 from tests.faults.faulty_worktree_coordinator import SCRIPTS
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+from tests.warm_python import WarmPopen
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -50,7 +51,7 @@ def set_up(folder: Path) -> Repository:
 def begin(folder: Path, **fault: str) -> subprocess.Popen[bytes]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
     command = [sys.executable, "-m", "tests.faults.faulty_worktree_coordinator", str(folder)]
-    return subprocess.Popen(command, cwd=ROOT, env={**kept, **ALONE, **fault})
+    return WarmPopen(command, cwd=ROOT, env={**kept, **ALONE, **fault})
 
 
 def finish(folder: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.exhaustive import few
+from tests.exhaustive import examples, few
 
 from aurora_policies import BudgetStoreError, HardLimitAction
 from aurora_policies.budget import EntryState, Grant, Ledger, Limits, OwnLimits
@@ -268,7 +268,7 @@ def test_costs_below_nothing_are_not_known_and_teach_nothing(tmp_path: Path) -> 
     assert reserve(money, "next").reserved_usd == 0.5
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     st.lists(st.tuples(st.floats(), st.floats() | st.none()), min_size=1, max_size=6),
     st.floats(min_value=0, allow_infinity=False, allow_nan=False),
@@ -595,7 +595,7 @@ ALL_AT_ONCE = [(number % 3, 0.9, False) for number in range(9)]
 """Three agents, each of which begins, and spends most of a reservation at each step."""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(spending(), st.sampled_from([0.05, 0.5]))
 @example((3, ALL_AT_ONCE), 0.5)
 def test_agents_that_spend_at_random_pass_the_budget_by_one_reservation_at_most(
@@ -666,7 +666,7 @@ def dealing(draw: st.DrawFn) -> Dealing:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(dealing())
 @example(Dealing(limit=1.3, tasks=[(0.7, 9)], turns=[0] * 9, known=True))
 @example(Dealing(limit=3.0, tasks=[(0.9, 9)], turns=[0] * 9, known=True, growth=1.25))

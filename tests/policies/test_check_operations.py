@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
+from tests.fuzz.bounded import bounded
 from tests.policies.commands import HOME, WORKSPACE, ask
 
 from aurora_policies import Operation, OperationType, Policies, PolicyResult
@@ -81,12 +81,10 @@ def test_further_controls_are_guarded(file: str, rule: str | None) -> None:
     assert check(operation, Policies()).rule == rule
 
 
-def test_a_change_of_very_many_files_is_answered_in_time() -> None:
+def test_a_change_of_very_many_files_is_answered_within_bounds() -> None:
     files = [f"{number}.txt" for number in range(50_000)]
-    before = time.monotonic()
-    assert change(OperationType.WRITE, *files).rule == "max_files_modified"
-    assert change(OperationType.DELETE, *files).rule == "file_delete"
-    assert time.monotonic() - before < 10
+    assert bounded(change, OperationType.WRITE, *files).rule == "max_files_modified"
+    assert bounded(change, OperationType.DELETE, *files).rule == "file_delete"
 
 
 def test_more_than_max_files_deletes_are_too_many() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.exhaustive import examples
 from tests.policies.commands import ask
 
 from aurora_policies import Policies, PoliciesEngine, default_policies_yaml
@@ -191,7 +192,7 @@ ASKED = (
 SEVERITY = ("allow", "prompt", "deny")
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(FILES, FILES)
 def test_of_a_project_and_its_user_the_stricter_answer_counts(project: Policies, user: Policies) -> None:
     both = beside(project, user)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import random
 import string
-import time
 import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fuzz.bounded import bounded
 
 from aurora_policies.secret_texts import _KINDS, OVERLAP, WINDOW, secret_in
 
@@ -128,10 +128,8 @@ def test_a_secret_is_found_anywhere_in_a_long_line(name: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["a:", "sk-", "eyJ-", "secret-", "://", "-----BEGIN A "])
-def test_a_line_of_megabytes_is_read_in_time(piece: str) -> None:
-    before = time.monotonic()
-    assert secret_in(piece * (500_000 // len(piece))) is None
-    assert time.monotonic() - before < 5
+def test_a_line_of_megabytes_is_read_within_bounds(piece: str) -> None:
+    assert bounded(secret_in, piece * (500_000 // len(piece))) is None
 
 
 @given(st.text(max_size=300))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
+from tests.warm_python import run_warm
 
 from aurora_core import ChunkKind, ConfigError, Memory, Project, Reasoning
 from aurora_core.trust import WHOLE_PROJECT, Claim, Part, TrustStore
@@ -457,7 +458,7 @@ def killed(shop: Path) -> Aurora:
     """A project whose run was killed while an agent worked that has reserved some of the budget."""
     configured(shop, PAID)
     (shop / "tasks.md").write_text("- [ ] 1 Say it\n", encoding="utf-8")
-    process = subprocess.run([sys.executable, "-c", KILLED], timeout=50, check=False)
+    process = run_warm([sys.executable, "-c", KILLED], timeout=50)
     assert process.returncode == 9
     return Aurora.open()
 

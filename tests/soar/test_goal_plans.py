@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
+from tests.warm_python import WarmPopen, run_warm
 
 from aurora_core import Project
 from aurora_soar import (
@@ -28,13 +29,17 @@ from aurora_soar import (
     UnknownPlanError,
 )
 from aurora_soar.model_plans.planned import MAX_SUBGOALS
+from aurora_soar.notices import Notice
 from aurora_soar.phases.decompose import MatchQuality
 from aurora_soar.plans.documents import agents_json, goals_json, plan_md, tasks_md
-from aurora_soar.plans.estimate import AgentRecord, makespan, preview
+from aurora_soar.plans.estimate import AgentHistory, makespan, preview
 from aurora_soar.plans.goal_rules import steps_for
 from aurora_soar.plans.goal_text import TITLE_LENGTH, parts_of, sentence, title_of
 from aurora_soar.plans.plan import GoalSubgoal
-from aurora_spawner import read_taskfile
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, read_taskfile
+from aurora_spawner.journal.anchor import write_anchor
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.taskfiles.read import parse_taskfile
 
 HOSTILE = [
@@ -121,7 +126,7 @@ def test_any_goal_becomes_tasks_that_can_be_run(goal: str, shop: Path) -> None:
     assert {"id", "title", "created_at", "status", "memory_context", "subgoals", "gaps"} <= set(goals)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.text(max_size=60) | st.sampled_from(HOSTILE[:10]), min_size=1, max_size=4),
     st.sampled_from(["claude", "local"]),
@@ -231,10 +236,10 @@ def test_edited_tasks_become_the_plan(shop: Path) -> None:
 
 def test_costs_and_times_are_unknown_without_history_and_measured_with_it() -> None:
     plan = plan_of(subgoal(1, "a"), subgoal(2, "b"), subgoal(3, "c", needs=(1, 2)))
-    few = {"coder": AgentRecord(durations_s=[1.0] * 4, costs_usd=[0.1] * 4)}
+    few = {"coder": AgentHistory(durations_s=[1.0] * 4, costs_usd=[0.1] * 4)}
     unknown = preview(plan, few, default_agent="coder", max_concurrent=2, policies=None)
     assert (unknown.cost_usd, unknown.time_s, unknown.without_history) == (None, None, ("coder",))
-    enough = {"coder": AgentRecord(durations_s=[1, 2, 3, 4, 50], costs_usd=[0.1, 0.1, 0.2, 0.3, 0.9])}
+    enough = {"coder": AgentHistory(durations_s=[1, 2, 3, 4, 50], costs_usd=[0.1, 0.1, 0.2, 0.3, 0.9])}
     known = preview(plan, enough, default_agent="coder", max_concurrent=2, policies=None)
     assert known.time_s is not None
     assert known.cost_usd is not None
@@ -242,7 +247,9 @@ def test_costs_and_times_are_unknown_without_history_and_measured_with_it() -> N
     assert known.cost_usd.p50 == pytest.approx(0.6)
     assert known.cost_usd.p90 > known.cost_usd.p50
     assert known.without_history == ()
-    free = preview(plan, {"coder": AgentRecord(is_free=True)}, default_agent="coder", max_concurrent=1, policies=None)
+    free = preview(
+        plan, {"coder": AgentHistory(is_free=True)}, default_agent="coder", max_concurrent=1, policies=None
+    )
     assert free.cost_usd is not None
     assert free.cost_usd.p90 == 0.0
     assert free.time_s is None
@@ -264,6 +271,21 @@ def test_history_of_earlier_runs_is_used(shop: Path) -> None:
     assert before.preview.time_s is None
     assert after.preview.time_s is not None
     assert 0 < after.preview.time_s.p50 <= after.preview.time_s.p90
+
+
+def test_a_journal_that_is_gone_leaves_times_unknown_and_is_said(shop: Path) -> None:
+    path = Project.init(shop).runs_db
+    options = RunOptions(default_agent="sh", cwd=shop, spool=shop / ".aurora" / "runs")
+    Run.create(path, [SpawnTask("go")], {"sh": CommandBackend("sh", ("sh",))}, options)
+    with Journal(path) as journal:
+        write_anchor(default_state_dir(), journal)
+    path.unlink()
+    notices: list[Notice] = []
+    with Aurora.open(shop, notify=notices.append) as aurora:
+        review = aurora.plan_goal("Explain how the till scans")
+    assert review is not None
+    assert review.preview.time_s is None
+    assert [each.message for each in notices if each.message.startswith("times are unknown: ") and each.warning]
 
 
 def store(root: Path) -> PlanStore:
@@ -374,8 +396,8 @@ write(store.PlanStore(Project.init(Path({folder!r}))))
 def test_a_kill_while_writing_leaves_no_half_plan(tmp_path: Path, after: int) -> None:
     root = str(Path(__file__).parents[2])
     code = KILLED.format(root=root, after=after, folder=str(tmp_path))
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    ended = run_warm([sys.executable, "-c", code], capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     plans = store(tmp_path)
     assert plans.all() == ()
     (unfinished,) = plans.folder.iterdir()
@@ -393,7 +415,7 @@ def test_two_writers_at_once_get_a_number_each(tmp_path: Path) -> None:
         f"from tests.soar.test_goal_plans import store, write\n"
         f"for _ in range(4): write(store(Path({str(tmp_path)!r})))"
     )
-    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    writers = [WarmPopen([sys.executable, "-c", code]) for _ in range(2)]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert [each.id[:4] for each in store(tmp_path).all()] == [f"{n:04d}" for n in range(1, 9)]
 

@@ -11,6 +11,7 @@ from benchmarks.decomposition.hostile import GOAL, LATER, VARIANTS, Variant
 from benchmarks.decomposition.run import EMPTY, REGISTRY, measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_soar import Completion, read_question
 from aurora_soar.model_plans.links import in_order, resolve
@@ -139,7 +140,7 @@ JSON = st.recursive(
 CONTAINERS = st.lists(JSON, max_size=4) | st.dictionaries(st.text(max_size=8), JSON, max_size=4)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(CONTAINERS, st.sampled_from([None, 2]), st.booleans())
 def test_valid_json_is_read_as_it_is(value: object, indent: int | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
@@ -149,7 +150,7 @@ def test_valid_json_is_read_as_it_is(value: object, indent: int | None, ascii_on
     assert found.value == value
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(CONTAINERS, st.data())
 def test_a_prefix_of_json_is_read_and_called_incomplete(value: object, data: st.DataObject) -> None:
     text = json.dumps(value)
@@ -208,7 +209,7 @@ PLANS = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(PLANS)
 def test_a_valid_plan_is_not_changed(rows: list[tuple[str, str, bool, list[int]]]) -> None:
     subgoals = [

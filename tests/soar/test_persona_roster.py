@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_soar.personas import Category, Roster, Scope, load_roster
 from aurora_soar.personas.discover import MAX_FILES
@@ -166,7 +167,7 @@ class TestCache:
         load_roster(project, None, cache=cache, now=NOW)
         assert not load_roster(home, None, cache=cache, now=NOW).from_cache
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
     @given(st.one_of(st.binary(max_size=200), st.integers(0, 2000)))
     def test_a_broken_one_is_made_again(self, project: Path, cache: Path, damage: bytes | int) -> None:
         put(project, ".claude/agents/a.md")

@@ -1,7 +1,6 @@
 """A run remembers the file that its tasks came from, whatever the file is called, and goes on without it."""
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.exhaustive import few
+from tests.warm_python import run_warm
 
 import aurora_soar
 from aurora_core import Project
@@ -121,7 +121,7 @@ def test_a_kill_between_creation_and_first_start_forgets_nothing(shop: Path, at:
     (shop / "tasks.md").write_text("- [ ] 1 Say it\n", encoding="utf-8")
     sources = str(Path(aurora_soar.__file__).parents[4])
     command = [sys.executable, "-c", KILLED, str(at), sources]
-    done = subprocess.run(command, cwd=shop, capture_output=True, text=True, timeout=60, check=False)
+    done = run_warm(command, cwd=shop, capture_output=True, timeout=60)
     assert done.returncode == -9, done.stderr
     (summary,) = list_checkpoints(project.runs_db)
     assert taskfile_of(summary.run) == shop / "tasks.md"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.exhaustive import few
+from tests.exhaustive import examples, few
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -232,7 +232,7 @@ def test_any_bytes_are_read(kind: str, pieces: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("kind", few(sorted(DIALECTS), 3))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_any_objects_are_read(kind: str, data: st.DataObject) -> None:
     dialect = DIALECTS[kind]

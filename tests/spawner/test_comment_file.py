@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_spawner.control.comment_file import CommentFileError, LineComment, comment_file, read_comments
 
@@ -123,7 +124,7 @@ def test_names_are_those_of_git(tmp_path: Path, name: str) -> None:
     assert (found.file, found.line, found.text) == (name, 1, "text")
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.text(), st.text())
 def test_any_file_is_read_or_refused(diff: str, more: str) -> None:
     original = comment_file(diff, run_id="r", task_id="t")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_spawner.errors import JournalError
 from aurora_spawner.runs import control_server
@@ -116,7 +117,7 @@ REQUESTS = st.fixed_dictionaries(
 LINES = st.binary(max_size=200) | REQUESTS.map(json.dumps).map(str.encode) | JSON.map(json.dumps).map(str.encode)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=4))
 def test_any_line_gets_an_answer_and_the_next_one_is_heard(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes]

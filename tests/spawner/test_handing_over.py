@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -148,7 +148,7 @@ def test_the_note_survives_a_kill_of_the_coordinator(repository: Repository, pla
     """Its agent fails meanwhile, so the next coordinator has seen nothing of what it tells the next attempt."""
     command = [sys.executable, "-c", PROGRAM, str(repository.path), str(place)]
     root = Path(__file__).parents[2]
-    with subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}) as coordinator:
+    with WarmPopen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}) as coordinator:
         until = time.monotonic() + 30
         while not (place / "begun").exists() and time.monotonic() < until:
             time.sleep(0.02)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import (
     CommandBackend,
@@ -271,7 +272,7 @@ STUBBORN = "echo $$ >> pids; trap '' TERM; setsid sleep 299 & echo $! >> pids; w
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_without_leftovers(tmp_path: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(
+    with WarmPopen(
         [sys.executable, "-c", textwrap.dedent(COORDINATOR), str(tmp_path), STUBBORN],
         stdout=subprocess.PIPE,
         text=True,
@@ -296,7 +297,7 @@ def test_an_ignored_signal_does_not_end_the_run(tmp_path: Path, number: signal.S
     """As under `nohup`, and for SIGINT in the background of a script."""
     ignoring = f"import signal\nsignal.signal({int(number)}, signal.SIG_IGN)\n"
     agent = "echo $$ >> pids; until [ -e go ]; do sleep 0.02; done; echo done"
-    with subprocess.Popen(
+    with WarmPopen(
         [sys.executable, "-c", ignoring + textwrap.dedent(COORDINATOR), str(tmp_path), agent],
         stdout=subprocess.PIPE,
         text=True,

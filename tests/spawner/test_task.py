@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_spawner import Run, RunOptions, SpawnerError, SpawnTask
 from aurora_spawner.errors import TaskError
@@ -81,7 +82,7 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(FIELDS)
 @example({"prompt": "\x1b"})
 @example({"prompt": "0", "priority": 2**63})

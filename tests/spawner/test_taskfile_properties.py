@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
-from tests.exhaustive import few
+from tests.exhaustive import examples, few
 
 from aurora_spawner import SpawnerError, read_taskfile, tick
 from aurora_spawner.errors import TaskFileError
@@ -103,7 +103,7 @@ def accounted(file: TaskFile) -> set[int]:
 
 
 @given(files())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_box_is_a_task_a_group_done_or_named_in_a_note(text: str) -> None:
     for optional in (False, True):
         try:
@@ -120,7 +120,7 @@ def test_every_box_is_a_task_a_group_done_or_named_in_a_note(text: str) -> None:
 
 
 @given(files(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_ticking_changes_one_byte_for_each_task_and_finished_group(
     tmp_path_factory: pytest.TempPathFactory, text: str, data: st.DataObject
 ) -> None:
@@ -149,7 +149,7 @@ def test_ticking_changes_one_byte_for_each_task_and_finished_group(
 
 
 @given(st.text(alphabet=st.sampled_from("-*+[] xX~\n\t.:,<>!`#@()_|\\é\x85\u2028\r01234T/AgentDeps"), max_size=300))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_any_text_gives_a_file_or_a_typed_error(text: str) -> None:
     try:
         file = parse_taskfile(text, FILE)

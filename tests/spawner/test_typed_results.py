@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.exhaustive import examples
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import (
     CliBackend,
@@ -122,7 +123,7 @@ def test_of_alternatives_the_closest_is_named() -> None:
         read_document("{}", schema)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.text() | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -365,7 +366,7 @@ def make(folder: Path) -> Run:
 
 
 def test_rounds_are_counted_over_a_kill(tmp_path: Path) -> None:
-    program = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT)
+    program = WarmPopen([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT)
     deadline = time.monotonic() + 30
     while not (tmp_path / "prompt.2").exists() and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.conftest import pytest_xdist_auto_num_workers
-from tests.exhaustive import few
+from tests.exhaustive import EXAMPLES, SHARE, examples, few
 
 ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"""mark\.exhaustive\b(?:\n@.*)*(?:\n(?:async )?def (\w+))?""")
@@ -44,6 +45,15 @@ def test_every_test_is_in_just_one_of_the_two_runs() -> None:
     ordinary, rest, everything = collected(file), collected("--rest", file), collected("--all", file)
     assert ordinary & rest == set()
     assert ordinary | rest == everything
+
+
+def test_a_property_is_in_both_runs_with_a_share_of_its_examples_in_the_first() -> None:
+    file = "tests/spawner/recovery/test_recovery_machine.py"
+    properties = {name for name in collected(file) if "EveryPath" in name}
+    assert properties
+    assert properties <= collected("--rest", file)
+    assert settings().max_examples in (EXAMPLES, EXAMPLES // SHARE)
+    assert examples(31) in (31, 7)
 
 
 SPREADS = {1: [0], 2: [0, 9], 3: [0, 4, 9], 4: [0, 3, 6, 9], 10: list(range(10)), 20: list(range(10))}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.spawner.gates.gated_coordinator import BACKENDS, WordGate, options, reviewer_running
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import Run, RunReport, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
@@ -278,7 +279,7 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts a coordinator in a process of its own."""
 
     def begin(*words: str, **variables: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        return WarmPopen(
             [sys.executable, str(COORDINATOR), str(tmp_path), *words],
             stdout=subprocess.PIPE,
             text=True,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_spawner.backends.failures import failure_in
 from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
@@ -119,7 +120,7 @@ def keep(folder: Path, stored: str) -> None:
     connection.close()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(150))
 @given(GATES | JSON)
 def test_whatever_is_stored_every_question_is_answered(tmp_path: Path, stored: Any) -> None:
     keep(tmp_path, json.dumps(stored))

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from tests.exhaustive import few
 from tests.spawner.recovery.recovering_coordinator import BACKENDS, TASKS, settings
+from tests.warm_python import run_warm
 
 from aurora_spawner.journal.recovery_views import load_breakers, load_recoveries
 from aurora_spawner.journal.store import Journal
@@ -53,9 +53,7 @@ def coordinate(folder: Path, fault: str | None = None) -> int:
     environment["PYTHONPATH"] = str(ROOT)
     if fault:
         environment["AURORA_FAULT"] = fault
-    return subprocess.run(
-        [sys.executable, str(COORDINATOR), str(folder)], env=environment, check=False, timeout=50
-    ).returncode
+    return run_warm([sys.executable, str(COORDINATOR), str(folder)], env=environment, timeout=50).returncode
 
 
 def results(folder: Path) -> dict[str, tuple[str, str, int]]:

@@ -20,7 +20,7 @@ from aurora_spawner import (
 )
 from aurora_spawner.errors import RecoveryPolicyError
 from aurora_spawner.recovery.states import RecoveryState
-from aurora_spawner.spawn import (
+from aurora_spawner.shortcuts import (
     spawn_parallel_sync,
     spawn_parallel_with_recovery_sync,
     spawn_parallel_with_state_tracking_sync,
@@ -106,7 +106,7 @@ def test_the_twins_need_no_loop() -> None:
 
 
 def test_every_door_has_a_twin_with_the_same_arguments() -> None:
-    module = importlib.import_module("aurora_spawner.spawn")
+    module = importlib.import_module("aurora_spawner.shortcuts")
     doors = [name for name in aurora_spawner.__all__ if name.startswith("spawn")]
     for name in doors:
         door: Any = getattr(module, name)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.warm_python import run_warm
 
 from aurora_spawner import (
     CommandBackend,
@@ -198,10 +198,9 @@ run.execute_sync(lambda event: isinstance(event, TaskHedged) and os.kill(os.getp
 
 def test_a_resume_ends_the_hedge_and_goes_on_with_the_first_attempt(known: Path) -> None:
     root = Path(__file__).parents[3]
-    subprocess.run(
+    run_warm(
         [sys.executable, "-c", PROGRAM, str(known)],
         env={**os.environ, "PYTHONPATH": str(root)},
-        check=False,
         timeout=30,
     )
     run_id = (known / "run_id").read_text()

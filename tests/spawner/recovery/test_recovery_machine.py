@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.exhaustive import examples
 
 from aurora_spawner.classification.causes import CATEGORY_OF, Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification
@@ -398,4 +399,4 @@ class EveryPath(RuleBasedStateMachine):
 
 
 TestEveryPath = EveryPath.TestCase
-TestEveryPath.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestEveryPath.settings = settings(max_examples=examples(150), stateful_step_count=40, deadline=None)

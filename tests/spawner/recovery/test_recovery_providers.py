@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_spawner import (
     CommandBackend,
@@ -179,7 +180,7 @@ ROWS = VALUES | st.dictionaries(
     st.sampled_from(["p", "q"]) | VALUES.filter(lambda value: value is not None),
     ROWS.filter(lambda row: row is not None),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_wrong_values_give_typed_errors_or_a_reported_fresh_start(
     tmp_path: Path, provider: object, row: object
 ) -> None:

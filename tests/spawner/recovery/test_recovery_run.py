@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm_python import WarmPopen, run_warm
 
 from aurora_spawner import (
     CommandBackend,
@@ -250,7 +250,7 @@ def test_the_wait_so_far_survives_a_kill(tmp_path: Path) -> None:
         "    RunOptions(default_agent='sh', cwd=folder, spool=folder / 'runs', recovery=settings))\n"
         "(folder / 'run_id').write_text(run.run_id); run.execute_sync()\n"
     )
-    with subprocess.Popen([sys.executable, str(script), str(tmp_path)]) as coordinator:
+    with WarmPopen([sys.executable, str(script), str(tmp_path)]) as coordinator:
         while not (tmp_path / "asked").exists() or len((tmp_path / "asked").read_text().split()) < 4:
             assert coordinator.poll() is None
             time.sleep(0.02)
@@ -698,7 +698,7 @@ run = Run.create(folder / "runs.db", [SpawnTask("sleep 0.5; exit 3")], {{"sh": C
 (folder / "run_id").write_text(run.run_id)
 run.execute_sync(lambda event: isinstance(event, TaskStarted) and os.kill(os.getpid(), signal.SIGKILL))
 """
-    subprocess.run([sys.executable, "-c", program], check=False, timeout=30)
+    run_warm([sys.executable, "-c", program], timeout=30)
     settings = RecoverySettings(policy=QUICK, state_dir=None)
     again = Run.resume(tmp_path / "runs.db", (tmp_path / "run_id").read_text(), BACKENDS, recovery=settings)
     result = again.execute_sync().results["1"]

@@ -2,11 +2,12 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.control.status import run_status, state_word
@@ -36,7 +37,7 @@ def test_an_attempt_that_ended_after_its_coordinator_is_reported_as_ended(tmp_pa
     made = Run.create(
         journal, [waits], BACKENDS, RunOptions(default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs")
     )
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(journal), made.run_id])
+    driver = WarmPopen([sys.executable, "-c", DRIVER, str(journal), made.run_id])
     wait_until((tmp_path / "begun").exists)
     wait_until(lambda: run_status(journal, made.run_id).running[0].since is not None)
     os.kill(driver.pid, signal.SIGKILL)

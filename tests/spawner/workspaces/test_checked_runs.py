@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.merging import merge_work
@@ -143,7 +144,7 @@ def test_a_check_ends_with_its_run_and_a_resume_completes_it(
     repository: Repository, place: Path, how: signal.Signals
 ) -> None:
     command = [sys.executable, "-c", PROGRAM, str(repository.path), str(place)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as program:
+    with WarmPopen[bytes](command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as program:
         pid_file = place / "check.pid"
         wait_for(lambda: pid_file.exists() and pid_file.read_text().strip())
         program.send_signal(how)

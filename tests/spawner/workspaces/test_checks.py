@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.spawner.workspaces.repository import Repository, write
+from tests.warm_python import WarmPopen
 
 from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.checked import SHOWN_CHARACTERS
@@ -128,7 +129,7 @@ def test_a_check_of_a_process_that_was_killed_is_cleared_away(repository: Reposi
     )
     head = repository("rev-parse", "main")
     start: list[str | Path] = [sys.executable, "-c", program, repository.path, workspaces.folder.parents[1], head]
-    with subprocess.Popen(start, stdout=subprocess.PIPE) as killed:
+    with WarmPopen[bytes](start, stdout=subprocess.PIPE) as killed:
         assert killed.stdout is not None
         assert killed.stdout.readline() == b"go\n"
         killed.send_signal(signal.SIGKILL)

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository
 
@@ -47,6 +48,18 @@ def test_a_lock_that_a_killed_git_left_on_a_ref_of_ours_is_removed(tmp_path: Pat
     assert repository("rev-parse", OURS) == repository("rev-parse", "HEAD")
     with pytest.raises(GitError, match=r"users\.lock"):
         repository.git.run("update-ref", "refs/heads/users", "HEAD")
+
+
+def test_a_git_that_hangs_while_files_are_read_is_ended(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\necho $$ > $0.pid\nsleep 60\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("aurora_spawner.workspaces.git.TIMEOUT_S", 0.3)
+    with pytest.raises(GitError, match="did not end within 0 s"):
+        repository.git.beginnings(["0" * 40], 10)
+    assert not psutil.pid_exists(int((tmp_path / "git.pid").read_text()))
 
 
 @pytest.mark.usefixtures("short_wait")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
 from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
@@ -506,7 +507,7 @@ def apply(worktree: Worktree, changes: list[tuple[str, str, int]], task: str) ->
                 path.chmod(0o755)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(edits(), min_size=2, max_size=6))
 def test_whatever_agents_do_each_commit_is_merged_or_named(
     tmp_path_factory: pytest.TempPathFactory, plans: list[list[tuple[str, str, int]]]

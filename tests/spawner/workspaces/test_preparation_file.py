@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.exhaustive import examples
 
 from aurora_spawner.errors import PreparationError
 from aurora_spawner.workspaces.preparation import Preparation, slug_of
@@ -116,7 +117,7 @@ def test_what_is_no_text_of_yaml_is_told(tmp_path: Path, content: bytes) -> None
         read_preparation(tmp_path / "folder.yaml")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(max_size=80)
     | st.from_regex(r"(copy|link|setup|ports|env|regenerate|max_disk_gb): [\[\]{}'\":a-z0-9./!&*-]{0,30}")

@@ -206,6 +206,21 @@ def test_beyond_the_cap_no_worktree_is_made(repository: Repository, place: Path)
     assert not list((place / "worktrees").glob("*/*/b"))
 
 
+def test_a_changed_preparation_is_said_not_to_reach_a_prepared_worktree(repository: Repository, place: Path) -> None:
+    task = SpawnTask("test -e twice.log && cat old.log new.log; touch twice.log; false", id="a")
+    made = make(repository, place, Preparation(setup=("echo old > old.log",), env={"A": "1"}), task)
+    made.execute_sync()
+
+    def again(preparation: Preparation) -> list[str]:
+        resumed = Run.resume(made.journal, made.run_id, BACKENDS, retry_failed=True, preparation=preparation)
+        report = resumed.execute_sync()
+        assert report.results["a"].output == "old\n"
+        return [each for each in report.notices if "worktree.yaml has changed" in each]
+
+    assert again(Preparation(setup=("echo old > old.log",), env={"A": "2"})) == [], "variables are those of now"
+    assert len(again(Preparation(setup=("echo new > new.log",)))) == 1
+
+
 def test_a_cancel_ends_a_set_up_and_the_run_can_be_resumed(repository: Repository, place: Path) -> None:
     preparation = Preparation(setup=(f"echo >> {place}/begun; test -e {place}/go || sleep 60",))
     begun = make(repository, place, preparation, SpawnTask("echo 1 > one.txt; echo done"))

@@ -11,6 +11,7 @@ from tests.spawner.workspaces.repository import Repository, make_repository, wri
 from aurora_spawner.errors import UnfinishedWorkError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.results import WorkResult, commit_work
 from aurora_spawner.workspaces.worktrees import Unsaved, Workspaces, Worktree
 
@@ -209,6 +210,17 @@ def test_a_repository_that_the_agent_committed_as_a_link_is_refused(
     repository("commit", "-qm", "link", folder=worktree.path)
     with pytest.raises(WorkspaceError, match="repository of its own in vendored"):
         collect(worktree)
+
+
+def test_a_repository_without_a_commit_is_refused_in_our_words(repository: Repository, worktree: Worktree) -> None:
+    (worktree.path / "it's").mkdir()
+    repository("init", "--quiet", "it's/new", folder=worktree.path)
+    with pytest.raises(
+        WorkspaceError, match=r"repository of its own in it's/new; move that away or delete its \.git"
+    ):
+        collect(worktree)
+    with pytest.raises(WorkspaceError, match="repository of its own in it's/new"):
+        present_commit(worktree, "as it is")
 
 
 def test_a_trailer_stays_one_line(repository: Repository, worktree: Worktree) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.exhaustive import few
 from tests.spawner.workspaces.checked_agent import agent, prompts
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.control.logs import last_begun
@@ -292,7 +293,7 @@ WAITS = "echo $$ > {place}/pid; echo spoilt > app.py; while [ ! -e {place}/go ];
 def start(repository: Repository, place: Path, scripts: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start a run in a process of its own, and wait until its reviewer works."""
     command = [sys.executable, "-c", PROGRAM, str(repository.path), str(place), json.dumps(scripts)]
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    started = WarmPopen[bytes](command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
     until = time.monotonic() + 30
     while not (place / "pid").exists():
         assert time.monotonic() < until

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.spawner.workspaces.checked_agent import agent, make_run, prompts
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import Run, RunReport, SpawnTask
 from aurora_spawner.control.steering import cancel_run
@@ -335,7 +336,7 @@ FAILS = "test -e {place}/second && {{ " + HANGS + "; }}; ls; exit 1"
 def start(repository: Repository, place: Path, check: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", PROGRAM, str(repository.path), str(place), check.format(place=place)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    started = WarmPopen[bytes](command, stdout=subprocess.PIPE, env=environment)
     wait_for_file(place / "pid")
     return started
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository, write
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import SpawnerError
 from aurora_spawner.errors import GitError, WorkspaceError
@@ -168,7 +169,7 @@ def test_ten_at_once_and_two_processes(repository: Repository, workspaces: Works
         "[made.create(f'other-{number}', 'HEAD') for number in range(5)]"
     )
     home = workspaces.folder.parent.parent
-    other = subprocess.Popen([sys.executable, "-c", program, repository.path, home])
+    other = WarmPopen([sys.executable, "-c", program, repository.path, home])
     with ThreadPoolExecutor(10) as pool:
         made = list(pool.map(lambda number: workspaces.create(f"task-{number}", "HEAD"), range(10)))
     assert other.wait(30) == 0
@@ -191,7 +192,7 @@ def test_killed_while_it_makes_one_the_next_start_makes_it(repository: Repositor
     for number in range(10):
         task = f"task-{number}"
         start: list[str | Path] = [sys.executable, "-c", program, repository.path, home, task]
-        with subprocess.Popen(start, stdout=subprocess.PIPE) as killed:
+        with WarmPopen(start, stdout=subprocess.PIPE) as killed:
             assert killed.stdout is not None
             killed.stdout.readline()
             time.sleep(number * 0.006)

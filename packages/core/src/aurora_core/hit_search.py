@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.chunking import ChunkKind, SymbolType
 from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.hits import Hit, hit_of
-from aurora_core.name_match import DefinitionWords, agreements, asked_words
 from aurora_core.ranking import Closeness, hit_scores
 from aurora_core.store.files import chunks_by_id, described_chunks, symbol_key
 from aurora_core.store.reasoning import reasonings_by_id
@@ -79,13 +78,9 @@ class HitSearch:
 
     def _names(self, query: str, described: Mapping[int, DescribedChunk]) -> dict[int, float]:
         """Returns the agreement of the names of definitions with a query, by chunk id."""
-        defined = [(n, chunk) for n, chunk in described.items() if chunk.symbol_type in DEFINING]
-        found = agreements(
-            self.searcher.word_weights(asked_words(query)),
-            [DefinitionWords.of(chunk.name, chunk.file, chunk.signature) for _, chunk in defined],
-            self.semantic.alike if self.semantic else None,
-        )
-        return {number: agreement for (number, _), agreement in zip(defined, found.tolist(), strict=True)}
+        similar = self.semantic.alike if self.semantic else None
+        numbers, found = self.searcher.name_agreements(query, described, similar)
+        return dict(zip(numbers, found.tolist(), strict=True))
 
     def _of_kinds(
         self, kinds: Sequence[ChunkKind], numbers: Sequence[int], described: Mapping[int, DescribedChunk], limit: int

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from aurora_core.index.history import CommitIndex
     from aurora_core.index.segments import Postings, Segment
+    from aurora_core.name_match import Alike
+    from aurora_core.store.files import DescribedChunk
 
 __all__ = ["Rarity", "Searcher"]
 
@@ -207,9 +209,19 @@ class Searcher:
         factors = _file_type_weights(arrays, query)[arrays.files[at]] * REST_WEIGHTS[arrays.parts[at]]
         return dict(zip(arrays.ids[at].tolist(), factors.tolist(), strict=True))
 
-    def word_weights(self, asked: Sequence[str]) -> dict[str, float]:
-        """Returns the inverse document frequencies of words of the query that was scored last, by word."""
-        return {word: self._idfs[stem(word)] for word in asked if stem(word) in self._idfs}
+    def name_agreements(
+        self, query: str, described: Mapping[int, DescribedChunk], similar: Alike | None = None
+    ) -> tuple[list[int], NDArray[np.float32]]:
+        """Returns the ids of the definitions among chunks, and the agreement of each with the query.
+
+        Args:
+            query: the one that was scored last.
+            similar: cosines of words with other words, from a model.
+        """
+        defined = [(number, chunk) for number, chunk in described.items() if chunk.symbol_type in DEFINING]
+        weights = {word: self._idfs[stem(word)] for word in asked_words(query) if stem(word) in self._idfs}
+        words = [DefinitionWords.of(chunk.name, chunk.file, chunk.signature) for _, chunk in defined]
+        return [number for number, _ in defined], agreements(weights, words, similar)
 
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
@@ -264,12 +276,8 @@ class Searcher:
         best = matches.chunks[_best(scores, NAMED)]
         places = dict(zip(arrays.ids[best].tolist(), arrays.files[best].tolist(), strict=True))
         described = described_chunks(self._connection, list(places))
-        defined = [(n, chunk) for n, chunk in described.items() if chunk.symbol_type in DEFINING]
-        found = agreements(
-            self.word_weights(asked_words(query)),
-            [DefinitionWords.of(chunk.name, chunk.file, chunk.signature) for _, chunk in defined],
-        )
-        np.maximum.at(total, np.array([places[number] for number, _ in defined], dtype=np.int64), found)
+        numbers, found = self.name_agreements(query, described)
+        np.maximum.at(total, np.array([places[number] for number in numbers], dtype=np.int64), found)
         return total
 
     def _history(self, arrays: _Chunks, weights: Mapping[str, float]) -> NDArray[np.float32]:

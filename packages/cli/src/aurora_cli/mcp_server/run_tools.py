@@ -14,6 +14,7 @@ from pydantic import Field
 
 from aurora_cli import background
 from aurora_cli.mcp_server.documents import MAX_TEXT, Cancelled, Logs, Run, RunLine, Runs
+from aurora_core import Memory
 from aurora_spawner.control.logs import task_outputs
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.errors import UnknownTaskError
@@ -152,7 +153,7 @@ def _plan_file(aurora: Aurora, *, taskfile: str, budget_usd: float | None) -> Sp
 def _start(aurora: Aurora, *, plan_it: partial[SpawnPlan]) -> str:
     """Starts a run of a plan in a process of its own, and returns its id."""
     plan = plan_it(aurora)
-    aurora.refresh_memory(plan.agents)
+    aurora.refresh_memory(plan.agents, Memory.index)
     if not plan.from_file:
         run_id = aurora.new_run(plan).run_id
         background.start(aurora, run_id)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_core.errors import ConfigError
+from aurora_core.folder_lock import folder_locked
 from aurora_core.plain_yaml import MAX_BYTES, PlainYamlError, parse_plain_yaml
 from aurora_core.private_files import write_private
 from aurora_core.settings.config_file import settings_in
@@ -54,7 +53,7 @@ def change_setting(
         OSError: the file cannot be written; it is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent):
+    with folder_locked(path.parent):  # a change at the same moment would be lost
         source = read_yaml(path)  # refuses what is no file of settings, before anything of it is touched
         if source is not None:
             settings_in(source)
@@ -101,17 +100,6 @@ def _source(path: Path, text: str) -> YamlSource:
     document = parse_plain_yaml(text)
     assert isinstance(document.value, dict)
     return YamlSource(path=path, value=document.value, lines=document.lines)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from a change at the same moment, which would be lost."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -23,7 +23,6 @@ class Variable:
     """
 
     name: str
-    meaning: str
     setting: str = ""
     for_agents: bool = False
 
@@ -40,40 +39,36 @@ class UnknownVariable:
     nearest: str | None
 
 
-def _setting(name: str, setting: str, meaning: str) -> Variable:
-    return Variable(name=name, setting=setting, meaning=meaning)
+def _setting(name: str, setting: str) -> Variable:
+    return Variable(name=name, setting=setting)
 
 
-def _for_agents(name: str, meaning: str) -> Variable:
-    return Variable(name=name, meaning=meaning, for_agents=True)
+def _for_agents(name: str) -> Variable:
+    return Variable(name=name, for_agents=True)
 
 
 VARIABLES: Final = (
-    _setting("AURORA_TOOL", "tool", "the agent of tasks that name none"),
-    _setting("AURORA_SPAWNER_MAX_CONCURRENT", "spawner.max_concurrent", "number of agents at once, from 1 to 1000"),
-    _setting(
-        "AURORA_MEMORY_EXCLUDE", "memory.exclude", "patterns of files that are not indexed, with commas between"
-    ),
-    _setting("AURORA_MEMORY_ACTIVATION", "memory.activation", "preset of activation in searches"),
-    _setting("AURORA_MEMORY_SEMANTIC_MODEL", "memory.semantic_model", "folder of an embedding model"),
-    _setting(
-        "AURORA_MEMORY_SHARE_ANSWERS", "memory.share_answers", "share answers with your other projects: true, false"
-    ),
-    Variable(name="AURORA_TRUST", meaning="1 trusts everything in every project; for CI"),
-    Variable(name="AURORA_SAFE_DIRECTORY", meaning="folders whose `.aurora` may belong to another user"),
-    Variable(name="AURORA_MCP_TOKEN", meaning="the token of `aur mcp serve --http`, at least 16 characters"),
-    Variable(name="AURORA_DEBUG", meaning="1 prints the traceback of an error"),
-    _for_agents("AURORA_ATTEMPT", "the attempt that a process belongs to"),
-    _for_agents("AURORA_RUN_ID", "the run of an agent or check"),
-    _for_agents("AURORA_TASK_ID", "the task of an agent or check"),
-    _for_agents("AURORA_ATTEMPT_NUMBER", "the number of the attempt, from 1"),
-    _for_agents("AURORA_DEPTH", "how many agents are above, for the cap on nested ones"),
-    _for_agents("AURORA_MODEL", "the model of a task, for agents that are programs of your own"),
-    _for_agents("AURORA_MODEL_KEY", "the key of a `model` agent, for its own process"),
-    _for_agents("AURORA_PORT_BASE", "the first port of a worktree"),
-    _for_agents("AURORA_PORT_COUNT", "the number of its ports"),
-    _for_agents("AURORA_SLUG", "a short name of a worktree, for databases and containers"),
-    _for_agents("AURORA_FILES", "the files that a command of `regenerate:` is to make"),
+    _setting("AURORA_TOOL", "tool"),
+    _setting("AURORA_SPAWNER_MAX_CONCURRENT", "spawner.max_concurrent"),
+    _setting("AURORA_MEMORY_EXCLUDE", "memory.exclude"),
+    _setting("AURORA_MEMORY_ACTIVATION", "memory.activation"),
+    _setting("AURORA_MEMORY_SEMANTIC_MODEL", "memory.semantic_model"),
+    _setting("AURORA_MEMORY_SHARE_ANSWERS", "memory.share_answers"),
+    Variable(name="AURORA_TRUST"),  # 1 trusts everything in every project; for CI
+    Variable(name="AURORA_SAFE_DIRECTORY"),  # folders whose `.aurora` may belong to another user
+    Variable(name="AURORA_MCP_TOKEN"),  # the token of `aur mcp serve --http`
+    Variable(name="AURORA_DEBUG"),  # 1 prints the traceback of an error
+    _for_agents("AURORA_ATTEMPT"),  # the attempt that a process belongs to
+    _for_agents("AURORA_RUN_ID"),  # the run of an agent or check
+    _for_agents("AURORA_TASK_ID"),  # the task of an agent or check
+    _for_agents("AURORA_ATTEMPT_NUMBER"),  # from 1
+    _for_agents("AURORA_DEPTH"),  # how many agents are above, for the cap on nested ones
+    _for_agents("AURORA_MODEL"),  # the model of a task, for agents that are programs of your own
+    _for_agents("AURORA_MODEL_KEY"),  # the key of a `model` agent, for its own process
+    _for_agents("AURORA_PORT_BASE"),  # the first port of a worktree
+    _for_agents("AURORA_PORT_COUNT"),  # the number of its ports
+    _for_agents("AURORA_SLUG"),  # a short name of a worktree, for databases and containers
+    _for_agents("AURORA_FILES"),  # the files that a command of `regenerate:` is to make
 )
 
 

@@ -11,17 +11,18 @@ from aurora_policies.budget.statement import EntryState
 from aurora_soar.aurora.question_orchestrator import model_parts
 from aurora_soar.notices import Notice
 from aurora_soar.plans.documents import tasks_md
-from aurora_soar.plans.estimate import AgentRecord, ExecutionPreview, preview
+from aurora_soar.plans.estimate import AgentHistory, ExecutionPreview, preview
 from aurora_soar.plans.make import PlanningAgents, plan_goal
 from aurora_soar.plans.plan import GoalPlan, ReviewDecision
 from aurora_soar.plans.review import DecompositionReview, with_tasks_of
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.limits import free_agents
 from aurora_spawner.control.history import durations_of_agents
+from aurora_spawner.errors import JournalError
 from aurora_spawner.taskfiles.read import parse_taskfile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aurora_core import Memory
@@ -75,16 +76,20 @@ def _preview(parts: ProjectParts, plan: GoalPlan) -> ExecutionPreview:
     agents = parts.project_agents
     return preview(
         plan,
-        _records(parts),
+        _histories(parts),
         default_agent=agents.default_agent,
         max_concurrent=agents.max_concurrent(),
         policies=agents.policies.source,
     )
 
 
-def _records(parts: ProjectParts) -> Mapping[str, AgentRecord]:
+def _histories(parts: ProjectParts) -> Mapping[str, AgentHistory]:
     """Returns the earlier attempts of each agent: times from the project's journal, costs from the user's ledger."""
-    times = durations_of_agents(parts.project.runs_db)
+    times: Mapping[str, Sequence[float]] = {}
+    try:
+        times = durations_of_agents(parts.project.runs_db)
+    except JournalError as error:
+        parts.notify(Notice(message=f"times are unknown: {error}", warning=True))
     costs: dict[str, list[float]] = defaultdict(list)
     try:
         for entry in parts.ledger.history(limit=_NEWEST):
@@ -94,6 +99,6 @@ def _records(parts: ProjectParts) -> Mapping[str, AgentRecord]:
         parts.notify(Notice(message=f"costs are unknown: {error}", warning=True))
     free = free_agents(parts.agents)
     return {
-        name: AgentRecord(durations_s=times.get(name, ()), costs_usd=costs.get(name, ()), is_free=name in free)
+        name: AgentHistory(durations_s=times.get(name, ()), costs_usd=costs.get(name, ()), is_free=name in free)
         for name in {*times, *costs, *free}
     }

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_core import Memory
 from aurora_soar.aurora.goal_plans import GoalPlans
 from aurora_soar.aurora.run_work import RunWork
 from aurora_soar.registry import LOCAL_AGENT
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+    from aurora_core import Memory
     from aurora_policies.schema import SandboxMode
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
@@ -310,11 +310,11 @@ class Aurora(GoalPlans, RunWork):
                 run, plan.file, plan.titles, on_event=on_event, on_start=release, outbox=self.outbox
             )
 
-    def refresh_memory(self, agents: Collection[str], index: Callable[[Memory], object] = Memory.index) -> None:
+    def refresh_memory(self, agents: Collection[str], index: Callable[[Memory], object]) -> None:
         """Brings the memory up to date if the local agent, which answers from it, is among a run's agents.
 
         Args:
-            index: indexes the memory; for example with a display of its progress.
+            index: indexes the memory; for example with a display of its progress, or `Memory.index` alone.
         """
         if LOCAL_AGENT in agents:
             with self.open_memory() as memory:

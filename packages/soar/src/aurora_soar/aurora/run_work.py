@@ -46,6 +46,7 @@ class RunWork(ProjectParts):
             tasks=tasks,
             deliver=deliver,
             checks=self.config.check,
+            env_pass=self.config.env_pass,
             preparation=self.preparation,
             gate=self.project_agents.merge_gate,
             notify=self.notify,

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from aurora_soar.plans.plan import AgentGap, GoalPlan
 
-__all__ = ["AgentRecord", "ExecutionPreview", "Spread", "preview"]
+__all__ = ["AgentHistory", "ExecutionPreview", "Spread", "preview"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentRecord:
-    """Earlier attempts of one agent.
+class AgentHistory:
+    """The earlier attempts of one agent.
 
     Attributes:
         durations_s: of those that succeeded.
@@ -64,7 +64,7 @@ class ExecutionPreview:
 
 def preview(
     plan: GoalPlan,
-    records: Mapping[str, AgentRecord],
+    histories: Mapping[str, AgentHistory],
     *,
     default_agent: str,
     max_concurrent: int,
@@ -73,11 +73,11 @@ def preview(
     """Returns the preview of a plan.
 
     Args:
-        records: by backend; personas work on the default agent.
+        histories: by backend; personas work on the default agent.
     """
     backends = [default_agent if each.is_persona else each.agent for each in plan.subgoals]
     needs = [tuple(number - 1 for number in each.needs) for each in plan.subgoals]
-    known = {name: records.get(name, AgentRecord()) for name in dict.fromkeys(backends)}
+    known = {name: histories.get(name, AgentHistory()) for name in dict.fromkeys(backends)}
     times = {name: _spread(record.durations_s) for name, record in known.items()}
     costs = {name: Spread(p50=0.0, p90=0.0) if r.is_free else _spread(r.costs_usd) for name, r in known.items()}
     return ExecutionPreview(

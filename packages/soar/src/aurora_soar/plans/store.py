@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aurora_core.bounded import read_regular
+from aurora_core.folder_lock import folder_locked
 from aurora_core.private_files import private_folder, write_private
 from aurora_soar.errors import PlanFileError, UnknownPlanError
 from aurora_soar.personas.ids import kebab
@@ -89,7 +89,6 @@ class PlanStore:
     """
 
     def __init__(self, project: Project) -> None:
-        self._aurora_dir = project.aurora_dir
         self.folder = project.aurora_dir / "plans"
 
     def write(self, plan: GoalPlan, decision: ReviewDecision, *, tasks: str) -> StoredPlan:
@@ -232,13 +231,8 @@ class PlanStore:
         """Lets one process at a time number plans; a kill frees the lock."""
         if self.folder.is_symlink():  # a project from elsewhere could lead the files anywhere
             raise PlanFileError(self.folder, "is a link; put a folder in its place")
-        private_folder(self.folder)
-        descriptor = os.open(self._aurora_dir / "plans.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with folder_locked(private_folder(self.folder)):
             yield
-        finally:
-            os.close(descriptor)
 
 
 def _number(folder: Path) -> int:

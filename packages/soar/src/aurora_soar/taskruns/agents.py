@@ -94,6 +94,7 @@ class ProjectAgents:
             "review_rounds": self.config.review_rounds,
             "check_timeout_s": self.config.check_timeout_s,
             "check_protect": self.config.check_protect,
+            "env_pass": self.config.env_pass,
         }
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_core.settings.user_folder import user_folder
 from aurora_policies import CapExceeded, HardLimitAction, check_caps, depth_of
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import AttemptRow
 
 __all__ = ["RunLimits", "free_agents", "user_prices"]
+
+_FIGURE: Final = re.compile(r"\$\d+(?:\.\d+)?|\d+ %")
 
 
 def user_prices(environ: Mapping[str, str]) -> PriceTable:
@@ -70,7 +73,7 @@ class RunLimits:
         per_run_usd: a limit that was set for this run.
         sandbox: the mode that was asked for in this run; the policies' own if that is stricter.
         notify: receives what the user should know about the budget.
-        told: warnings about the budget so far, which `notify:` in the configuration tells once.
+        told: warnings about the budget so far, without their figures; `notify:` in the configuration tells each once.
     """
 
     policies: PoliciesEngine
@@ -198,9 +201,13 @@ class RunLimits:
         executor.close()
 
     def _is_new(self, message: str) -> bool:
-        """Notes a warning; returns False if it was given before: attempts repeat what the check has said."""
-        is_new = message not in self.told
-        self.told.add(message)
+        """Notes a warning; returns False if it was given before, perhaps with other figures.
+
+        Attempts repeat what the check has said, while the figures move.
+        """
+        about = _FIGURE.sub("", message)
+        is_new = about not in self.told
+        self.told.add(about)
         return is_new
 
     def _ledger(self) -> Ledger:

@@ -29,6 +29,7 @@ def merge_taskfile_run(
     tasks: Collection[str],
     deliver: bool,
     checks: Sequence[str],
+    env_pass: Sequence[str],
     preparation: Preparation,
     gate: MergeGate,
     notify: Notify,
@@ -39,7 +40,14 @@ def merge_taskfile_run(
     task.
     """
     report = merge_work(
-        journal, run_id, tasks=tasks, deliver=deliver, checks=checks, preparation=preparation, gate=gate
+        journal,
+        run_id,
+        tasks=tasks,
+        deliver=deliver,
+        checks=checks,
+        env_pass=env_pass,
+        preparation=preparation,
+        gate=gate,
     )
     try:
         left_alone = _tick(journal, run_id, report.merged)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.audit import existing_journal
 from aurora_spawner.journal.facts import WORK
 from aurora_spawner.journal.sqlite_errors import translated
-from aurora_spawner.journal.store import Journal
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.result import TaskState
 
@@ -79,12 +78,11 @@ def agent_stats(journal: Path, kinds: Iterable[str]) -> tuple[AgentStats, ...]:
     Raises:
         JournalError: The journal cannot be read.
     """
-    if not journal.exists():
-        check_not_gone(journal)
-        return ()
     counts: defaultdict[str, _Counts] = defaultdict(_Counts)
     listed = "[" + ",".join(f'"{kind}"' for kind in kinds) + "]"
-    with Journal(journal, make=False) as store, translated(journal):
+    with existing_journal(journal) as store, translated(journal):
+        if store is None:
+            return ()
         for agent, attempts, state, by, seconds in store.connection.execute(_TASKS, (WORK, *_OVER, listed)):
             counts[agent].add_task(attempts, won=state == TaskState.SUCCEEDED and by == agent, seconds=seconds)
         for agent, passed, number in store.connection.execute(_CHECKS, (CheckOutcome.PASSED, listed)):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.control.audit import existing_journal
 from aurora_spawner.journal.recovery_views import load_durations
-from aurora_spawner.journal.store import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,12 +20,12 @@ def durations_of_agents(journal: Path) -> Mapping[str, tuple[float, ...]]:
     """Returns the seconds that the newest successful tasks of each agent took; empty without a journal.
 
     Raises:
-        JournalError: The journal cannot be read.
+        JournalError: The journal cannot be read, or one that the state folder knows is gone.
     """
-    if not journal.exists():
-        return {}
     found: dict[str, list[float]] = defaultdict(list)
-    with Journal(journal, make=False) as store:
+    with existing_journal(journal) as store:
+        if store is None:
+            return {}
         for agent, took_s in load_durations(store, newest=_NEWEST):
             found[agent].append(took_s)
     return {agent: tuple(durations) for agent, durations in found.items()}

@@ -14,6 +14,7 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
+from aurora_spawner.supervision.environment import agent_environment
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.run_merge import merge_run, remove_merged
@@ -67,6 +68,7 @@ def merge_work(
     tasks: Collection[str] = (),
     deliver: bool = True,
     checks: Sequence[str] = (),
+    env_pass: Sequence[str] = (),
     preparation: Preparation | None = None,
     gate: MergeGate | None = None,
 ) -> MergeReport:
@@ -80,6 +82,7 @@ def merge_work(
             failed can be named, too: what is in its worktree is committed then.
         deliver: Bring the merged work to the target branch, and to the user's checkout if that is clean.
         checks: Shell commands that must pass with the merged work before the target gets it.
+        env_pass: Names or patterns of variables that they inherit beyond those of every agent.
         preparation: What the checkouts of the checks have besides their commits.
         gate: Judges the delivery. If a person has to agree, the question is left in the inbox, and a call after the
             approval delivers the work. None delivers it.
@@ -93,7 +96,7 @@ def merge_work(
     with held_run(journal, run_id, preparation) as held:
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
-        runner = merge_runner(os.environ)
+        runner = merge_runner(agent_environment(os.environ, keep=env_pass))
         agents = agents_of(held.rows)
         permission = DeliveryPermission(held=held, gate=gate, agents=agents)
         merge = merge_run(

@@ -49,9 +49,16 @@ class OrderBuilder:
     default_timeout_s: float | None
     environ: Mapping[str, str]
     """The environment that agents inherit, before variables that are not theirs are left out."""
+    env_pass: tuple[str, ...] = ()
+    """Names or patterns of further variables that checks and set-up inherit."""
     gate: Path | None = None
     """The socket at which the run judges tool calls, whatever spool an attempt has; None if it judges none."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
+
+    @property
+    def command_environment(self) -> dict[str, str]:
+        """The environment of checks, set-up and the commands of a merge: they run code that agents wrote."""
+        return agent_environment(self.environ, keep=self.env_pass)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Returns the agent that a task is for."""

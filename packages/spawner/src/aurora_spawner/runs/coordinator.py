@@ -116,7 +116,12 @@ class Coordinator:
             ),
             notices=self.notices,
             dispatch=self.dispatch,
-            checks=TaskChecks(options=options, worktrees=worktrees, environ=orders.environ, run_id=orders.run_id),
+            checks=TaskChecks(
+                options=options,
+                worktrees=worktrees,
+                environment=orders.command_environment,
+                run_id=orders.run_id,
+            ),
             approvals=self.approvals,
             worktrees=worktrees,
         )

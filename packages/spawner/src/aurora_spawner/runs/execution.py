@@ -121,7 +121,7 @@ class Execution:
             worktrees=worktrees,
             writer=self.writer,
             checks=self.options.checks,
-            environ=self.orders.environ,
+            environment=self.orders.command_environment,
             discarded=self.state.discarded,
             stopped=stopped,
             merges=dict(self.state.merges),

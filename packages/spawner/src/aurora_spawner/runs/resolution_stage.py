@@ -63,7 +63,9 @@ def _accept(
 ) -> tuple[str, str]:
     """Returns what was merged before, and the merge with the agent's work, on which the worktree stands now."""
     task_id = str(task.id)
-    merger = worktrees.merger(merge_runner(run.orders.environ, lambda: run.stopping(task_id)), task_id=task_id)
+    merger = worktrees.merger(
+        merge_runner(run.orders.command_environment, lambda: run.stopping(task_id)), task_id=task_id
+    )
     conflict = read_conflict(merger, commit_id(task.conflict))
     trailers = {
         "Aurora-Run": worktrees.workspaces.run_id,

@@ -277,6 +277,7 @@ def _orders(run_id: str, options: RunOptions) -> OrderBuilder:
         default_agent=options.default_agent,
         default_timeout_s=options.default_timeout_s,
         environ=dict(os.environ if options.environ is None else options.environ),
+        env_pass=options.env_pass,
         gate=None if options.gate is None else spool / SOCKET_NAME,
     )
 

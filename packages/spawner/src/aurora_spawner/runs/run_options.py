@@ -101,6 +101,9 @@ class RunOptions:
     """Time for all checks of one attempt's work."""
     check_protect: tuple[str, ...] = ()
     """Patterns of files that checks rest on, such as tests; a task that changes some is reported."""
+    env_pass: tuple[str, ...] = ()
+    """Names or patterns of variables that checks and set-up inherit beyond those of every agent. A resume is given
+    them anew."""
     diff_gate: DiffGate | None = None
     """Judges the committed work of each task; only in worktrees. None takes all work. A resume is given it anew."""
     merge_gate: MergeGate | None = None
@@ -148,7 +151,7 @@ class RunOptions:
             raise SpawnerError(f"check_timeout_s must be a number of seconds above 0, not {self.check_timeout_s}")
         if self.approval_limit_s is not None and not 0 <= self.approval_limit_s < math.inf:
             raise SpawnerError(f"approval_limit_s must be a number of seconds, not {self.approval_limit_s}")
-        for name in ("checks", "check_protect"):
+        for name in ("checks", "check_protect", "env_pass"):
             if isinstance(getattr(self, name), str):
                 raise SpawnerError(f"{name} must be several texts, such as ({getattr(self, name)!a},)")
 
@@ -181,6 +184,7 @@ class CheckOptions(TypedDict, total=False):
     review_rounds: int
     check_timeout_s: float
     check_protect: tuple[str, ...]
+    env_pass: tuple[str, ...]
 
 
 class GateOptions(TypedDict, total=False):

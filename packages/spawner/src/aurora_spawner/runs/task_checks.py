@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
 from aurora_spawner.workspaces.checks import CANNOT_RUN, CommandRunner
@@ -55,7 +55,7 @@ class TaskChecks:
 
     options: RunOptions
     worktrees: RunWorktrees | None
-    environ: Mapping[str, str]
+    environment: Mapping[str, str]
     """Of the run, before variables that are not for agents are left out."""
     run_id: str
     _threads: ThreadPoolExecutor | None = field(default=None, repr=False)
@@ -94,7 +94,7 @@ class TaskChecks:
     def _check(self, order: CheckOrder) -> CheckedWork:
         runner = CommandRunner(
             environment={
-                **agent_environment(self.environ),
+                **self.environment,
                 TOKEN_VARIABLE: order.token,
                 "AURORA_RUN_ID": self.run_id,
                 "AURORA_TASK_ID": str(order.task.id),

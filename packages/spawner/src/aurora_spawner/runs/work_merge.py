@@ -39,7 +39,7 @@ class Integration:
 
     Attributes:
         checks: shell commands that must pass with the merged work.
-        environ: the environment of the run, before variables that are not for agents are left out.
+        environment: that of the commands of a merge.
         discarded: tasks whose work the user does not want.
         stopped: asked between two steps; True ends the merge, which a second call then completes.
         merges: those so far, by task.
@@ -50,7 +50,7 @@ class Integration:
     worktrees: RunWorktrees
     writer: GroupWriter
     checks: Sequence[str]
-    environ: Mapping[str, str]
+    environment: Mapping[str, str]
     discarded: Collection[str]
     stopped: Callable[[], bool]
     merges: dict[str, TaskMerge]
@@ -89,7 +89,7 @@ class Integration:
             JournalError: The journal could not be written.
         """
         self.notices = await bring_candidates_back(self.worktrees, results)
-        runner = merge_runner(self.environ, self.stopped)
+        runner = merge_runner(self.environment, self.stopped)
         merge = await asyncio.to_thread(
             merge_run,
             self.worktrees,

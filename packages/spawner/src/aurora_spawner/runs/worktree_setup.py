@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.facts import WorkspacePrepared
 from aurora_spawner.runs.attempt_orders import process_token
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
@@ -45,7 +45,7 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         commands = () if before.done else worktrees.preparer.preparation.setup
         token = f"{process_token()}-setup-{slug_of(worktree.path)}"
         runner = CommandRunner(
-            environment={**agent_environment(run.orders.environ), TOKEN_VARIABLE: token},
+            environment={**run.orders.command_environment, TOKEN_VARIABLE: token},
             timeout_s=worktrees.preparer.preparation.setup_timeout_s,
             stopped=partial(_stopped, run, task_id, ended),
             sweep=partial(_end, token),
@@ -63,6 +63,7 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
         threads.shutdown(wait=False)
     if prepared is not None and prepared.new:
         run.recorder.append_nowait(task_id, _fact(worktrees.preparer.preparation, prepared))
+    if prepared is not None:
         known = frozenset(run.notices)  # what the checkout lacks is the same for all tasks
         run.notices.extend(each for each in _notices(task_id, prepared) if each not in known)
     return attempt._replace(worktree=worktree)

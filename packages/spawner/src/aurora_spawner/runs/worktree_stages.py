@@ -47,7 +47,7 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     intended = WorkspaceIntended(path=str(worktrees.path_of(task_id)), branch=branch)
     await run.recorder.append(task_id, intended)
     try:
-        runner = merge_runner(run.orders.environ, lambda: run.stopping(task_id))
+        runner = merge_runner(run.orders.command_environment, lambda: run.stopping(task_id))
         before = _work_before(run, task_id)
         also = _work_on_its_files(run, task_id)
         start = _start_of(run.task(task_id))

@@ -7,8 +7,9 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from aurora_spawner.errors import GitError, GitLockedError, GitVersionError
 from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 OLDEST: Final = (2, 38)
 """The first git that merges without a checkout (`merge-tree --write-tree`)."""
@@ -160,18 +161,18 @@ class Git:
             count: The most bytes of one.
 
         Raises:
-            GitError: Git could not be started, or one of them is missing.
+            GitError: Git could not be started, took too long, or one of them is missing.
         """
         arguments = ("cat-file", "--batch")
-        with self._program(arguments) as process:
+        with self._program(arguments) as process, _time_limit(process) as passed:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
-                found = {each: _beginning(process.stdin, process.stdout, each, count) for each in blobs}
+                return {each: _beginning(process.stdin, process.stdout, each, count) for each in blobs}
             except OSError as error:
                 end_group(process)
-                raise GitError(self.folder, arguments, f"has ended: {system_words(error)}") from error
-        return found
+                reason = _too_long() if passed.is_set() else f"has ended: {system_words(error)}"
+                raise GitError(self.folder, arguments, reason) from error
 
     def text(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         """Returns the output of one command without the line end."""
@@ -228,7 +229,7 @@ class Git:
                     if process.returncode is None:
                         end_group(process)
         except subprocess.TimeoutExpired as error:
-            raise GitError(self.folder, arguments, f"did not end within {TIMEOUT_S:.0f} s") from error
+            raise GitError(self.folder, arguments, _too_long()) from error
         return process.returncode, stdout, stderr
 
     def _program(
@@ -252,6 +253,28 @@ class Git:
             )
         except (OSError, ValueError) as error:
             raise GitError(self.folder, arguments, f"could not be started: {system_words(error)}") from error
+
+
+@contextmanager
+def _time_limit(process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+    """Ends a process that is not done within `TIMEOUT_S`, so that reading its output ends, too; yields if it did."""
+    passed = threading.Event()
+
+    def end() -> None:
+        passed.set()
+        end_group(process)
+
+    timer = threading.Timer(TIMEOUT_S, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield passed
+    finally:
+        timer.cancel()
+
+
+def _too_long() -> str:
+    return f"did not end within {TIMEOUT_S:.0f} s"
 
 
 def _beginning(asked: IO[bytes], said: IO[bytes], blob: str, count: int) -> bytes:

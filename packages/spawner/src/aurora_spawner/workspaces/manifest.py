@@ -38,6 +38,8 @@ class Manifest:
     """False until the preparation has succeeded; no agent has worked in the worktree before."""
     recorded: bool = False
     """True once `made` and `products` are known, after a set-up that failed, too; False after a kill."""
+    asked: str = ""
+    """A digest of what the preparation asked for; empty in a manifest of an earlier version."""
     token: str = ""
     """The mark in the environment of its set-up commands, by which what they have left running is found."""
     port_base: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,12 @@ class Preparation:
     """The most that all worktrees of the repository may take before another one is made; None for no limit."""
     include: bool = True
     """Also copies ignored files that match `.worktreeinclude`, a file of Claude Code's at the top of a repository."""
+
+    @property
+    def digest(self) -> str:
+        """A digest of what a worktree gets once and keeps: copies, links, set-up and ports."""
+        once = [self.copy, self.link, self.setup, self.ports, self.include]
+        return hashlib.sha256(json.dumps(once).encode()).hexdigest()
 
     def __post_init__(self) -> None:
         for name in ("copy", "link"):

@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.checkouts import reveal
-from aurora_spawner.workspaces.staging import stage_work
+from aurora_spawner.workspaces.staging import embedded_repository, stage_work
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.worktrees import Worktree
@@ -38,7 +37,7 @@ def present_commit(worktree: Worktree, message: str) -> str:
         for entry in git.run("ls-files", "--stage", "-z", environment=environment).fields:
             if entry.startswith("160000"):
                 name = entry.partition("\t")[2]
-                raise WorkspaceError(worktree.path, f"holds a git repository of its own in {name}; move that away")
+                raise embedded_repository(worktree, name)
         tree = git.text("write-tree", environment=environment)
     if tree == git.text("rev-parse", f"{head}^{{tree}}"):
         return head

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.file_claims import declares
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.git import GITLINK
 from aurora_spawner.workspaces.merging import is_ancestor, one_line
-from aurora_spawner.workspaces.staging import leave_given_behind, stage_work
+from aurora_spawner.workspaces.staging import embedded_repository, leave_given_behind, stage_work
 from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, check_conflict_markers, check_settled
 
 if TYPE_CHECKING:
@@ -179,5 +178,4 @@ def _leave_other_branch(worktree: Worktree) -> None:
 def _check_embedded(worktree: Worktree, embedded: Sequence[str]) -> None:
     if embedded:
         worktree.git.run("reset", "--quiet")
-        problem = f"holds a git repository of its own in {embedded[0]}; move that away or delete its .git folder"
-        raise WorkspaceError(worktree.path, problem)
+        raise embedded_repository(worktree, embedded[0])

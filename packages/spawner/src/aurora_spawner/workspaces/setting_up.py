@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
 
 _IGNORE_BYTES: Final = 1_000_000
+_KEEPS: Final = (
+    "worktree.yaml has changed; worktrees that were prepared before keep their copies, links, set-up and ports until "
+    "their tasks are discarded"
+)
 _KEPT: Final = "Changes in a worktree whose preparation was interrupted\n"
 
 
@@ -111,14 +115,16 @@ class Preparer:
         """
         git_dir = linked_git_dir(worktree.path)
         manifest = read_manifest(git_dir)
+        asked = self.preparation.digest
         if manifest is not None and manifest.done:
-            return Prepared(new=False, port_base=manifest.port_base)
+            notices = (_KEEPS,) if manifest.asked not in ("", asked) else ()
+            return Prepared(new=False, port_base=manifest.port_base, notices=notices)
         ports = self.preparation.ports
         base = allot_ports(self.home, worktree.path, ports).base if ports else None
         contents = self._contents()
         names = (*contents.copied, *contents.linked)
         if not names and not self.preparation.setup:
-            self._write(git_dir, replace(manifest or Manifest(), done=True, port_base=base))
+            self._write(git_dir, replace(manifest or Manifest(), done=True, asked=asked, port_base=base))
             return Prepared(new=True, port_base=base, notices=contents.notices)
         if manifest is None:
             head = worktree.git.text("rev-parse", "HEAD")
@@ -131,7 +137,7 @@ class Preparer:
                 port_base=base,
                 given={**manifest.given, **dict.fromkeys(names, "")},
             )
-        begun = replace(begun, token=token)
+        begun = replace(begun, asked=asked, token=token)
         self._write(git_dir, begun)
         return self._fill_and_set_up(worktree, begun, contents, runner)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.checkouts import linked_git_dir
 from aurora_spawner.workspaces.manifest import read_manifest, stamp, unchanged
 
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.workspaces.worktrees import Worktree
+
+
+_WITHOUT_COMMIT: Final = re.compile(r"^error: '(.+)/' does not have a commit checked out", re.MULTILINE)
+"""The words of git about a repository inside a checkout in which nothing was committed yet: it cannot be added."""
+
+
+def embedded_repository(worktree: Worktree, name: str) -> WorkspaceError:
+    """Returns the error of a worktree that holds a git repository of its own, whose content no commit can hold."""
+    problem = f"holds a git repository of its own in {name}; move that away or delete its .git folder"
+    return WorkspaceError(worktree.path, problem)
 
 
 def stage_work(worktree: Worktree, *, index: Path | None = None) -> None:
@@ -25,12 +37,18 @@ def stage_work(worktree: Worktree, *, index: Path | None = None) -> None:
 
     Raises:
         ForeignWorktreeError: The worktree is gone.
-        WorkspaceError: Its manifest is damaged.
+        WorkspaceError: Its manifest is damaged, or it holds a repository of its own without a commit.
         GitError: Git failed.
     """
     git = worktree.git
     environment = {} if index is None else {"GIT_INDEX_FILE": str(index)}
-    git.run("add", "--all", "--sparse", environment=environment)
+    try:
+        git.run("add", "--all", "--sparse", environment=environment)
+    except GitError as error:
+        empty = _WITHOUT_COMMIT.search(error.reason)
+        if empty is None:
+            raise
+        raise embedded_repository(worktree, empty[1]) from error
     manifest = read_manifest(linked_git_dir(worktree.path))
     if manifest is None:
         return

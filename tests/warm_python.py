@@ -1,0 +1,262 @@
+"""Python programs that start without their imports: each is a fork of one process that has made them already.
+
+A new interpreter with all that `aur` imports is half a second of work, a fork some milliseconds. Otherwise it is a
+process like every other, with its own id, streams, signals and end. Where the start itself is the subject, as in
+tests/cli/test_cli_installed.py, tests/faults/test_early_signals.py and tests/e2e, real ones are started.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib
+import importlib.util
+import io
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, AnyStr, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+AUR: Final = str(Path(sys.executable).with_name("aur"))
+IMPORTED: Final = (
+    "aurora_cli.main",
+    "aurora_cli.run_progress",
+    "aurora_core.memory",
+    "aurora_policies.engine",
+    "aurora_soar.aurora.root",
+    "aurora_soar.orchestrator",
+    "aurora_soar.taskruns.execute",
+    "aurora_spawner.shortcuts",
+    "aurora_spawner.workspaces.isolation",
+)
+MESSAGE_BYTES: Final = 1 << 20
+FOLLOWED: Final = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED"})
+LOCALE: Final = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
+
+
+class WarmPopen(subprocess.Popen[AnyStr]):
+    """Starts `[sys.executable, …]` or `[AUR, …]` as `subprocess.Popen` does, by a fork if that is the same.
+
+    It is the same on Linux, without options of the interpreter, descriptors to pass, or variables that change it.
+    """
+
+    _ended: socket.socket | None = None
+
+    def _execute_child(self, *given: Any) -> None:
+        args, executable, preexec_fn, _, pass_fds, cwd, env, _, _, shell = given[:10]
+        pipes, (gid, gids, uid, umask, session, group) = given[10:16], given[17:]
+        words = [args] if isinstance(args, str) else [os.fspath(word) for word in args]
+        environ = dict(os.environ if env is None else env)
+        special = any((executable, preexec_fn, pass_fds, shell)) or (gid, gids, uid, umask) != (None, None, None, -1)
+        if special or not _can_be_forked(words, environ):
+            super()._execute_child(*given)  # type: ignore[misc]
+            return
+        order = {
+            "words": words[1:] if words[0] == sys.executable else words,
+            "cwd": os.fspath(cwd or Path.cwd()),
+            "environ": environ,
+            "session": session,
+            "group": group,
+        }
+        ends: tuple[int, ...] = (pipes[0], pipes[3], pipes[5])
+        streams: list[int] = [number if end == -1 else end for number, end in enumerate(ends)]
+        self._ended, theirs = socket.socketpair()
+        with theirs:
+            self.pid = forker().start(order, [*streams, theirs.fileno()])
+        self._child_created = True
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if self._ended is None:
+            return super()._try_wait(wait_flags)  # type: ignore[misc, no-any-return]
+        if wait_flags & os.WNOHANG and not select.select([self._ended], [], [], 0)[0]:
+            return 0, 0
+        with self._ended:
+            return self.pid, int(self._ended.recv(64) or signal.SIGKILL)
+
+    def _internal_poll(self, *given: Any, **others: Any) -> int | None:
+        if self._ended is None:
+            return super()._internal_poll(*given, **others)  # type: ignore[misc, no-any-return]
+        if self.returncode is None:
+            pid, status = self._try_wait(os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
+def run_warm(
+    args: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    capture_output: bool = False,
+    check: bool = False,
+    timeout: float = 55.0,
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end, as `subprocess.run` does with text and no input."""
+    output = subprocess.PIPE if capture_output else None
+    null = subprocess.DEVNULL
+    with WarmPopen(args, cwd=cwd, env=env, stdin=null, stdout=output, stderr=output, text=True) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(args, process.returncode, out, err)
+    if check:
+        done.check_returncode()
+    return done
+
+
+def _can_be_forked(words: list[str], environ: dict[str, str]) -> bool:
+    first = words[1] if words[0] == sys.executable and len(words) > 1 else words[0]
+    program = first in (AUR, "-c", "-m") or first.endswith(".py")
+    same = not any(name.startswith("PYTHON") and name not in FOLLOWED for name in environ)
+    return sys.platform == "linux" and program and same and _locale(environ) == forker().locale
+
+
+def _locale(environ: dict[str, str]) -> list[str | None]:
+    return [environ.get(name) for name in LOCALE]
+
+
+class Forker:
+    """The process that has made the imports, and forks on request."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AURORA_", "PYTHON"))}
+        self.locale = _locale(environ)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())],
+                cwd=ROOT,
+                env={**environ, "OPENBLAS_NUM_THREADS": "1"},  # a process that forks must have no threads
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def start(self, order: dict[str, object], descriptors: list[int]) -> int:
+        with self._turn:
+            socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
+            return int(self._control.recv(64))
+
+    def close(self) -> None:
+        self._control.close()
+        self._process.wait()
+
+
+@functools.cache
+def forker() -> Forker:
+    made = Forker()
+    atexit.register(made.close)
+    return made
+
+
+def serve(control: socket.socket) -> list[str]:
+    """Forks for each order until nobody can give one; returns in the forks, with the words of their command."""
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one from the keyboard is for those who read the tests
+    followers: dict[int, int] = {}
+    while True:
+        readable = select.select([control.fileno(), woken], [], [])[0]
+        if woken in readable:
+            os.read(woken, 4096)
+        report_ends(followers)
+        if control.fileno() in readable:
+            content, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
+            if not content:
+                os._exit(0)
+            pid = os.fork()
+            if pid == 0:
+                return become(json.loads(content), descriptors, control)
+            followers[pid] = descriptors.pop()
+            for each in descriptors:
+                os.close(each)
+
+
+def report_ends(followers: dict[int, int]) -> None:
+    while followers:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        follower = followers.pop(pid)
+        os.write(follower, b"%d" % status)
+        os.close(follower)
+
+
+def become(order: dict[str, Any], descriptors: list[int], control: socket.socket) -> list[str]:
+    """Makes this fork what a new process would be, and tells its id."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if order["session"]:
+        os.setsid()
+    if order["group"] >= 0:
+        os.setpgid(0, order["group"])
+    for number, descriptor in enumerate(descriptors[:3]):
+        os.dup2(descriptor, number)
+    os.chdir(order["cwd"])
+    os.environ.clear()
+    os.environ.update(order["environ"])
+    control.send(b"%d" % os.getpid())
+    control.detach()
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        setattr(sys, name, text_stream(name, number))
+        setattr(sys, f"__{name}__", getattr(sys, name))
+    return list(order["words"])
+
+
+def text_stream(name: str, number: int) -> io.TextIOWrapper:
+    old = getattr(sys, name)
+    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED")) and number > 0
+    binary = open(number, "wb" if number else "rb", buffering=0 if unbuffered else -1, closefd=False)  # noqa: SIM115
+    lines = name == "stderr" or binary.isatty()
+    return io.TextIOWrapper(binary, old.encoding, old.errors, "\n", line_buffering=lines, write_through=unbuffered)
+
+
+def run_as_main(words: list[str]) -> None:
+    """Runs the code that a command names as an interpreter would."""
+    main = ModuleType("__main__")
+    first = os.path.dirname(os.path.abspath(words[0]))  # noqa: PTH100, PTH120 - what Python itself does
+    if words[0] == "-c":
+        first, source, name = "", words[1], "<string>"
+        sys.argv = ["-c", *words[2:]]
+    elif words[0] == "-m":
+        first = str(Path.cwd())
+    sys.path[:1] = [first, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    if words[0] == "-m":
+        main.__spec__ = importlib.util.find_spec(words[1])
+        if main.__spec__ is not None and main.__spec__.submodule_search_locations is not None:
+            main.__spec__ = importlib.util.find_spec(f"{words[1]}.__main__")
+        assert main.__spec__ is not None, words
+        name, main.__package__ = str(main.__spec__.origin), main.__spec__.parent
+        sys.argv = [name, *words[2:]]
+    elif words[0] != "-c":
+        name, sys.argv = words[0], words
+    if words[0] != "-c":
+        main.__file__ = name
+        source = Path(name).read_text(encoding="utf-8")
+    sys.modules["__main__"] = main
+    exec(compile(source, name, "exec", dont_inherit=True), vars(main))
+
+
+if __name__ == "__main__":
+    for module in IMPORTED:
+        importlib.import_module(module)
+    run_as_main(serve(socket.socket(fileno=int(sys.argv[1]))))
