@@ -44,7 +44,7 @@ __all__ = ["WatchApp"]
 
 Value = TypeVar("Value")
 
-KEYS: Final = "p pause  r resume  c/C cancel task/run  a approve  d deny  l log  f filter  q quit"
+KEYS: Final = "p/r pause/resume  c/C cancel task/run  a/d approve/deny  l log  f filter  q quit"
 _CSS: Final = """
 Screen, ModalScreen { background: ansi_default; color: ansi_default; }
 RowList, LogPane { scrollbar-size: 0 0; background: ansi_default; overflow-x: hidden; }

@@ -40,6 +40,10 @@ class LogPane(ScrollView, can_focus=True):
         self._wrapped: list[str] = []
         self._empty = ""
 
+    def on_mount(self) -> None:
+        """Stays at the end as it grows."""
+        self.anchor()
+
     def clear(self, empty: str) -> None:
         """Shows nothing but a line that says why."""
         self._log, self._empty = LogLines(), empty
@@ -54,11 +58,8 @@ class LogPane(ScrollView, can_focus=True):
             self._wrap()
 
     def _wrap(self) -> None:
-        at_end = self.scroll_offset.y >= self.max_scroll_y - 1
         self._wrapped = self._log.wrapped(max(1, self.size.width), KEPT_LINES)
         self.virtual_size = Size(0, len(self._wrapped))
-        if at_end:
-            self.scroll_end(animate=False, immediate=True)
         self.refresh()
 
     def on_resize(self, _event: Resize) -> None:

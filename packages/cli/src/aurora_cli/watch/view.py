@@ -110,7 +110,7 @@ def alert_rows(facts: Facts) -> tuple[Row, ...]:
     """Returns what needs the user's eye: questions of all runs, then the troubles of the selected one."""
     asked = (each for live in _selected_first(facts) for each in live.status.approvals)
     questions = [_question_row(each, facts) for each in asked]
-    lines = [*((Tone.BAD, each) for each in facts.problems), *_of_run(facts), *_of_money(facts.spending)]
+    lines = [*((Tone.BAD, one_line(each, 200)) for each in facts.problems), *_of_run(facts), *_of_money(facts.spending)]
     lines += [
         (Tone.WAITS, line) for line in provider_lines(facts.gates, [each.status for each in facts.runs], now=facts.at)
     ]
