@@ -122,7 +122,9 @@ def measured(case: Case, folder: Path) -> str:
     project = folder / f"{case.tasks}-{case.at_once}-{case.rows}"
     (project / ".aurora").mkdir(parents=True)
     (project / ".aurora" / "config.yaml").write_text(CONFIG.format(lines=case.lines, every=case.every_s))
-    (project / "tasks.md").write_text("".join(f"- [ ] {i} Do part {i} of the work\n" for i in range(1, case.tasks + 1)))
+    (project / "tasks.md").write_text(
+        "".join(f"- [ ] {i} Do part {i} of the work\n" for i in range(1, case.tasks + 1))
+    )
     start = ("spawn", "tasks.md", "--bg", "--yes", "--tool", "worker", "--max-concurrent", str(case.at_once))
     subprocess.run([AUR, *start], cwd=project, check=True, capture_output=True)
     journal = project / ".aurora" / "runs.db"

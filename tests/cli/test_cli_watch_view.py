@@ -86,7 +86,10 @@ def test_a_task_says_what_came_of_it() -> None:
 
 def test_secrets_are_masked_and_controls_are_escaped_wherever_they_come_from() -> None:
     row = task("1", "title\x1b[31m\u202e", state=RUNNING, attempts=1)
-    run = asking(live(), question("\x1b]0;x\x07", approval="aaaaaa", subject=f"curl -H 'Authorization: Bearer {SECRET}' \x1b[2J"))
+    run = asking(
+        live(),
+        question("\x1b]0;x\x07", approval="aaaaaa", subject=f"curl -H 'Authorization: Bearer {SECRET}' \x1b[2J"),
+    )
     facts = replace(facts_of(run, row), last_lines={row.task_id: f"{SECRET}\x1b[2J"})
     shown = [*TaskRows(facts), *alert_rows(facts), *run_rows(facts)]
     text = "".join(cell for each in shown for cell in each.cells)
@@ -157,7 +160,7 @@ def test_questions_come_first_and_are_found_by_their_row() -> None:
     assert question_of(rows[1].key, facts) is other
     assert question_of(rows[2].key, facts) is None
     assert question_of("ask:cccccc", facts) is None
-    assert top_line(facts, "shop") == "shop · 2 runs at work, 0 agents · 2 questions for you"
+    assert top_line(facts, "shop") == "shop · 2 runs, 0 agents at work · 2 questions"
 
 
 def test_what_stands_in_the_way_of_a_run_is_told() -> None:
@@ -187,7 +190,7 @@ def test_what_stands_in_the_way_of_a_run_is_told() -> None:
 
 
 def test_money_is_told() -> None:
-    assert budget_line(Spending(month=month(1.2))) == "$1.20 of $50.00 (2 %), $0.25 reserved this month"
+    assert budget_line(Spending(month=month(1.2))) == "$1.20 of $50.00 (2 %) this month"
     assert budget_line(Spending(problem="locked")) == "cost unknown"
     spent = replace(facts_of(live()), spending=Spending(month=month(50.0), by_run={"spawn-1": 1.5}))
     assert "is spent" in alert_rows(spent)[0].cells[0]
@@ -199,7 +202,7 @@ def test_money_is_told() -> None:
 def test_nothing_at_all_is_no_error() -> None:
     nothing = Facts(at=NOW)
     assert (run_rows(nothing), alert_rows(nothing), len(TaskRows(nothing))) == ((), (), 0)
-    assert top_line(nothing, "shop") == "shop · 0 runs at work, 0 agents"
+    assert top_line(nothing, "shop") == "shop · 0 runs, 0 agents at work"
     assert TaskRows(nothing).first_active() == 0
 
 

@@ -45,6 +45,8 @@ __all__ = ["WatchApp"]
 Value = TypeVar("Value")
 
 KEYS: Final = "p/r pause/resume  c/C cancel task/run  a/d approve/deny  l log  f filter  q quit"
+_LEAST_ROOM: Final = 30
+"""Columns without which what is at work is told alone, without the cost."""
 _CSS: Final = """
 Screen, ModalScreen { background: ansi_default; color: ansi_default; }
 RowList, LogPane { scrollbar-size: 0 0; background: ansi_default; overflow-x: hidden; }
@@ -211,9 +213,9 @@ class WatchApp(App[ExitCode]):
     def _draw_titles(self) -> None:
         facts, width = self._facts, self.size.width
         clock = datetime.fromtimestamp(facts.at).astimezone().strftime("%H:%M:%S")
-        right = f"{budget_line(facts.spending)}  {clock}"
-        left = cut(top_line(facts, self._project), max(0, width - len(right) - 1))
-        self._put("#top", f"{left} {right}")
+        left, right = top_line(facts, self._project), f"{budget_line(facts.spending)}  {clock}"
+        room = width - len(right) - 1
+        self._put("#top", f"{cut(left, room)} {right}" if room > _LEAST_ROOM else left)
         of = one_line(facts.selected.run.run_id) if facts.selected else ""
         shown = "" if self._filter is Filter.ALL else f", {self._filter} only (f shows others)"
         self._put("#tasks-title", f"{count(len(self._tasks), 'task')} of {of}{shown}" if of else "Tasks")
@@ -231,7 +233,8 @@ class WatchApp(App[ExitCode]):
 
     def _fit(self, runs: int, alerts: int) -> None:
         """Shares out the lines of the screen; what has nothing to show takes none."""
-        share = max(2, self.size.height // 8)
+        lines = self.size.height
+        share = max(1, lines // 8)
         heights = {"#runs": max(1, min(runs, share)), "#alerts": min(alerts, share), "#alerts-title": min(alerts, 1)}
         zoomed = self._zoomed
         for selector, height in heights.items():
@@ -240,7 +243,7 @@ class WatchApp(App[ExitCode]):
             pane.styles.height = height
         for selector in ("#tasks", "#tasks-title"):
             self.query_one(selector).display = not zoomed
-        self.query_one("#log").styles.height = "1fr" if zoomed else max(4, self.size.height // 4)
+        self.query_one("#log").styles.height = "1fr" if zoomed else max(2, lines // 5)
 
     def _follow_selected(self) -> None:
         """Follows the output of the task at the cursor."""
@@ -353,7 +356,7 @@ class WatchApp(App[ExitCode]):
                     )
                 )
 
-        self.push_screen(AnswerQuestion(asked, now=time.time(), denying=denying), act)
+        self.push_screen(AnswerQuestion(asked, now=self._facts.at, denying=denying), act)
 
     def _selected(self) -> LiveRun | None:
         if self._facts.selected is None:

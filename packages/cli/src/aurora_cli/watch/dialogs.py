@@ -53,6 +53,8 @@ class ConfirmCancel(ModalScreen[bool]):
 class AnswerQuestion(ModalScreen[Answer | None]):
     """Shows a question of a gate in full, and takes its answer; Escape leaves it open."""
 
+    AUTO_FOCUS = ""
+    """Nothing: a focused input would take the keys that answer."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "approve(False)"),
         Binding("w", "approve(True)"),
@@ -68,7 +70,7 @@ class AnswerQuestion(ModalScreen[Answer | None]):
 
     def compose(self) -> ComposeResult:
         """Lays out the question and the keys."""
-        whole = ", w = approve for the whole run" if self.asked.shape else ""
+        whole = ", w = for the whole run" if self.asked.shape else ""
         lines = [masked(line) for line in question_lines(self.asked, now=self._now)]
         with Vertical(classes="dialog"):
             yield Static("\n".join(lines), markup=False)

@@ -155,6 +155,10 @@ class RowList(ScrollView, can_focus=True):
             self._drawn = (key, rows, widths_of([each.cells for each in rows], width, self._shares))
         return self._drawn[1], self._drawn[2]
 
+    def on_resize(self) -> None:
+        """Keeps the cursor on the screen, of which the first size comes after the first rows."""
+        self._keep_in_view()
+
     def on_focus(self) -> None:
         """Draws the cursor as that of the list that has the keys."""
         self.refresh()

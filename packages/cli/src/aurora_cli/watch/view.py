@@ -90,9 +90,9 @@ def top_line(facts: Facts, project: str) -> str:
     working = sum(each.status.pid is not None for each in facts.runs)
     agents = sum(len(each.status.running) for each in facts.runs if each.status.pid is not None)
     asked = sum(len(each.status.approvals) for each in facts.runs)
-    parts = [one_line(project, 30), f"{count(working, 'run')} at work, {count(agents, 'agent')}"]
+    parts = [one_line(project, 30), f"{count(working, 'run')}, {count(agents, 'agent')} at work"]
     if asked:
-        parts.append(f"{count(asked, 'question')} for you")
+        parts.append(count(asked, "question"))
     return " · ".join(parts)
 
 
@@ -102,15 +102,18 @@ def budget_line(spending: Spending) -> str:
     if month is None:
         return "cost unknown" if spending.problem else ""
     share = f" ({month.percent_consumed:.0f} %)" if month.limit_usd else ""
-    held = f", ${month.reserved_usd:.2f} reserved" if month.reserved_usd else ""
-    return f"${month.consumed_usd:.2f} of ${month.limit_usd:.2f}{share}{held} this month"
+    return f"${month.consumed_usd:.2f} of ${month.limit_usd:.2f}{share} this month"
 
 
 def alert_rows(facts: Facts) -> tuple[Row, ...]:
     """Returns what needs the user's eye: questions of all runs, then the troubles of the selected one."""
     asked = (each for live in _selected_first(facts) for each in live.status.approvals)
     questions = [_question_row(each, facts) for each in asked]
-    lines = [*((Tone.BAD, one_line(each, 200)) for each in facts.problems), *_of_run(facts), *_of_money(facts.spending)]
+    lines = [
+        *((Tone.BAD, one_line(each, 200)) for each in facts.problems),
+        *_of_run(facts),
+        *_of_money(facts.spending),
+    ]
     lines += [
         (Tone.WAITS, line) for line in provider_lines(facts.gates, [each.status for each in facts.runs], now=facts.at)
     ]
