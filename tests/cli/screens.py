@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import os
 import re
 import shutil
@@ -14,12 +15,12 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from textual.app import App
 
 TEXT = re.compile(r'<text class="[^"]*-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>')
 CELL_PX = 12.2
+_NUMBERS = itertools.count()
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
@@ -35,14 +36,14 @@ def text_of(app: App[object]) -> str:
 class Tmux:
     """A program on a terminal of tmux, in a server of its own."""
 
-    def __init__(self, folder: Path, *command: object, columns: int = 80, rows: int = 24) -> None:
-        self._socket = str(folder / "tmux.sock")
+    def __init__(self, *command: object, columns: int = 80, rows: int = 24) -> None:
+        self._name = f"aurora-{os.getpid()}-{next(_NUMBERS)}"
         inner = " ".join(f"'{each}'" for each in command)
         size = ("-x", str(columns), "-y", str(rows))
         self._call("-f", "/dev/null", "new-session", "-d", *size, f"{inner}; echo status $?; cat")
 
     def _call(self, *words: str) -> str:
-        command = ["tmux", "-S", self._socket, *words]
+        command = ["tmux", "-L", self._name, *words]
         environ = {name: value for name, value in os.environ.items() if name != "TMUX"}
         return subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout
 

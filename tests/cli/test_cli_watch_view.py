@@ -133,11 +133,11 @@ def test_filters_leave_what_they_name() -> None:
         (
             "crashed",
             "spawn",
-            "its process has died, and nothing works on the run; continue it with: aur resume spawn-1",
+            "its process has died; resume it with: aur resume spawn-1",
         ),
-        ("crashed", "soar", "its process has died, and nothing works on the run; ask it again"),
-        ("interrupted", "spawn", "the run was interrupted; continue it with: aur resume spawn-1"),
-        ("failed", "spawn", "the run failed; what is not done runs again with: aur resume spawn-1 --retry-failed"),
+        ("crashed", "soar", "its process has died; ask it again"),
+        ("interrupted", "spawn", "it was interrupted; resume it with: aur resume spawn-1"),
+        ("failed", "spawn", "try the rest again with: aur resume spawn-1 --retry-failed"),
     ],
 )
 def test_a_run_that_does_not_go_on_says_how_it_can(state: str, kind: str, said: str) -> None:
@@ -178,7 +178,7 @@ def test_what_stands_in_the_way_of_a_run_is_told() -> None:
         spending=Spending(month=month(41.0)),
     )
     said = [row.cells[0] for row in alert_rows(facts)]
-    assert said[0] == "the run is paused: no further task starts; r resumes it"
+    assert said[0] == "it is paused: no further task starts; r resumes it"
     assert said[1].startswith("provider anthropic is paused until ")
     assert said[2:] == [
         "@codex is unavailable: its circuit is open",

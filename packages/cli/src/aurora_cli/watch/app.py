@@ -17,7 +17,7 @@ from textual.widgets import Static
 from aurora_cli.exits import ExitCode
 from aurora_cli.render.words import count, one_line
 from aurora_cli.watch.columns import cut
-from aurora_cli.watch.dialogs import Answer, AnswerQuestion, ConfirmCancel
+from aurora_cli.watch.dialogs import Answer, AnswerQuestion, ConfirmCancel, WholeLine
 from aurora_cli.watch.facts import Facts, Wanted
 from aurora_cli.watch.log_pane import LogPane
 from aurora_cli.watch.pace import IDLE_S, POLL_S, next_pause_s
@@ -280,11 +280,18 @@ class WatchApp(App[ExitCode]):
     def on_row_list_chosen(self, event: RowList.Chosen) -> None:
         """Opens what was chosen: a question, or the output of a task."""
         if event.rows.id == "alerts":
-            self.action_answer(denying=False)
+            self._open_alert(str(event.rows.key))
         elif event.rows.id == "tasks":
             self.action_zoom()
         else:
             self.query_one("#tasks").focus()
+
+    def _open_alert(self, key: str) -> None:
+        if question_of(key, self._facts) is not None:
+            self.action_answer(denying=False)
+            return
+        line = next((each.cells[0] for each in alert_rows(self._facts) if each.key == key), "")
+        self.push_screen(WholeLine(line))
 
     def action_leave(self) -> None:
         """Ends the view; the runs go on."""

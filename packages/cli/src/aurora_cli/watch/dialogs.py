@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.control.approvals import ApprovalRow
 
-__all__ = ["Answer", "AnswerQuestion", "ConfirmCancel"]
+__all__ = ["Answer", "AnswerQuestion", "ConfirmCancel", "WholeLine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,21 @@ class Answer:
     approved: bool
     note: str = ""
     always: bool = False
+
+
+class WholeLine(ModalScreen[None]):
+    """Shows a line in full that is too long for the screen; any of the usual keys closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,space", "dismiss(None)")]
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self._line = line
+
+    def compose(self) -> ComposeResult:
+        """Lays out the line."""
+        with Vertical(classes="dialog"):
+            yield Static(f"{self._line}\n\nEsc = back", markup=False)
 
 
 class ConfirmCancel(ModalScreen[bool]):
@@ -93,7 +108,7 @@ class AnswerQuestion(ModalScreen[Answer | None]):
         self.query_one("#keys", Static).update(f"\nDeny {one_line(self.asked.approval)}: why?")
         why = self.query_one("#why", Input)
         why.display = True
-        why.focus()
+        self.set_focus(why)  # at once: the next key may have come already
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Denies with the reason that was given, which may be empty."""

@@ -144,15 +144,15 @@ def _of_run(facts: Facts) -> Iterator[tuple[Tone, str]]:
     if live is None:
         return
     run_id, state = live.run.run_id, state_of(live)
-    goes_on = f"continue it with: aur resume {run_id}" if live.run.kind in RUNS_OF_TASKS else "ask it again"
+    goes_on = f"resume it with: aur resume {run_id}" if live.run.kind in RUNS_OF_TASKS else "ask it again"
     if state == "crashed":
-        yield Tone.BAD, f"its process has died, and nothing works on the run; {goes_on}"
+        yield Tone.BAD, f"its process has died; {goes_on}"
     elif state == "interrupted":
-        yield Tone.WAITS, f"the run was interrupted; {goes_on}"
+        yield Tone.WAITS, f"it was interrupted; {goes_on}"
     elif state == "paused":
-        yield Tone.WAITS, "the run is paused: no further task starts; r resumes it"
+        yield Tone.WAITS, "it is paused: no further task starts; r resumes it"
     elif state in ("failed", "cancelled") and live.run.kind in RUNS_OF_TASKS:
-        yield Tone.BAD, f"the run {state}; what is not done runs again with: aur resume {run_id} --retry-failed"
+        yield Tone.BAD, f"try the rest again with: aur resume {run_id} --retry-failed"
     yield from ((Tone.WAITS, line) for line in trouble_lines(live.status, now=facts.at))
     for pair in facts.detail.conflicts if facts.detail else ():
         files = ", ".join(one_line(each, 60) for each in pair.files[:_SHOWN_FILES])
