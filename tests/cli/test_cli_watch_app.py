@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Aur = Callable[..., CompletedProcess[str]]
 
-GOLDEN = Path(__file__).with_name("golden")
+SNAPSHOTS = Path(__file__).with_name("snapshots")
 
 
 class Shown(Reader):
@@ -132,10 +132,10 @@ async def test_the_screen_is_as_it_was_drawn_before(columns: int, rows: int, mon
         await until(pilot, lambda: "now the tests" in text_of(app))
         shown = text_of(app) + "\n"
     assert all(len(line) <= columns for line in shown.splitlines())
-    golden = GOLDEN / f"watch_{columns}x{rows}.txt"
+    snapshot = SNAPSHOTS / f"watch_{columns}x{rows}.txt"
     if "UPDATE_GOLDEN" in os.environ:
-        golden.write_text(shown, encoding="utf-8")
-    assert shown == golden.read_text(encoding="utf-8")
+        snapshot.write_text(shown, encoding="utf-8")
+    assert shown == snapshot.read_text(encoding="utf-8")
 
 
 async def test_a_cancellation_is_asked_about_first() -> None:

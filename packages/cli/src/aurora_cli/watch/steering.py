@@ -1,4 +1,4 @@
-"""What the keys of the live view do, as the commands do it; each returns the sentence that the user is shown."""
+"""Actions of the keys of the live view, as the commands do them; each returns a sentence for the user."""
 
 from __future__ import annotations
 

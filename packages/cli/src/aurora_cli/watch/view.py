@@ -27,7 +27,7 @@ _SHOWN_FILES: Final = 3
 
 
 class Tone(StrEnum):
-    """What a row means, for its colour."""
+    """The meaning of a row, for its colour."""
 
     PLAIN = "plain"
     GOOD = "good"
