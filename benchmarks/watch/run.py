@@ -163,8 +163,8 @@ def main() -> None:
     report = f"""# What the live view costs, measured
 
 Written by `python benchmarks/watch/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine},
-load before the start {load:.1f}. The share of a core over {SECONDS} s while the agents work, reads and drawing included; the
-agents are real processes. Keys: the median of {KEYS}, and the longest.
+load before the start {load:.1f}.
+The share of a core over {SECONDS} s while the agents, which are real processes, work; reads and drawing included. Keys: the median of {KEYS}, and the longest.
 
 | run | terminal | of a core | target | drawn a second | key, ms | to the first picture | memory |
 |---|---|---|---|---|---|---|---|

@@ -116,8 +116,10 @@ def test_a_journal_may_come_go_and_be_replaced(tmp_path: Path) -> None:
             shutil.move(each, tmp_path / each.name)
         assert runs.has_changed()
         assert [each.run.run_id for each in runs.look()] == [other.run_id]
-        assert not runs.is_missing
         assert runs.detail(run.run_id) is None
+    with LiveRuns(place) as runs:
+        runs.look()
+        assert not runs.is_missing
 
 
 def test_a_journal_that_is_none_is_a_typed_error_and_can_be_mended_meanwhile(tmp_path: Path) -> None:
