@@ -81,9 +81,11 @@ async def _picture(project: Path) -> str:
         app = WatchApp(reader, Steering(aurora), reader.look(Wanted()), project=project.name)
         try:
             async with app.run_test(size=SIZE) as pilot:
-                await pilot.press("down", "down")
+                await pilot.press("home", "down", "down")
                 until = time.monotonic() + LIMIT_S
-                while not all(words in (shown := _shown(app)) for words in ("asks", "succeeded", "Editing")):
+                while not all(
+                    words in (shown := _shown(app)) for words in ("asks", "1 succeeded", "Editing", "The output of 3")
+                ):
                     if time.monotonic() > until:
                         raise TimeoutError(f"the run did not come so far: {shown}")
                     await pilot.pause(0.2)
