@@ -164,7 +164,8 @@ def main() -> None:
 
 Written by `python benchmarks/watch/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine},
 load before the start {load:.1f}.
-The share of a core over {SECONDS} s while the agents, which are real processes, work; reads and drawing included. Keys: the median of {KEYS}, and the longest.
+The share of a core over {SECONDS} s while the agents, which are real processes, work; reads and drawing
+included. Keys: the median of {KEYS}, and the longest.
 
 | run | terminal | of a core | target | drawn a second | key, ms | to the first picture | memory |
 |---|---|---|---|---|---|---|---|

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.finished_runs import Shed, writes
 from tests.cli.screens import text_of
+from tests.cli.terminals import on_terminal
 from tests.cli.watched import asking, facts_of, live, month, question, task, works_on
 from textual.widgets import Input
 
@@ -24,6 +25,7 @@ from aurora_soar import Aurora
 from aurora_spawner import TaskState
 from aurora_spawner.control.log_tail import TailPiece
 from aurora_spawner.errors import JournalError
+from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -267,7 +269,7 @@ def test_a_real_run_is_read_followed_and_ends_meanwhile(shed: Shed) -> None:
     asyncio.run(look_on())
 
 
-def test_keys_on_a_run_without_a_process_say_what_to_do(shed: Shed) -> None:
+def test_keys_on_a_run_without_a_process_say_what_to_do(shed: Shed, monkeypatch: pytest.MonkeyPatch) -> None:
     run = shed.create(writes("1", "one.txt", "first"))
     with Aurora.open(shed.path) as aurora:
         steering, reader = Steering(aurora), Reader(aurora)
@@ -278,6 +280,8 @@ def test_keys_on_a_run_without_a_process_say_what_to_do(shed: Shed) -> None:
         assert steering.cancel(run.run_id, "7").startswith(f"not done: run {run.run_id} has no task")
         asked = replace(question(), run_id=run.run_id)
         assert "not done: " in steering.answer(asked, approved=True)
+        monkeypatch.setenv(TOKEN_VARIABLE, "1")
+        assert "an agent" in steering.answer(asked, approved=True)
         reader.close()
 
 
@@ -286,3 +290,11 @@ def test_without_a_terminal_it_is_a_usage_error_that_names_the_other_form(aur: A
     assert refused.returncode == ExitCode.USAGE
     assert "aur status --json" in refused.stderr
     assert aur("status", "--watch", "--json").returncode == ExitCode.USAGE
+
+
+def test_what_cannot_be_read_at_all_is_an_error_before_the_view_starts(shed: Shed) -> None:
+    status, written = on_terminal("status", "--watch", "spawn-1")
+    assert (status, "spawn-1" in written, "Traceback" in written) == (ExitCode.USAGE, True, False)
+    shed.journal.write_bytes(b"this is no database, " * 100)
+    status, written = on_terminal("status", "--watch")
+    assert (status, "runs.db" in written, "\x1b[?1049h" in written) == (ExitCode.ENVIRONMENT, True, False)
