@@ -110,7 +110,7 @@ def test_a_crashed_run_is_told_with_the_command_that_resumes_it_and_another_size
     screen.wait_for("cancelled")
 
 
-@pytest.mark.parametrize("end", ["hang-up", "SIGTERM"])
+@pytest.mark.parametrize("end", few(["hang-up", "SIGTERM"], 1))
 def test_the_view_ends_with_its_terminal_and_on_a_signal(aur: Aur, tmux: Open, project: Path, end: str) -> None:
     screen = tmux("status", "--watch")
     screen.wait_for("no run yet")

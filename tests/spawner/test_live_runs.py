@@ -89,6 +89,9 @@ def test_of_old_runs_those_that_have_not_ended_are_seen(tmp_path: Path, monkeypa
     ended.execute_sync()
     with LiveRuns(old.journal) as runs:
         assert [each.run.run_id for each in runs.look()] == [new.run_id, old.run_id]
+        with Journal(old.journal) as store:
+            store.connection.execute("DELETE FROM runs WHERE run_id = ?", (old.run_id,))
+        assert [each.run.run_id for each in runs.look()] == [new.run_id]
     with LiveRuns(old.journal, also=ended.run_id) as runs:
         assert ended.run_id in [each.run.run_id for each in runs.look()]
         assert runs.look()[-1].status.tasks == {"succeeded": 1}
