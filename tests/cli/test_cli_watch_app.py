@@ -245,13 +245,6 @@ async def test_1000_tasks_can_be_walked_through() -> None:
         assert len(reader.wanted.tasks) < 24
 
 
-async def test_no_colour_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    app, _ = app_of(busy_facts())
-    async with app.run_test(size=(80, 24)):
-        assert app.no_color
-
-
 def test_a_real_run_is_read_followed_and_ends_meanwhile(shed: Shed) -> None:
     run = shed.create(writes("1", "one.txt", "first"), writes("2", "two.txt", "second"))
 
