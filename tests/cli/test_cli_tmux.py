@@ -19,6 +19,8 @@ from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
+from aurora_spawner.control.checkpoints import list_checkpoints
+from aurora_spawner.control.steering import cancel_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +51,8 @@ def tmux() -> Iterator[Open]:
 
 
 @pytest.fixture
-def project(shop: Path) -> Path:
+def project(shop: Path) -> Iterator[Path]:
+    """A project whose runs are ended, whatever a test has left of them."""
     (shop / ".aurora").mkdir()
     agents = {
         "gated": {"kind": "command", "command": ["sh", "-c", GATED]},
@@ -58,7 +61,11 @@ def project(shop: Path) -> Path:
     config = {"tool": "gated", "backends": agents}
     (shop / ".aurora" / "config.yaml").write_text(json.dumps(config))
     (shop / "tasks.md").write_text("- [ ] 1 Do the first part\n- [ ] 2 Do the second part\n")
-    return shop
+    yield shop
+    journal = shop / ".aurora" / "runs.db"
+    for each in list_checkpoints(journal):
+        if each.held:
+            cancel_run(journal, each.run.run_id, at_once=True)
 
 
 def spawned(aur: Aur) -> str:
@@ -150,12 +157,12 @@ def test_a_question_is_answered_from_the_view(aur: Aur, tmux: Open, project: Pat
     shown = screen.wait_for("a = approve")
     approved = "lib" if "rm -rf lib" in shown else "src"
     screen.press("a")
-    screen.wait_for("approved", "1 question")
+    screen.wait_for(" approved; ", "1 question")
     wait_for(lambda: not (project / approved).exists())
     screen.press("d")
     screen.wait_for("why?")
     screen.press("n", "o", "Enter")
-    screen.wait_for("denied")
+    screen.wait_for(" denied; ")  # the dialog has the word, too
     screen.wait_for(lambda shown: "question" not in shown)
     assert (project / ("src" if approved == "lib" else "lib")).exists()
     notes = [each["note"] for each in json.loads(aur("approvals", "--all", "--json").stdout)["approvals"]]
