@@ -69,6 +69,16 @@ def test_a_command_that_searches_nothing_imports_no_search(shop: Path) -> None:
     assert outcome.stdout.splitlines()[-1] == "0 True", outcome
 
 
+def test_only_the_live_view_imports_its_toolkit(tmp_path: Path) -> None:
+    (tmp_path / ".aurora").mkdir()
+    code = (
+        "import sys; from aurora_cli.main import run; status = run(['status']);"
+        "loaded = {'textual', 'aurora_cli.watch'} & set(sys.modules); sys.exit(status or len(loaded) + 50)"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 50, outcome.stderr
+
+
 def test_sections_stand_together() -> None:
     sections = [entry.section for entry in CATALOGUE]
     assert [s for i, s in enumerate(sections) if i == 0 or sections[i - 1] != s] == list(dict.fromkeys(sections))
