@@ -17,7 +17,8 @@ SoarError
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
 ├── UnknownPlanError       a plan that is not there
 ├── PlanFileError          a file of a plan that cannot be read: the file and the field
-└── NotificationError      a notification that could not be delivered: the receiver
+├── NotificationError      a notification that could not be delivered: the receiver
+└── ForgeError             a code forge, such as GitHub, that could not be asked: the program
 
 A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
 """
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentOutputError",
     "EmptyQuestionError",
+    "ForgeError",
     "IncludeDirtyError",
     "ModelAnswerError",
     "NoProjectError",
@@ -244,6 +246,19 @@ class NotificationError(SoarError):
 
     def __init__(self, receiver: str, problem: str) -> None:
         super().__init__(f"could not notify {receiver}: {problem}")
+
+
+class ForgeError(SoarError):
+    """A code forge could not be asked: its program is missing, not signed in, or failed.
+
+    Attributes:
+        program: `gh` or `glab`; both if neither is there.
+    """
+
+    def __init__(self, program: str, problem: str, *, hint: str = "") -> None:
+        self.program = program
+        self.hint = hint
+        super().__init__(f"{program}: {problem}")
 
 
 class UnknownPlanError(SoarError, LookupError):

@@ -53,9 +53,13 @@ class Planned:
 
 
 async def plan_with_model(
-    question: Question, context: RetrievedContext, registry: AgentRegistry, model: LanguageModel
+    question: Question, context: RetrievedContext, registry: AgentRegistry, model: LanguageModel, *, source: str = ""
 ) -> Planned:
-    """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules."""
+    """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules.
+
+    Args:
+        source: what the question was taken from, if others wrote it.
+    """
     agents = tuple(registry.agents)
     incomplete: list[Mended] = []
 
@@ -66,7 +70,7 @@ async def plan_with_model(
         incomplete.append(mended)
         raise ModelAnswerError(_told(mended))
 
-    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS)
+    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS, source=source)
     replies = await ask_until_valid(model, request, read, title="plan")
     best = max(incomplete, key=_worth, default=None)
     if replies.value is not None:

@@ -29,13 +29,21 @@ _ANSWER: Final = {
 }
 
 
-def plan_request(question: Question, places: Sequence[Hit], registry: AgentRegistry, *, most: int) -> str:
-    """Returns the prompt for a decomposition."""
+def plan_request(
+    question: Question, places: Sequence[Hit], registry: AgentRegistry, *, most: int, source: str = ""
+) -> str:
+    """Returns the prompt for a decomposition.
+
+    Args:
+        source: what the goal was taken from, if others wrote it; then it stands there as data.
+    """
     agents = "\n".join(f"- {agent.id}: {agent.description}" for agent in registry.agents.values())
+    goal = f"Goal: {question.text}\n"
+    if source:
+        goal = f"The goal is to do what this describes.\n{quoted([(source, question.text)], by='others')}"
     return f"""You plan work on the software project in the current folder. Cut this goal into subgoals.
 
-Goal: {question.text}
-
+{goal}
 Available agents:
 {agents}
 
