@@ -13,6 +13,7 @@ SoarError
 ├── StoredLimitError       a run's stored limit that cannot be read: the file
 ├── TaskFileInUseError     a task file that another run works on
 ├── TaskFileChangedError   a task file that changed after it was read
+├── StartedBeforeError     a start with the key of another one: the run that was started
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
 ├── UnknownPlanError       a plan that is not there
@@ -46,6 +47,7 @@ __all__ = [
     "SearchByMeaningError",
     "SoarError",
     "StartLockError",
+    "StartedBeforeError",
     "StoredLimitError",
     "TaskFileChangedError",
     "TaskFileInUseError",
@@ -224,6 +226,20 @@ class TaskFileChangedError(SoarError):
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} changed after it was read, perhaps by another run; nothing was started")
+
+
+class StartedBeforeError(SoarError):
+    """A run was started with the same key, so that this start is that run.
+
+    Attributes:
+        run_id: the run.
+    """
+
+    def __init__(self, key: str, run_id: str) -> None:
+        self.key = key
+        self.run_id = run_id
+        self.hint = f"see it: aur runs show {run_id}"
+        super().__init__(f"the run of the key {key!r} is {run_id}")
 
 
 class StartLockError(SoarError):

@@ -140,6 +140,8 @@ def _source(plan: SpawnPlan) -> TaskSource | None:
         optional=plan.file.optional,
         candidates=plan.file.candidates,
         candidate_agents=plan.file.candidate_agents,
+        arguments=plan.file.arguments,
+        key=plan.key,
     )
 
 
@@ -198,7 +200,7 @@ def _untrusted_checks(project: Project, plan: ResumePlan) -> Claim | None:
     """
     if plan.run.kind == TASK_RUN and not plan.changes_accepted:
         return None
-    return untrusted_checks(project, taskfile_of(plan.run) or project.runs_db, plan.wanted)
+    return untrusted_checks(project, taskfile_of(plan.run) or project.runs_db, plan.commands)
 
 
 async def execute_run(

@@ -17,6 +17,7 @@ from aurora_spawner.errors import TaskFileError
 from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.runs.candidate_places import first_task_needing_worktrees, place_problem
 from aurora_spawner.taskfiles.reading import task_file_bytes
+from aurora_spawner.taskfiles.recipes import with_arguments
 from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.tasks.file_claims import foreseen_waits
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -56,6 +57,7 @@ class SpawnPlan:
         untrusted_checks: the commands of the file, if the user does not trust them; then they do not run.
         gate: judges the tool calls of its agents.
         overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
+        key: a name for the start: another start with it is the same run; None for none.
         from_file: its tasks come from a file; else `file` has one task that the user gave in a command.
     """
 
@@ -75,6 +77,7 @@ class SpawnPlan:
     gate: RunGate = field(default_factory=RunGate)
     from_file: bool = True
     overlaps: Overlaps = "wait"
+    key: str | None = None
 
     @property
     def waits(self) -> tuple[Wait, ...]:
@@ -135,6 +138,7 @@ def plan_taskfile(
     isolation: WantedIsolation | None = None,
     candidates: int | None = None,
     candidate_agents: tuple[str, ...] = (),
+    arguments: Mapping[str, str] | None = None,
 ) -> SpawnPlan:
     """Reads a task file and finds the agents that its tasks name; nothing is started.
 
@@ -148,10 +152,11 @@ def plan_taskfile(
         isolation: where tasks work and where their work goes; None takes the configuration.
         candidates: how often each task runs that says nothing about candidates.
         candidate_agents: the agents of those candidates, in turn, of tasks that name no agent.
+        arguments: the values of the file's `{{name}}`, by name.
 
     Raises:
-        TaskFileError, GraphError: the file cannot be understood, or the candidates of a task need worktrees and will
-            have none; with the line.
+        TaskFileError, GraphError: the file cannot be understood, its arguments are not those that are given, or
+            the candidates of a task need worktrees and will have none; with the line.
         TaskError: there are to be too many candidates.
         UnknownAgentError: a task, or the default, names an agent that is not configured.
         UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
@@ -161,7 +166,7 @@ def plan_taskfile(
         PreparationError: what worktrees are to have is not valid.
     """
     content = task_file_bytes(taskfile)
-    file = read_taskfile(taskfile, order=order, optional=optional)
+    file = with_arguments(read_taskfile(taskfile, order=order, optional=optional), arguments or {})
     plan = plan_tasks(
         agents,
         file.with_candidates(candidates, candidate_agents),
@@ -172,7 +177,7 @@ def plan_taskfile(
         budget_usd=budget_usd,
         isolation=isolation,
     )
-    untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
+    untrusted = untrusted_checks(agents.project, taskfile, file.commands)
     return replace(plan, content=content, untrusted_checks=untrusted)
 
 

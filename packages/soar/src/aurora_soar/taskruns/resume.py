@@ -16,6 +16,7 @@ from aurora_spawner.control.lookup import check_unchanged, find_run
 from aurora_spawner.control.status import run_status
 from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
+from aurora_spawner.taskfiles.recipes import with_arguments
 from aurora_spawner.tasks.candidates import attempted
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ class ResumePlan:
         listed = {task.id for task in self.file.tasks}
         commented = (row.task for row in self.tasks if row.is_commented and row.task_id not in listed)
         return (*self.file.tasks, *commented)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands of those tasks; those of the file as it has them."""
+        written = {line.id for line in self.file.lines} if self.file else set()
+        others = (each for task in self.wanted if task.id not in written for each in task.commands)
+        return tuple(dict.fromkeys([*(self.file.commands if self.file else ()), *others]))
 
     @property
     def agents(self) -> frozenset[str]:
@@ -169,7 +177,7 @@ def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
         return None
     options = run.options or StoredOptions()
     order = next((each for each in ORDERS if each == options.order), None)
-    file = read_taskfile(path, order=order, optional=options.optional)
+    file = with_arguments(read_taskfile(path, order=order, optional=options.optional), options.arguments)
     return file.with_candidates(options.candidates, options.candidate_agents)
 
 
