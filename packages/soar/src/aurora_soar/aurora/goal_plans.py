@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_soar.aurora.parts import ProjectParts
+from aurora_soar.errors import TaskFileInUseError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +102,11 @@ class GoalPlans(ProjectParts):
         from aurora_soar.taskruns.start import check_not_in_use
 
         plan = self.plans.get(name)
-        check_not_in_use(self.project, plan.taskfile, force=False, notify=self.notify)
+        try:
+            check_not_in_use(self.project, plan.taskfile, force=False, notify=self.notify)
+        except TaskFileInUseError as error:
+            error.hint = f"wait for it, or cancel it with `aur cancel {error.run_id}`; then archive the plan"
+            raise
         return self.plans.archive(plan.id)
 
     @property

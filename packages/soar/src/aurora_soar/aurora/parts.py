@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from aurora_core import AuroraCoreError, Memory, Project, load_config
+from aurora_core import AuroraCoreError, Project, load_config
 from aurora_core.checkouts import linked_worktree_above
 from aurora_core.private_files import private_folder
 from aurora_core.project import shared_answers_folder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from aurora_core import Config, IndexProgress, IndexReport
+    from aurora_core import Config, IndexProgress, IndexReport, Memory
     from aurora_core.semantic import Embedder
     from aurora_core.settings.keys import KeyStore
     from aurora_core.trust import Claim
@@ -267,12 +267,16 @@ class ProjectParts:
         Args:
             by_meaning: False for searches by words alone, whether a model is there or not.
         """
+        from aurora_core import Memory  # with numpy; most commands open none
+
         config = self.config
         embedder = self._embedder() if by_meaning else None
         return Memory.open(self.project.root, exclude=config.exclude, activation=config.activation, embedder=embedder)
 
     def rebuild_memory(self, on_progress: Callable[[IndexProgress], None] | None = None) -> IndexReport:
         """Makes the project's memory again from its files, whatever state it is in."""
+        from aurora_core import Memory
+
         return Memory.rebuild(self.project.root, exclude=self.config.exclude, on_progress=on_progress)
 
     def claims(self) -> tuple[Claim, ...]:
@@ -326,6 +330,8 @@ class ProjectParts:
         if folder is None:
             return None
         private_folder(folder)
+        from aurora_core import Memory
+
         return self._resources.enter_context(Memory.open(folder))
 
     @property

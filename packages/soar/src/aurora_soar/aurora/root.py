@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_core import Memory
 from aurora_soar.aurora.goal_plans import GoalPlans
 from aurora_soar.aurora.run_work import RunWork
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+    from aurora_core import Memory
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
@@ -246,7 +246,9 @@ class Aurora(GoalPlans, RunWork):
                 run, plan.file, plan.titles, on_event=on_event, on_start=release, outbox=self.outbox
             )
 
-    def refresh_memory(self, agents: Collection[str], index: Callable[[Memory], object] = Memory.index) -> None:
+    def refresh_memory(
+        self, agents: Collection[str], index: Callable[[Memory], object] = lambda memory: memory.index()
+    ) -> None:
         """Brings the memory up to date if the local agent, which answers from it, is among a run's agents.
 
         Args:
@@ -378,7 +380,7 @@ class Aurora(GoalPlans, RunWork):
         Raises:
             UnknownRunError: the journal has no such run.
         """
-        from aurora_soar.taskruns.resume import is_left_question
+        from aurora_soar.taskruns.run_kinds import is_left_question
         from aurora_spawner.control.status import run_status, unfinished_statuses
 
         journal = self.project.runs_db

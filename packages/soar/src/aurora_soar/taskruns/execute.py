@@ -13,7 +13,8 @@ from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.checks import ignored_checks_notice, untrusted_checks
 from aurora_soar.taskruns.isolation import with_base
-from aurora_soar.taskruns.resume import TASK_RUN, TASKFILE_RUN, stored_limit, taskfile_of
+from aurora_soar.taskruns.resume import stored_limit, taskfile_of
+from aurora_soar.taskruns.run_kinds import TASK_RUN, TASKFILE_RUN
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of

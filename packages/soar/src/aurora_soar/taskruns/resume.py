@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_soar.errors import NotResumableError, StoredLimitError
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
 from aurora_soar.taskruns.plan import agents_of, assigned_personas
+from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS, can_resume
 from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
@@ -25,18 +26,12 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Roster
     from aurora_spawner import Backend, SpawnTask
     from aurora_spawner.control.checkpoints import RunSummary
-    from aurora_spawner.control.status import RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = [
-    "RUNS_OF_TASKS",
-    "TASKFILE_RUN",
-    "TASK_RUN",
     "ResumePlan",
-    "can_resume",
     "find_taskfile",
-    "is_left_question",
     "list_resumable",
     "plan_resume",
     "runs_working_on",
@@ -44,12 +39,6 @@ __all__ = [
     "taskfile_of",
 ]
 
-TASKFILE_RUN: Final = "spawn"
-"""The kind of the runs of task files, as the journal has it."""
-TASK_RUN: Final = "exec"
-"""The kind of the runs of one task that the user gave in a command."""
-RUNS_OF_TASKS: Final = frozenset({TASKFILE_RUN, TASK_RUN})
-"""The kinds of runs that can be resumed; the others answer questions."""
 _POINTER: Final = "taskfile"
 _LIMIT: Final = "limit_usd"
 
@@ -189,17 +178,6 @@ def taskfile_of(run: RunRow) -> Path | None:
         return Path(os.fsdecode((run.spool / run.run_id / _POINTER).read_bytes()))
     except FileNotFoundError:
         return None
-
-
-def can_resume(summary: RunSummary) -> bool:
-    """Returns True if a run of tasks has unfinished tasks and no process works on it."""
-    return summary.resumable and summary.run.kind in RUNS_OF_TASKS
-
-
-def is_left_question(status: RunStatus) -> bool:
-    """Returns True for a question that was stopped: it cannot be resumed, and nothing of it works any more."""
-    works = status.pid is not None or any(not task.ended for task in status.running)
-    return status.kind not in RUNS_OF_TASKS and not works
 
 
 def list_resumable(journal: Path) -> list[RunSummary]:
