@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from aurora_core import Memory
+    from aurora_soar.doctor.enforcement import Enforcement
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
@@ -413,6 +414,12 @@ class Aurora(GoalPlans, RunWork):
         import asyncio
 
         return await asyncio.to_thread(self.cancel, run_id, task_id=task_id, at_once=at_once)
+
+    def enforcement(self) -> Enforcement:
+        """Returns what the policies enforce for which agent; see `doctor.enforcement`."""
+        from aurora_soar.doctor.enforcement import enforcement_of
+
+        return enforcement_of(self.agents, self.policies)
 
     def agent_records(self) -> tuple[AgentRecord, ...]:
         """Returns what each agent has achieved in this project's runs; see `taskruns.agent_records`."""
