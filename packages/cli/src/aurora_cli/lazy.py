@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -29,7 +29,7 @@ Example = tuple[str, str]
 class _Formatter(click.HelpFormatter):
     """Help that puts the meaning of an option below it where there is no room beside it."""
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Writes terms and their meanings."""
         super().write_dl(rows, min(col_max, _NARROW_TERMS) if self.width < _NARROW else col_max, col_spacing)
 

@@ -1,4 +1,4 @@
-"""What of the policies is enforced for which agent: before each of its tool calls, or only on its finished work."""
+"""Enforcement of the policies for each agent: before each of its tool calls, or only on its finished work."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Enforcement:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What is enforced for whom, a sentence each; none if there is no agent that acts."""
+        """A sentence for each thing that is enforced, and for whom; none if there is no agent that acts."""
         said = []
         if self.gated:
             said.append(f"before each tool call of {', '.join(self.gated)} the policies are asked")
