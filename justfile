@@ -31,3 +31,7 @@ build:
 # Everything that CI does.
 ci:
     bash .ci/run
+
+# The times of start-up in one table; they belong on a machine that does nothing else.
+bench *arguments:
+    python3 dev.py run python benchmarks/startup/run.py {{arguments}}

@@ -1,10 +1,10 @@
 """Install the built wheels as a user would, and use them.
 
-    python tools/try_wheels.py DIST
+    python tools/try_wheels.py DIST [PYTHON]
 
 All five go into one empty environment, in which `aur` answers a question about a folder made on the spot; then the
 three that promise to be useful alone each go into an environment of their own, with nothing but what they declare.
-Third-party packages come at their pinned versions.
+Third-party packages come at their pinned versions. PYTHON is another interpreter for the environments.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ def total(price: float, customer_years: int) -> float:
 '''
 
 
-def main(dist: Path) -> None:
+def main(dist: Path, python: str) -> None:
     """Try every wheel; ends with a non-zero status at the first that fails."""
     wheels = {wheel.name.split("-")[0].replace("_", "-"): wheel for wheel in sorted(dist.glob("*.whl"))}
     if len(wheels) != 5:
         sys.exit(f"{dist}: expected five wheels, found {sorted(wheels)}")
     with tempfile.TemporaryDirectory(prefix="aurora-wheels-") as folder:
         work = Path(folder)
-        whole = environment(work / "all", list(wheels.values()), work)
+        whole = environment(work / "all", list(wheels.values()), work, python)
         use_aur(whole, work)
         for name, module in ALONE.items():
-            alone = environment(work / name, [wheels[name]], work)
+            alone = environment(work / name, [wheels[name]], work, python)
             run([alone / "python", "-c", ONLY_ITSELF.format(module=module)], work)
             sys.stdout.write(f"{name}: imports alone\n")
 
@@ -59,9 +59,9 @@ assert {module}.__all__
 """
 
 
-def environment(path: Path, wheels: list[Path], work: Path) -> Path:
+def environment(path: Path, wheels: list[Path], work: Path, python: str) -> Path:
     """An empty environment with some wheels and what they declare; returns its folder of programs."""
-    run([UV, "venv", "--quiet", "--python", sys.executable, path], work)
+    run([UV, "venv", "--quiet", "--python", python, path], work)
     pins = ROOT / "requirements.lock"
     run([UV, "pip", "install", "--quiet", "--python", path, "--constraint", pins, *wheels], work)
     return path / "bin"
@@ -94,4 +94,4 @@ def run(command: list[str | Path], folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), sys.argv[2] if len(sys.argv) > 2 else sys.executable)

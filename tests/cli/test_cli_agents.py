@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from aurora_cli.exits import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from subprocess import CompletedProcess
 
     Aur = Callable[..., CompletedProcess[str]]
@@ -264,6 +264,62 @@ def test_the_doctor_knows_a_login_by_its_file_and_none_where_it_would_see_one(
     put(tmp_path / "own" / "auth.json", "{}")
     monkeypatch.setenv("CODEX_HOME", str(tmp_path / "own"))
     assert checks(aur)["codex"]["signed_in_by"] == str(tmp_path / "own" / "auth.json")
+
+
+@pytest.mark.parametrize(
+    ("agent", "file", "content", "spends"),
+    [
+        ("codex", ".codex/auth.json", '{"tokens": {"id": "t0ps3cret"}}', "the ChatGPT plan of HOME/.codex/auth.json"),
+        (
+            "codex",
+            ".codex/auth.json",
+            '{"OPENAI_API_KEY": "t0ps3cret"}',
+            "the key in HOME/.codex/auth.json, billed by use",
+        ),
+        (
+            "claude",
+            ".claude/.credentials.json",
+            '{"claudeAiOauth": {"accessToken": "t0ps3cret", "subscriptionType": "max"}}',
+            "the Claude plan max of HOME/.claude/.credentials.json",
+        ),
+        ("claude", ".claude/.credentials.json", "[", "the account of HOME/.claude/.credentials.json"),
+        (
+            "gemini",
+            ".gemini/oauth_creds.json",
+            "{}",
+            "the quota of the Google account of HOME/.gemini/oauth_creds.json",
+        ),
+    ],
+)
+def test_the_doctor_says_what_an_agent_spends_as_its_login_file_tells(
+    aur: Aur, team: Path, programs: Path, agent: str, file: str, content: str, spends: str
+) -> None:
+    put(Path.home() / file, content)
+    program(programs, agent, "echo 1")
+    outcome = aur("agents", "doctor")
+    said = outcome.stdout.replace(str(Path.home()), "HOME")
+    assert f"spends {spends}; shares the limits of " in said
+    assert "t0ps3cret" not in said
+
+
+def test_the_doctor_says_what_an_agent_spends_as_variables_tell(
+    aur: Aur, team: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://user:sk-secret@gate.example:8443/v1")
+    model = "{kind: model, api: anthropic, model: m, base_url: 'http://localhost:9/v1'}"
+    put(team / ".aurora/config.yaml", f"backends: {{mine: {model}, own: {{kind: command, command: [cat]}}}}\n")
+    found = checks(aur)
+    assert found["claude"]["spends"] == "the key ANTHROPIC_API_KEY, billed by use, at gate.example"
+    assert (found["mine"]["spends"], found["local"]["spends"]) == (
+        "whatever localhost asks, without a key",
+        "nothing",
+    )
+    assert (found["own"]["spends"], found["own"]["pool"]) == ("unknown: whatever its command uses", None)
+    assert (found["codex"]["spends"], found["codex"]["pool"]) == (
+        "unknown: no variable or file shows its login",
+        "openai",
+    )
 
 
 def test_a_configured_agent_whose_program_is_gone_is_an_error(aur: Aur, team: Path, programs: Path) -> None:

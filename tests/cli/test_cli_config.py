@@ -105,9 +105,31 @@ def test_the_user_s_own_file_is_changed_with_user(aur: Aur, shop: Path) -> None:
 
 
 def test_a_folder_that_is_no_project_gets_no_configuration(aur: Aur, shop: Path) -> None:
+    assert aur("config", "set", "tool", "claude").returncode == ExitCode.ENVIRONMENT
+    assert not (shop / ".aurora").exists()
+
+
+def test_a_tool_that_is_no_agent_is_refused_with_the_nearest_name(aur: Aur, project: Path) -> None:
+    before = project.read_bytes()
+    for level in ((), ("--user",)):
+        outcome = aur("config", "set", "tool", "claud", *level)
+        assert outcome.returncode == ExitCode.USAGE
+        assert "tool: there is no 'claud'; did you mean claude? known here: " in outcome.stderr
+    assert project.read_bytes() == before
     assert (
-        aur("config", "set", "tool", "claude").returncode == ExitCode.ENVIRONMENT or not (shop / ".aurora").exists()
+        aur("config", "set", "backends.mine", "{kind: command, command: [cat]}", "--user").returncode == ExitCode.DONE
     )
+    assert aur("config", "set", "tool", "mine").returncode == ExitCode.DONE
+    assert aur("config", "get", "tool").stdout == "mine\n"
+
+
+def test_a_read_only_file_is_not_replaced(aur: Aur, project: Path) -> None:
+    before = project.read_bytes()
+    project.chmod(0o444)
+    outcome = aur("config", "set", "merge", "never")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert f"{project}: is read-only; make it writable first" in outcome.stderr
+    assert project.read_bytes() == before
 
 
 def test_a_trusted_project_stays_trusted_and_another_does_not_become_so(

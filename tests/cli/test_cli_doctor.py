@@ -25,7 +25,7 @@ def test_a_sound_project_is_all_ok(aur: Aur, shop: Path) -> None:
     found = findings(aur("doctor", "--json"))
     assert list(found) == [
         "python", "packages", "machine", "sandbox", "git", "providers", "project", "folder", "config", "agents",
-        "policies", "memory", "journal",
+        "policies", "gates", "memory", "journal",
     ]  # fmt: skip
     assert found["memory"]["says"].startswith("4 files, ")
 

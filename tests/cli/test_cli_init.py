@@ -44,6 +44,7 @@ def test_a_second_run_overwrites_nothing_and_says_what_was_there(aur: Aur, shop:
         "made": [],
         "kept": ["config.yaml", "policies.yaml", "project.md"],
         "index": None,
+        "agents": {"gated": [], "ungated": {}},
     }
     assert (shop / ".aurora" / "project.md").read_text(encoding="utf-8") == "# mine\n"
 
@@ -132,3 +133,21 @@ def test_a_repository_cannot_have_its_monitor_run(shop: Path, tmp_path: Path) ->
     subprocess.run(["git", "config", "core.fsmonitor", f"touch {proof}"], cwd=shop, check=True)
     list_files(shop)
     assert not proof.exists()
+
+
+def test_a_new_project_hears_what_is_enforced_for_whom_and_what_to_do_next(
+    aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "no agent CLI is installed" in aur("init", "--no-index").stdout
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("claude", "aider"):
+        (programs / name).write_text("#!/bin/sh\necho 1\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    said = aur("init", "--no-index").stdout
+    assert "before each tool call of claude the policies are asked" in said
+    assert "the tool calls of aider are not asked about (Aurora has no hook for it" in said
+    assert all(command in said for command in ("aur policies show", "aur trust", "aur agents doctor"))
+    gates = [each for each in json.loads(aur("doctor", "--json").stdout)["findings"] if each["check"] == "gates"]
+    assert [("claude the policies are asked" in each["says"], each["level"]) for each in gates] == [(True, "ok")]

@@ -79,6 +79,34 @@ def test_only_the_live_view_imports_its_toolkit(tmp_path: Path) -> None:
     assert outcome.returncode == 50, outcome.stderr
 
 
+NOT_NEEDED = {
+    "status": {
+        "aurora_core.memory",
+        "aurora_policies",
+        "aurora_spawner.runs.run",
+        "asyncio",
+        "numpy",
+        "pydantic",
+        "rich",
+    },
+    "runs.list": {"aurora_core.memory", "aurora_spawner.runs.coordinator", "numpy", "rich"},
+    "logs": {"aurora_core.memory", "aurora_policies", "numpy", "pydantic", "rich"},
+    "mem.search": {"aurora_policies", "aurora_spawner", "asyncio", "pydantic", "rich", "tree_sitter"},
+    "mem.show": {"aurora_policies", "aurora_spawner", "pydantic", "rich"},
+    "config.get": {"aurora_core.memory", "aurora_policies", "aurora_spawner.runs", "numpy", "pydantic", "rich"},
+    "completion": {"aurora_core", "aurora_policies", "aurora_soar", "aurora_spawner", "rich"},
+    "approvals": {"aurora_core.memory", "aurora_policies", "numpy", "pydantic", "rich"},
+}
+"""Modules that make a start slow, by the command that must not import them."""
+
+
+@pytest.mark.parametrize("module", NOT_NEEDED)
+def test_a_command_imports_nothing_that_only_others_need(module: str) -> None:
+    code = f"import sys, aurora_cli.commands.{module}; print(*sorted({NOT_NEEDED[module]!r} & set(sys.modules)))"
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert outcome.stdout.split() == []
+
+
 def test_sections_stand_together() -> None:
     sections = [entry.section for entry in CATALOGUE]
     assert [s for i, s in enumerate(sections) if i == 0 or sections[i - 1] != s] == list(dict.fromkeys(sections))

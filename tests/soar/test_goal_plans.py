@@ -81,6 +81,7 @@ def subgoal(number: int, description: str, **fields: object) -> GoalSubgoal:
 def plan_of(*subgoals: GoalSubgoal, goal: str = "Add rate limiting") -> GoalPlan:
     return GoalPlan(
         title=title_of(goal),
+        source="",
         goal=goal,
         created_at=datetime(2026, 1, 2, tzinfo=UTC),
         complexity=Complexity.MEDIUM,

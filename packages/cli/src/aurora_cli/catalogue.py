@@ -238,6 +238,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Work in worktrees",
     ),
     Entry(
+        name="pr",
+        module="pr",
+        summary="Push the work of a run, and open a pull request.",
+        section="Work in worktrees",
+    ),
+    Entry(
         name="discard",
         module="discard",
         summary="Discard the work of a task; it can be got back for 30 days.",

@@ -6,12 +6,12 @@ from importlib import import_module
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -19,12 +19,29 @@ if TYPE_CHECKING:
 
 __all__ = ["AurCommand", "AurGroup", "Example"]
 
+_NARROW: Final = 50
+_NARROW_TERMS: Final = 4
+"""Columns of terms on a narrow terminal; longer ones stand on a line of their own."""
 Example = tuple[str, str]
 """A command line, and its effect."""
 
 
+class _Formatter(click.HelpFormatter):
+    """Help that puts the meaning of an option below it where there is no room beside it."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Writes terms and their meanings."""
+        super().write_dl(rows, min(col_max, _NARROW_TERMS) if self.width < _NARROW else col_max, col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
 class AurCommand(click.Command):
     """A command whose help ends with examples."""
+
+    context_class = _Context
 
     def __init__(self, *args: Any, examples: Sequence[Example], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,6 +54,8 @@ class AurCommand(click.Command):
 
 class AurGroup(click.Group):
     """A group that lists its commands from the catalogue and imports a command only to run it."""
+
+    context_class = _Context
 
     def __init__(self, *args: Any, entries: Sequence[Entry], examples: Sequence[Example], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

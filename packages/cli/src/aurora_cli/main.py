@@ -7,7 +7,8 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.exceptions import Exit, NoArgsIsHelpError
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["main", "root", "run"]
+
+_NARROW: Final = 52
+"""Columns below which click's own least width, 50, is too wide."""
+_NARROWEST: Final = 24
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -127,10 +132,16 @@ def _end_in_order_on(*signals: signal.Signals) -> None:
 
 def _invoke(args: Sequence[str]) -> int:
     try:
-        with root.make_context("aur", list(args)) as ctx:
+        with root.make_context("aur", list(args), terminal_width=_narrow_width()) as ctx:
             return int(root.invoke(ctx) or ExitCode.DONE)
     except Exit as finished:
         return finished.exit_code
+
+
+def _narrow_width() -> int | None:
+    """Returns the width of help on a narrow terminal, which click would exceed; None leaves it to click."""
+    columns = get_terminal_size().columns
+    return max(columns - 2, _NARROWEST) if columns < _NARROW else None
 
 
 def _report_usage(error: click.UsageError) -> int:

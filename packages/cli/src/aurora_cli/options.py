@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from aurora_cli.errors import MissingPathError
 
+NAME_LENGTH: Final = 200
 Command = TypeVar("Command", bound="Callable[..., int]")
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentNames",
+    "Assignment",
     "ExistingPath",
     "FiniteRange",
     "accept_changes_option",
@@ -27,6 +30,7 @@ __all__ = [
     "given_parameters",
     "json_option",
     "max_concurrent_option",
+    "one_word",
     "run_argument",
     "target_argument",
     "task_argument",
@@ -95,6 +99,36 @@ class AgentNames(click.ParamType[tuple[str, ...]]):
         if not all(names):
             self.fail(f"{value} must be names of agents with commas between them, such as claude,codex", param, ctx)
         return names
+
+
+class Assignment(click.ParamType[tuple[str, str], str | tuple[str, str]]):
+    """A name and its value with `=` between them; the value is taken as it is."""
+
+    name = "assignment"
+
+    def convert(
+        self, value: str | tuple[str, str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Returns the name and the value.
+
+        Raises:
+            click.BadParameter: there is no `=`, or the name is none.
+        """
+        if isinstance(value, tuple):
+            return value
+        from aurora_spawner.taskfiles.recipes import NAME  # other commands need nothing of it
+
+        name, found, text = value.partition("=")
+        if not found or not re.fullmatch(NAME, name):
+            self.fail(f"{value!r} must be a name and its value, such as module=api", param, ctx)
+        return name, text
+
+
+def one_word(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuses a name that is empty, too long, or not one line."""
+    if value is not None and (not value.strip() or len(value) > NAME_LENGTH or not value.isprintable()):
+        raise click.BadParameter(f"must be one line of 1 to {NAME_LENGTH} characters", ctx, param)
+    return value
 
 
 def given_parameters(ctx: click.Context) -> dict[str, str]:

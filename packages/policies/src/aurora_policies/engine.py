@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import yaml
 from aurora_policies.check import broken_examples, check
 from aurora_policies.diff import judge_diff
 from aurora_policies.load import load_policies
-from aurora_policies.merge import judge_merge
+from aurora_policies.merge import SEVERITY, judge_merge
+from aurora_policies.operations import Operation, OperationType
 from aurora_policies.repository import read_repository
 from aurora_policies.schema import Caps, Policies, ResourceLimits, Sandbox
 from aurora_policies.strictness import Loosening, beside, for_agent, loosenings, tightened
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_policies.diff import ChangedFile, Finding
-    from aurora_policies.operations import Operation, PolicyResult
+    from aurora_policies.operations import PolicyResult
 
 __all__ = ["PoliciesEngine", "RecoveryConfig", "default_policies_yaml"]
 
@@ -103,6 +105,19 @@ class PoliciesEngine:
         return judge_merge(
             target, [self.policies, *(for_agent(self.policies, each) for each in agents)], default_branch=default
         )
+
+    def judge_push(self, remote: str, branch: str, *, repository: Path, agents: Collection[str] = ()) -> PolicyResult:
+        """Returns what the policies say to finished work that is pushed to a remote as a branch; nothing is pushed.
+
+        Args:
+            branch: without `refs/heads/`.
+            repository: the folder of the checkout.
+            agents: as for `judge_merge`.
+        """
+        command = shlex.join(["git", "push", remote, f"HEAD:refs/heads/{branch}"])
+        asked = Operation(type=OperationType.COMMAND, command=command, cwd=repository, workspace=repository)
+        answers = [self.check(replace(asked, agent=agent)) for agent in (None, *agents)]
+        return max(answers, key=lambda each: SEVERITY.index(each.action))
 
     def beside(self, users: PoliciesEngine | None) -> PoliciesEngine:
         """Returns these policies with the user's own for all projects, where these are stricter."""

@@ -15,11 +15,13 @@ SoarError
 ├── StoredLimitError       a run's stored limit that cannot be read: the file
 ├── TaskFileInUseError     a task file that another run works on
 ├── TaskFileChangedError   a task file that changed after it was read
+├── StartedBeforeError     a start with the key of another one: the run that was started
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
 ├── UnknownPlanError       a plan that is not there
 ├── PlanFileError          a file of a plan that cannot be read: the file and the field
-└── NotificationError      a notification that could not be delivered: the receiver
+├── NotificationError      a notification that could not be delivered: the receiver
+└── ForgeError             a code forge, such as GitHub, that could not be asked: the program
 
 A failed agent is no exception: it is a `SpawnResult`, or lowers an answer's confidence.
 """
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentOutputError",
     "EmptyQuestionError",
+    "ForgeError",
     "IncludeDirtyError",
     "ModelAnswerError",
     "NoProjectError",
@@ -47,6 +50,7 @@ __all__ = [
     "SearchByMeaningError",
     "SoarError",
     "StartLockError",
+    "StartedBeforeError",
     "StoredLimitError",
     "StoredStepError",
     "TaskFileChangedError",
@@ -241,6 +245,20 @@ class TaskFileChangedError(SoarError):
         super().__init__(f"{file} changed after it was read, perhaps by another run; nothing was started")
 
 
+class StartedBeforeError(SoarError):
+    """A run was started with the same key, so that this start is that run.
+
+    Attributes:
+        run_id: the run.
+    """
+
+    def __init__(self, key: str, run_id: str) -> None:
+        self.key = key
+        self.run_id = run_id
+        self.hint = f"see it: aur runs show {run_id}"
+        super().__init__(f"the run of the key {key!r} is {run_id}")
+
+
 class StartLockError(SoarError):
     """Another process has held the lock for starting runs for too long."""
 
@@ -261,6 +279,19 @@ class NotificationError(SoarError):
 
     def __init__(self, receiver: str, problem: str) -> None:
         super().__init__(f"could not notify {receiver}: {problem}")
+
+
+class ForgeError(SoarError):
+    """A code forge could not be asked: its program is missing, not signed in, or failed.
+
+    Attributes:
+        program: `gh` or `glab`; both if neither is there.
+    """
+
+    def __init__(self, program: str, problem: str, *, hint: str = "") -> None:
+        self.program = program
+        self.hint = hint
+        super().__init__(f"{program}: {problem}")
 
 
 class UnknownPlanError(SoarError, LookupError):

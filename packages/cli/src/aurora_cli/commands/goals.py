@@ -42,9 +42,16 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
         ('aur goals "Add rate limiting to the API"', "Plan by rules, review, and write .aurora/plans/0001-…/."),
         ('aur goals "Port the parser to Rust" --tool claude', "Let Claude Code plan."),
         ('aur goals "Fix the login loop" --yes', "Write the plan without a review."),
+        ("aur goals --issue 42", "Plan issue 42 of the project on GitHub or GitLab, read by gh or glab."),
     ),
 )
-@click.argument("goal", nargs=-1, required=True, help="The goal; each item of a list in it becomes a subgoal.")
+@click.argument("goal", nargs=-1, help="The goal; each item of a list in it becomes a subgoal.")
+@click.option(
+    "--issue",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Take issue N of the project as the goal; gh or glab reads it, and must be signed in.",
+)
 @click.option(
     "--tool", metavar="NAME", help="The agent that plans; `tool` of the configuration by default, else rules."
 )
@@ -53,7 +60,14 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, *, goal: tuple[str, ...], tool: str | None, yes: bool, no_index: bool, as_json: bool
+    ctx: click.Context,
+    *,
+    goal: tuple[str, ...],
+    issue: int | None,
+    tool: str | None,
+    yes: bool,
+    no_index: bool,
+    as_json: bool,
 ) -> int:
     """Plan a goal, and keep the plan as tasks that can be run.
 
@@ -61,19 +75,24 @@ def command(
     agent is not there. Cost and time are estimated from earlier runs of the same agents. In the review, p writes the
     plan, and gaps are filled by agents that are told to work as the ideal one; f leaves gaps to the default agent as
     it is; e opens the tasks in $VISUAL or $EDITOR; a writes nothing, and the exit status is 1. Nothing is run.
+
+    An issue was written by others: agents are told to take its words as a description, and the review shows what
+    would be done.
     """
-    text = " ".join(goal)
+    if bool(goal) is (issue is not None):
+        raise click.UsageError("give a goal, or --issue with a number", ctx)
     if not yes and (as_json or not is_interactive()):
         raise click.UsageError("there is no terminal to review the plan at; use --yes", ctx)
     from aurora_soar import read_question
     from aurora_soar.plans.goal_text import looked_up
 
-    read_question(looked_up(text))  # an empty one is refused before anything is set up
     with wiring.open_folder(tool=tool) as aurora:
+        text, source = (" ".join(goal), "") if issue is None else (aurora.issue(issue).text, f"issue {issue}")
+        read_question(looked_up(text))  # an empty one is refused before anything is set up
         aurora.set_up()
         if not no_index:
             index_with_progress(aurora.memory)
-        review = aurora.plan_goal(text, index=False)
+        review = aurora.plan_goal(text, index=False, source=source)
         if review is None:
             note("interrupted; no plan was written")
             return ExitCode.INTERRUPTED

@@ -14,7 +14,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.index import index_with_progress
-from aurora_soar.resumption.record import QUESTION_RUN
+from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.control.steering import unpause_run
 

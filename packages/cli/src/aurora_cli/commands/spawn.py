@@ -16,12 +16,14 @@ from aurora_cli.commands.runs.list import show_resumable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import (
+    Assignment,
     ExistingPath,
     FiniteRange,
     accept_changes_option,
     given_parameters,
     json_option,
     max_concurrent_option,
+    one_word,
 )
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview, trust
@@ -30,17 +32,21 @@ from aurora_cli.user_prompts import is_interactive
 from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options, sandbox_option
 from aurora_policies.schema import SandboxMode
 from aurora_soar.aurora.trust import trust_store
+from aurora_soar.errors import StartedBeforeError
 from aurora_soar.taskruns.execute import nothing_to_run
+from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aurora_soar import Aurora, SpawnPlan
+    from aurora_spawner.control.status import RunStatus
     from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
 
 __all__ = ["command"]
 
+_ENDED: Final = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 SHOWN_TASKS: Final = 40
 """More would scroll the question about them off the screen."""
 
@@ -82,6 +88,8 @@ class _Options:
     optional: bool
     candidates: int | None
     candidate_agents: tuple[str, ...]
+    arguments: tuple[tuple[str, str], ...]
+    key: str | None
     isolation: str | None
     include_dirty: bool
     merge: str | None
@@ -131,6 +139,9 @@ class _Options:
             self.isolation == "worktree" and self.no_checkpoint,
             "--no-checkpoint leaves nothing that could find a worktree again",
         )
+        yield self.no_checkpoint and self.key is not None, "--no-checkpoint leaves nothing that --key could find"
+        names = [name for name, _ in self.arguments]
+        yield len(set(names)) < len(names), "--arg gives one name two values"
         yield self.work.conflict, self.work.conflict
 
     @property
@@ -165,6 +176,8 @@ class _Options:
         ("aur spawn tasks.md --agents claude,codex", "Let both do each task, and take the better result."),
         ("aur spawn tasks.md --conflicts agent", "Let another agent resolve conflicts of finished work."),
         ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` show its progress."),
+        ("aur spawn audit.md --arg module=api", "Run a recipe: {{module}} in its tasks is `api`."),
+        ("aur spawn nightly.md --yes --key 2026-01-31", "From cron: a second start with this key is the same run."),
         ("aur spawn --list-checkpoints", "The runs that were cut off."),
         ("aur spawn --resume spawn-1763690000000", "Continue one of them."),
     ),
@@ -195,6 +208,20 @@ class _Options:
     help="Run tasks one after the other, or all at once, regardless of the file's form.",
 )
 @click.option("--optional", is_flag=True, help="Also run the tasks that the file marks as optional: `- [ ]* Text`.")
+@click.option(
+    "--arg",
+    "arguments",
+    type=Assignment(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value for {{NAME}} in the tasks of the file; can be repeated.",
+)
+@click.option(
+    "--key",
+    metavar="NAME",
+    callback=one_word,
+    help="A name for this start: another start with it starts nothing, or resumes this run if it was cut off.",
+)
 @candidate_options
 @place_options
 @click.option(
@@ -256,7 +283,30 @@ def command(**given: object) -> int:
 
 def _spawn(options: _Options) -> ExitCode:
     with wiring.open_folder(tool=options.tool, max_concurrent=options.at_once) as aurora:
-        return _spawn_in(aurora, options)
+        try:
+            return _spawn_in(aurora, options)
+        except StartedBeforeError as started:
+            note(str(started))
+            (status,) = aurora.status(started.run_id)
+    return _started_before(status, options)
+
+
+def _started_before(status: RunStatus, options: _Options) -> ExitCode:
+    """Resumes the run that a start with the same key has begun, if it was cut off; else only says how it stands."""
+    if status.pid is None and status.state not in _ENDED:
+        return resume(
+            status.run_id,
+            retry_failed=False,
+            background=options.background,
+            accept_changes=False,
+            yes=options.yes,
+            as_json=options.as_json,
+        )
+    if options.as_json:
+        emit_json({"run_id": status.run_id, "state": status.state, "started": False})
+    else:
+        emit(f"{status.run_id} {status.state}; nothing was started")
+    return ExitCode.NOT_REACHED if status.state in (RunState.FAILED, RunState.CANCELLED) else ExitCode.DONE
 
 
 def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
@@ -273,9 +323,12 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         candidates=options.candidates,
         candidate_agents=options.candidate_agents,
         overlaps=options.overlaps,
+        arguments=dict(options.arguments),
+        key=options.key,
     )
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
+    aurora.check_key_is_free(plan)
     if not plan.file.tasks:
         return _nothing_to_run(plan, as_json=options.as_json)
     aurora.check_not_in_use(plan, force=options.force)

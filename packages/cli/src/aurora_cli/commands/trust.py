@@ -93,7 +93,7 @@ def _trust(aurora: Aurora, *, yes: bool, as_json: bool) -> ExitCode:
 def _trust_file(aurora: Aurora, path: Path, *, yes: bool, as_json: bool) -> ExitCode:
     """Trusts the commands that a task file names for Aurora itself to run."""
     store, project = trust_store(), aurora.project
-    claim = task_file_claim(project, path, (line.task for line in read_taskfile(path).lines))
+    claim = task_file_claim(project, path, read_taskfile(path).commands)
     claims = () if claim is None else (claim,)
     already = claim is None or store.trusts_claim(project, claim)
     if not as_json:

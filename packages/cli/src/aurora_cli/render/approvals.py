@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import one_line
 
@@ -25,6 +25,9 @@ __all__ = [
     "time_words",
 ]
 
+_NEXT: Final = {"merge": "; deliver the work with: aur merge {}", "push": "; push the work with: aur pr {}"}
+"""The next step after an approval that no process waits for, by gate."""
+
 
 def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
     """Yields a question: who asks for what, why, since when, and what happens without an answer."""
@@ -32,7 +35,7 @@ def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
     yield f"{row.approval}  {_who(row)}  asked {since} ago"
     yield f"  what  {one_line(row.subject, 300)}"
     yield f"  why   {one_line(row.reason, 300)} [{one_line(row.rule)}]"
-    if row.gate in ("after", "merge"):
+    if row.gate in ("after", "merge", "push"):
         task = f" {shlex.quote(one_line(row.task_id))}" if row.task_id else ""
         yield f"  look  aur diff {one_line(row.run_id)}{task}"
     if row.limit_s is not None:
@@ -96,8 +99,8 @@ def answer_line(report: AnswerReport) -> str:
     said = "approved" if report.answer.approved else "denied"
     if report.running:
         return f"{row.approval} {said}; {_who(row)} has the answer"
-    if row.gate == "merge":
-        how = f"; deliver the work with: aur merge {row.run_id}" if report.answer.approved else ""
+    if row.gate in _NEXT:
+        how = _NEXT[row.gate].format(row.run_id) if report.answer.approved else ""
         return f"{row.approval} {said}{how}"
     return f"{row.approval} {said}; no process works on the run, so continue it: aur resume {row.run_id}"
 

@@ -71,7 +71,8 @@ def stored_as_lines(plans: Sequence[StoredPlan]) -> Iterator[str]:
 def _lines(review: DecompositionReview) -> Iterator[str]:
     plan = review.plan
     by = one_line(plan.planned_by) if plan.planned_by else "rules, without a model"
-    yield f"Goal: {one_line(plan.title)}"
+    taken = f" ({one_line(plan.source)}, written by others)" if plan.source else ""
+    yield f"Goal: {one_line(plan.title)}{taken}"
     yield f"{plan.complexity.value}; planned by {by}; verified with {plan.score:.2f} of 1"
     if plan.issues:
         yield f"weak: {one_line('; '.join(plan.issues), 300)}"

@@ -12,8 +12,8 @@ from aurora_cli.output import emit, note
 from aurora_cli.render.approvals import settled_line, short_line
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
-from aurora_soar.resumption.record import QUESTION_RUN
-from aurora_soar.taskruns.resume import can_resume
+from aurora_soar.resumption.kinds import QUESTION_RUN
+from aurora_soar.taskruns.run_kinds import can_resume
 from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
 from aurora_spawner.providers.gate import utc_time

@@ -10,7 +10,7 @@ from aurora_cli.render.words import one_line
 from aurora_cli.render.work import outcome_of_run
 from aurora_core import AuroraCoreError
 from aurora_policies.errors import PoliciesError
-from aurora_soar.taskruns.resume import is_left_question
+from aurora_soar.taskruns.run_kinds import is_left_part
 from aurora_spawner.control.live_runs import LiveRuns
 from aurora_spawner.control.run_work import work_of_run
 from aurora_spawner.errors import SpawnerError
@@ -146,7 +146,7 @@ class Reader:
 
     def _shown(self, runs: Sequence[LiveRun]) -> tuple[LiveRun, ...]:
         if self._only is None:
-            return tuple(each for each in runs if not is_left_question(each.status) or each.run.state.settled)
+            return tuple(each for each in runs if not is_left_part(each.status) or each.run.state.settled)
         return tuple(each for each in runs if each.run.run_id == self._only)
 
     def _last_lines(self, run_id: str, task_ids: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from aurora_cli.error_messages import error_report
 from aurora_cli.render.approvals import answer_line
 from aurora_cli.render.words import one_line
 from aurora_soar.errors import SoarError
-from aurora_soar.taskruns.resume import RUNS_OF_TASKS
+from aurora_soar.taskruns.run_kinds import RESUMABLE
 from aurora_spawner.control.approvals import answer_approval, check_is_user
 from aurora_spawner.control.steering import pause_run, unpause_run
 from aurora_spawner.errors import SpawnerError
@@ -46,8 +46,8 @@ class Steering:
         """Continues a paused run in its process; for a run without one, names the command that resumes it."""
         run_id = one_line(live.run.run_id)
         if live.status.pid is None:
-            if live.run.kind not in RUNS_OF_TASKS:
-                return f"{run_id} answers a question and cannot be resumed; ask it again"
+            if live.run.kind not in RESUMABLE:
+                return f"{run_id} is a part of a question; resume the question, and it goes on, too"
             return f"no process works on {run_id}; resume it from a shell with: aur resume {run_id}"
 
         def resume() -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.render.approvals import time_words
 from aurora_cli.render.runs import provider_lines, trouble_lines
 from aurora_cli.render.words import count, one_line
-from aurora_soar.taskruns.resume import RUNS_OF_TASKS
+from aurora_soar.taskruns.run_kinds import RESUMABLE, RUNS_OF_TASKS
 from aurora_spawner.gates.masking import masked
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _of_run(facts: Facts) -> Iterator[tuple[Tone, str]]:
     if live is None:
         return
     run_id, state = live.run.run_id, state_of(live)
-    goes_on = f"resume it with: aur resume {run_id}" if live.run.kind in RUNS_OF_TASKS else "ask it again"
+    goes_on = f"resume it with: aur resume {run_id}" if live.run.kind in RESUMABLE else "resume its question"
     if state == "crashed":
         yield Tone.BAD, f"its process has died; {goes_on}"
     elif state == "interrupted":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["ChangedSetting", "change_setting"]
 
 _NEW_FILE_MODE = 0o644
+_OWNER_WRITES = 0o200
+"""A file without it was protected by its user, also from a program that root runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,5 +109,7 @@ def _source(path: Path, text: str) -> YamlSource:
 def _replace(path: Path, content: bytes) -> None:
     """Replaces a file at once; a link stays, and the file that it names is replaced."""
     path = path.resolve()
+    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & _OWNER_WRITES):
+        raise OSError(errno.EACCES, "is read-only; make it writable first", str(path))
     mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE_MODE
     write_private(path, content, mode=mode)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aurora_core.settings.yaml_source import YamlSource
 
-__all__ = ["BackendFile", "NotifyFile", "settings_in", "suggestion"]
+__all__ = ["BackendFile", "ConfigFile", "NotifyFile", "settings_in", "suggestion"]
 
 
 class _Strict(BaseModel):
@@ -186,7 +186,7 @@ class _MemoryFile(_Strict):
     share_answers: bool = False
 
 
-class _File(_Strict):
+class ConfigFile(_Strict):
     """The schema of config.yaml."""
 
     tool: Annotated[str, Field(min_length=1)] | None = None
@@ -205,7 +205,7 @@ class _File(_Strict):
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
 
-_TOP_LEVEL: Final = tuple(key for key in _File.model_fields if key not in ("spawner", "memory"))
+_TOP_LEVEL: Final = tuple(key for key in ConfigFile.model_fields if key not in ("spawner", "memory"))
 
 
 def settings_in(source: YamlSource) -> dict[str, object]:
@@ -215,7 +215,7 @@ def settings_in(source: YamlSource) -> dict[str, object]:
         ConfigError: a setting is invalid; names line and field.
     """
     try:
-        parsed = _File.model_validate(source.value)
+        parsed = ConfigFile.model_validate(source.value)
     except ValidationError as error:
         raise _first_problem(source, error) from error
     given: dict[str, object] = {}
@@ -255,5 +255,5 @@ def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
         "backends": BackendFile,
         "notify": NotifyFile,
     }
-    model = models.get(place[0], _File) if place else _File
+    model = models.get(place[0], ConfigFile) if place else ConfigFile
     return list(model.model_fields)

@@ -44,7 +44,7 @@ _PERMISSIVE: Final[Mapping[str, re.Pattern[str]]] = {
 }
 _AURORA: Final = re.compile(
     r"^(trust|approve|deny|answer|policies (init|grants)|budget (set|reset)|keys|checkpoint (restore|drop)"
-    r"|discard|merge|config (set|unset))\b"
+    r"|discard|merge|pr|config (set|unset))\b"
 )
 
 

@@ -34,13 +34,15 @@ _NEWEST: Final = 1_000
 """Attempts of the ledger that an estimate looks at."""
 
 
-async def review_goal(parts: ProjectParts, goal: str, memory: Memory) -> DecompositionReview | None:
+async def review_goal(
+    parts: ProjectParts, goal: str, memory: Memory, *, source: str = ""
+) -> DecompositionReview | None:
     """Returns the plan of a goal for review; None if a signal ended the planning. Errors as `Aurora.aplan_goal`."""
     agents = parts.project_agents
     with_model = model_parts(agents)
     personas = {name: each for name, each in parts.personas.by_id.items() if name not in agents.backends}
     planning = PlanningAgents(root=parts.project.root, personas=personas, default_agent=agents.default_agent)
-    plan = await plan_goal(goal, memory, planning, model=with_model.model if with_model else None)
+    plan = await plan_goal(goal, memory, planning, model=with_model.model if with_model else None, source=source)
     return DecompositionReview(plan=plan, preview=_preview(parts, plan)) if plan else None
 
 

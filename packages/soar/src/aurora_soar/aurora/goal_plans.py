@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_soar.aurora.parts import ProjectParts
+from aurora_soar.errors import TaskFileInUseError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aurora_soar.forges import Issue
     from aurora_soar.plans.plan import ReviewDecision
     from aurora_soar.plans.review import DecompositionReview
     from aurora_soar.plans.store import PlanStore, StoredPlan
@@ -19,19 +21,20 @@ __all__ = ["GoalPlans"]
 class GoalPlans(ProjectParts):
     """The part of `Aurora` that plans goals."""
 
-    def plan_goal(self, goal: str, *, index: bool = True) -> DecompositionReview | None:
+    def plan_goal(self, goal: str, *, index: bool = True, source: str = "") -> DecompositionReview | None:
         """Plans a goal; see `aplan_goal`. Must not be called while an event loop runs."""
         import asyncio
 
-        return asyncio.run(self.aplan_goal(goal, index=index))
+        return asyncio.run(self.aplan_goal(goal, index=index, source=source))
 
-    async def aplan_goal(self, goal: str, *, index: bool = True) -> DecompositionReview | None:
+    async def aplan_goal(self, goal: str, *, index: bool = True, source: str = "") -> DecompositionReview | None:
         """Plans a goal and returns the plan for review; None if a signal ended the planning. Nothing is written.
 
         With `tool` set that agent plans, else rules do. `write_plan` keeps the plan once it is decided.
 
         Args:
             index: bring the memory up to date first.
+            source: what the goal was taken from, if others wrote it; agents are told to take it as a description.
 
         Raises:
             EmptyQuestionError: the goal holds no word to look for.
@@ -49,7 +52,21 @@ class GoalPlans(ProjectParts):
             if index:
                 await memory.aindex()
             async with achanges_told(self.project.root, self.config.tool, self.notify):
-                return await review_goal(self, goal, memory)
+                return await review_goal(self, goal, memory, source=source)
+
+    def issue(self, number: int, *, remote: str | None = None) -> Issue:
+        """Returns an issue of the project's forge, by `gh` or `glab`.
+
+        Args:
+            remote: the remote whose forge has it; the only one, or `origin`, if None.
+
+        Raises:
+            ForgeError: there is no remote, its program is missing or not signed in, or there is no such issue.
+            WorkspaceError: the project is in no git repository.
+        """
+        from aurora_soar.taskruns.pull_request import forge_of
+
+        return forge_of(self.project.root, remote)[1].issue(number)
 
     def edited_review(self, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:
         """Returns the review of a plan whose task file was edited; see `goal_planning.edited_review`."""
@@ -85,7 +102,11 @@ class GoalPlans(ProjectParts):
         from aurora_soar.taskruns.start import check_not_in_use
 
         plan = self.plans.get(name)
-        check_not_in_use(self.project, plan.taskfile, force=False, notify=self.notify)
+        try:
+            check_not_in_use(self.project, plan.taskfile, force=False, notify=self.notify)
+        except TaskFileInUseError as error:
+            error.hint = f"wait for it, or cancel it with `aur cancel {error.run_id}`; then archive the plan"
+            raise
         return self.plans.archive(plan.id)
 
     @property

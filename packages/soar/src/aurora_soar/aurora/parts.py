@@ -267,7 +267,7 @@ class ProjectParts:
         Args:
             by_meaning: False for searches by words alone, whether a model is there or not.
         """
-        from aurora_core import Memory
+        from aurora_core import Memory  # with numpy; most commands open none
 
         config = self.config
         embedder = self._embedder() if by_meaning else None
@@ -332,6 +332,7 @@ class ProjectParts:
         from aurora_core import Memory
 
         private_folder(folder)
+
         return self._resources.enter_context(Memory.open(folder))
 
     @property

@@ -11,11 +11,12 @@ from aurora_soar.aurora.run_work import RunWork
 from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from aurora_core import Memory
     from aurora_policies.schema import SandboxMode
+    from aurora_soar.doctor.enforcement import Enforcement
     from aurora_soar.orchestrator import SOAROrchestrator
     from aurora_soar.report.execution import Verbosity
     from aurora_soar.report.result import SoarEvent, SoarResult
@@ -167,8 +168,14 @@ class Aurora(GoalPlans, RunWork):
         candidates: int | None = None,
         overlaps: Overlaps = "wait",
         candidate_agents: tuple[str, ...] = (),
+        arguments: Mapping[str, str] | None = None,
+        key: str | None = None,
     ) -> SpawnPlan:
-        """Plans the run of a task file; nothing is started. See `plan_taskfile` for arguments and errors."""
+        """Plans the run of a task file; nothing is started. See `plan_taskfile` for arguments and errors.
+
+        Args:
+            key: a name for the start: `start_lock` refuses another start with it, and names the run.
+        """
         from aurora_soar.taskruns.plan import plan_taskfile
 
         plan = plan_taskfile(
@@ -184,8 +191,9 @@ class Aurora(GoalPlans, RunWork):
             isolation=isolation,
             candidates=candidates,
             candidate_agents=candidate_agents,
+            arguments=arguments,
         )
-        return replace(plan, overlaps=overlaps)
+        return replace(plan, overlaps=overlaps, key=key)
 
     def plan_task(
         self,
@@ -326,6 +334,16 @@ class Aurora(GoalPlans, RunWork):
             with self.open_memory() as memory:
                 await memory.aindex()
 
+    def check_key_is_free(self, plan: SpawnPlan) -> None:
+        """Refuses a plan whose key a run has.
+
+        Raises:
+            StartedBeforeError: one has it; the error names it.
+        """
+        from aurora_soar.taskruns.start import check_key_is_free
+
+        check_key_is_free(self.project, plan.key)
+
     def check_not_in_use(self, plan: SpawnPlan, *, force: bool = False) -> None:
         """Refuses a plan whose task file a run works on; with `force` only warns.
 
@@ -340,13 +358,17 @@ class Aurora(GoalPlans, RunWork):
         """Keeps other processes from starting a run; see `taskruns.start.start_lock`."""
         from aurora_soar.taskruns.start import start_lock
 
-        return start_lock(self.project, plan.file.path, as_read=plan.content, force=force, notify=self.notify)
+        return start_lock(
+            self.project, plan.file.path, as_read=plan.content, key=plan.key, force=force, notify=self.notify
+        )
 
     def astart_lock(self, plan: SpawnPlan, *, force: bool = False) -> AbstractAsyncContextManager[Callable[[], None]]:
         """Keeps others from starting a run, this event loop's other tasks included; see `start_lock`."""
         from aurora_soar.taskruns.start import astart_lock
 
-        return astart_lock(self.project, plan.file.path, as_read=plan.content, force=force, notify=self.notify)
+        return astart_lock(
+            self.project, plan.file.path, as_read=plan.content, key=plan.key, force=force, notify=self.notify
+        )
 
     def new_run(self, plan: SpawnPlan, *, stagger_s: float = 0.0, keep_in: Path | None = None) -> Run:
         """Writes a run of a plan into the journal; nothing starts. See `taskruns.execute.new_run`."""
@@ -424,7 +446,7 @@ class Aurora(GoalPlans, RunWork):
         Raises:
             UnknownRunError: the journal has no such run.
         """
-        from aurora_soar.taskruns.resume import is_left_part
+        from aurora_soar.taskruns.run_kinds import is_left_part
         from aurora_spawner.control.status import run_status, unfinished_statuses
 
         journal = self.project.runs_db
@@ -457,6 +479,12 @@ class Aurora(GoalPlans, RunWork):
         import asyncio
 
         return await asyncio.to_thread(self.cancel, run_id, task_id=task_id, at_once=at_once)
+
+    def enforcement(self) -> Enforcement:
+        """Returns what the policies enforce for which agent; see `doctor.enforcement`."""
+        from aurora_soar.doctor.enforcement import enforcement_of
+
+        return enforcement_of(self.agents, self.policies)
 
     def agent_records(self) -> tuple[AgentRecord, ...]:
         """Returns what each agent has achieved in this project's runs; see `taskruns.agent_records`."""

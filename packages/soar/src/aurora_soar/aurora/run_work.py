@@ -9,6 +9,7 @@ from aurora_soar.aurora.parts import ProjectParts
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from aurora_soar.taskruns.pull_request import PullRequestPlan, PullRequestReport
     from aurora_spawner.control.candidates import CandidateList, PickReport
     from aurora_spawner.control.comment_file import LineComment
     from aurora_spawner.control.commenting import CommentableWork
@@ -57,6 +58,34 @@ class RunWork(ProjectParts):
         from aurora_spawner.control.delivery_permission import judge_merge
 
         return judge_merge(self.project.runs_db, run_id, self.project_agents.merge_gate)
+
+    def plan_pull_request(
+        self,
+        run_id: str,
+        *,
+        remote: str | None = None,
+        target: str | None = None,
+        title: str | None = None,
+        draft: bool = False,
+    ) -> PullRequestPlan:
+        """Returns the pull request that could be opened for a run's work; nothing is pushed.
+
+        See `taskruns.pull_request.plan_pull_request` for arguments and errors.
+        """
+        from aurora_soar.taskruns.pull_request import plan_pull_request
+
+        return plan_pull_request(self.project.runs_db, run_id, remote=remote, target=target, title=title, draft=draft)
+
+    def open_pull_request(self, plan: PullRequestPlan, *, accept_changes: bool = False) -> PullRequestReport:
+        """Pushes a run's work and opens the pull request; see `taskruns.pull_request.open_pull_request`.
+
+        Args:
+            accept_changes: as for `merge`.
+        """
+        from aurora_soar.taskruns.pull_request import open_pull_request
+
+        self._check_unchanged(plan.work.run_id, accept=accept_changes)
+        return open_pull_request(self.project.runs_db, plan, gate=self.project_agents.merge_gate)
 
     def diff(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from aurora_core.settings.config_edit import ChangedSetting, change_setting
 from aurora_core.trust import VARIABLE, Part
 from aurora_soar.aurora.trust import trust_store
 from aurora_soar.errors import UserOnlyError
-from aurora_soar.taskruns.backends import check_kinds
+from aurora_soar.taskruns.backends import check_kinds, check_tool
 from aurora_spawner import RecoveryPolicy
 from aurora_spawner.errors import RecoveryPolicyError
 from aurora_spawner.supervision.environment import inside_agent
@@ -51,7 +52,7 @@ def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> 
     store = trust_store()
     before = project_claims(project)
     trusted = store.trusts(project, Part.CONFIG, before)
-    changed = change_setting(project.config_file, key, texts, check=_check)
+    changed = change_setting(project.config_file, key, texts, check=partial(_check, key))
     claims = project_claims(project)
     if trusted and store.folder is not None and not store.trusts(project, Part.CONFIG, claims):
         store.remember(project.root, claims, parts=(Part.CONFIG,))
@@ -61,7 +62,7 @@ def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> 
 def change_user_setting(path: Path, key: str, texts: Sequence[str]) -> ChangedSetting:
     """Changes a setting in the user's own configuration; errors as `change_project_setting`."""
     _check_user()
-    return change_setting(path, key, texts, check=_check)
+    return change_setting(path, key, texts, check=partial(_check, key))
 
 
 def _check_user() -> None:
@@ -74,8 +75,16 @@ def _check_user() -> None:
         raise UserOnlyError("changes of settings are", "ask the user for it")
 
 
-def _check(content: bytes) -> None:
-    """Checks what only those know who use the settings: kinds of agents, and fields of the recovery.
+def _with_user_file() -> dict[str, str]:
+    """Returns an environment in which the user's own configuration is read, and no variable is a setting."""
+    return {VARIABLE: "1"} | {name: os.environ[name] for name in ("HOME", "XDG_CONFIG_HOME") if name in os.environ}
+
+
+def _check(key: str, content: bytes) -> None:
+    """Checks what only those know who use the settings: agents and their kinds, and fields of the recovery.
+
+    Args:
+        key: the setting that is changed.
 
     Raises:
         ConfigError: one is not valid.
@@ -87,6 +96,8 @@ def _check(content: bytes) -> None:
         config = load_config(project, environ={VARIABLE: "1"})
         try:
             check_kinds(config)
+            if key == "tool":
+                check_tool(load_config(project, environ=_with_user_file()))
             RecoveryPolicy.from_config({"spawner": {"recovery": config.recovery}})
         except ConfigError as error:
             raise ConfigError(error.field, None, "", error.reason) from error

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.doctor.accounts import account_of
 from aurora_soar.taskruns.backends import program_of
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.gate import PolicyGate, how_gated
@@ -51,6 +52,8 @@ class AgentCheck:
         program: full path of its program, or a model's address; None if the program was not found.
         version: first line of `--version`, or the name of the model; None if the program does not report it.
         signed_in_by: the variable or file that shows the login; "" if none does.
+        spends: the account that it spends, in words.
+        pool: the provider whose limits it shares with all agents of that provider; None if it meets none.
         gate: says if its tool calls are judged before they happen, or why not.
         sandbox: says if it is sandboxed, as a probe has shown, and its limits on resources; "" for a model.
         advice: the next step for the user; "" if none is needed.
@@ -62,6 +65,8 @@ class AgentCheck:
     version: str | None
     signed_in: SignedIn
     signed_in_by: str
+    spends: str
+    pool: str | None
     gate: str
     sandbox: str
     advice: str
@@ -124,7 +129,7 @@ def _check(
     sandbox: str,
 ) -> AgentCheck:
     if isinstance(backend, ModelBackend):
-        return _check_model(name, backend)
+        return _check_model(name, backend, environ)
     kind = backend.kind if isinstance(backend, CliBackend) else "command"
     signed_in, by = _signed_in(backend, environ, home)
     return AgentCheck(
@@ -134,13 +139,15 @@ def _check(
         version=version,
         signed_in=signed_in,
         signed_in_by=by,
+        spends=account_of(name, backend, by, environ),
+        pool=backend.provider if isinstance(backend, CliBackend) else None,
         gate=gate,
         sandbox=sandbox,
         advice=_advice(backend, program, version, signed_in),
     )
 
 
-def _check_model(name: str, backend: ModelBackend) -> AgentCheck:
+def _check_model(name: str, backend: ModelBackend, environ: Mapping[str, str]) -> AgentCheck:
     """Checks a model backend by its key alone: it has no program, and the check makes no call."""
     advice, signed_in = "", SignedIn.UNKNOWN
     if backend.key is not None:
@@ -155,6 +162,8 @@ def _check_model(name: str, backend: ModelBackend) -> AgentCheck:
         version=f"{backend.api}: {backend.model}",
         signed_in=signed_in,
         signed_in_by="a key" if signed_in is SignedIn.YES else "",
+        spends=account_of(name, backend, "", environ),
+        pool=backend.provider,
         gate="has no tools",
         sandbox="",
         advice=advice,

@@ -19,6 +19,8 @@ from aurora_core import AuroraCoreError, Memory, Project, ProjectError, StoreCor
 from aurora_core.git import run_git
 from aurora_core.trust import Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
+from aurora_soar.doctor.enforcement import enforcement_of
+from aurora_soar.taskruns.agents import find_backends
 from aurora_soar.taskruns.backends import check_kinds, configured_agents, program_of
 from aurora_soar.taskruns.preparation import read_preparation, worktree_claims
 from aurora_soar.taskruns.user_policies import load_user_policies
@@ -94,7 +96,10 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
     yield CheckResult(check="project", level=Level.OK, message=str(project.root))
     yield _checked("folder", lambda: _writable(project.aurora_dir))
     yield from _configuration(project, environ)
-    yield _checked("policies", lambda: _policies(project, environ))
+    policies = _checked("policies", lambda: _policies(project, environ))
+    yield policies
+    if policies.level is Level.OK:
+        yield from _gates(project, environ)
     yield from _worktrees(project, environ)
     yield _checked("memory", lambda: _memory(project))
     yield _checked("journal", lambda: _journal(project))
@@ -248,6 +253,23 @@ def _policies(project: Project, environ: Mapping[str, str]) -> CheckResult:
         return CheckResult(check="policies", level=Level.FAIL, message=str(error), advice=f"correct {error.path}")
     files = [str(each) for each in (engine.source, engine.user_source) if each]
     return CheckResult(check="policies", level=Level.OK, message=" and ".join(files) or "none, all defaults")
+
+
+def _gates(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Yields a result on what the policies enforce for which agent; none if the configuration is not valid."""
+    try:
+        config = load_config(project, environ=environ)
+        check_kinds(config)
+        engine = PoliciesEngine.load(project.policies_file).beside(load_user_policies(environ))
+        found = enforcement_of(find_backends(project, config, str), engine)
+    except (AuroraCoreError, SpawnerError, OSError):
+        return  # the check of the configuration says it
+    if found.problem:
+        advice = "until it works, give tasks that write to worktrees only"
+        yield CheckResult(check="gates", level=Level.WARN, message=f"no hook works: {found.problem}", advice=advice)
+        return
+    message = "; ".join(found.sentences) or "no agent that acts is installed; the local agent only looks things up"
+    yield CheckResult(check="gates", level=Level.OK, message=message)
 
 
 def _worktrees(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:

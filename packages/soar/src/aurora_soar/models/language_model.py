@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from aurora_soar.resumption.record import MODEL_RUN, Unrecorded
+from aurora_soar.resumption.kinds import MODEL_RUN
+from aurora_soar.resumption.record import Unrecorded
 from aurora_soar.run_options import project_run_options
 from aurora_spawner import Run, SpawnTask
 from aurora_spawner.runs.run_options import GateOptions

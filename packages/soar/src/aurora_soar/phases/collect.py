@@ -10,7 +10,7 @@ from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.claims import read_claims
 from aurora_soar.evidence.evidence import Aspect, Evidence, LocalRequest, parse_evidence
 from aurora_soar.phases.prompts import subgoal_request
-from aurora_soar.resumption.record import SUBGOALS_RUN
+from aurora_soar.resumption.kinds import SUBGOALS_RUN
 from aurora_soar.run_options import project_run_options
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.report import recovery_report

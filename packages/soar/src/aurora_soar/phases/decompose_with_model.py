@@ -70,13 +70,15 @@ async def plan_with_model(
     model: LanguageModel,
     *,
     faults: Sequence[str] = (),
+    source: str = "",
 ) -> Planned:
     """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules.
 
     Args:
         faults: what was wrong with an earlier plan, one sentence each.
+        source: what the question was taken from, if others wrote it.
     """
-    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS, faults=faults)
+    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS, faults=faults, source=source)
     asked = await ask_for_plan(question, request, context, registry, model, title="plan")
     if asked.plan is not None:
         return Planned(decomposition=asked.plan, planned_by=model.name, calls=asked.calls, note=asked.note)

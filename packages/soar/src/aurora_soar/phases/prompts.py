@@ -47,12 +47,20 @@ def plan_request(
     *,
     most: int,
     faults: Sequence[str] = (),
+    source: str = "",
 ) -> str:
-    """Returns the prompt for a decomposition; it names the faults of an earlier one."""
+    """Returns the prompt for a decomposition; it names the faults of an earlier one.
+
+    Args:
+        source: what the goal was taken from, if others wrote it; then it stands there as data.
+    """
     wrong = "".join(f"- {' '.join(fault.split())}\n" for fault in faults)
+    goal = question.text
+    if source:
+        goal = f"to do what this describes.\n{quoted([(source, question.text)], by='others')}"
     return fill(
         "plan",
-        goal=question.text,
+        goal=goal,
         agents=_agents(registry),
         places=_places(places)
         + (f"An earlier plan had these faults; yours must not have them:\n{wrong}" if wrong else ""),

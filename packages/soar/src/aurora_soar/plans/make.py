@@ -67,9 +67,12 @@ class PlanningAgents:
 
 
 async def plan_goal(
-    goal: str, memory: Memory, agents: PlanningAgents, *, model: LanguageModel | None = None
+    goal: str, memory: Memory, agents: PlanningAgents, *, model: LanguageModel | None = None, source: str = ""
 ) -> GoalPlan | None:
     """Returns the plan of a goal: the model's if there is one, else by rules; None if a signal ended the planning.
+
+    Args:
+        source: what the goal was taken from, if others wrote it; a model is told so.
 
     Raises:
         EmptyQuestionError: nothing in the goal can be looked up.
@@ -82,7 +85,7 @@ async def plan_goal(
     planned_by, note = None, ""
     decomposition = _by_rules(goal, question, assessment, context, agents)
     if model is not None:
-        planned = await plan_with_model(question, context, registry, model)
+        planned = await plan_with_model(question, context, registry, model, source=source)
         if planned.interrupted:
             return None
         note = planned.note
@@ -96,6 +99,7 @@ async def plan_goal(
     return GoalPlan(
         title=title_of(goal),
         goal=goal.encode("utf-8", "replace").decode("utf-8"),
+        source=source,
         created_at=datetime.now(UTC).replace(microsecond=0),
         complexity=assessment.complexity,
         planned_by=planned_by,

@@ -96,6 +96,7 @@ class GoalPlan:
     Attributes:
         title: the goal on one line, cut.
         goal: the goal as it was given.
+        source: the issue of a forge that the goal is, written by others; "" for the user's own words.
         planned_by: the model whose plan it is; None if rules planned.
         score: of the verification, 0 to 1.
         issues: what the verification found weak.
@@ -104,6 +105,7 @@ class GoalPlan:
 
     title: str
     goal: str
+    source: str
     created_at: datetime
     complexity: Complexity
     planned_by: str | None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurora_soar.errors import NotResumableError, StoredStepError
+from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_soar.resumption.values import from_json, to_json
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import UnknownRunError
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_options import RunOptions
 
 __all__ = [
-    "MODEL_RUN",
-    "QUESTION_RUN",
-    "SUBGOALS_RUN",
     "AskedQuestion",
     "QuestionRecord",
     "Unrecorded",
@@ -36,12 +34,6 @@ __all__ = [
     "recorded",
 ]
 
-QUESTION_RUN: Final = "soar"
-"""The kind of the runs of questions, as the journal has it."""
-SUBGOALS_RUN: Final = "subgoals"
-"""The kind of the runs of a question's subgoals."""
-MODEL_RUN: Final = "model"
-"""The kind of the runs that ask a model one thing."""
 _ASKED, _STEP, _PART, _ANSWER = "asked", "step", "part", "answer"
 _Kind = TypeVar("_Kind")
 

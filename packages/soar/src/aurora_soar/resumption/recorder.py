@@ -6,7 +6,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aurora_soar.resumption.record import QUESTION_RUN, AskedQuestion, Unrecorded, recorded
+from aurora_soar.resumption.kinds import QUESTION_RUN
+from aurora_soar.resumption.record import AskedQuestion, Unrecorded, recorded
 from aurora_soar.run_options import project_run_options
 from aurora_spawner.errors import JournalError
 

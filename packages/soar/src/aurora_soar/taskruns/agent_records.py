@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_policies.budget.statement import EntryState
-from aurora_soar.taskruns.resume import RUNS_OF_TASKS
+from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
 from aurora_spawner.control.agent_stats import AgentStats, agent_stats
 
 if TYPE_CHECKING:

@@ -45,6 +45,17 @@ def check_kinds(config: Config) -> None:
                 raise ConfigError(source, line_of(source, place), place, _not_among(value, known))
 
 
+def check_tool(config: Config) -> None:
+    """Refuses a `tool` that is no agent.
+
+    Raises:
+        ConfigError: it is none; with the nearest name.
+    """
+    known = known_agents(config)
+    if config.tool is not None and config.tool not in known:
+        raise ConfigError("", None, "tool", _not_among(config.tool, sorted(known)))
+
+
 def known_agents(config: Config) -> frozenset[str]:
     """Returns the names of all agents: the configured ones, the known CLIs, and the local one."""
     return frozenset({*config.backends, *PROFILES, LOCAL_AGENT})

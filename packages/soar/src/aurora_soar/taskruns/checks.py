@@ -10,31 +10,33 @@ from aurora_core.trust import Claim, Part
 from aurora_soar.notices import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
     from aurora_core import Project
-    from aurora_spawner import SpawnTask
 
 __all__ = ["ignored_checks_notice", "task_file_claim", "untrusted_checks"]
 
 
-def task_file_claim(project: Project, path: Path, tasks: Iterable[SpawnTask]) -> Claim | None:
-    """Returns the claim of a task file; None if its tasks name no commands."""
-    commands = dict.fromkeys(each for task in tasks for each in task.commands)
+def task_file_claim(project: Project, path: Path, commands: Sequence[str]) -> Claim | None:
+    """Returns the claim of a task file; None if its tasks name no commands.
+
+    Args:
+        commands: as the file has them, so that a recipe is trusted once and not for each value.
+    """
     if not commands:
         return None
     name = os.path.relpath(path.resolve(), project.root)
     return Claim(part=Part.TASK_FILES, name=name, says=tuple(f"runs {command}" for command in commands))
 
 
-def untrusted_checks(project: Project, path: Path, tasks: Iterable[SpawnTask]) -> Claim | None:
+def untrusted_checks(project: Project, path: Path, commands: Sequence[str]) -> Claim | None:
     """Returns the claim of a task file if the user does not trust it; its commands then have no effect.
 
     Raises:
         TrustStoreError: a record of trust cannot be read.
     """
-    claim = task_file_claim(project, path, tasks)
+    claim = task_file_claim(project, path, commands)
     return None if claim is None or TrustStore.of(os.environ).trusts_claim(project, claim) else claim
 
 

@@ -13,7 +13,8 @@ from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.checks import ignored_checks_notice, untrusted_checks
 from aurora_soar.taskruns.isolation import with_base
-from aurora_soar.taskruns.resume import TASK_RUN, TASKFILE_RUN, stored_limit, stored_sandbox, taskfile_of
+from aurora_soar.taskruns.resume import stored_limit, stored_sandbox, taskfile_of
+from aurora_soar.taskruns.run_kinds import TASK_RUN, TASKFILE_RUN
 from aurora_soar.taskruns.telemetry import send_telemetry
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
@@ -142,6 +143,8 @@ def _source(plan: SpawnPlan) -> TaskSource | None:
         optional=plan.file.optional,
         candidates=plan.file.candidates,
         candidate_agents=plan.file.candidate_agents,
+        arguments=plan.file.arguments,
+        key=plan.key,
     )
 
 
@@ -200,7 +203,7 @@ def _untrusted_checks(project: Project, plan: ResumePlan) -> Claim | None:
     """
     if plan.run.kind == TASK_RUN and not plan.changes_accepted:
         return None
-    return untrusted_checks(project, taskfile_of(plan.run) or project.runs_db, plan.wanted)
+    return untrusted_checks(project, taskfile_of(plan.run) or project.runs_db, plan.commands)
 
 
 async def execute_run(

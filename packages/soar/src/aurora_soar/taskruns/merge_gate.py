@@ -21,8 +21,12 @@ class PolicyMergeGate:
     policies: PoliciesEngine
 
     def judge(self, request: DeliveryRequest) -> Verdict:
-        """Returns the verdict on a delivery, by the sections of all agents whose work it is."""
-        result = self.policies.judge_merge(request.target, repository=request.repository, agents=request.agents)
+        """Returns the verdict on a delivery or a push, by the sections of all agents whose work it is."""
+        repository, agents = request.repository, request.agents
+        if request.remote:
+            result = self.policies.judge_push(request.remote, request.target, repository=repository, agents=agents)
+        else:
+            result = self.policies.judge_merge(request.target, repository=repository, agents=agents)
         return Verdict(
             action=GateAction(result.action.value),
             rule=result.rule or "",

@@ -17,6 +17,7 @@ from aurora_spawner.errors import TaskFileError
 from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.runs.candidate_places import first_task_needing_worktrees, place_problem
 from aurora_spawner.taskfiles.reading import task_file_bytes
+from aurora_spawner.taskfiles.recipes import with_arguments
 from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.tasks.file_claims import foreseen_waits
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -58,6 +59,7 @@ class SpawnPlan:
         gate: judges the tool calls of its agents.
         sandboxes: for each agent that can change something, if it is sandboxed, as a probe here has shown.
         overlaps: what tasks do that declare a file which another one works on: wait for its end, or start (allow).
+        key: a name for the start: another start with it is the same run; None for none.
         from_file: its tasks come from a file; else `file` has one task that the user gave in a command.
     """
 
@@ -78,6 +80,7 @@ class SpawnPlan:
     sandboxes: Mapping[str, str] = field(default_factory=dict)
     from_file: bool = True
     overlaps: Overlaps = "wait"
+    key: str | None = None
 
     @property
     def waits(self) -> tuple[Wait, ...]:
@@ -139,6 +142,7 @@ def plan_taskfile(
     isolation: WantedIsolation | None = None,
     candidates: int | None = None,
     candidate_agents: tuple[str, ...] = (),
+    arguments: Mapping[str, str] | None = None,
 ) -> SpawnPlan:
     """Reads a task file and finds the agents that its tasks name; nothing is started.
 
@@ -153,10 +157,11 @@ def plan_taskfile(
         isolation: where tasks work and where their work goes; None takes the configuration.
         candidates: how often each task runs that says nothing about candidates.
         candidate_agents: the agents of those candidates, in turn, of tasks that name no agent.
+        arguments: the values of the file's `{{name}}`, by name.
 
     Raises:
-        TaskFileError, GraphError: the file cannot be understood, or the candidates of a task need worktrees and will
-            have none; with the line.
+        TaskFileError, GraphError: the file cannot be understood, its arguments are not those that are given, or
+            the candidates of a task need worktrees and will have none; with the line.
         TaskError: there are to be too many candidates.
         UnknownAgentError: a task, or the default, names an agent that is not configured.
         UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
@@ -166,7 +171,7 @@ def plan_taskfile(
         PreparationError: what worktrees are to have is not valid.
     """
     content = task_file_bytes(taskfile)
-    file = read_taskfile(taskfile, order=order, optional=optional)
+    file = with_arguments(read_taskfile(taskfile, order=order, optional=optional), arguments or {})
     plan = plan_tasks(
         agents,
         file.with_candidates(candidates, candidate_agents),
@@ -178,7 +183,7 @@ def plan_taskfile(
         sandbox=sandbox,
         isolation=isolation,
     )
-    untrusted = untrusted_checks(agents.project, taskfile, (line.task for line in file.lines))
+    untrusted = untrusted_checks(agents.project, taskfile, file.commands)
     return replace(plan, content=content, untrusted_checks=untrusted)
 
 

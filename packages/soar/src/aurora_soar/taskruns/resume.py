@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import NotResumableError, StoredLimitError
-from aurora_soar.resumption.record import QUESTION_RUN
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
 from aurora_soar.taskruns.plan import agents_of, assigned_personas
+from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS, can_resume
 from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
 from aurora_spawner.control.status import run_status
 from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
+from aurora_spawner.taskfiles.recipes import with_arguments
 from aurora_spawner.tasks.candidates import attempted
-from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,18 +27,12 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Roster
     from aurora_spawner import Backend, SpawnTask
     from aurora_spawner.control.checkpoints import RunSummary
-    from aurora_spawner.control.status import RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = [
-    "RUNS_OF_TASKS",
-    "TASKFILE_RUN",
-    "TASK_RUN",
     "ResumePlan",
-    "can_resume",
     "find_taskfile",
-    "is_left_part",
     "list_resumable",
     "plan_resume",
     "runs_working_on",
@@ -47,12 +41,6 @@ __all__ = [
     "taskfile_of",
 ]
 
-TASKFILE_RUN: Final = "spawn"
-"""The kind of the runs of task files, as the journal has it."""
-TASK_RUN: Final = "exec"
-"""The kind of the runs of one task that the user gave in a command."""
-RUNS_OF_TASKS: Final = frozenset({TASKFILE_RUN, TASK_RUN})
-"""The kinds of runs whose tasks can be resumed; the others answer questions, or parts of them."""
 _POINTER: Final = "taskfile"
 _LIMIT: Final = "limit_usd"
 
@@ -84,6 +72,13 @@ class ResumePlan:
         listed = {task.id for task in self.file.tasks}
         commented = (row.task for row in self.tasks if row.is_commented and row.task_id not in listed)
         return (*self.file.tasks, *commented)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands of those tasks; those of the file as it has them."""
+        written = {line.id for line in self.file.lines} if self.file else set()
+        others = (each for task in self.wanted if task.id not in written for each in task.commands)
+        return tuple(dict.fromkeys([*(self.file.commands if self.file else ()), *others]))
 
     @property
     def agents(self) -> frozenset[str]:
@@ -179,7 +174,7 @@ def find_taskfile(run: RunRow, instead: Path | None = None) -> TaskFile | None:
         return None
     options = run.options or StoredOptions()
     order = next((each for each in ORDERS if each == options.order), None)
-    file = read_taskfile(path, order=order, optional=options.optional)
+    file = with_arguments(read_taskfile(path, order=order, optional=options.optional), options.arguments)
     return file.with_candidates(options.candidates, options.candidate_agents)
 
 
@@ -191,24 +186,6 @@ def taskfile_of(run: RunRow) -> Path | None:
         return Path(os.fsdecode((run.spool / run.run_id / _POINTER).read_bytes()))
     except FileNotFoundError:
         return None
-
-
-def can_resume(summary: RunSummary) -> bool:
-    """Returns True if a run of tasks has unfinished tasks, or a question no answer, and no process works on it."""
-    if summary.run.kind == QUESTION_RUN:
-        answered = summary.run.state in (RunState.SUCCEEDED, RunState.FAILED)
-        return not (answered or summary.held or summary.total)
-    return summary.resumable and summary.run.kind in RUNS_OF_TASKS
-
-
-def is_left_part(status: RunStatus) -> bool:
-    """Returns True for a part of a question that was stopped: the question is resumed, and not its part.
-
-    The questions of earlier versions were runs of tasks, and nothing can continue them.
-    """
-    works = status.pid is not None or any(not task.ended for task in status.running)
-    resumable = status.kind in RUNS_OF_TASKS or (status.kind == QUESTION_RUN and not status.tasks)
-    return not resumable and not works
 
 
 def list_resumable(journal: Path) -> list[RunSummary]:

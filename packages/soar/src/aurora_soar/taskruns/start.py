@@ -9,9 +9,10 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.errors import StartLockError, TaskFileChangedError, TaskFileInUseError
+from aurora_soar.errors import StartedBeforeError, StartLockError, TaskFileChangedError, TaskFileInUseError
 from aurora_soar.notices import Notice, Notify
 from aurora_soar.taskruns.resume import runs_working_on
+from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.taskfiles.reading import task_file_bytes
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Project
 
-__all__ = ["astart_lock", "check_not_in_use", "start_lock"]
+__all__ = ["astart_lock", "check_key_is_free", "check_not_in_use", "start_lock"]
 
 _WAIT_LIMIT_S: Final = 30.0
 """Seconds that another start may take until its run is in the journal."""
@@ -42,7 +43,7 @@ def check_not_in_use(project: Project, file: Path, *, force: bool, notify: Notif
 
 @contextmanager
 def start_lock(
-    project: Project, file: Path, *, as_read: bytes, force: bool, notify: Notify
+    project: Project, file: Path, *, as_read: bytes, key: str | None = None, force: bool, notify: Notify
 ) -> Iterator[Callable[[], None]]:
     """Holds the project's lock for starting runs until the yielded function is called, or the block ends.
 
@@ -51,8 +52,10 @@ def start_lock(
 
     Args:
         as_read: the content of the file when its tasks were read; another run may have ticked boxes since.
+        key: a name for this start; None for none.
 
     Raises:
+        StartedBeforeError: a run was started with that key.
         TaskFileInUseError: a run works on the file.
         TaskFileChangedError: the file has changed.
         StartLockError: another start holds the lock too long.
@@ -60,19 +63,19 @@ def start_lock(
     with _lock_file(project) as (lock, release):
         for wait_s in _acquire(lock, project):
             time.sleep(wait_s)
-        _check_startable(project, file, as_read=as_read, force=force, notify=notify)
+        _check_startable(project, file, as_read=as_read, key=key, force=force, notify=notify)
         yield release
 
 
 @asynccontextmanager
 async def astart_lock(
-    project: Project, file: Path, *, as_read: bytes, force: bool, notify: Notify
+    project: Project, file: Path, *, as_read: bytes, key: str | None = None, force: bool, notify: Notify
 ) -> AsyncIterator[Callable[[], None]]:
     """Holds the lock as `start_lock` does; other starts in the same event loop go on meanwhile."""
     with _lock_file(project) as (lock, release):
         for wait_s in _acquire(lock, project):
             await asyncio.sleep(wait_s)
-        _check_startable(project, file, as_read=as_read, force=force, notify=notify)
+        _check_startable(project, file, as_read=as_read, key=key, force=force, notify=notify)
         yield release
 
 
@@ -113,7 +116,23 @@ def _acquire(lock: int, project: Project) -> Iterator[float]:
             return
 
 
-def _check_startable(project: Project, file: Path, *, as_read: bytes, force: bool, notify: Notify) -> None:
+def check_key_is_free(project: Project, key: str | None) -> None:
+    """Refuses a key that a run has.
+
+    Raises:
+        StartedBeforeError: one has it; the error names it.
+    """
+    if key is None:
+        return
+    for summary in list_checkpoints(project.runs_db):
+        if summary.run.options is not None and summary.run.options.key == key:
+            raise StartedBeforeError(key, summary.run.run_id)
+
+
+def _check_startable(
+    project: Project, file: Path, *, as_read: bytes, key: str | None, force: bool, notify: Notify
+) -> None:
+    check_key_is_free(project, key)  # first: the run that has it may work on the file
     check_not_in_use(project, file, force=force, notify=notify)
     if task_file_bytes(file) != as_read:
         raise TaskFileChangedError(file)

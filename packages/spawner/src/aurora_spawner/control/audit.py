@@ -34,6 +34,7 @@ DECISIONS: Final = frozenset(
         facts.WorkMerged,
         facts.WorkDiscarded,
         facts.RunDelivered,
+        facts.WorkPushed,
         facts.ChangesAccepted,
     )
 )

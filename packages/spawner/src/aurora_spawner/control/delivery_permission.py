@@ -12,7 +12,7 @@ from aurora_spawner.gates.tool_calls import GateAction
 from aurora_spawner.journal.approval_views import ApprovalState, load_approvals
 from aurora_spawner.journal.facts import ApprovalRequested, ApprovalWithdrawn, entry_of
 from aurora_spawner.runs.approval_inbox import new_approval_id
-from aurora_spawner.runs.merge_gate import MERGE, OUTDATED, judge_delivery, request_of
+from aurora_spawner.runs.merge_gate import OUTDATED, judge_delivery, request_of
 from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.git import Git
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.control.work_changes import HeldRun
-    from aurora_spawner.gates.deliveries import MergeGate
+    from aurora_spawner.gates.deliveries import DeliveryRequest, MergeGate
     from aurora_spawner.gates.tool_calls import Verdict
     from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.facts import Fact
@@ -65,12 +65,14 @@ class DeliveryPermission:
 
     Attributes:
         agents: the agent of each task.
+        pushed: the push that is judged; None for the delivery to the target of the run.
         approval: the open question that the delivery waits for; "" if it waits for none.
     """
 
     held: HeldRun
     gate: MergeGate | None
     agents: Mapping[str, str]
+    pushed: DeliveryRequest | None = None
     approval: str = ""
 
     def __call__(self, merged: Mapping[str, TaskMerge]) -> str:
@@ -82,9 +84,9 @@ class DeliveryPermission:
         if self.gate is None:
             return ""
         isolation = self.held.worktrees.isolation
-        judged = judge_delivery(self.gate, request_of(isolation, merged, self.agents), merged)
+        judged = judge_delivery(self.gate, self.pushed or request_of(isolation, merged, self.agents), merged)
         self._write(None, judged.fact)
-        asked = [each for each in load_approvals(self.held.store, self.held.run.run_id) if each.gate == MERGE]
+        asked = [each for each in load_approvals(self.held.store, self.held.run.run_id) if each.gate == judged.gate]
         question = judged.question if judged.verdict.action is GateAction.PROMPT else None
         same = [each for each in asked if question is not None and _is_same(each, question)]
         for each in asked:

@@ -9,8 +9,6 @@ from aurora_spawner.errors import UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.providers.gate_store import default_state_dir
-from aurora_spawner.recovery.report import recovery_report
-from aurora_spawner.runs import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +84,8 @@ def attempts_of(journal: Path, run_id: str) -> list[AttemptRow]:
 
 def recovery_of(journal: Path, run_id: str) -> RecoveryReport:
     """Returns what recovery did for a run; errors as `find_run`."""
+    from aurora_spawner.recovery.report import recovery_report  # most commands show none
+
     with open_journal(journal, run_id) as store:
         return recovery_report(store, run_id)
 
@@ -100,6 +100,8 @@ def check_unchanged(journal: Path, run_id: str, *, accept: bool) -> None:
         JournalChangedError: it is not as it was written.
         UnknownRunError: the journal has no such run.
     """
+    from aurora_spawner.runs import run  # with the coordinator; only what changes a run needs it
+
     with open_journal(journal, run_id) as store:
         load_run(store, run_id)
         run.check_unchanged(store, run_id, default_state_dir(), accept=accept)

@@ -13,13 +13,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRequest:
-    """Finished work of a run that is about to be brought to its target branch."""
+    """Finished work of a run that is about to be brought to its target branch, or pushed to a remote."""
 
     target: str
     """Without `refs/heads/`."""
     repository: Path
     agents: tuple[str, ...]
     """Those that have made the work."""
+    remote: str = ""
+    """The remote that the work is pushed to, as a branch of its own there; empty if nothing is pushed."""
+
+    @property
+    def place(self) -> str:
+        """The branch, with its remote if it has one."""
+        return f"{self.remote}/{self.target}" if self.remote else self.target
 
 
 class MergeGate(Protocol):

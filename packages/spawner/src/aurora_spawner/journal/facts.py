@@ -381,7 +381,7 @@ class DeliveryJudged(Fact):
 
     kind = "delivery_judged"
     target: str
-    """The branch."""
+    """The branch; after a remote and `/` if it is pushed there."""
     subject: str
     action: str
     """allow, prompt or deny."""
@@ -389,6 +389,17 @@ class DeliveryJudged(Fact):
     """"" if no rule applies."""
     reason: str
     instead: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkPushed(Fact):
+    """The merged work of a run was pushed to a remote, because the user asked for a pull request."""
+
+    kind = "work_pushed"
+    remote: str
+    branch: str
+    """Without `refs/heads/`."""
+    commit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,7 +413,7 @@ class ApprovalRequested(Fact):
     """Of the attempt; 0 if there is none."""
     agent: str
     gate: str
-    """live, after, merge or agent."""
+    """live, after, merge, push or agent."""
     subject: str
     rule: str
     reason: str
@@ -539,6 +550,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         CallbackFailed,
         WorkJudged,
         DeliveryJudged,
+        WorkPushed,
         ApprovalRequested,
         ApprovalAnswered,
         ApprovalWithdrawn,

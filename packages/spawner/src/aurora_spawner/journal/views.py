@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -66,6 +66,10 @@ class StoredOptions:
     """The number of candidates of tasks that say nothing about theirs."""
     candidate_agents: tuple[str, ...] = ()
     """The agents of the candidates of tasks that name no agent."""
+    arguments: dict[str, str] = field(default_factory=dict)
+    """The values of the file's arguments."""
+    key: str | None = None
+    """The name that its start was given: another start with it is this run."""
     isolation: Isolation | None = None
     """The repository whose worktrees its tasks work in; None if they work in the run's folder."""
     sandbox: str | None = None
@@ -82,6 +86,8 @@ class StoredOptions:
             "optional": self.optional,
             "candidates": self.candidates,
             "candidate_agents": list(self.candidate_agents),
+            "arguments": self.arguments,
+            "key": self.key,
             "isolation": self.isolation.to_json() if self.isolation else None,
             "sandbox": self.sandbox,
             "overlaps": self.overlaps,

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.runs.control_socket import SOCKET_NAME
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from aurora_spawner.runs.coordinator import Coordinator
 
-SOCKET_NAME: Final = "control.sock"
-"""In the folder of the run."""
 REQUEST_LIMIT: Final = 64 << 10
 SILENT_LIMIT: Final = 32
 """The most connections without a request; the oldest gives way to the next."""

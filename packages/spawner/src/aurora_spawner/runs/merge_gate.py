@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 MERGE: Final = "merge"
 """The gate, as questions name it."""
+PUSH: Final = "push"
+"""The same gate before work is pushed to a remote."""
 OUTDATED: Final = "the work or the policies have changed since"
 _NAMED: Final = 5
 _CHANGED: Final = "its work has changed since it was judged; aur merge asks again"
@@ -45,6 +47,7 @@ class JudgedDelivery:
     subject: str
     """The work and the branch, for a person; the same for the same commits."""
     verdict: Verdict
+    gate: str = MERGE
 
     @property
     def fact(self) -> DeliveryJudged:
@@ -63,7 +66,7 @@ class JudgedDelivery:
         """The question to a person; an approval covers these commits and no others."""
         return ApprovalQuestion(
             task_id=WHOLE_RUN,
-            gate=MERGE,
+            gate=self.gate,
             subject=self.subject,
             rule=self.verdict.rule,
             reason=self.verdict.reason,
@@ -124,7 +127,12 @@ def judge_delivery(gate: MergeGate, request: DeliveryRequest, merged: Mapping[st
         _LOG.exception("the merge gate failed")
         reason = f"cannot be judged, because the merge gate failed ({type(error).__name__})"
         verdict = Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Merge it again later.")
-    return JudgedDelivery(target=request.target, subject=subject_of(merged, request.target), verdict=verdict)
+    return JudgedDelivery(
+        target=request.place,
+        subject=subject_of(merged, request.place),
+        verdict=verdict,
+        gate=PUSH if request.remote else MERGE,
+    )
 
 
 async def ask_merge_gate(run: RunContext, merge: RunMerge, results: Mapping[str, SpawnResult]) -> Permit:

@@ -42,6 +42,10 @@ class TaskSource:
     """The number of candidates of tasks that say nothing about theirs."""
     candidate_agents: tuple[str, ...] = ()
     """The agents of the candidates of tasks that name no agent."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """The values of the file's arguments, `{{name}}`."""
+    key: str | None = None
+    """A name for the start, so that another start with it is the same run."""
 
     @classmethod
     def of(cls, stored: StoredOptions) -> Self | None:
@@ -54,6 +58,8 @@ class TaskSource:
             optional=stored.optional,
             candidates=stored.candidates,
             candidate_agents=stored.candidate_agents,
+            arguments=stored.arguments,
+            key=stored.key,
         )
 
 
@@ -169,6 +175,8 @@ class RunOptions:
             optional=source.optional if source else False,
             candidates=source.candidates if source else None,
             candidate_agents=source.candidate_agents if source else (),
+            arguments=dict(source.arguments) if source else {},
+            key=source.key if source else None,
             isolation=self.isolation,
             sandbox=self.sandbox,
             overlaps=self.overlaps,

@@ -101,6 +101,13 @@ def numbers(value: object) -> tuple[float, ...]:
     return tuple(map(number, value))
 
 
+def texts_by_name(value: object) -> dict[str, str]:
+    """Returns an object whose values are texts; raises StoredValueError for anything else."""
+    if not isinstance(value, dict):
+        raise StoredValueError(f"must be an object, not {_shown(value)}")
+    return {text(name): text(each) for name, each in value.items()}
+
+
 def document(value: object) -> dict[str, Any]:
     """Returns the JSON object of a text."""
     found = _parsed(value)
@@ -183,4 +190,5 @@ _READERS: Final[Mapping[str, Reader]] = {
     "Path": path,
     "tuple[str, ...]": texts,
     "tuple[float, ...]": numbers,
+    "dict[str, str]": texts_by_name,
 }

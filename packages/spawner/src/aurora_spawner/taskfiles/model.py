@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from aurora_spawner.tasks.task import SpawnTask
@@ -97,6 +98,10 @@ class TaskFile:
     """The number of candidates of tasks that say nothing about theirs."""
     candidate_agents: tuple[str, ...] = ()
     """The agents of the candidates of tasks that name no agent."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """The values of its arguments, `{{name}}`, by name."""
+    written_commands: tuple[str, ...] = ()
+    """The commands of its tasks as the file has them, if arguments were given values."""
     groups: tuple[GroupLine, ...] = ()
     notes: tuple[Note, ...] = ()
     """Notes in the order of the file: boxes that do not run, and near misses of settings."""
@@ -106,6 +111,12 @@ class TaskFile:
         """The tasks to run, without dependencies on tasks that are done or left out."""
         wanted = {line.id for line in self.lines if line.state is LineState.OPEN}
         return tuple(_depending_on(line.task, wanted) for line in self.lines if line.state is LineState.OPEN)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that its tasks name, each once, as the file has them."""
+        found = dict.fromkeys(command for line in self.lines for command in line.task.commands)
+        return self.written_commands or tuple(found)
 
     @property
     def done(self) -> tuple[str, ...]:

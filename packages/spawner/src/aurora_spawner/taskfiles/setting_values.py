@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.taskfiles.commands import NoCommandError, command_in
+from aurora_spawner.taskfiles.recipes import ARGUMENT
 from aurora_spawner.tasks.task import MOST_CANDIDATES
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ def _files(value: str) -> tuple[str, ...]:
     if not found:
         raise NoValueError("it names no file")
     for name in found:
-        if not _PATH.fullmatch(name) or not any(mark in name.strip(".") for mark in "./*"):
+        written = ARGUMENT.sub("x", name)
+        if not _PATH.fullmatch(written) or not any(mark in written.strip(".") for mark in "./*"):
             raise NoValueError(f"{short(name)} is not a path such as src/parser.py")
     return found
 

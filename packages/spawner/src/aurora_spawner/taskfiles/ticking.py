@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from aurora_spawner.taskfiles.lines import box_offsets
 from aurora_spawner.taskfiles.model import LineState
 from aurora_spawner.taskfiles.read import parse_taskfile
 from aurora_spawner.taskfiles.reading import BYTE_ORDER_MARK, read_text
+from aurora_spawner.taskfiles.recipes import title_with
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from aurora_spawner.taskfiles.model import TaskFile, TaskLine
 
@@ -43,7 +44,7 @@ def tick(taskfile: TaskFile, finished: Collection[str]) -> TickReport:
     """
     path = taskfile.path
     content = read_text(path)
-    now = _Current(_parse(content, path), taskfile)
+    now = _Current(_parse(content, path, taskfile.arguments), taskfile)
     ticked: dict[str, int] = {}
     left_alone = []
     for line in taskfile.lines:
@@ -61,12 +62,14 @@ def tick(taskfile: TaskFile, finished: Collection[str]) -> TickReport:
     return TickReport(ticked=tuple(ticked), left_alone=tuple(left_alone))
 
 
-def _parse(content: str, path: Path) -> TaskFile | None:
-    """Returns the file as it is now; None if an edit in progress makes it unreadable."""
+def _parse(content: str, path: Path, arguments: Mapping[str, str]) -> TaskFile | None:
+    """Returns the file as it is now, its titles with the values of a run; None if an edit makes it unreadable."""
     try:
-        return parse_taskfile(content, path)
+        file = parse_taskfile(content, path)
     except SpawnerError:
         return None
+    lines = tuple(replace(line, title=title_with(line.title, arguments)) for line in file.lines)
+    return replace(file, lines=lines)
 
 
 class _Current:

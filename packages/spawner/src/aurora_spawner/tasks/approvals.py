@@ -14,7 +14,7 @@ class ApprovalQuestion:
     """Something that may only happen if a person agrees."""
 
     task_id: str  # or WHOLE_RUN
-    gate: str  # "live", "after", "merge" or "agent"
+    gate: str  # "live", "after", "merge", "push" or "agent"
     subject: str  # what is asked for: a command, an edit of a file, a finding
     rule: str
     reason: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from aurora_cli import wiring
@@ -27,10 +29,14 @@ def command(*, as_json: bool) -> int:
     aurora = wiring.open_existing()
     named, model = aurora.config.semantic_model, aurora.static_model
     path = named or (str(model) if model is not None and model.is_file() else None)
+    missing = named is not None and not Path(named).expanduser().exists()
     with aurora.open_memory(by_meaning=False) as memory:
         chunks, (encoded, _) = memory.stats().chunks, memory.encoded()
     if as_json:
-        emit_json({"on": path is not None, "model": path, "chunks": chunks, "encoded": encoded})
+        emit_json({"on": path is not None and not missing, "model": path, "chunks": chunks, "encoded": encoded})
+    elif missing:
+        emit(f"search by meaning is off: the model {path} is not there")
+        emit(f"correct memory.semantic_model, which is set by {aurora.config.origin('memory.semantic_model')}")
     elif path is None:
         emit("search by meaning is off; turn it on with: aur mem semantic on")
     else:

@@ -1,0 +1,58 @@
+"""Enforcement of the policies for each agent: before each of its tool calls, or only on its finished work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_soar.registry import LOCAL_AGENT
+from aurora_soar.taskruns.gate import GATED, PolicyGate, how_gated
+from aurora_spawner import CliBackend
+from aurora_spawner.gates.probe import probe_gate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_policies import PoliciesEngine
+    from aurora_spawner import Backend
+
+__all__ = ["Enforcement", "enforcement_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforcement:
+    """The agents of a project, by how the policies hold for them.
+
+    Attributes:
+        gated: the policies are asked before each of their tool calls.
+        ungated: by name, why they are not asked; their work is judged when it is done, if it is in a worktree.
+        problem: why the hook that asks does not work here; "" if it does.
+    """
+
+    gated: tuple[str, ...]
+    ungated: Mapping[str, str]
+    problem: str
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """A sentence for each thing that is enforced, and for whom; none if there is no agent that acts."""
+        said = []
+        if self.gated:
+            said.append(f"before each tool call of {', '.join(self.gated)} the policies are asked")
+        said += [f"the tool calls of {name} are not asked about ({why})" for name, why in self.ungated.items()]
+        if self.ungated:
+            said.append("for those the policies judge the finished work, if tasks have worktrees, and each merge")
+        return tuple(said)
+
+
+def enforcement_of(backends: Mapping[str, Backend], policies: PoliciesEngine) -> Enforcement:
+    """Finds out for each agent how the policies hold; the hook is tried with a harmless and a dangerous call."""
+    acting = {name: each for name, each in backends.items() if name != LOCAL_AGENT}
+    hooked = any(isinstance(each, CliBackend) for each in acting.values())
+    problem = probe_gate(PolicyGate(policies=policies)) if hooked else ""
+    how = {name: how_gated(each, problem=problem) for name, each in acting.items()}
+    return Enforcement(
+        gated=tuple(name for name, said in how.items() if said == GATED),
+        ungated={name: said.removeprefix("off: ") for name, said in how.items() if said != GATED},
+        problem=problem,
+    )
