@@ -7,8 +7,8 @@ SOURCE is anything that `git clone` takes: the address of the repository (manuel
 Dicklesworthstone/destructive_command_guard on GitHub), or a folder that holds a copy. It is cloned into a folder that
 is deleted afterwards; nothing of a corpus is kept here. No command is run.
 
-A miss is a command that the corpus stops and we allow, a false alarm one that it lets pass and we do not. Each of them
-has its reason in disagreements.json, by a digest of the command. What has none is printed, and the status is 1.
+A miss is a command that the corpus stops and we allow, a false alarm one that it lets pass and we do not. Each has
+its reason in disagreements.json, by a digest of the command. What has none is printed, and the status is 1.
 """
 
 from __future__ import annotations

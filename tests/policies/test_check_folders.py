@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from aurora_policies import Operation, OperationType, Policies, PolicyResult
 from aurora_policies.check import check
 from aurora_policies.repository import Repository
