@@ -38,6 +38,7 @@ _NO_NAME: Final = re.compile(r"[\s;|&()<>`\"']")
 _VERSION: Final = re.compile(r"-?\d+(\.\d+)*$")
 """The version at the end of a program's name."""
 ASK: Final = "Leave it to the user, or say in your answer why it is needed."
+PIPED: Final = "runs a script that comes through a pipe"
 LITERAL: Final = "Write the command out, with its name, options and paths as plain words, so that it can be checked."
 
 

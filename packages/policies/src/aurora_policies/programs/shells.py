@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import after_options, arguments
+from aurora_policies.programs.judge import PIPED
 from aurora_policies.shell.command import quote
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import UNKNOWN, Word
@@ -126,7 +127,7 @@ def _text_argument(call: Call, words: tuple[Word, ...], at: int) -> Stream:
 
 def _piped(call: Call, arguments_: tuple[Word, ...]) -> Stream:
     if call.input.text is None:
-        call.judge.undecided("runs a script that comes through a pipe")
+        call.judge.undecided(PIPED)
         return NOT_KNOWN
     if call.input is EMPTY:
         return NOT_KNOWN
