@@ -25,7 +25,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
             patch.delenv(name)
         for name, value in ALONE.items():
             patch.setenv(name, value)
-        yield make_repository(tmp_path_factory.mktemp("edits") / "project", BASE)
+        yield make_repository(tmp_path_factory.mktemp("edits") / "project", dict(BASE))
 
 
 def findings(repository: Repository, change: Change) -> tuple[PolicyFinding, ...]:

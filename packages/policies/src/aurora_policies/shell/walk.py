@@ -82,7 +82,7 @@ class Shell:
         self._depth = 0
         self._calls: list[str] = []
         self._locals: list[dict[str, Value | None]] = []
-        """What the variables held outside of each function that is running, which has made them its own."""
+        """For each function that is running, the outer values of the variables that it has made its own."""
         self._waiting: dict[int, Sequence[Node]] = {}
         """Redirections of a pipeline or a list, by the id of its last command."""
         self._behind: tuple[Node, ...] = ()
