@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["broken_examples", "check", "script_results"]
 
-_SEVERITY: Final = {Action.ALLOW: 0, Action.PROMPT: 1, Action.DENY: 2}
 _ORDER: Final = {str(rule): index for index, rule in enumerate(Rule)}
 _NOT_TEXT: Final = re.compile("[\ue000-\ue0ff\ud800-\udfff]")
 _LOG: Final = logging.getLogger(__name__)
@@ -190,7 +189,7 @@ def _strictest(effects: Iterable[Effect], policies: Policies) -> PolicyResult:
     best, best_key = _ALLOWED, (0, 0)
     for effect in effects:
         action = effect.action or actions.get(str(effect.rule), Action.PROMPT)
-        key = (_SEVERITY[action], -_ORDER.get(str(effect.rule), -1))
+        key = (action.severity, -_ORDER.get(str(effect.rule), -1))
         if action is not Action.ALLOW and (best is _ALLOWED or key > best_key):
             best_key = key
             reason = _MARKS.sub("…", effect.reason)

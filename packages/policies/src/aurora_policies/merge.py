@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["judge_merge"]
 
-_SEVERITY: Final = (Action.ALLOW, Action.PROMPT, Action.DENY)
 _INSTEAD: Final = "Leave the work on its integration branch and open a pull request."
 
 
@@ -31,7 +30,7 @@ def judge_merge(target: str, policies: Sequence[Policies], *, default_branch: st
         for each in policies
         if target in ProtectedBranches(patterns=each.safety.protected_branches, default=default_branch)
     ]
-    action = max(actions, key=_SEVERITY.index, default=Action.ALLOW)
+    action = max(actions, key=lambda each: each.severity, default=Action.ALLOW)
     if action is Action.ALLOW:
         return PolicyResult(action=action)
     return PolicyResult(

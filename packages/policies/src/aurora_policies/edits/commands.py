@@ -36,7 +36,7 @@ _BEFORE: Final = re.compile(
     r"\s*(-\s+)?(\"?(run|script|(pre|post)?[cC]ommands?|entry|cmd|sh|bash|(before|after)_script|exec|Exec(Start|Stop)(Pre|Post)?"
     r"|RUN|CMD|ENTRYPOINT|HEALTHCHECK|ONBUILD)\"?\s*[:=]?\s+|Exec\w+=)?([|>][-+]?\s*$)?[-+@]*"
 )
-"""What stands before a command in a line: the mark of a list, a key, and the signs of make."""
+"""The text before a command in a line: the mark of a list, a key, and the signs of make."""
 _STRING_VALUE: Final = re.compile(r"\s*(?:\"[^\"]+\"\s*:|[\w.-]+\s*=|-)?\s*(\"(?:\\.|[^\"\\])*\")\s*,?\s*")
 _SCHEDULE: Final = re.compile(
     r"(@(reboot|hourly|daily|midnight|weekly|monthly|yearly|annually)|([\d*/,-]+\s+){4}[\w*/,-]+)\s+(?P<command>.+)"

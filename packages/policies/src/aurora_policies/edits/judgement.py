@@ -46,7 +46,7 @@ _REVIEW: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objection:
-    """What an added line does.
+    """An objection to an added line.
 
     Attributes:
         rule: the rule that objects.

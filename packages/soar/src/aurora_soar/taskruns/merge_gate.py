@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.gates.tool_calls import GateAction, Verdict
+from aurora_soar.taskruns.verdicts import verdict_of
 
 if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_spawner.gates.deliveries import DeliveryRequest
+    from aurora_spawner.gates.tool_calls import Verdict
 
 __all__ = ["PolicyMergeGate"]
 
@@ -23,9 +24,4 @@ class PolicyMergeGate:
     def judge(self, request: DeliveryRequest) -> Verdict:
         """Returns the verdict on a delivery, by the sections of all agents whose work it is."""
         result = self.policies.judge_merge(request.target, repository=request.repository, agents=request.agents)
-        return Verdict(
-            action=GateAction(result.action.value),
-            rule=result.rule or "",
-            reason=result.reason,
-            instead=result.instead,
-        )
+        return verdict_of(result)
