@@ -253,6 +253,8 @@ _KNOWN: Final = (
         login_variables=_ANY_KEY,
         login_files=("$XDG_DATA_HOME/opencode/auth.json", ".local/share/opencode/auth.json"),
         login_may_hide=True,
+        gate=wirings.opencode,
+        gate_offs=("--pure", "OPENCODE_CONFIG_DIR", *wirings.OPENCODE_OFFS),
         safe_mode="commands, edits and fetches denied (its default allows all)",
     ),
     Profile(
@@ -287,6 +289,9 @@ _KNOWN: Final = (
         own_env=("COPILOT_*", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "DBUS_SESSION_BUS_ADDRESS"),
         login_variables=("COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN"),
         login_may_hide=True,
+        gate=wirings.copilot,
+        gate_offs=("COPILOT_HOME",),
+        gate_needs_isolation=True,
         safe_mode="denies tools that need approval",
     ),
     Profile(
