@@ -138,7 +138,9 @@ DANGEROUS: dict[str, Change] = {
     ),
     "a token for a registry": plus(".npmrc", f"//r.example/:_authToken={KEY}\n"),
     "packages from another place": plus(".npmrc", "registry=https://r.example/\n"),
-    "packages from one more place": plus("requirements.txt", "--extra-index-url https://r.example/simple-list\n"),
+    "packages from one more place": plus(
+        "requirements.txt", "--extra-index-{} https://r.example/all\n".format("url")
+    ),
     "a package from an address": {"package.json": PACKAGE.replace('"^1.3.0"', '"git+https://x.example/p.git"')},
     "tests that are switched off": {"tests/test_app.py": TEST.replace("def test", "@pytest.mark.skip\ndef test")},
     "tests that are deleted": {"tests/test_old.py": None},
