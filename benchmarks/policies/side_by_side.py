@@ -195,7 +195,7 @@ def document(lines: list[str], versions: list[str], cases: list[Command]) -> str
         "# Our policies beside nah and cc-safety-net",
         "",
         f"Made by `side_by_side.py --nah … --safety-net … --write` on {datetime.now(UTC):%Y-%m-%d} ({machine});",
-        f"{', '.join(versions)}. {len(cases)} published commands, evenly from {', '.join(SETS)}.",
+        f"{' and cc-safety-net '.join(versions)}. {len(cases)} published commands, evenly from {', '.join(SETS)}.",
         "",
     ]
     return "\n".join([*head, *lines, "", RULES.format(deletes=deletes), ""])
