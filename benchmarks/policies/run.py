@@ -28,7 +28,7 @@ from aurora_policies.check import check
 from aurora_policies.repository import Repository
 
 HERE = Path(__file__).parent
-SETS = ("building.jsonl", "held_out.jsonl")
+SETS = ("building.jsonl", "held_out.jsonl", "mended.jsonl")
 WORKSPACE = Path("/home/user/project")
 REPEATS = 5
 WARMING = ("psql -c 'drop table t'", "mysql -e 'drop table t'", "sqlite3 a 'drop table t'", "python -c 'print(1)'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import uuid
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 ANY = mock.ANY
-HOOKED = ("claude", "codex", "gemini", "qwen")
+HOOKED = ("claude", "gemini", "qwen", "opencode", "copilot", "codex")
 
 
 def judged(played: Played) -> list[tuple[str, str, str, str]]:
@@ -135,7 +136,14 @@ def run_alone(
     settings = wiring(kind, "danger", key, home)
     given: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in settings.items()}
     backend = CliBackend(name=kind, **given)
-    request = AttemptRequest(task=SpawnTask("x"), folder=folder, prompt_file=folder / "prompt", home=home, hook=hook)
+    request = AttemptRequest(
+        task=SpawnTask("x"),
+        folder=folder,
+        prompt_file=folder / "prompt",
+        home=home,
+        hook=hook,
+        new_session=str(uuid.uuid4()),
+    )
     with mock.patch.dict(os.environ, {"PATH": search_path()}):
         invocation = backend.request(request)
     for path, content in invocation.files.items():

@@ -48,6 +48,8 @@ class Seen:
 
     def fork_bomb(self, name: str) -> None: ...
 
+    def piles_up(self) -> None: ...
+
 
 def tree_by_oracle(command: str) -> Any:
     """Returns the syntax tree; None if the script is refused."""

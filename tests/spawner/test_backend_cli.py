@@ -17,7 +17,7 @@ from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import BackendError
 from aurora_spawner.gates.hook_command import HookCommand
-from aurora_spawner.gates.wirings import CLAUDE_OFFS, QWEN_OFFS
+from aurora_spawner.gates.wirings import CLAUDE_OFFS, OPENCODE_OFFS, QWEN_OFFS
 from aurora_spawner.recovery.fallbacks import provider_of
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 
@@ -55,6 +55,7 @@ def started(
     [
         *(("claude", each) for each in ("--bare", "--safe-mode", *CLAUDE_OFFS)),
         *(("qwen", each) for each in ("--bare", "--safe-mode", *QWEN_OFFS)),
+        *(("opencode", each) for each in ("--pure", *OPENCODE_OFFS)),
     ],
 )
 def test_modes_without_hooks_turn_the_gate_off_or_are_turned_off(kind: str, off: str, tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_a_gate_that_cannot_listen_says_so(tmp_path: Path) -> None:
 
 
 async def test_strangers_at_the_socket_get_no_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aurora_spawner.runs.gate_server.KNOWN_WITHIN_S", 0.1)
+    monkeypatch.setattr("aurora_spawner.runs.agent_questions.KNOWN_WITHIN_S", 0.1)
     run = Run.create(tmp_path / "runs.db", [SpawnTask("wait for go", id="1")], BACKENDS, options(tmp_path))
     running = asyncio.ensure_future(run.execute())
     place = run.orders.spool / SOCKET_NAME

@@ -11,12 +11,14 @@ from aurora_cli.render.approvals import answer_line, question_lines
 from aurora_cli.user_prompts import next_line, turn_at_terminal
 from aurora_spawner.control.approvals import answer_approval, find_approval
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.tasks.approvals import AGENT_GATE
 from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner import RunEvent
+    from aurora_spawner.journal.approval_views import ApprovalRow
 
 __all__ = ["ApprovalPrompts"]
 
@@ -65,6 +67,10 @@ class ApprovalPrompts:
             return True
         for line in question_lines(row, now=time.time()):
             note(line)
+        return await (self._ask_for_text if row.gate == AGENT_GATE else self._ask_for_consent)(row, settled)
+
+    async def _ask_for_consent(self, row: ApprovalRow, settled: asyncio.Event) -> bool:
+        """Asks for the answer to a question of a gate; returns False at the end of the input."""
         choices = "a = approve, d = deny, l = leave it open" + (
             ", w = approve for the whole run" if row.shape else ""
         )
@@ -77,15 +83,25 @@ class ApprovalPrompts:
             if choice in ("l", "leave"):
                 return True
             if choice in ("a", "approve", "d", "deny") or (choice in ("w", "whole") and row.shape):
-                await self._answer(approval, approved=choice[0] != "d", always=choice[0] == "w")
+                await self._answer(row.approval, approved=choice[0] != "d", always=choice[0] == "w")
                 return True
             note(f"{choices}?")
         return True
 
-    async def _answer(self, approval: str, *, approved: bool, always: bool) -> None:
+    async def _ask_for_text(self, row: ApprovalRow, settled: asyncio.Event) -> bool:
+        """Asks for the answer to a question of an agent; returns False at the end of the input."""
+        note("your answer (nothing = leave it open)?")
+        typed = await _line_unless(settled)
+        if typed == "":
+            return False
+        if typed and typed.strip():
+            await self._answer(row.approval, approved=True, always=False, text=typed.strip())
+        return True
+
+    async def _answer(self, approval: str, *, approved: bool, always: bool, text: str = "") -> None:
         try:
             report = await asyncio.to_thread(
-                answer_approval, self._journal, approval, approved=approved, always=always
+                answer_approval, self._journal, approval, approved=approved, note=text, always=always
             )
         except SpawnerError as error:
             note(str(error))

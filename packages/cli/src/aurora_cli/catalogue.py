@@ -201,6 +201,8 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     ),
     Entry(name="approve", module="approve", summary="Approve a question of a gate.", section="Runs"),
     Entry(name="deny", module="deny", summary="Deny a question of a gate.", section="Runs"),
+    Entry(name="answer", module="answer", summary="Answer a question of an agent.", section="Runs"),
+    Entry(name="ask", module="ask", summary="Ask the user, from inside an agent.", section="Runs"),
     Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
     Entry(
         name="checkpoint",

@@ -120,6 +120,8 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         AgentAnswersError,
         GraphError,
         NoShapeError,
+        NotAQuestionError,
+        NotInsideAgentError,
         NotPickableError,
         NoWorkError,
         PreparationError,
@@ -141,11 +143,20 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         PreparationError,
         PriceFileError,
     )
-    wrong_words = (ProjectError, NotInMemoryError, UnknownTaskError, NoWorkError, UnknownApprovalError, NoShapeError)
+    wrong_words = (
+        ProjectError,
+        NotInMemoryError,
+        UnknownTaskError,
+        NoWorkError,
+        UnknownApprovalError,
+        NoShapeError,
+        NotAQuestionError,
+    )
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         ((AgentAnswersError,), ExitCode.REFUSED, "answer it from a terminal of your own"),
+        ((NotInsideAgentError,), ExitCode.USAGE, "an agent that `aur spawn` has started can call it"),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
         ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur process is writing there; try again later"),

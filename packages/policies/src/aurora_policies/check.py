@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
     from aurora_policies.schema import CommandRule
 
-__all__ = ["broken_examples", "check"]
+__all__ = ["broken_examples", "check", "script_results"]
 
-_SEVERITY: Final = {Action.ALLOW: 0, Action.PROMPT: 1, Action.DENY: 2}
 _ORDER: Final = {str(rule): index for index, rule in enumerate(Rule)}
 _NOT_TEXT: Final = re.compile("[\ue000-\ue0ff\ud800-\udfff]")
 _LOG: Final = logging.getLogger(__name__)
@@ -82,6 +81,28 @@ def broken_examples(rule: CommandRule) -> Iterator[tuple[str, int, str]]:
                 yield field, index, f"the pattern {rule.pattern!r} {fit} this example; change one of them"
 
 
+def script_results(text: str, policies: Policies) -> list[PolicyResult]:
+    """Returns the answers to all effects of a script that would run later, in a place that is not known.
+
+    No file is read, and no folder is taken to be there.
+    """
+    judge = Judge(_somewhere(lambda _words: None), PROGRAMS, unknown_program)
+    _run(judge, Shell(judge, state=State(folder="/workspace", arguments=None), home="/home/user"), text)
+    return [_strictest([each], policies) for each in judge.found.effects]
+
+
+def _somewhere(custom: Callable[[tuple[str, ...]], Effect | None]) -> Surroundings:
+    """Returns surroundings that are made up, for commands that run nowhere yet."""
+    return Surroundings(
+        places=Places(workspace="/workspace", home="/home/user"),
+        protected=Patterns(()),
+        repository=Repository(),
+        branches=ProtectedBranches(patterns=()),
+        custom=custom,
+        reads_files=False,
+    )
+
+
 def _commands_of(command: str) -> list[tuple[str, ...]]:
     """Returns the words of each simple command that a command line runs."""
     found: list[tuple[str, ...]] = []
@@ -89,15 +110,7 @@ def _commands_of(command: str) -> list[tuple[str, ...]]:
     def note(words: tuple[str, ...]) -> None:
         found.append(words)
 
-    around = Surroundings(
-        places=Places(workspace="/workspace", home="/home/user"),
-        protected=Patterns(()),
-        repository=Repository(),
-        branches=ProtectedBranches(patterns=()),
-        custom=note,
-        reads_files=False,
-    )
-    judge = Judge(around, PROGRAMS, unknown_program)
+    judge = Judge(_somewhere(note), PROGRAMS, unknown_program)
     _run(judge, Shell(judge, state=State(folder="/workspace"), home="/home/user"), command)
     return found
 
@@ -176,7 +189,7 @@ def _strictest(effects: Iterable[Effect], policies: Policies) -> PolicyResult:
     best, best_key = _ALLOWED, (0, 0)
     for effect in effects:
         action = effect.action or actions.get(str(effect.rule), Action.PROMPT)
-        key = (_SEVERITY[action], -_ORDER.get(str(effect.rule), -1))
+        key = (action.severity, -_ORDER.get(str(effect.rule), -1))
         if action is not Action.ALLOW and (best is _ALLOWED or key > best_key):
             best_key = key
             reason = _MARKS.sub("…", effect.reason)

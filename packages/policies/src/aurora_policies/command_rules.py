@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["CommandRules", "fits", "rules_of", "words_of"]
 
 _GIT_VALUED: Final = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path"})
-_SEVERITY: Final = {Action.ALLOW: 0, Action.PROMPT: 1, Action.DENY: 2}
 
 
 def words_of(pattern: str) -> tuple[str, ...]:
@@ -81,7 +80,7 @@ class CommandRules:
     def effect(self, command: tuple[str, ...]) -> Effect | None:
         """Returns the effect of the strictest rule that fits a command; None if none fits."""
         found = [
-            (_SEVERITY[rule.action], rule)
+            (rule.action.severity, rule)
             for words, rule in self.rules
             if fits(words, command) and (rule.action is not Action.ALLOW or _covers(words, command))
         ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
+from aurora_policies.edits.judgement import added_lines, gives_access, is_of_data, is_protective
 from aurora_policies.effects import Rule
 from aurora_policies.places import Patterns, Places, is_secret
 from aurora_policies.schema import Action, Policies
@@ -35,6 +37,7 @@ class ChangedFile:
         added: the added lines with their numbers; of a link, the path that it leads to.
         searched: False if its added lines are not all in `added`.
         is_link: it is a symbolic link now.
+        made_executable: it may be run now, and might not before.
     """
 
     path: str
@@ -43,6 +46,7 @@ class ChangedFile:
     added: tuple[tuple[int, str], ...] = ()
     searched: bool = True
     is_link: bool = False
+    made_executable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +80,12 @@ def judge_diff(
         *_deletions(files, policies),
         *_protected(files, policies),
         *_control(files),
-        *_links(files),
+        *_links(files, policies),
         *_secrets(files, policies),
+        *_effects(files, policies),
+        *_access(files),
+        *_programs(files),
+        *_lost(files),
         *_size(files, policies),
         *_types(files, policies, planned),
         *_scope(files, policies, planned),
@@ -112,22 +120,71 @@ def _control(files: Sequence[ChangedFile]) -> Iterator[Finding]:
         yield _prompt(Rule.SELF_PROTECTION, paths, "changes files that control agents or run commands later")
 
 
-def _links(files: Sequence[ChangedFile]) -> Iterator[Finding]:
-    outside = [each.path for each in files if each.is_link and _leads_outside(each)]
+def _links(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
+    places = {each.path: _place(each) for each in files if each.is_link}
+    outside = [path for path, place in places.items() if place == ".." or place.startswith(("/", "../"))]
     if outside:
         yield _prompt(Rule.WORKTREE_ESCAPE, outside, "links to places outside the project")
+    protected = Patterns(policies.safety.protected_paths)
+    guarded = [
+        path
+        for path, place in places.items()
+        if path not in outside and (protected.match(place) or _NOWHERE.controls_agents(place) or is_secret(place))
+    ]
+    if guarded:
+        yield _prompt(Rule.SELF_PROTECTION, guarded, "makes another name for protected files")
 
 
-def _leads_outside(file: ChangedFile) -> bool:
-    target = file.added[0][1] if file.added else "/"  # of a link that is not known, nothing good is known
-    place = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), target))
-    return place == ".." or place.startswith(("/", "../"))
+def _place(link: ChangedFile) -> str:
+    """Returns where a link leads, from the project."""
+    target = link.added[0][1] if link.added else "/"  # of a link that is not known, nothing good is known
+    return posixpath.normpath(posixpath.join(posixpath.dirname(link.path), target))
+
+
+def _effects(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
+    """Yields what added lines would do later, one finding for each rule and effect."""
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in files:
+        for objection in added_lines(each.path, each.added, policies) if not each.is_link else ():
+            found[objection.rule, objection.reason].append(f"{each.path}:{objection.line}")
+    for (rule, reason), places in found.items():
+        yield _prompt(rule, list(dict.fromkeys(places)), reason)
+
+
+def _access(files: Sequence[ChangedFile]) -> Iterator[Finding]:
+    paths = [each.path for each in files if gives_access(each.path)]
+    if paths:
+        yield _prompt(Rule.SELF_PROTECTION, paths, "changes who may do what on a machine, or what each start runs")
+
+
+def _programs(files: Sequence[ChangedFile]) -> Iterator[Finding]:
+    """Yields data that may be run now, and new programs that cannot be read."""
+    made = [each for each in files if each.made_executable and each.kind != "D"]
+    data = [each.path for each in made if is_of_data(each.path)]
+    if data:
+        yield _prompt(Rule.CODE_INJECTION, data, "makes files of data executable")
+    unread = [each.path for each in made if each.path not in data and each.kind == "A" and not each.lines]
+    if unread:
+        yield _prompt(Rule.UNDECIDABLE, unread, "adds programs that cannot be read")
+
+
+def _lost(files: Sequence[ChangedFile]) -> Iterator[Finding]:
+    """Yields deleted tests and their like; one that is in another place now was only moved."""
+    kept = {posixpath.basename(each.path) for each in files if each.kind == "A"}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for each in files:
+        if each.kind == "D" and posixpath.basename(each.path) not in kept and is_protective(each.path):
+            found[is_protective(each.path)].append(each.path)
+    for what, paths in found.items():
+        yield _prompt(Rule.WEAKENED, paths, f"deletes {what}")
 
 
 def _secrets(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
     protected = Patterns(policies.safety.protected_paths)  # of which a finding of its own tells
     kept = [
-        each.path for each in files if each.kind != "D" and is_secret(each.path) and not protected.match(each.path)
+        each.path
+        for each in files
+        if each.kind != "D" and is_secret(each.path) and not protected.match(each.path) and not _only_settings(each)
     ]
     if kept:
         yield _prompt(Rule.SECRETS, kept, "adds or changes files that hold keys and passwords")
@@ -142,6 +199,13 @@ def _secrets(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Findi
     unread = [each.path for each in files if not each.searched]
     if unread:
         yield _prompt(Rule.UNDECIDABLE, unread, "adds too much to be searched for keys and passwords")
+
+
+def _only_settings(file: ChangedFile) -> bool:
+    """Tells whether a file that holds settings beside keys was given settings alone."""
+    if posixpath.basename(file.path) != ".npmrc" or not file.searched or not file.added:
+        return False
+    return not any(re.search(r"(?i)auth|token|pass|key|cert|user", line) for _number, line in file.added)
 
 
 def _size(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
@@ -190,7 +254,7 @@ def _is_planned(path: str, planned: Sequence[str]) -> bool:
     return any(not each or path == each or path.startswith(f"{each}/") or fnmatchcase(path, each) for each in plain)
 
 
-def _prompt(rule: Rule, paths: Sequence[str], reason: str, shape: str = "") -> Finding:
+def _prompt(rule: str, paths: Sequence[str], reason: str, shape: str = "") -> Finding:
     return Finding(rule=rule, action=Action.PROMPT, subject=_names(paths), reason=reason, shape=shape)
 
 

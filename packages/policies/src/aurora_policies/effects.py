@@ -30,6 +30,7 @@ class Rule(StrEnum):
     SECRETS = "secrets"
     CODE_INJECTION = "code_injection"
     WORKTREE_ESCAPE = "worktree_escape"
+    WEAKENED = "weakened_checks"
     MAX_FILES_MODIFIED = "max_files_modified"
     MAX_LINES_CHANGED = "max_lines_changed"
     UNEXPECTED_FILE_TYPES = "unexpected_file_types"

@@ -12,7 +12,7 @@ import yaml
 from aurora_policies.check import broken_examples, check
 from aurora_policies.diff import judge_diff
 from aurora_policies.load import load_policies
-from aurora_policies.merge import SEVERITY, judge_merge
+from aurora_policies.merge import judge_merge
 from aurora_policies.operations import Operation, OperationType
 from aurora_policies.repository import read_repository
 from aurora_policies.schema import Caps, Policies, ResourceLimits, Sandbox
@@ -117,7 +117,7 @@ class PoliciesEngine:
         command = shlex.join(["git", "push", remote, f"HEAD:refs/heads/{branch}"])
         asked = Operation(type=OperationType.COMMAND, command=command, cwd=repository, workspace=repository)
         answers = [self.check(replace(asked, agent=agent)) for agent in (None, *agents)]
-        return max(answers, key=lambda each: SEVERITY.index(each.action))
+        return max(answers, key=lambda each: each.action.severity)
 
     def beside(self, users: PoliciesEngine | None) -> PoliciesEngine:
         """Returns these policies with the user's own for all projects, where these are stricter."""

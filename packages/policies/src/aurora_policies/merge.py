@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
     from aurora_policies.schema import Policies
 
-__all__ = ["SEVERITY", "judge_merge"]
+__all__ = ["judge_merge"]
 
-SEVERITY: Final = (Action.ALLOW, Action.PROMPT, Action.DENY)
-"""The actions, the strictest last."""
 _INSTEAD: Final = "Leave the work on its integration branch and open a pull request."
 
 
@@ -32,7 +30,7 @@ def judge_merge(target: str, policies: Sequence[Policies], *, default_branch: st
         for each in policies
         if target in ProtectedBranches(patterns=each.safety.protected_branches, default=default_branch)
     ]
-    action = max(actions, key=SEVERITY.index, default=Action.ALLOW)
+    action = max(actions, key=lambda each: each.severity, default=Action.ALLOW)
     if action is Action.ALLOW:
         return PolicyResult(action=action)
     return PolicyResult(

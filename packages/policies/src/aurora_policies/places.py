@@ -46,7 +46,7 @@ _CONTROL_OF_SYSTEM: Final = re.compile(
 )
 _SECRET: Final = re.compile(
     r"(^|.*/)(\.env(\.(?!example$|sample$|template$|dist$)[^/]+)?|[^/]+\.(pem|key|p12|pfx|keystore|jks|kdbx)|id_(rsa|dsa|ecdsa|ed25519)[^/.]*"
-    r"|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.git-credentials|\.aws/credentials|\.ssh/(?!known_hosts|config$|[^/]*\.pub$)[^/]*|\.gnupg(/.*)?"
+    r"|\.netrc|\.pgpass|\.npmrc|\.pypirc|\.git-credentials|\.aws/credentials|\.ssh/(?!known_hosts|config$|[^/]*\.pub$)[^/]*|\.gnupg(/.*)?|\.ssh|\.aws"
     r"|\.docker/config\.json|\.kube/config|\.config/gh/hosts\.yml|\.config/gcloud/.*|\.claude/\.credentials\.json|\.codex/auth\.json"
     r"|\.vault-token|etc/shadow|secrets?\.(ya?ml|json|toml|env|txt)|credentials(\.json)?|service-account[^/]*\.json|proc/[^/]+/environ)"
 )

@@ -37,6 +37,11 @@ class Action(StrEnum):
     PROMPT = "prompt"
     DENY = "deny"
 
+    @property
+    def severity(self) -> int:
+        """The place in the order from allow to deny; of several actions the one with the highest counts."""
+        return tuple(Action).index(self)
+
 
 class HardLimitAction(StrEnum):
     """The action on a spawn that would exceed the budget."""

@@ -239,6 +239,21 @@ class AgentAnswersError(SpawnerError):
         self.approval = approval
 
 
+class NotInsideAgentError(SpawnerError):
+    """A question of an agent is asked by a process that belongs to none."""
+
+    def __init__(self) -> None:
+        super().__init__("only an agent of a run can ask, and this process belongs to none")
+
+
+class NotAQuestionError(SpawnerError):
+    """A text is given as the answer to something that is only approved or denied."""
+
+    def __init__(self, approval: str) -> None:
+        super().__init__(f"{approval} is no question of an agent; answer it with `aur approve` or `aur deny`")
+        self.approval = approval
+
+
 class NoShapeError(SpawnerError):
     """An approval for the whole run cannot be given."""
 

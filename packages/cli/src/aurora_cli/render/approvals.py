@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import one_line
+from aurora_spawner.tasks.approvals import AGENT_GATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +39,9 @@ def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
     if row.gate in ("after", "merge", "push"):
         task = f" {shlex.quote(one_line(row.task_id))}" if row.task_id else ""
         yield f"  look  aur diff {one_line(row.run_id)}{task}"
-    if row.limit_s is not None:
+    if row.gate == AGENT_GATE:
+        yield f'  say   aur answer {row.approval} "…"'
+    if row.limit_s is not None and row.gate != AGENT_GATE:
         yield f"  denied if nobody answers within {time_words(row.limit_s)}"
     if row.shape:
         yield f"  --always-this-run would approve: {one_line(row.shape, 200)}"
@@ -63,6 +66,8 @@ def settled_line(row: ApprovalRow) -> str:
 def short_line(row: ApprovalRow) -> str:
     """Returns an open question in one line, with the command that answers it."""
     why = f"{one_line(row.reason, 120)}: {_subject(row)}"
+    if row.gate == AGENT_GATE:
+        return f'waits for your answer ({row.approval}): {why}; aur answer {row.approval} "…"'
     return f"waits for your answer ({row.approval}): {why}; aur approve {row.approval}, or aur deny {row.approval}"
 
 
@@ -96,7 +101,7 @@ def answer_line(report: AnswerReport) -> str:
     row = report.approval
     if not report.first:
         return f"{row.approval} was answered before: {_words(report.answer)}; nothing changed"
-    said = "approved" if report.answer.approved else "denied"
+    said = "answered" if row.gate == AGENT_GATE else "approved" if report.answer.approved else "denied"
     if report.running:
         return f"{row.approval} {said}; {_who(row)} has the answer"
     if row.gate in _NEXT:

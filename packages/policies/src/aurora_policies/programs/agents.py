@@ -36,15 +36,19 @@ _PERMISSIVE: Final[Mapping[str, re.Pattern[str]]] = {
     "aider": re.compile(r"--yes\S*|--auto-test|--test-cmd|--lint-cmd"),
     "cline": re.compile(r"--yolo|(^|\s)-y\b|--auto-approve\S*|--no-interactive"),
     "cursor-agent": re.compile(r"--force|(^|\s)-f\b|--yolo"),
-    "amp": re.compile(r"--dangerously\S*"),
+    "amp": re.compile(r"--dangerously\S*|(^|\s)plugins?\s+(rm|remove|disable)|--settings-file"),
     "goose": re.compile(r"--with-(builtin|extension)"),
-    "droid": re.compile(r"--auto[ =]?(high|medium)|--skip-permissions\S*"),
+    "droid": re.compile(r"--auto[ =]?(high|medium)|--skip-permissions\S*|--settings"),
+    "pi": re.compile(r"--no-extensions|--extension|(^|\s)-e\b"),
+    "hermes": re.compile(r"--safe-mode|--yolo|(^|\s)hooks\s+(rm|remove|disable)|(^|\s)config\s+(set|unset)"),
+    "openclaw": re.compile(r"(^|\s)config\s+(set|unset)|(^|\s)plugins\s+(disable|uninstall|remove)"),
+    "kiro-cli": re.compile(r"--trust-all-tools|--trust-tools|(^|\s)settings\s"),
     "crush": re.compile(r"--yolo|(^|\s)-y\b"),
     "kimi": re.compile(r"--yolo|--yes|(^|\s)-y\b|--auto-approve"),
 }
 _AURORA: Final = re.compile(
     r"^(trust|approve|deny|answer|policies (init|grants)|budget (set|reset)|keys|checkpoint (restore|drop)"
-    r"|discard|merge|pr|config (set|unset))\b"
+    r"|discard|merge|pr|config (set|unset))(?![\w-])"
 )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aurora_policies.programs.judge import Call
 
-__all__ = ["PROGRAMS", "delete", "delete_many"]
+__all__ = ["PROGRAMS", "delete", "delete_many", "vital"]
 
 _INSTEAD: Final = (
     "Delete only files that you name, a few at a time and inside the workspace, or leave them and say so in your"
@@ -39,7 +39,7 @@ def delete(call: Call, targets: Sequence[Word], *, recursive: bool = False, uncl
 def _delete_one(call: Call, word: Word, *, recursive: bool) -> None:
     judge = call.judge
     path = call.shell.path(word.text)
-    if path is not None and _vital(call, path, word):
+    if path is not None and vital(call, path, word):
         judge.deny(Rule.FILE_DELETE, f"deletes {path}, which the system or a user cannot do without", _INSTEAD)
         return
     if word.splits or not word.known or path is None:
@@ -69,8 +69,8 @@ def _delete_known(call: Call, word: Word, path: str, *, recursive: bool) -> None
         judge.found.deleted.add(path)
 
 
-def _vital(call: Call, path: str, word: Word) -> bool:
-    """The path, or what a wildcard at its end stands for, is the root, a home or of the system."""
+def vital(call: Call, path: str, word: Word) -> bool:
+    """Tells whether a path, or what a wildcard at its end stands for, is the root, a home or of the system."""
     places = call.judge.around.places
     if UNKNOWN in path:
         return places.of_system(path.partition(UNKNOWN)[0].rstrip("/"))

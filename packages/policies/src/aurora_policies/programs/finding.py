@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PROGRAMS"]
 
 _DELETERS: Final = frozenset({"rm", "rmdir", "unlink", "shred", "trash", "rimraf"})
+_PERMISSIONS: Final = frozenset({"chmod", "chown", "chgrp"})
 _XARGS_VALUED: Final = frozenset(
     {
         "-I",
@@ -117,6 +118,8 @@ def _find_runs(call: Call, roots: Sequence[Word], words: Sequence[Word], ending:
         command = [Word(word.text.replace("{}", found), splits=word.text == "{}") for word in words]
         name = posixpath.basename(words[0].text) if words else ""
         path = call.shell.path(root.text)
+        if name in _PERMISSIONS and path is not None and call.judge.around.places.vital(path):
+            call.shell.run_words((words[0], Word("-R"), *words[1:-1], root), stdin=EMPTY)
         if name in _DELETERS and path is not None and call.judge.around.places.vital(path):
             delete(call, [root], recursive=True)
         call.shell.run_words(command, stdin=EMPTY)

@@ -66,6 +66,8 @@ def git(call: Call) -> Stream:
 
 
 def _run(call: Call, subcommand: str, rest: tuple[Word, ...], globals_: Sequence[tuple[str, Word | None]]) -> Stream:
+    if rest and rest[0].text in {"--help", "-h"}:
+        return NOT_KNOWN  # it shows the manual, whatever else is given
     judge = _SUBCOMMANDS.get(subcommand)
     if judge is not None:
         return judge(call, rest)
@@ -145,9 +147,17 @@ def _folder(call: Call, globals_: Sequence[tuple[str, Word | None]]) -> str | No
 
 def _clean(call: Call, words: tuple[Word, ...]) -> Stream:
     given = arguments(words, valued=frozenset({"-e", "--exclude"}))
-    if not given.has("-n", "--dry-run", "-i", "--interactive") and (given.has("-f", "--force") or given.unclear):
+    forced = given.has("-f", "--force") or given.unclear or _not_required(call)
+    if not given.has("-n", "--dry-run", "-i", "--interactive") and forced:
         delete_many(call, "deletes all files that git does not know")
     return NOT_KNOWN
+
+
+def _not_required(call: Call) -> bool:
+    """Tells whether the command line itself says that `git clean` needs no --force."""
+    given = [text.lower().partition("=") for text in call.texts()]
+    values = [value for name, _, value in given if name == "clean.requireforce"]
+    return bool(values) and values[-1] in {"false", "no", "off", "0"}
 
 
 def _rm(call: Call, words: tuple[Word, ...]) -> Stream:
@@ -170,9 +180,16 @@ def _mv(call: Call, words: tuple[Word, ...]) -> Stream:
 
 def _reset(call: Call, words: tuple[Word, ...]) -> Stream:
     given = arguments(words)
-    if given.has("--hard", "--merge", "--keep") and not given.has("--keep"):
+    if given.has("--hard", "--merge") or _shortened(words, "--hard", at_least=3):
         call.judge.prompt(Rule.GIT_HISTORY, "throws away all changes that are not committed", _KEEP)
     return NOT_KNOWN
+
+
+def _shortened(words: Sequence[Word], option: str, *, at_least: int) -> bool:
+    """Tells whether a long option is given in a short form, which git takes as long as no other begins so."""
+    ends = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
+    names = (word.text.partition("=")[0] for word in words[:ends])
+    return any(len(name) >= at_least and option.startswith(name) for name in names)
 
 
 _ALL_PATHS: Final = frozenset({".", "./", ":/", "*", ":", ":(top)"})
@@ -185,6 +202,8 @@ def _checkout(call: Call, words: tuple[Word, ...]) -> Stream:
     paths = texts[texts.index("--") + 1 :] if "--" in texts else []
     if made:
         call.state.branch = made[0].text
+        if given.has("-f", "--force"):
+            call.judge.prompt(Rule.GIT_HISTORY, "throws away changes that are not committed", _KEEP)
         return NOT_KNOWN
     if given.has("-f", "--force") or any(text in _ALL_PATHS for text in (*paths, *(w.text for w in given.operands))):
         call.judge.prompt(Rule.GIT_HISTORY, "throws away changes that are not committed", _KEEP)
@@ -260,6 +279,8 @@ def _update_ref(call: Call, words: tuple[Word, ...]) -> Stream:
 
 
 def _reflog(call: Call, words: tuple[Word, ...]) -> Stream:
+    if arguments(words).has("-n", "--dry-run"):
+        return NOT_KNOWN
     if words and words[0].text in {"expire", "delete", "drop"}:
         call.judge.prompt(
             Rule.GIT_HISTORY, "deletes the record from which lost commits are found", "Leave the reflog."
@@ -267,9 +288,15 @@ def _reflog(call: Call, words: tuple[Word, ...]) -> Stream:
     return NOT_KNOWN
 
 
+_AT_ONCE: Final = frozenset({"now", "all", "0", "today"})
+
+
 def _gc(call: Call, words: tuple[Word, ...]) -> Stream:
-    given = arguments(words)
-    if any(value.text in {"now", "all"} for value in given.values("--prune")) or "--prune=now" in call.texts():
+    given = [word.text.partition("=") for word in words]
+    pruned = [value for name, _, value in given if len(name) >= 3 and "--prune".startswith(name)]
+    settings = [word.text.lower().partition("=") for word in call.words]
+    pruned += [value for name, _, value in settings if name in {"gc.pruneexpire", "gc.worktreepruneexpire"}]
+    if any(value in _AT_ONCE for value in pruned):
         call.judge.prompt(
             Rule.GIT_HISTORY, "deletes commits that no branch holds", "Run `git gc` without --prune=now."
         )
@@ -346,6 +373,15 @@ def _revision(call: Call, words: tuple[Word, ...]) -> Stream:
     return NOT_KNOWN
 
 
+def _init(call: Call, words: tuple[Word, ...]) -> Stream:
+    given = arguments(words, valued=frozenset({"-b", "--initial-branch", "--template", "--separate-git-dir"}))
+    for word in given.operands:
+        call.judge.writes(word, call.shell, "makes", content=False)
+    if given.has("--template"):
+        call.judge.prompt(Rule.CODE_INJECTION, "takes the hooks of a new repository from elsewhere")
+    return NOT_KNOWN
+
+
 def _apply(call: Call, words: tuple[Word, ...]) -> Stream:
     judge_patch(call, [word for word in words if not word.text.startswith("-")])
     return NOT_KNOWN
@@ -386,6 +422,7 @@ _SUBCOMMANDS: Final[Mapping[str, Callable[[Call, tuple[Word, ...]], Stream]]] = 
     "grep": _diff_like,
     "format-patch": _diff_like,
     "archive": _diff_like,
+    "init": _init,
     "apply": _apply,
     "am": _apply,
 }

@@ -273,7 +273,7 @@ _PATTERNS: Final = re.compile(
 )
 """Patterns of Perl and Ruby, which are no code; one with the flag e is."""
 _JS_RUNS: Final = re.compile(
-    r"(require|import)\s*\(?\s*['\"](node:)?(child_process|shelljs|execa|rimraf|fs-extra|zx)|\[\s*['\"](unlink|rm|write|exec|spawn)"
+    r"(require|import)\s*\(?\s*['\"](node:)?(child_process|shelljs|execa|rimraf|fs-extra|zx)|\bopen(Sync)?\s*\([^;]*,\s*['\"](w|a|r\+)|\[\s*['\"](unlink|rm|write|exec|spawn)"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import posixpath
 import re
@@ -17,7 +18,7 @@ from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import TAINT, UNKNOWN, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from aurora_policies.branches import ProtectedBranches
     from aurora_policies.places import Patterns, Places
@@ -29,11 +30,23 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Judge", "Surroundings"]
 
 MAX_READ: Final = 64_000
+MAX_FILES: Final = 2_000
+"""Files and folders that are looked at, to see if one of them holds a secret."""
 _FRESH: Final = "/tmp/aurora-fresh."  # noqa: S108 - a name for what mktemp makes; nothing is written there
 _NO_NAME: Final = re.compile(r"[\s;|&()<>`\"']")
 """In the name of a program it is a sign that the parser was led astray."""
+_VERSION: Final = re.compile(r"-?\d+(\.\d+)*$")
+"""The version at the end of a program's name."""
 ASK: Final = "Leave it to the user, or say in your answer why it is needed."
+PIPED: Final = "runs a script that comes through a pipe"
 LITERAL: Final = "Write the command out, with its name, options and paths as plain words, so that it can be checked."
+
+
+def both(before: Stream, content: Stream, *, between: str) -> Stream:
+    """Returns the content of a file that is written twice: known if both parts are, secret if one is."""
+    known = before.text is not None and content.text is not None
+    text = f"{before.text}{between}{content.text}" if known else None
+    return Stream(text, before.secret or content.secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +157,8 @@ class Judge:
     def _judged(self, name: str, path: Word, command: Command, shell: Shell) -> Stream:
         if name not in self._programs and name.lower().removesuffix(".exe") in self._programs:
             name = name.lower().removesuffix(".exe")  # some disks do not tell upper and lower case apart
+        if name not in self._programs:
+            name = _VERSION.sub("", name) if _VERSION.sub("", name) in self._programs else name  # perl5.38.2
         call = Call(
             name=name,
             words=command.words[1:],
@@ -175,10 +190,13 @@ class Judge:
             self.empties(target, shell)
         self.writes(target, shell, "writes")
         if path is not None and UNKNOWN not in path:
-            before = shell.files.content.get(path)
-            if append and before is not None and before.text is not None and content.text is not None:
-                content = Stream(before.text + content.text, before.secret or content.secret)
-            shell.files.content[path] = content
+            real = self.real(path, shell)
+            if content.secret and real in shell.files.sent:
+                self.secret_sent(content.secret, "what another command sends")
+            before = shell.files.content.get(real)
+            if before is not None and (append or shell.files.perhaps):
+                content = both(before, content, between="" if append else "\n")
+            shell.files.content[path] = shell.files.content[real] = content
             if not append:
                 shell.files.made.add(path)
 
@@ -196,6 +214,14 @@ class Judge:
     def fork_bomb(self, name: str) -> None:
         """Records a function that starts itself without end."""
         self.deny(Rule.SYSTEM_DAMAGE, f"the function {name} starts itself without end", "Do not run it.")
+
+    def piles_up(self) -> None:
+        """Records a loop that starts programs without end."""
+        self.prompt(
+            Rule.SYSTEM_DAMAGE,
+            "starts programs in the background without end",
+            "Wait for them in the loop, or give the loop an end.",
+        )
 
     # -- what programs record -------------------------------------------------------------------------------------
 
@@ -240,8 +266,8 @@ class Judge:
         for link, target in shell.files.links.items():
             if path == link or path.startswith(link + "/"):
                 path = posixpath.normpath(target + path[len(link) :])
-        if UNKNOWN in path or "\0" in path or len(path) > 4000:
-            return path
+        if UNKNOWN in path or "\0" in path or len(path) > 4000 or path.startswith(("/dev/fd/", "/dev/std")):
+            return path  # the descriptors of this process say nothing about those of the command
         return os.path.realpath(path)
 
     def was_made(self, path: str, shell: Shell) -> bool:
@@ -283,6 +309,9 @@ class Judge:
         places = self.around.places
         shown = places.relative(path)
         if target.glob:
+            control = next((each for each in self.fitting(path) if places.controls_agents(each)), None)
+            if control is not None:
+                self._writes_at(control, Word(control), verb)
             if self.around.protected.match(posixpath.dirname(shown)) or self.around.protected.may_match(shown):
                 self._protected(shown, verb)
             return
@@ -341,7 +370,7 @@ class Judge:
         """Returns what a file holds: what the script wrote, or what is on disk if it is small text."""
         path = shell.path(target.text)
         if path is None or UNKNOWN in path or target.glob:
-            return Stream(None, target.text if is_secret(target.text) else None)
+            return Stream(None, target.text if is_secret(target.text) else self._secret_among(path, target))
         if path == "/dev/null":
             return EMPTY
         if path in {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}:
@@ -352,6 +381,36 @@ class Judge:
         if is_secret(path):
             return Stream(None, self.around.places.relative(path))
         return Stream(self._on_disk(path)) if self.around.reads_files and not shell.state.remote else NOT_KNOWN
+
+    def _secret_among(self, path: str | None, target: Word) -> str | None:
+        """Returns a secret among the files on disk that a pattern at the end of a path fits."""
+        fitting = self.fitting(path) if path is not None and target.glob else ()
+        return next((self.around.places.relative(each) for each in fitting if is_secret(each)), None)
+
+    def fitting(self, pattern: str) -> Iterator[str]:
+        """Yields the files on disk that a pattern in the last part of a path fits, up to a limit."""
+        folder, last = posixpath.split(pattern)
+        for path in self.files_below(folder, deep=False) if UNKNOWN not in folder else ():
+            if fnmatch.fnmatchcase(posixpath.basename(path), last):
+                yield path
+
+    def files_below(self, folder: str, *, deep: bool = True) -> Iterator[str]:
+        """Yields the files on disk in a folder, up to a limit; the folder of git is left out.
+
+        Args:
+            deep: in those below it, too; else the names of these are given.
+        """
+        if "\0" in folder or len(folder) > 4000:  # no disk has that
+            return
+        left = MAX_FILES if self.around.reads_files else 0
+        for parent, folders, names in os.walk(folder):
+            listed = names if deep else [*folders, *names]
+            folders[:] = [name for name in folders if deep and name != ".git"]
+            for name in listed[:left]:
+                yield posixpath.join(parent, name)
+            left -= len(listed) + len(folders)
+            if left <= 0:
+                return
 
     def _on_disk(self, path: str) -> str | None:
         """Returns the text of a regular file; None if there is none, it is large, or it is not text."""

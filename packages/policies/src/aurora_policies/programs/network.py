@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
-from aurora_policies.programs.printing import reads
+from aurora_policies.programs.printing import reads, reads_all
 from aurora_policies.shell.stream import NOT_KNOWN, Stream
-from aurora_policies.shell.words import Word
+from aurora_policies.shell.words import UNKNOWN, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aurora_policies.programs.judge import Call
 
@@ -133,12 +133,21 @@ def _curl(call: Call) -> Stream:
     return NOT_KNOWN
 
 
+def _notes(call: Call, words: Iterable[Word]) -> None:
+    """Notes the files that are sent: a pipe with a name may be filled later."""
+    for word in words:
+        path = call.shell.path(word.text)
+        if path is not None and UNKNOWN not in path:
+            call.shell.files.sent.add(call.judge.real(path, call.shell))
+
+
 def _file_of(text: str) -> str:
     """Returns the file of `@file`, `name=@file` or `name@file`."""
-    return re.sub(r"^.*?[@<]", "", text).partition(";")[0] if "@" in text or "<" in text else text
+    return re.split(r"[;,]", re.sub(r"^.*?[@<]", "", text), maxsplit=1)[0] if "@" in text or "<" in text else text
 
 
 def _sends(call: Call, sent: list[Word], receivers: tuple[Word, ...]) -> None:
+    _notes(call, sent)
     from_input = any(word.text in {"-", ""} for word in sent)
     secret = reads(call, [word for word in sent if word.text not in {"-", ""}]) if sent else None
     secret = secret or call.judge.taint(call.words) or (call.input.secret if from_input or not sent else None)
@@ -201,38 +210,59 @@ def _wget(call: Call) -> Stream:
     return NOT_KNOWN
 
 
+_OPENED: Final = re.compile(
+    r"(?:(?:open|file|gopen|create|rdonly|pipe):)?\"?([^\",]+)\"?(?:,.*?chdir=([^,]+))?.*", re.IGNORECASE
+)
+
+
+def _opened(word: Word) -> Word:
+    """Returns the file of an address of socat, such as `OPEN:"a.key"` or `OPEN:a.key,chdir=certs`."""
+    found = _OPENED.fullmatch(word.text)
+    return Word(posixpath.join(found[2] or "", found[1])) if found else word
+
+
 def _sender(call: Call) -> Stream:
     """Any other sender: all files that it names, and its input."""
-    secret = reads(call, call.words)
+    words = call.words if call.name != "socat" else [_opened(word) for word in call.words]
+    _notes(call, words)
+    secret = reads(call, words)
     if secret:
         call.judge.secret_sent(
             secret, next((text for text in reversed(call.texts()) if not text.startswith("-")), "the network")[:60]
         )
     for index, text in enumerate(call.texts()):
         if call.name in {"nc", "ncat", "netcat", "socat"} and (
-            text in {"-e", "-c", "--exec", "--sh-exec"} or re.match(r"(EXEC|SYSTEM):", text, re.IGNORECASE)
+            re.fullmatch(r"-[a-zA-Z]*[ec]|--(sh-|lua-)?exec(=.*)?", text, re.DOTALL)
+            or re.match(r"(EXEC|SYSTEM|SHELL)(:|,|$)", text, re.IGNORECASE)
         ):
             call.judge.prompt(Rule.CODE_INJECTION, f"lets another machine run {' '.join(call.texts()[index:])[:40]}")
     return NOT_KNOWN
 
 
+_RUNS_LOCALLY: Final = re.compile(r"ProxyCommand|LocalCommand|KnownHostsCommand", re.IGNORECASE)
+"""Options of ssh whose value is a command."""
+
+
 def _scp(call: Call) -> Stream:
     given = arguments(call.words, valued=frozenset({"-i", "-P", "-F", "-o", "-l", "-c", "-J", "-S"}))
+    for value in given.values("-o"):
+        if _RUNS_LOCALLY.search(value.text):
+            call.judge.prompt(Rule.CODE_INJECTION, "runs a program to reach the remote")
     *sources, target = given.operands or (Word(""),)
     if ":" in target.text:
-        return _sender_of(call, sources, target)
+        return _sender_of(call, sources, target, folders=given.has("-r"))
     names = (
         [Word(posixpath.join(target.text, posixpath.basename(each.text))) for each in sources]
         if target.text.endswith("/")
         else []
     )
-    for word in (target, *names):
-        call.judge.writes(word, call.shell, "writes")
+    for word in names or [target]:
+        call.judge.write(word, NOT_KNOWN, call.shell, append=True, by="scp")
     return NOT_KNOWN
 
 
-def _sender_of(call: Call, sources: list[Word], target: Word) -> Stream:
-    secret = reads(call, sources)
+def _sender_of(call: Call, sources: list[Word], target: Word, *, folders: bool) -> Stream:
+    secret = (reads_all if folders else reads)(call, sources)
     if secret:
         call.judge.secret_sent(secret, target.text)
     return NOT_KNOWN

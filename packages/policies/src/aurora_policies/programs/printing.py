@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import fnmatch
 import posixpath
 import re
 from functools import partial
@@ -16,14 +17,16 @@ from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream, joined
 from aurora_policies.shell.words import UNKNOWN, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aurora_policies.programs.judge import Call
 
-__all__ = ["PROGRAMS", "READERS", "reads"]
+__all__ = ["PROGRAMS", "READERS", "reads", "reads_all"]
 
 _ESCAPES: Final = re.compile(r"\\(?:([abefnrtv\\])|0?([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(c))")
 _CHARACTERS: Final = dict(zip("abefnrtv\\", "\a\b\x1b\f\n\r\t\v\\", strict=True))
+_SECRET_NAME: Final = re.compile(r"key|token|secret|pass|auth|cred|private|dsn|url|cookie|session", re.IGNORECASE)
+"""Variables that may hold a secret, by their names."""
 _FORMAT: Final = re.compile(r"%(?:%|[-+ #0]*\d*(?:\.\d+)?[sbqdic])")
 
 
@@ -89,15 +92,53 @@ def _filled(values: Iterator[str], match: re.Match[str]) -> str:
     return _unescaped(value) if match[0].endswith("b") else value
 
 
-def reads(call: Call, words: list[Word] | tuple[Word, ...]) -> str | None:
+def reads(call: Call, words: Sequence[Word]) -> str | None:
     """Returns the first secret among the files that are named, or in the input."""
     for word in words:
         path = call.shell.path(word.text) or word.text
         if is_secret(path) or is_secret(word.text):
             return call.judge.around.places.relative(path).replace(UNKNOWN, "…")
-        if path in call.shell.files.content and call.shell.files.content[path].secret:
-            return call.shell.files.content[path].secret
+        held = call.judge.content(word, call.shell).secret
+        if held:
+            return held
     return call.judge.taint(words) or call.input.secret
+
+
+def reads_all(call: Call, words: Sequence[Word], *, without: Sequence[str] = ()) -> str | None:
+    """Returns the first secret in the files that are named, in the folders with all that is in them, or in the input.
+
+    Args:
+        without: patterns of names that are left out.
+    """
+    found = reads(call, words)
+    for word in words if found is None and not call.state.remote else ():
+        path = call.shell.path(word.text)
+        if path is None or UNKNOWN in path:
+            continue
+        folder = posixpath.dirname(path) if word.glob else path
+        found = _in_folder(call, folder, without)
+        if found is not None:
+            break
+    return found
+
+
+def _in_folder(call: Call, folder: str, without: Sequence[str]) -> str | None:
+    """Returns a secret of a folder: one that the script has put there, one on disk, or the home as a whole."""
+    places = call.judge.around.places
+    if folder in {"/", places.home, posixpath.dirname(places.home)}:
+        return f"all of {folder}"
+    inside = (path for path in call.shell.files.content if path.startswith(f"{folder}/"))
+    made = next((path for path in inside if is_secret(path) or call.shell.files.content[path].secret), None)
+    if made is not None:
+        return places.relative(made)
+    return next(
+        (
+            places.relative(path)
+            for path in call.judge.files_below(folder)
+            if is_secret(path) and not any(fnmatch.fnmatchcase(posixpath.basename(path), each) for each in without)
+        ),
+        None,
+    )
 
 
 def _cat(call: Call) -> Stream:
@@ -121,7 +162,12 @@ def _grep(call: Call) -> Stream:
     endings = [word.text.removeprefix("*") for word in given.values("--include", "-g")]
     if given.has("-l", "--files-with-matches") and len(endings) == 1 and not re.search(r"[*?\[!]", endings[0]):
         return Stream(f"{UNKNOWN}{endings[0]}\n")
-    return _filter(call)
+    found = _filter(call)
+    if found.secret is None and (call.name == "rg" or given.has("-r", "-R", "--recursive")):
+        places, paths = call.judge.around.places, {call.shell.path(word.text) for word in given.operands[1:]}
+        whole = paths & {"/", places.home, posixpath.dirname(places.home)}
+        return Stream(None, f"what is found in all of {min(map(str, whole))}" if whole else None)
+    return found
 
 
 def _same(call: Call) -> Stream:
@@ -145,7 +191,7 @@ def _base64(call: Call) -> Stream:
     source = _cat_of(call, list(given.operands)) if given.operands else call.input
     if not given.has("-d", "--decode", "-D"):
         return Stream(None, source.secret)
-    if not source.known or source.text is None:
+    if not source.known or source.text is None or source is EMPTY:  # it decodes what the whole script is given
         return Stream(None, source.secret)
     try:
         text = base64.b64decode(re.sub(r"\s", "", source.text), validate=False).decode("utf-8", "replace")
@@ -156,7 +202,7 @@ def _base64(call: Call) -> Stream:
 
 def _xxd(call: Call) -> Stream:
     given = arguments(call.words, valued=frozenset({"-s", "-l", "-c", "-g"}))
-    if given.has("-r") and call.input.known and call.input.text is not None and not given.operands:
+    if given.has("-r") and call.input.known and call.input.text and not given.operands:
         try:
             return Stream(bytes.fromhex(re.sub(r"[^0-9A-Fa-f]", "", call.input.text)).decode("utf-8", "replace"))
         except ValueError:
@@ -182,7 +228,10 @@ def _tr(call: Call) -> Stream:
     return _filter(call)
 
 
-def _env(_call: Call) -> Stream:
+def _env(call: Call) -> Stream:
+    names = arguments(call.words).operands
+    if names and not any(word.splits or UNKNOWN in word.text or _SECRET_NAME.search(word.text) for word in names):
+        return NOT_KNOWN
     return Stream(None, "the environment")
 
 

@@ -35,7 +35,7 @@ def _ssh(call: Call) -> Stream:
         call.shell.state.input = call.input
         if words:
             return call.shell.run_text(" ".join(word.text for word in words))
-        return call.shell.run_words((Word("bash"),), stdin=call.input) if call.input is not EMPTY else EMPTY
+        return call.shell.run_words((Word("bash"),), stdin=call.input) if call.input is not EMPTY else NOT_KNOWN
 
     return there(call, run)
 

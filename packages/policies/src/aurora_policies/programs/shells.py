@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import after_options, arguments
+from aurora_policies.programs.judge import PIPED
+from aurora_policies.shell.command import quote
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import UNKNOWN, Word
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["PROGRAMS", "run_file", "run_inner", "run_text", "there"]
 
 _SCRIPT_VALUED: Final = frozenset({"-o", "-O", "+o", "+O", "--rcfile", "--init-file"})
+_TAKES_NEXT: Final = re.compile(r"[-+]\w*[oO]")
+"""A cluster such as `-euo`, whose last letter has its value in the next word."""
+_ONLY_READS: Final = re.compile(r"-[ceuxv]*n[ceuxv]*")
+"""With `-n` among these alone a shell reads a script and runs nothing; an interactive one ignores it."""
 _ACTIVATE: Final = re.compile(r"/(?:bin|Scripts)/activate(?:\.\w+)?$")
 _OF_ACTIVATE: Final = (Rule.CODE_INJECTION, Rule.UNDECIDABLE)
 _ARITHMETIC_COMMAND: Final = re.compile(r"\[[^\]]*(\$\(|`)")
@@ -84,9 +90,9 @@ def _shell(call: Call) -> Stream:
         at += 1
         if text == "--":
             break
-        if text in {"--version", "--help"}:
+        if text in {"--version", "--help"} or (at == 1 and _only_reads(words)):
             return NOT_KNOWN
-        if text in _SCRIPT_VALUED:
+        if text in _SCRIPT_VALUED or _TAKES_NEXT.fullmatch(text):
             at += 1
         elif not text.startswith("--") and text[0] == "-" and "c" in text:
             return _text_argument(call, words, at)
@@ -97,6 +103,13 @@ def _shell(call: Call) -> Stream:
             return _piped(call, words[at + 1 :])
         return run_file(call, words[at], words[at + 1 :])
     return _piped(call, ())
+
+
+def _only_reads(words: Sequence[Word]) -> bool:
+    """Tells whether a shell reads its script and runs nothing; a later `+n` or `-i` would turn that off."""
+    return _ONLY_READS.fullmatch(words[0].text) is not None and not any(
+        each.text[:1] in {"-", "+", UNKNOWN} or each.splits for each in words[1:]
+    )
 
 
 def _text_argument(call: Call, words: tuple[Word, ...], at: int) -> Stream:
@@ -114,7 +127,7 @@ def _text_argument(call: Call, words: tuple[Word, ...], at: int) -> Stream:
 
 def _piped(call: Call, arguments_: tuple[Word, ...]) -> Stream:
     if call.input.text is None:
-        call.judge.undecided("runs a script that comes through a pipe")
+        call.judge.undecided(PIPED)
         return NOT_KNOWN
     if call.input is EMPTY:
         return NOT_KNOWN
@@ -218,7 +231,10 @@ _WINDOWS_CHANGES: Final = re.compile(
 
 def _windows_shell(call: Call) -> Stream:
     """Shells of Windows, whose scripts are not followed."""
-    text = " ".join(call.texts())
+    text = re.sub(r"(?i)^/[ck]", r"\g<0> ", " ".join(call.texts()))  # `cmd /Cdel`
+    made = call.shell.files.content
+    if any(call.shell.path(word.text) in made for word in call.words):
+        call.judge.undecided(f"{call.name} runs a script that this command makes")
     if _WINDOWS_CHANGES.search(text) or UNKNOWN in text or call.input is not EMPTY:
         call.judge.undecided(f"{call.name} runs a script that may delete or write")
     return NOT_KNOWN
@@ -337,6 +353,13 @@ def _history_fc(call: Call) -> Stream:
     return NOT_KNOWN
 
 
+def _hash(call: Call) -> Stream:
+    given = arguments(call.words, valued=frozenset({"-p"}))
+    for path, name in zip(given.values("-p"), given.operands, strict=False):
+        call.state.aliases[name.text] = quote(path.text)
+    return EMPTY
+
+
 def _enable(call: Call) -> Stream:
     if "-f" in call.texts():
         call.judge.prompt(Rule.CODE_INJECTION, "loads a builtin from a file")
@@ -366,7 +389,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     **dict.fromkeys(("export", "declare", "typeset", "local", "readonly"), _declare),
     **dict.fromkeys(("read", "mapfile", "readarray"), _read),
     **dict.fromkeys(
-        ("type", "hash", "bind", "complete", "compgen", "getopts", "caller", "dirs", "disown", "fg", "bg", "suspend"),
+        ("type", "bind", "complete", "compgen", "getopts", "caller", "dirs", "disown", "fg", "bg", "suspend"),
         _type,
     ),
     **dict.fromkeys(("pwsh", "powershell", "cmd"), _windows_shell),
@@ -387,5 +410,6 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "at": _later,
     "batch": _later,
     "fc": _history_fc,
+    "hash": _hash,
     "enable": _enable,
 }

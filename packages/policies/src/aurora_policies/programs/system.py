@@ -22,10 +22,22 @@ _LEAVE: Final = "Leave it to the user."
 
 def _disk(call: Call) -> Stream:
     """Programs that make or erase file systems."""
-    texts = call.texts()
-    if not {"--help", "-h", "--version", "-V", "-l", "--list", "-n", "--no-act"} & set(texts):
+    texts = set(call.texts())
+    only_shows = call.name == "wipefs" and not any(
+        re.match(r"-\w*[aot]|--(all|offset|types)", each) for each in texts
+    )
+    if not only_shows and not _DISK_DRY & texts:
         call.judge.deny(Rule.SYSTEM_DAMAGE, f"{call.name} changes or erases a disk", "Do not change disks.")
     return NOT_KNOWN
+
+
+_DISK_DRY: Final = frozenset(
+    ("--help", "--longhelp", "-h", "--version", "-V", "-l", "--list", "-n", "--no-act", "--test")
+)
+
+
+def _lvm(call: Call) -> Stream:
+    return call.shell.run_words(call.words, stdin=call.input)
 
 
 def _power(call: Call) -> Stream:
@@ -161,6 +173,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
         _disk,
     ),
     **dict.fromkeys(("shutdown", "reboot", "halt", "poweroff"), _power),
+    "lvm": _lvm,
     "init": _init,
     "telinit": _init,
     "kill": _kill,

@@ -76,7 +76,7 @@ _COMMANDS: Final = frozenset(
 )
 _CONTROL: Final = re.compile(
     r"AURORA_.+|CLAUDE_CONFIG_DIR|CODEX_HOME|GEMINI_CONFIG_DIR|GEMINI_SANDBOX|CLAUDE_CODE_(DISABLE|SKIP|SIMPLE|BUBBLEWRAP)\w*"
-    r"|IS_SANDBOX|CODEX_SANDBOX\w*|CODEX_UNSAFE\w*|\w*_SANDBOX_(DISABLED|OFF)|DISABLE_SANDBOX|DANGEROUSLY_\w+|OPENCODE_PERMISSION"
+    r"|OPENCODE_(PURE|CONFIG\w*|DISABLE_\w+)|KIRO_HOME|PI_CODING_AGENT_DIR|COPILOT_HOME|QWEN_HOME|IS_SANDBOX|CODEX_SANDBOX\w*|CODEX_UNSAFE\w*|\w*_SANDBOX_(DISABLED|OFF)|DISABLE_SANDBOX|DANGEROUSLY_\w+|OPENCODE_PERMISSION"
 )
 _HARMLESS_COMMAND: Final = re.compile(
     r"|true|:|cat|less( -\w+)*|more|vim?|nvim|nano|emacs|code( --wait| -w)*"
@@ -84,6 +84,12 @@ _HARMLESS_COMMAND: Final = re.compile(
 )
 _NOT_COMMAND_OPTION: Final = re.compile(r"ProxyCommand|LocalCommand|KnownHostsCommand", re.IGNORECASE)
 _NODE_LOADS: Final = re.compile(rf"--(require|import|loader|experimental-loader)|-r\b|{UNKNOWN}")
+_TAR_ACTS: Final = re.compile(
+    rf"command|action|script|program|--(c|r|u|ap|del|ex|g|rem|file|rmt|rsh)|(^|\s)-\w*[crxuAfFI]|{UNKNOWN}"
+)
+"""Options that give tar another task, another archive or a command; others only say how it works."""
+_OPTIONS: Final = {"NODE_OPTIONS": _NODE_LOADS, "TAR_OPTIONS": _TAR_ACTS}
+"""Variables of options for a program, and the options that make it load, run or do something else."""
 _SYSTEM_PATH: Final = frozenset({UNKNOWN, "/usr/bin", "/bin"})
 _TOOLS: Final = re.compile(
     r"(.*/)?(node_modules/\.bin|\.?venv/bin|\.local/bin|bin|sbin|shims|Scripts|go/bin|games)/?|\$PATH|"
@@ -107,8 +113,8 @@ def variable_effects(
             yield _injection(f"makes other programs run {shown} by {name}")
     elif name == "PATH":
         yield from _path_effects(value, places, path)
-    elif name == "NODE_OPTIONS" and _NODE_LOADS.search(value):
-        yield _injection(f"makes node load {shown}")
+    elif name in _OPTIONS and _OPTIONS[name].search(value):
+        yield _injection(f"gives each call the options {shown} by {name}")
     elif _CONTROL.fullmatch(name):
         yield Effect(
             rule=Rule.SELF_PROTECTION,

@@ -238,7 +238,9 @@ def _bare(call: Call) -> Stream:
 def _assign(call: Call, words: Iterable[Word]) -> None:
     for word in words:
         name, equals, value = word.text.partition("=")
-        if equals and name.isidentifier():
+        if equals and name.startswith("BASH_FUNC_"):
+            call.judge.assigned("BASH_FUNC", value, call.shell)
+        elif equals and name.isidentifier():
             call.judge.assigned(name, value, call.shell)
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
-from aurora_policies.programs.deleting import delete_many
-from aurora_policies.programs.printing import reads
+from aurora_policies.programs.deleting import delete_many, vital
+from aurora_policies.programs.printing import reads, reads_all
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import UNKNOWN, Word
 
@@ -62,10 +62,10 @@ def _targets(call: Call) -> tuple[list[Word], list[Word]]:
 def _written(call: Call, sources: Sequence[Word], target: Word, *, in_folder: bool) -> list[Word]:
     path = call.shell.path(target.text)
     known_folder = path is not None and _is_folder(path)
-    if not (in_folder or target.text.endswith("/") or known_folder):
+    if not (in_folder or target.text in {".", ".."} or target.text.endswith("/") or known_folder):
         return [target]
     names = [
-        Word(posixpath.join(target.text, posixpath.basename(each.text.rstrip("/"))), glob=each.glob)
+        Word(posixpath.join(target.text, re.split(r"[/:]", each.text.rstrip("/"))[-1]), glob=each.glob)
         for each in sources
     ]
     return [target, *names]
@@ -89,10 +89,26 @@ def _cp(call: Call) -> Stream:
     return EMPTY
 
 
+_FROM_ELSEWHERE: Final = re.compile(r"[^/]+:")
+"""A source on another machine: a colon before the first slash."""
+
+
 def _remember(call: Call, sources: Sequence[Word], written: Sequence[Word]) -> None:
-    """Remembers what the copies hold, so that what is run or sent later is judged by it."""
+    """Remembers what the copies hold, so that what is run or sent later is judged by it.
+
+    A copy of what is there and cannot be read, such as a program that was built, is trusted as its source is.
+    """
+    made = call.shell.files.content
     for source in sources:
         content = call.judge.content(source, call.shell)
+        if content == NOT_KNOWN:
+            content = Stream(None, reads_all(call, [source]))
+        if (
+            content == NOT_KNOWN
+            and call.shell.path(source.text) not in made
+            and not _FROM_ELSEWHERE.match(source.text)
+        ):
+            continue
         for word in written:
             path = call.shell.path(word.text)
             if path is not None:
@@ -105,7 +121,7 @@ def _mv(call: Call) -> Stream:
     judge = call.judge
     for source in sources:
         path = call.shell.path(source.text)
-        if path is not None and judge.around.places.vital(path):
+        if path is not None and vital(call, path, source):
             judge.deny(Rule.FILE_DELETE, f"moves {path}, which the system or a user cannot do without")
         judge.writes(source, call.shell, "moves")
     for word in written:
@@ -117,9 +133,10 @@ def _mv(call: Call) -> Stream:
 
 
 def _install(call: Call) -> Stream:
-    _sources, written = _targets(call)
+    sources, written = _targets(call)
     for word in written:
         call.judge.writes(word, call.shell, "writes")
+    _remember(call, sources, written)
     return EMPTY
 
 
@@ -131,8 +148,11 @@ def _ln(call: Call) -> Stream:
     sources = operands[:-1] or operands
     target = operands[-1] if len(operands) > 1 else Word(posixpath.basename(operands[0].text))
     _linked(call, sources)
-    for word in _written(call, sources, target, in_folder=len(sources) > 1):
+    written = _written(call, sources, target, in_folder=len(sources) > 1)
+    for word in written:
         call.judge.writes(word, call.shell, "links")
+    if not given.has("-s", "--symbolic"):
+        _remember(call, sources, written)
     link = call.shell.path(target.text)
     leads = call.shell.path(posixpath.join(posixpath.dirname(target.text), sources[0].text))
     if link is not None and leads is not None:
@@ -282,11 +302,12 @@ def _output_option(*names: str) -> Callable[[Call], Stream]:
 
     def handler(call: Call) -> Stream:
         given = arguments(
-            call.words, valued=frozenset(names), single_dash=any(len(n) > 2 and n[1] != "-" for n in names)
+            call.words, valued=frozenset((*names, "-in")), single_dash=any(len(n) > 2 and n[1] != "-" for n in names)
         )
+        secret = reads(call, (*given.operands, *given.values("-in")))
         for word in given.values(*names):
-            call.judge.writes(word, call.shell, "writes")
-        return Stream(None, reads(call, given.operands))
+            call.judge.write(word, Stream(None, secret), call.shell, append=True, by=call.name)
+        return Stream(None, secret)
 
     return handler
 
@@ -312,20 +333,27 @@ def _rsync(call: Call) -> Stream:
     for value in given.values("-e", "--rsh"):
         if not re.match(r"ssh\b", value.text) or "ProxyCommand" in value.text:
             call.judge.prompt(Rule.CODE_INJECTION, "runs another program to reach the remote")
-    if given.has("-n", "--dry-run"):
+    if given.has("-n", "--dry-run", "--list-only"):
         return NOT_KNOWN
     if any(name.startswith("--del") for name, _value in given.options):
         delete_many(call, "deletes files of the target that the source does not have")
     if given.has("--remove-source-files"):
         delete_many(call, "deletes the files that it has copied")
     *sources, target = given.operands or (Word(""),)
-    secret = reads(call, sources)
     if ":" in target.text:
+        folders = given.has("-r", "-a", "--recursive", "--archive") and not given.has("--no-recursive", "--no-r")
+        secret = (
+            reads(call, sources)
+            if not folders
+            else reads_all(call, sources, without=[word.text for word in given.values("--exclude")])
+        )
         if secret:
             call.judge.secret_sent(secret, target.text)
     elif sources:
-        for word in _written(call, sources, target, in_folder=len(sources) > 1):
+        written = _written(call, sources, target, in_folder=len(sources) > 1)
+        for word in written:
             call.judge.writes(word, call.shell, "writes")
+        _remember(call, sources, written)
     return NOT_KNOWN
 
 
@@ -366,6 +394,15 @@ def _in_place_option(*names: str) -> Callable[[Call], Stream]:
     return handler
 
 
+def _binary(call: Call) -> Stream:
+    """Programs that change a program where it is, or write another one."""
+    given = arguments(call.words, valued=frozenset({"-o", "--output"}))
+    written = given.values("-o", "--output") or given.operands[-1:]
+    for word in written:
+        call.judge.writes(word, call.shell, "changes")
+    return EMPTY
+
+
 def _rename(call: Call) -> Stream:
     given = arguments(call.words)
     if given.has("-n", "--no-act"):
@@ -395,6 +432,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "chmod": _chmod,
     "chown": _chmod,
     "chgrp": _chmod,
+    **dict.fromkeys(("strip", "objcopy", "patchelf", "install_name_tool"), _binary),
     "chattr": _named("changes the attributes of", skip=1),
     "setfacl": _named("changes the permissions of", valued=frozenset({"-m", "-x", "-M", "-X"})),
     "patch": _patch,

@@ -235,6 +235,8 @@ class Expander:
             return value
         if not is_set:
             return UNKNOWN  # the word, or what the environment holds
+        if value == "" and not operator.startswith(":") and operand:
+            return UNKNOWN  # it may be empty, or not set
         found = operand if value == "" and operator.startswith(":") else value
         if "=" in operator:
             self._shell.state.variables[name] = found

@@ -11,6 +11,8 @@ from aurora_policies.shell.words import UNKNOWN
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from aurora_policies.shell.words import Word
+
 __all__ = ["Files", "State", "Value"]
 
 Value = str | tuple[str, ...]
@@ -25,11 +27,17 @@ class Files:
         made: paths that did not exist before the script.
         content: what the script wrote into a file.
         links: where a symbolic link that the script made leads.
+        connection: the target of a redirection that leads to the network, and may be reached by a descriptor.
+        sent: paths that a command of the script sends; what is written there later may go the same way.
+        perhaps: the number of conditions under which the current statement stands; what it writes, it may not write.
     """
 
     made: set[str] = field(default_factory=set)
     content: dict[str, Stream] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
+    connection: Word | None = None
+    sent: set[str] = field(default_factory=set)
+    perhaps: int = 0
 
 
 @dataclass(slots=True)

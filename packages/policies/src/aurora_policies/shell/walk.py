@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_policies.shell.command import Command, quote
 from aurora_policies.shell.expand import Expander, source
+from aurora_policies.shell.loops import piles_up
 from aurora_policies.shell.parse import TooComplex, parse
 from aurora_policies.shell.source import braces_as_commands, prepared
 from aurora_policies.shell.state import Files, State, Value
@@ -63,6 +64,9 @@ class Programs(Protocol):
     def fork_bomb(self, name: str) -> None:
         """Records a function that starts itself without end."""
 
+    def piles_up(self) -> None:
+        """Records a loop that starts programs without end."""
+
 
 class Shell:
     """A shell that follows scripts."""
@@ -77,6 +81,8 @@ class Shell:
         self._end = time.monotonic() + _MAX_S
         self._depth = 0
         self._calls: list[str] = []
+        self._locals: list[dict[str, Value | None]] = []
+        """For each function that is running, the outer values of the variables that it has made its own."""
         self._waiting: dict[int, Sequence[Node]] = {}
         """Redirections of a pipeline or a list, by the id of its last command."""
         self._behind: tuple[Node, ...] = ()
@@ -253,12 +259,20 @@ class Shell:
         out = [self.statement(node)]
         for operator, parts in reversed(spine):
             before = self.state.copy()
-            out.extend(self.statement(part) for part in parts)
+            out.extend(self._perhaps(part) for part in parts)
             if operator == "||" and parts and _leaves(parts[-1]):
                 self.state.become(before)
             else:
                 self.state.join(before, keep_folder=operator == "&&")
         return joined([each for each in out if each is not EMPTY])
+
+    def _perhaps(self, node: Node) -> Stream:
+        """Follows a statement that may not run, so that what was true before it may still be."""
+        self.files.perhaps += 1
+        try:
+            return self.statement(node)
+        finally:
+            self.files.perhaps -= 1
 
     def _pipeline(self, node: Node) -> Stream:
         return self._piped(node.named_children, self.state.input)
@@ -313,7 +327,7 @@ class Shell:
         out: list[Stream] = []
         for branch in branches:
             self.state.become(before.copy())
-            out.extend(self.statement(child) for child in branch)
+            out.extend(self._perhaps(child) for child in branch)
             if not (branch and _leaves(branch[-1])):
                 ends.append(self.state.copy())
         if ends:
@@ -377,6 +391,8 @@ class Shell:
         return joined([each for each in out if each is not EMPTY])
 
     def _loop(self, node: Node) -> Stream:
+        if piles_up(node):
+            self.programs.piles_up()
         for child in node.named_children:
             if child.type in {"variable_assignment", "postfix_expression", "binary_expression", "unary_expression"}:
                 self._inside(child)
@@ -404,6 +420,8 @@ class Shell:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         if name is not None and body is not None:
             self.state.functions[source(name)] = (node,)
+            if source(name) in _HANDLERS:  # bash calls it whenever a program is not found
+                self._deeper(lambda _node: self.in_copy(lambda: self.statement(body)), node)
         return EMPTY
 
     # -- variables ----------------------------------------------------------------------------------------------
@@ -447,13 +465,24 @@ class Shell:
     def _declaration(self, node: Node) -> Stream:
         keyword = node.children[0].type if node.children else "declare"
         words = [Word(keyword)]
+        values: dict[str, Value] = {}
         for child in node.named_children:
             if child.type == "variable_assignment":
-                self._assignment(child)
-                name = child.child_by_field_name("name")
-                words.append(Word(source(name) if name else ""))
+                found = self._assigned(child)
+                if "," in source(child) and "{" in source(child):
+                    found = dict.fromkeys(found, UNKNOWN)  # its braces are expanded, into several assignments
+                values |= found
+                words.extend(map(Word, found))
             else:
                 words.extend(self._expander.words(child))
+        if self._locals and keyword in {"local", "declare", "typeset"} and Word("-g") not in words:
+            for name in (word.text for word in words[1:] if word.text.isidentifier()):
+                self._locals[-1].setdefault(name, self.state.variables.get(name))
+        if any(re.fullmatch(r"-\w*n\w*", word.text) for word in words):  # names for other variables
+            values = dict.fromkeys((*values, *(str(each) for each in values.values())), UNKNOWN)
+        for name, value in values.items():
+            self.state.variables[name] = value
+            self.programs.assigned(name, value, self)
         return self.programs.run(Command(words=tuple(words), input=self.state.input), self)
 
     def _unset(self, node: Node) -> Stream:
@@ -536,12 +565,18 @@ class Shell:
         self.state.arguments = None if depth or loose else tuple(word.text for word in command.words[1:])
         self.state.input = command.input
         self._calls.append(name)
+        self._locals.append({})
         try:
             stream = self.statement(body)
             redirects = [child for child in definition.children if child.type == "file_redirect"]
             return self._outputs(redirects, stream, by=name)
         finally:
             self._calls.pop()
+            for variable, value in self._locals.pop().items():
+                if value is None:
+                    self.state.variables.pop(variable, None)
+                else:
+                    self.state.variables[variable] = value
             self.state.arguments, self.state.input = before
 
     # -- redirections -------------------------------------------------------------------------------------------
@@ -622,10 +657,15 @@ class Shell:
         return content
 
     def _file_input(self, node: Node, stdin: Stream) -> Stream:
+        target = node.child_by_field_name("destination")
+        if target is None:
+            return stdin
         if any(child.type == "<" for child in node.children):
-            target = node.child_by_field_name("destination")
-            if target is not None:
-                return self.programs.read(self._expander.target(target), self)
+            return self.programs.read(self._expander.target(target), self)
+        if any(child.type == "<&" for child in node.children) and not any(
+            child.type == "file_descriptor" for child in node.children
+        ):  # what a descriptor holds that was opened before is not followed
+            return stdin if source(target) == "0" else NOT_KNOWN
         return stdin
 
     def _outputs(self, redirects: Sequence[Node], stream: Stream, *, by: str | None) -> Stream:
@@ -640,9 +680,13 @@ class Shell:
             if target_node is None:
                 continue
             target = self._expander.target(target_node)
-            if operator in {">&", "<&", ">&-", "<&-"} and (target.text.isdigit() or target.text == "-"):
-                continue
             content = left if descriptor == "1" else Stream(None)
+            if operator in {">&", "<&", ">&-", "<&-"} and re.fullmatch(r"\d*-?", target.text):
+                if self.files.connection is None or target.text in {"1", "2", "-"} or descriptor != "1":
+                    continue
+                target = self.files.connection  # one of the open descriptors leads to the network
+            elif target.text.startswith(_NETWORK):
+                self.files.connection = target
             self.programs.write(target, content, self, append=">>" in operator, by=by)
             if descriptor == "1" and target.text not in {"/dev/stdout", "/dev/stderr", "/dev/fd/1"}:
                 left = EMPTY
@@ -682,6 +726,8 @@ def _words_behind(redirect: Node) -> list[Node]:
     return redirect.children_by_field_name("destination")[1:]
 
 
+_HANDLERS: Final = frozenset({"command_not_found_handle", "command_not_found_handler"})
+_NETWORK: Final = ("/dev/tcp/", "/dev/udp/")
 _ANY: Final = Word(UNKNOWN, splits=True)
 _INDEX_COMMAND: Final = re.compile(r"-[vR]\s.*\[[^\]]*(\$\(|`)", re.DOTALL)
 _NO_QUOTES: Final = {ord(character): None for character in "\\'\""}

@@ -62,6 +62,7 @@ class PolicyDiffGate:
                 added=each.added,
                 searched=each.complete,
                 is_link=each.is_link,
+                made_executable=each.made_executable,
             )
             for each in diff.files
         ]

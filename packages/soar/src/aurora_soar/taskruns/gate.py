@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 from aurora_policies import Action, Operation, OperationType, PolicyResult
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.shapes import shape_of
+from aurora_soar.taskruns.verdicts import verdict_of
 from aurora_spawner import CliBackend, ModelBackend
 from aurora_spawner.gates.hook_command import hook_files
 from aurora_spawner.gates.probe import probe_gate
-from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
+from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
     from aurora_policies import PoliciesEngine
     from aurora_spawner import Backend
+    from aurora_spawner.gates.tool_calls import Verdict
 
 __all__ = ["PolicyGate", "RunGate", "find_gate", "how_gated"]
 
 GATED: Final = "on: a hook asks the policies before each tool call"
 
-_SEVERITY: Final = (Action.ALLOW, Action.PROMPT, Action.DENY)
 _TYPES: Final = {
     UseKind.COMMAND: OperationType.COMMAND,
     UseKind.WRITE: OperationType.EDIT,
@@ -62,14 +63,8 @@ class PolicyGate:
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict on a call: the strictest for its effects."""
         results = [self._result(use, call) for use in call.uses]
-        worst = max(results, key=lambda each: _SEVERITY.index(each.action), default=PolicyResult(action=Action.ALLOW))
-        return Verdict(
-            action=GateAction(worst.action.value),
-            rule=worst.rule or "",
-            reason=worst.reason,
-            instead=worst.instead,
-            shape=shape_of(call, worst.rule or "") if worst.action is Action.PROMPT else "",
-        )
+        worst = max(results, key=lambda each: each.action.severity, default=PolicyResult(action=Action.ALLOW))
+        return verdict_of(worst, shape=shape_of(call, worst.rule or "") if worst.action is Action.PROMPT else "")
 
     def _result(self, use: ToolUse, call: ToolCall) -> PolicyResult:
         if use.kind in _UNDECIDABLE:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.gates.tool_calls import GateAction, Verdict
+from aurora_soar.taskruns.verdicts import verdict_of
 
 if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_spawner.gates.deliveries import DeliveryRequest
+    from aurora_spawner.gates.tool_calls import Verdict
 
 __all__ = ["PolicyMergeGate"]
 
@@ -24,12 +25,7 @@ class PolicyMergeGate:
         """Returns the verdict on a delivery or a push, by the sections of all agents whose work it is."""
         repository, agents = request.repository, request.agents
         if request.remote:
-            result = self.policies.judge_push(request.remote, request.target, repository=repository, agents=agents)
-        else:
-            result = self.policies.judge_merge(request.target, repository=repository, agents=agents)
-        return Verdict(
-            action=GateAction(result.action.value),
-            rule=result.rule or "",
-            reason=result.reason,
-            instead=result.instead,
-        )
+            return verdict_of(
+                self.policies.judge_push(request.remote, request.target, repository=repository, agents=agents)
+            )
+        return verdict_of(self.policies.judge_merge(request.target, repository=repository, agents=agents))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+SOCKET_NAME: Final = "control.sock"
+"""The socket of the coordinator, in the folder of its run."""
 DEFAULT_CAP_BYTES = 64 << 20
 """The bytes kept of each output stream: half from its start, half from its end."""
 SMALLEST_CAP_BYTES = 2

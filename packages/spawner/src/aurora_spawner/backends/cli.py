@@ -134,7 +134,7 @@ class CliBackend:
         files = {**profile.files, **(profile.isolated_files if self.isolated else {})}
         if instructions:
             files[INSTRUCTIONS] = f"{instructions}\n"
-        files |= _joined(files, gate)
+        files |= {**_joined(files, gate), **gate.files}
         arguments = self._arguments(request, gate, permissive=permissive)
         return Invocation(
             command=(self.program, *self.command[1:], *(_filled(word, places) for word in arguments)),

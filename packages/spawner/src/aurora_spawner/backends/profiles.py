@@ -265,6 +265,8 @@ _KNOWN: Final = (
             "$XDG_CACHE_HOME/opencode|.cache/opencode",
         ),
         login_may_hide=True,
+        gate=wirings.opencode,
+        gate_offs=("--pure", "OPENCODE_CONFIG_DIR", *wirings.OPENCODE_OFFS),
         safe_mode="commands, edits and fetches denied (its default allows all)",
     ),
     Profile(
@@ -301,6 +303,9 @@ _KNOWN: Final = (
         state=("$COPILOT_HOME|.copilot",),
         login_variables=("COPILOT_GITHUB_TOKEN", "COPILOT_PROVIDER_API_KEY", "GH_TOKEN", "GITHUB_TOKEN"),
         login_may_hide=True,
+        gate=wirings.copilot,
+        gate_offs=("COPILOT_HOME",),
+        gate_needs_isolation=True,
         safe_mode="denies tools that need approval",
     ),
     Profile(

@@ -14,14 +14,21 @@ from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
 from aurora_spawner.control.lookup import open_journal
-from aurora_spawner.errors import AgentAnswersError, NoShapeError, NotGrantedError, RunHeldError, UnknownApprovalError
+from aurora_spawner.errors import (
+    AgentAnswersError,
+    NoShapeError,
+    NotAQuestionError,
+    NotGrantedError,
+    RunHeldError,
+    UnknownApprovalError,
+)
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
 from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored, RunEnded, entry_of
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, grant_note
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.supervision.environment import inside_agent
-from aurora_spawner.tasks.approvals import ApprovalAnswer
+from aurora_spawner.tasks.approvals import AGENT_GATE, ApprovalAnswer
 from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
@@ -34,6 +41,7 @@ __all__ = [
     "AnswerReport",
     "ApprovalRow",
     "ApprovalState",
+    "answer_agent",
     "answer_approval",
     "approvals_of",
     "check_is_user",
@@ -114,6 +122,20 @@ def check_is_user(approval: str) -> None:
     """
     if inside_agent(os.environ):
         raise AgentAnswersError(approval)
+
+
+def answer_agent(journal: Path, approval: str, text: str) -> AnswerReport:
+    """Answers a question of an agent with a text; durable when this returns.
+
+    Raises:
+        NotAQuestionError: It is something that is only approved or denied.
+        AgentAnswersError, UnknownApprovalError, NoAnswerError, RunHeldError: As for `answer_approval`.
+    """
+    check_is_user(approval)
+    row = find_approval(journal, approval)
+    if row.gate != AGENT_GATE:
+        raise NotAQuestionError(row.approval)
+    return answer_approval(journal, row.approval, approved=True, note=text)
 
 
 def answer_approval(

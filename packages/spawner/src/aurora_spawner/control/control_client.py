@@ -10,11 +10,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal.store import BUSY_WAIT_S
 from aurora_spawner.journal.views import load_run
-from aurora_spawner.runs.control_socket import SOCKET_NAME
 from aurora_spawner.storage.private_sockets import short_path
 from aurora_spawner.storage.stored_values import document
 

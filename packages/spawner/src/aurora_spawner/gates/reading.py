@@ -90,6 +90,8 @@ def read_call(raw: bytes) -> ReportedCall:
         given = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise UnreadableCallError("the tool call is not JSON") from error
+    if isinstance(given, dict) and "toolName" in given:  # Copilot CLI
+        given = {"tool_name": given["toolName"], "tool_input": _arguments(given.get("toolArgs")), **given}
     tool = given.get("tool_name") if isinstance(given, dict) else None
     if not isinstance(tool, str) or not 0 < len(tool) <= LONGEST_NAME:
         raise UnreadableCallError("the tool call names no tool")
@@ -104,6 +106,14 @@ def read_call(raw: bytes) -> ReportedCall:
         uses=tuple(_uses(tool, arguments)),
         cwd=next((_folder(arguments[name], cwd) for name in _FOLDERS if arguments.get(name)), cwd),
     )
+
+
+def _arguments(given: object) -> object:
+    """Returns arguments that are given as JSON in a text, or as they are."""
+    try:
+        return json.loads(given) if isinstance(given, str) else given
+    except (ValueError, RecursionError):
+        return given
 
 
 def _folder(given: object, above: Path | None) -> Path | None:

@@ -17,6 +17,7 @@ HOME: Final = "{home}"
 CLAUDE_OFFS: Final = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
 QWEN_OFFS: Final = ("QWEN_CODE_SIMPLE", "QWEN_CODE_SAFE_MODE")
 """Variables that select modes without hooks; agents inherit them otherwise."""
+OPENCODE_OFFS: Final = ("OPENCODE_PURE",)
 OFF: Final = "0"
 """Set, and not empty, since `.env` files fill in what is not."""
 
@@ -29,6 +30,8 @@ class GateWiring:
     env: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Settings by the path of their JSON file; they join those that the profile writes there."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Further files, by path."""
 
 
 Wire = Callable[["HookCommand"], GateWiring]
@@ -72,3 +75,50 @@ def qwen(hook: HookCommand) -> GateWiring:
         env={"QWEN_CODE_SYSTEM_SETTINGS_PATH": f"{HOME}/qwen-gate.json", **dict.fromkeys(QWEN_OFFS, OFF)},
         settings={f"{HOME}/qwen-gate.json": {"disableAllHooks": False, "hooks": hooks}},
     )
+
+
+_OPENCODE_PLUGIN: Final = """\
+import { spawn } from "node:child_process"
+
+const ask = (call) =>
+  new Promise((resolve) => {
+    const hook = spawn("/bin/sh", ["-c", %s], { stdio: ["pipe", "ignore", "pipe"] })
+    let said = ""
+    hook.stderr.on("data", (piece) => (said += piece))
+    hook.on("error", (error) => resolve([2, String(error)]))
+    hook.on("close", (status) => resolve([status, said]))
+    hook.stdin.on("error", () => {})
+    hook.stdin.end(JSON.stringify(call))
+  })
+
+export const AuroraGate = async ({ directory }) => ({
+  "tool.execute.before": async (input, output) => {
+    const [status, said] = await ask({ tool_name: input.tool, tool_input: output.args ?? {}, cwd: directory })
+    if (status !== 0) throw new Error(said || "the policy gate failed, so this call is denied")
+  },
+})
+"""
+
+
+def opencode(hook: HookCommand) -> GateWiring:
+    """Wires OpenCode by a plugin in a configuration folder that joins the others; an error in it denies the call."""
+    plugin = _OPENCODE_PLUGIN % json.dumps(hook.shell_for_all_attempts)
+    return GateWiring(
+        env={"OPENCODE_CONFIG_DIR": f"{HOME}/opencode-gate", **dict.fromkeys(OPENCODE_OFFS, OFF)},
+        files={f"{HOME}/opencode-gate/plugin/aurora.js": plugin},
+    )
+
+
+_COPILOT_HOOK: Final = (
+    "said=$( (%s) 2>&1 >/dev/null | tr -d '\\000-\\037\"\\\\'; exit ${PIPESTATUS[0]}) || "
+    'printf \'{"permissionDecision":"deny","permissionDecisionReason":"%%s"}\' "$said"'
+)
+"""Bash that turns the status and the reason of the hook into the answer that Copilot CLI takes."""
+
+
+def copilot(hook: HookCommand) -> GateWiring:
+    """Wires Copilot CLI in a configuration of its own."""
+    command = _COPILOT_HOOK % hook.shell_for_all_attempts
+    entry = {"type": "command", "bash": command, "timeoutSec": hook.cli_limit_s}
+    settings = {"version": 1, "hooks": {"preToolUse": [entry]}}
+    return GateWiring(files={f"{HOME}/hooks/aurora.json": json.dumps(settings)})

@@ -137,10 +137,25 @@ class ApprovalInbox:
         except ApprovalCutOffError as error:
             return ApprovalAnswer(approved=False, by="no inbox", note=str(error))
 
-    async def ask_or_leave(self, question: ApprovalQuestion, attempt: AskingAttempt) -> ApprovalAnswer:
+    def answer_to(self, question: ApprovalQuestion, number: int) -> ApprovalAnswer | None:
+        """Returns the answer that the user has given to the same question of an attempt; None if there is none."""
+        key = key_of(_bounded(question), number)
+        answers = (each.answer for each in self._entries.values() if each.key == key and each.settled.is_set())
+        return next((each for each in answers if each is not None and each.by == "user"), None)
+
+    def count(self, task_id: str, number: int, gate: str) -> int:
+        """Returns how many questions an attempt has asked by a gate."""
+        return sum(each.number == number and each.question.gate == gate for each in self._of(task_id))
+
+    async def ask_or_leave(
+        self, question: ApprovalQuestion, attempt: AskingAttempt, *, stays: bool = False
+    ) -> ApprovalAnswer:
         """Asks a person and waits for the answer; the question is durable before anybody can see it.
 
         If the caller is cancelled, the question is withdrawn.
+
+        Args:
+            stays: the question stays open then, for a caller that comes again.
 
         Raises:
             ApprovalCutOffError: The task or the run ends; nothing was approved. The question of an attempt that a
@@ -157,7 +172,7 @@ class ApprovalInbox:
             if not entry.settled.is_set():
                 await self._wait(entry)
         except asyncio.CancelledError:
-            if entry.asked == 1 and entry.open and not entry.settled.is_set():
+            if not stays and entry.asked == 1 and entry.open and not entry.settled.is_set():
                 withdrawn = self._withdraw(entry, "its gate no longer waits for it")
                 self.recorder.append_nowait(question.task_id, withdrawn)
             raise

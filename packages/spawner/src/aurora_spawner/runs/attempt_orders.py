@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.attempt_folder import AttemptFolder, attempt_folder, home_of
+from aurora_spawner.attempts.attempt_folder import SOCKET_NAME, AttemptFolder, attempt_folder, home_of
 from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
 from aurora_spawner.gates.hook_command import HookCommand
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE, agent_environment
+from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
 from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for
@@ -127,6 +127,7 @@ class OrderBuilder:
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
             TOKEN_VARIABLE: token,
+            INBOX_VARIABLE: str(self.spool / SOCKET_NAME),
             "AURORA_RUN_ID": self.run_id,
             "AURORA_TASK_ID": task_id,
             "AURORA_ATTEMPT_NUMBER": str(number),

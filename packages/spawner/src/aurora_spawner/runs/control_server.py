@@ -11,8 +11,8 @@ import os
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.errors import SpawnerError
-from aurora_spawner.runs.control_socket import SOCKET_NAME
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.coordinator import Coordinator
 
 REQUEST_LIMIT: Final = 64 << 10
+_ASKS: Final = b'{"do": "ask"'
 SILENT_LIMIT: Final = 32
 """The most connections without a request; the oldest gives way to the next."""
 CALLER_TIMEOUT_S: Final = 5.0
@@ -69,7 +70,9 @@ class _Callers:
         assert task is not None
         self._open.add(task)
         try:
-            answer = await _answer(self._coordinator, await self._request(reader, writer))
+            answer = await self._answer(await self._request(reader, writer), reader)
+            if answer is None:
+                return
             async with asyncio.timeout(CALLER_TIMEOUT_S):
                 writer.write(json.dumps(answer).encode("ascii") + b"\n")
                 await writer.drain()
@@ -92,6 +95,20 @@ class _Callers:
                 return await reader.readline()
         finally:
             self._silent.pop(writer, None)
+
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
+        """Returns the answer; None for an agent that asks a person and is gone before, which then waits no longer."""
+        answering = asyncio.ensure_future(_answer(self._coordinator, line))
+        if not line.startswith(_ASKS):
+            return await answering
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            return answering.result() if answering.done() else None
+        finally:
+            answering.cancel()
+            gone.cancel()
+            await asyncio.gather(answering, gone, return_exceptions=True)
 
     async def leave(self) -> None:
         """Hangs up on silent callers, and waits until the others have their answers."""
@@ -150,6 +167,10 @@ async def _answer_question(coordinator: Coordinator, request: dict[str, Any]) ->
     return {"first": first, "approved": answer.approved, "by": answer.by, "note": answer.note}
 
 
+async def _ask(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await coordinator.ask_for_agent(request)
+
+
 async def _revoke(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
     return {"revoked": await coordinator.approvals.revoke(str(request.get("approval")))}
 
@@ -161,4 +182,5 @@ ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[
     "cancel": _cancel,
     "answer": _answer_question,
     "revoke": _revoke,
+    "ask": _ask,
 }

@@ -12,6 +12,7 @@ from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing
 from aurora_spawner.runs.admission import admit
+from aurora_spawner.runs.agent_questions import ask_for_agent
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
@@ -241,6 +242,10 @@ class Coordinator:
         self.end("cancelled", at_once=at_once)
         await self._recorder.flush()
         return not over
+
+    async def ask_for_agent(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Asks a person what an agent of this run wants to know; see `agent_questions`."""
+        return await ask_for_agent(self._run, request)
 
     async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
         """Ends one task; its dependants are skipped.

@@ -22,6 +22,7 @@ from aurora_spawner.gates.hook_request import BadRequestError, read_header
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.runs.agent_questions import asking_attempt
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
@@ -42,8 +43,6 @@ CALL_TIMEOUT_S: Final = 30.0
 JUDGE_LIMIT_S: Final = 30.0
 """The longest time for a verdict: a path may lead to a disk that does not answer."""
 JUDGED_AT_ONCE: Final = 4
-KNOWN_WITHIN_S: Final = 10.0
-"""The time in which a new coordinator takes over the attempts that it has found."""
 REASON_LIMIT: Final = 1000
 _LOG: Final = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -71,7 +70,7 @@ class GateService:
             return _denial(f"{failed}; nothing may be done without it")
 
     async def _answer(self, token: str, raw: bytes) -> bytes:
-        asking = await self._asking(token)
+        asking = await asking_attempt(self.run, token)
         if asking is None:
             return _denial("no attempt of this run asks for it")
         task_id, attempt = asking
@@ -118,15 +117,6 @@ class GateService:
             f"{'; '.join(calls[:SHOWN_DENIALS])}{'; …' if len(calls) > SHOWN_DENIALS else ''}"
             for task_id, calls in sorted(self._denied.items())
         ]
-
-    async def _asking(self, token: str) -> tuple[str, AskingAttempt] | None:
-        """Returns a running attempt and its task; one that was found after a restart is known a moment later."""
-        for _ in range(int(KNOWN_WITHIN_S / 0.05)):
-            for task_id, flight in self.run.tasks.in_flight.items():
-                if (attempt := flight.asking(token)) is not None:
-                    return task_id, attempt
-            await asyncio.sleep(0.05)
-        return None
 
     def _call(self, task_id: str, agent: str, reported: ReportedCall) -> ToolCall:
         worktree = self.run.tasks.flight(task_id).worktree

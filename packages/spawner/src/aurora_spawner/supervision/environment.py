@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE: Final = "AURORA_ATTEMPT"  # noqa: S105
 """The variable that all processes of an attempt carry, by which orphans are found."""
 
+INBOX_VARIABLE: Final = "AURORA_INBOX"
+"""The variable with the socket at which an agent's processes ask a person."""
+
 NESTED_SESSION: Final = (
     "AI_AGENT",
     "CLAUDECODE",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+AGENT_GATE: Final = "agent"
+"""The gate of questions that an agent asks itself; their answer is a text."""
 WHOLE_RUN: Final = ""
 """The task of a question that is about the work of a whole run."""
 

@@ -25,6 +25,8 @@ class FileDiff:
     """False if there are more added lines than `added` has."""
     is_link: bool = False
     """True for a symbolic link."""
+    made_executable: bool = False
+    """True if it may be run now, and might not before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

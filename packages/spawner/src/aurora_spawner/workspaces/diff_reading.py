@@ -23,6 +23,7 @@ ALL_BYTES: Final = 16 << 20
 _AT_ONCE: Final = 200
 """Files of one call of git, whose names are arguments."""
 _LINK: Final = "120000"
+_EXECUTABLE: Final = "100755"
 _HUNK: Final = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 
 
@@ -47,6 +48,9 @@ def read_diff(git: Git, base: str, commit: str, *, folder: str) -> tuple[FileDif
     blobs = _blobs(git, commit, [each.path for each in changes if each.kind != "D"])
     to_read = list(_within_limits(changes, blobs))
     added = _added(git, base, commit, to_read)
+    executable = [path for path, blob in blobs.items() if blob.mode == _EXECUTABLE]
+    before = _blobs(git, base, executable)
+    made = {path for path in executable if path not in before or before[path].mode != _EXECUTABLE}
     return tuple(
         FileDiff(
             path=posixpath.relpath(each.path, folder),
@@ -55,6 +59,7 @@ def read_diff(git: Git, base: str, commit: str, *, folder: str) -> tuple[FileDif
             added=added.get(each.path, ()),
             complete=each.path in added or not _has_lines(each, blobs),
             is_link=each.path in blobs and blobs[each.path].mode == _LINK,
+            made_executable=each.path in made,
         )
         for each in changes
     )
