@@ -109,6 +109,11 @@ class Forecaster:
         self._merges, self._found = merges, found
         return list(found.values())
 
+    def changed(self, task_id: str) -> frozenset[str]:
+        """Returns the files that a task had changed at the last look; none if it could not be looked at."""
+        state = self._states.get(task_id)
+        return frozenset() if state is None else state.files
+
     def _conflicts(
         self,
         first: Worktree | FinishedWork,
