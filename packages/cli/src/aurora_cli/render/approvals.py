@@ -97,7 +97,7 @@ def answer_line(report: AnswerReport) -> str:
     if report.running:
         return f"{row.approval} {said}; {_who(row)} has the answer"
     if row.gate == "merge":
-        how = f"; deliver the work with: aur merge {row.run_id}" if report.answer.approved else ""
+        how = f"; deliver the work with: aur merge {row.run_id} --yes" if report.answer.approved else ""
         return f"{row.approval} {said}{how}"
     return f"{row.approval} {said}; no process works on the run, so continue it: aur resume {row.run_id}"
 
