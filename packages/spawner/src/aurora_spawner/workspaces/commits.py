@@ -22,7 +22,7 @@ _HOOKS: Final = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What is checked out in a worktree."""
+    """The commit and the branch that are checked out in a worktree."""
 
     commit: str
     """Empty for a branch without a commit."""

@@ -25,7 +25,7 @@ _BRANCH: Final = "ref: refs/heads/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a repository remembers of a worktree."""
+    """The record that a repository keeps of a worktree."""
 
     path: Path
     git_dir: Path

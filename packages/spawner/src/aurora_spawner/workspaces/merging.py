@@ -120,7 +120,7 @@ class Joined:
 
     def __init__(self, git: Git, base: str, commits: Collection[str]) -> None:
         self._outside: dict[str, list[str]] = {}
-        """What the line does not contain of the commits and their histories, each with its parents."""
+        """The commits that the line does not contain, of these and their histories, each with its parents."""
         if commits:
             lines = "".join(f"{each}\n" for each in (*commits, f"^{base}"))
             listing = git.run("rev-list", "--parents", "--stdin", stdin=lines.encode()).text

@@ -403,14 +403,20 @@ class Workspaces:
 
     def _take_down(self, worktree: Worktree, *, ignored_too: bool) -> None:
         """Removes a worktree from git's list, and its folder; no other one, as `git worktree prune` would."""
-        with self._alone(removes=True):
+        try:
+            self._take_down_beside(worktree, ignored_too=ignored_too, removes=True)
+        except GitError:  # it may have met the half removed entry of another worktree
+            self._take_down_beside(worktree, ignored_too=ignored_too, removes=False)
+        free_ports(self._home.parent, worktree.path)
+
+    def _take_down_beside(self, worktree: Worktree, *, ignored_too: bool, removes: bool) -> None:
+        with self._alone(removes=removes):
             known = self._known(worktree)
             self._check_saved(worktree, ignored_too=ignored_too)
             if known is not None:
                 if self._take_back(worktree):
                     self._check_saved(worktree, ignored_too=ignored_too)
                 self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
-        free_ports(self._home.parent, worktree.path)
 
     def _take_back(self, worktree: Worktree) -> bool:
         """Removes what a worktree was given; the user's own files stay. Returns whether it was given anything."""
