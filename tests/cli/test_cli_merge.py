@@ -24,6 +24,7 @@ from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -84,6 +85,22 @@ def test_at_a_terminal_it_asks_before_the_target_moves(
         where = f"the work is on aurora/{run_id}/integration, not on main"
         assert outcome.stdout.endswith(f"{where}: deliver it with: aur merge {run_id}\n")
         assert not (shed.path / "a.txt").exists()
+
+
+def test_the_delivery_after_the_question_does_not_check_again(
+    aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = shed.run(writes("a", "a.txt", "a"), merge=MergeMode.NEVER).run_id
+    shed.repository("branch", "-D", f"aurora/{run_id}/integration")
+    folder = tmp_path / "own" / "aurora"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(f'check: ["echo x >> {tmp_path}/looked"]\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
+    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr("click.confirm", lambda *_words, **_options: True)
+    outcome = aur("merge", run_id)
+    assert outcome.returncode == ExitCode.DONE, outcome.stdout
+    assert (tmp_path / "looked").read_text() == "x\n"
 
 
 def test_a_conflict_that_a_person_resolved_in_the_worktree_is_merged(aur: Aur, shed: Shed) -> None:

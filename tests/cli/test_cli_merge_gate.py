@@ -70,7 +70,7 @@ def test_yes_leaves_the_question_to_aur_approve_and_the_next_call_delivers(aur: 
     (asked,) = open_approvals(guarded.journal)
     assert (asked.gate, asked.rule, asked.task_id, asked.limit_s) == ("merge", "git_merge_main", "", None)
     assert f"[git_merge_main], and needs your approval ({asked.approval})" in first.stdout
-    assert f"to deliver it: aur approve {asked.approval}, then: aur merge {run_id}\n" in first.stdout
+    assert f"to deliver it: aur approve {asked.approval}, then: aur merge {run_id} --yes\n" in first.stdout
     listed = aur("approvals").stdout
     assert f"{asked.approval}  {run_id}  asked" in listed
     assert f"look  aur diff {run_id}\n" in listed
@@ -79,7 +79,7 @@ def test_yes_leaves_the_question_to_aur_approve_and_the_next_call_delivers(aur: 
     assert len(approvals_of(guarded.journal)) == 1
     answered = aur("approve", asked.approval)
     assert answered.returncode == ExitCode.DONE
-    assert f"deliver the work with: aur merge {run_id}" in answered.stderr
+    assert f"deliver the work with: aur merge {run_id} --yes" in answered.stderr
     assert guarded.repository("rev-parse", "main") == before  # the answer alone moves nothing
     assert aur("merge", run_id, "--yes").stdout.endswith("main has the work\n")
     assert (guarded.path / "a.txt").exists()
@@ -97,6 +97,18 @@ def test_a_denied_approval_keeps_the_branch_and_a_new_call_asks_anew(aur: Aur, g
     (again,) = open_approvals(guarded.journal)
     assert again.approval != asked.approval
     assert not (guarded.path / "a.txt").exists()
+
+
+def test_nobody_is_asked_about_what_an_uncommitted_change_keeps_from_the_branch(aur: Aur, guarded: Shed) -> None:
+    run_id = waiting_run(guarded)
+    before = (guarded.path / "app.py").read_text()
+    (guarded.path / "app.py").write_text("mine\n")
+    outcome = aur("merge", run_id, "--yes")
+    assert "not on main: it is checked out, with uncommitted changes (app.py); commit or stash" in outcome.stdout
+    assert approvals_of(guarded.journal) == []
+    (guarded.path / "app.py").write_text(before)
+    aur("merge", run_id, "--yes")
+    assert len(approvals_of(guarded.journal)) == 1
 
 
 def test_what_the_policies_deny_is_not_asked_about(aur: Aur, guarded: Shed) -> None:

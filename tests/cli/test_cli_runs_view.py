@@ -32,6 +32,10 @@ def run_row(*, kind: str = "spawn", state: RunState = RunState.FAILED) -> RunRow
     )
 
 
+def detail(run: RunRow, *tasks: TaskRow) -> runs.RunDetail:
+    return runs.RunDetail(run=run, tasks=tasks, work=None, approvals=(), seen={}, sandboxes={})
+
+
 def task_row(task: SpawnTask, result: SpawnResult | None) -> TaskRow:
     return TaskRow(
         task_id=str(task.id),
@@ -69,9 +73,9 @@ def test_a_run_that_nobody_drives_has_crashed_wherever_it_is_told() -> None:
     rows = runs.as_document([summary(crashed)])["runs"]
     assert isinstance(rows, list)
     assert rows[0]["state"] == "crashed"
-    assert plain(runs.as_detail(crashed, []))[0].endswith("crashed")
-    assert plain(runs.as_detail(replace(crashed, holder=own_identity()), []))[0].endswith("running")
-    assert runs.as_detail_document(crashed, [])["state"] == "crashed"
+    assert plain(runs.as_detail(detail(crashed)))[0].endswith("crashed")
+    assert plain(runs.as_detail(detail(replace(crashed, holder=own_identity()))))[0].endswith("running")
+    assert runs.as_detail_document(detail(crashed))["state"] == "crashed"
 
 
 def test_only_runs_of_task_files_can_be_resumed() -> None:
@@ -89,7 +93,7 @@ def test_a_shown_run_has_a_line_a_task_and_its_reason_below() -> None:
         task_id="1", agent="wc", state=TaskState.FAILED, error="no\nluck", execution_time=2.5, started_at=1.0
     )
     rows = [task_row(SpawnTask("Count it", "wc", id="1"), failed), task_row(SpawnTask("Say it", id="2"), None)]
-    assert plain(runs.as_detail(run_row(), rows)) == [
+    assert plain(runs.as_detail(detail(run_row(), *rows))) == [
         "spawn-1  2001-09-09 01:46:40  failed",
         "in /shop, 4 concurrent",
         "  1  Count it  @wc  failed  2.5 s",
@@ -99,7 +103,7 @@ def test_a_shown_run_has_a_line_a_task_and_its_reason_below() -> None:
 
 
 def test_a_task_without_a_result_is_null_for_programs() -> None:
-    document = runs.as_detail_document(run_row(), [task_row(SpawnTask("Say it", id="2"), None)])
+    document = runs.as_detail_document(detail(run_row(), task_row(SpawnTask("Say it", id="2"), None)))
     tasks = document["tasks"]
     assert isinstance(tasks, list)
     assert (tasks[0]["state"], tasks[0]["output"], tasks[0]["execution_time_s"]) == ("pending", None, None)

@@ -34,11 +34,11 @@ from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 from aurora_spawner.workspaces.preparation import Preparation
 
 SCRIPTS = {
-    "first": "echo first > shared.txt; echo done",
-    "second": "echo second > shared.txt; echo done",
-    "own": "echo own > own.txt; git add own.txt; git commit -qm own; echo more >> own.txt; echo done",
+    "first": "echo first > shared.txt; echo done; exit",
+    "second": "echo second > shared.txt; echo done; exit",
+    "own": "echo own > own.txt; git add own.txt; git commit -qm own; echo more >> own.txt; echo done; exit",
     "after": "cat shared.txt own.txt > after.txt; rm README.md; echo done; exit",
-    "nothing": "echo nothing to do",
+    "nothing": "echo nothing to do; exit",
     "fails": "echo half > half.txt; git add half.txt; git commit -qm half; echo rest > rest.txt; exit 3",
     "never": "echo never; echo done > never.txt",
 }

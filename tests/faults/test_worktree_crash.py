@@ -180,7 +180,7 @@ def test_killed_while_it_looks_for_conflicts(tmp_path: Path, number: int) -> Non
     repository = set_up(tmp_path)
     waits = "for n in $(seq 600); do test -e {folder}/gone && break; echo $n > {name}.txt; sleep 0.1; done"
     scripts = {
-        name: f"echo {name} > shared.txt; {waits.format(folder=tmp_path, name=name)}; echo done"
+        name: f"echo {name} > shared.txt; {waits.format(folder=tmp_path, name=name)}; echo done; exit"
         for name in ("one", "two")
     }
     tasks = ["auto", {name: (script, ()) for name, script in scripts.items()}]

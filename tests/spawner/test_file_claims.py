@@ -20,12 +20,13 @@ from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.discarding import discard_work
-from aurora_spawner.control.file_claims import awaited, file_holders
+from aurora_spawner.control.file_claims import awaited, file_holders, seen_files
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
+from aurora_spawner.runs.file_claims import MOST_SEEN, FileClaims
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.file_claims import (
     CLAIMS_HEADING,
@@ -112,7 +113,10 @@ def test_a_prompt_names_the_claims_of_others_in_one_line_each() -> None:
     many = [FileClaim.of(task(str(n), "a.py")) for n in range(30)]
     assert "- and 10 more tasks" in prompt_with_claims("Do this.", many)
     as_json = prompt_with_claims('{"ask": 1}', claims[:1], as_json=True)
-    assert as_json == '{"ask": 1, "claimed_by_others": [{"task": "1", "title": "Mend\\nit", "files": ["a.py"]}]}'
+    assert (
+        as_json
+        == '{"ask": 1, "claimed_by_others": [{"task": "1", "title": "Mend\\nit", "files": ["a.py"], "changes": []}]}'
+    )
 
 
 # Runs.
@@ -130,6 +134,7 @@ def make_run(
     *tasks: SpawnTask,
     script: str = APPENDS,
     mode: MergeMode = MergeMode.AUTO,
+    every_s: float | None = None,
     **more: Any,
 ) -> Run:
     home = repository.path.parent
@@ -139,7 +144,7 @@ def make_run(
         spool=home / "runs",
         isolation=isolation_of(repository.path, home=home / "worktrees", merge=mode)[0],
         executor=LocalExecutor(grace_s=0.3),
-        forecast_every_s=None,
+        forecast_every_s=every_s,
         **more,
     )
     return Run.create(home / "runs.db", tasks, {"sh": CommandBackend("sh", ("sh", "-c", script))}, options)
@@ -249,6 +254,69 @@ def test_a_claim_outlives_its_coordinator(tmp_path: Path, repository: Repository
     spans = spans_of(run)
     assert spans["1"][1] < spans["2"][0]
     assert (repository.path / "shared.txt").read_text() == "first\n1\n2\n"
+
+
+WRITES = (
+    "test -e {folder}/go && cat && exit; echo 1 >> shared.txt; "
+    "until test -e {folder}/go; do sleep 0.1; done; echo done"
+)
+SEEING = """
+import sys
+from pathlib import Path
+from tests.spawner.test_file_claims import WRITES, make_run, task
+from tests.spawner.workspaces.repository import Repository
+folder = Path(sys.argv[1])
+run = make_run(Repository(folder / "project"), task("1"), task("2"), script=WRITES.format(folder=folder),
+    max_concurrent=1, every_s=0.1)
+(folder / "run_id").write_text(run.run_id)
+run.execute_sync()
+"""
+
+
+def test_what_a_task_was_seen_to_change_is_told_to_others_after_a_kill_of_the_coordinator(
+    tmp_path: Path, repository: Repository
+) -> None:
+    """Nothing looks at the worktrees after the resume: only the journal can know."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
+    journal = tmp_path / "runs.db"
+    with WarmPopen[bytes](
+        [sys.executable, "-c", SEEING, str(tmp_path)], cwd=ROOT, env={**kept, **ALONE}
+    ) as coordinator:
+        end = time.monotonic() + 40
+        while not (tmp_path / "run_id").exists() or not seen_files(journal, run_id_in(tmp_path)):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        coordinator.send_signal(signal.SIGKILL)
+    assert seen_files(journal, run_id_in(tmp_path)) == {"1": ("shared.txt",)}
+    backends = {"sh": CommandBackend("sh", ("sh", "-c", WRITES.format(folder=tmp_path)))}
+    executor = LocalExecutor(grace_s=0.3)
+    run = Run.resume(
+        journal, run_id_in(tmp_path), backends, executor=executor, forecast_every_s=None, max_concurrent=2
+    )
+    report = run.execute_sync(lambda event: (tmp_path / "go").touch() if is_start_of_two(event) else None)
+    assert report.ok, report.results
+    assert "task 1 (go): has changed shared.txt" in report.results["2"].output
+
+
+def is_start_of_two(event: RunEvent) -> bool:
+    return isinstance(event, TaskStarted) and event.task_id == "2"
+
+
+def test_what_a_running_task_changes_is_claimed_once_and_told_to_who_begins() -> None:
+    claims = FileClaims(waits=True)
+    one, two = task("1", "declared/"), task("2", "shared.txt")
+    assert claims.see(one, ["declared/a", "b.txt", "b.txt"]) == ("b.txt",)
+    assert claims.see(one, ["b.txt"]) == ()
+    assert claims.holder(two) is None
+    claims.take(two)
+    assert not claims.contested.is_set()
+    assert claims.see(one, ["shared.txt"]) == ("shared.txt",)
+    assert claims.contested.is_set()
+    assert [each.seen for each in claims.others(two)] == [("b.txt", "shared.txt")]
+    assert "declared/; has changed b.txt, shared.txt" in prompt_with_claims("Do this.", claims.others(two))
+    assert len(claims.see(two, [f"{n}.txt" for n in range(500)])) == MOST_SEEN
+    claims.release("1")
+    assert not claims.others(two)
 
 
 def run_id_in(folder: Path) -> str:

@@ -19,9 +19,11 @@ from tests.warm_python import WarmPopen
 
 from aurora_spawner import Run, RunReport, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
+from aurora_spawner.control.file_claims import seen_files
 from aurora_spawner.gates.hook import request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME
-from aurora_spawner.gates.tool_calls import ToolCall, Verdict
+from aurora_spawner.gates.reading import ReportedCall
+from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -86,6 +88,18 @@ def test_a_reviewer_meets_the_same_gate(tmp_path: Path) -> None:
         ("critic", "echo 1 > reviewed", True),
     ]
     assert [each.agent for each in gate.calls] == ["claude", "critic"]
+
+
+def test_a_file_that_a_call_may_write_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def edits(service: GateService, task_id: str, agent: str, reported: ReportedCall) -> ToolCall:
+        files = ("new/../app.py", str(tmp_path / "deep/one.py"), "/etc/elsewhere")
+        use = ToolUse(kind=UseKind.WRITE, files=files, command=reported.uses[0].command)
+        return replace(call_of(service, task_id, agent, reported), uses=(use,))
+
+    call_of = GateService._call
+    monkeypatch.setattr(GateService, "_call", edits)
+    report = run_commands(tmp_path, "echo 1 > harmless")
+    assert seen_files(tmp_path / "runs.db", report.run_id) == {"1": ("app.py", "deep/one.py")}
 
 
 class BrokenGate(WordGate):

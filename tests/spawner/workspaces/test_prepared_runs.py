@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from typing import TYPE_CHECKING
+import shutil
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.exhaustive import few
@@ -14,11 +16,14 @@ from tests.spawner.workspaces.repository import write
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.control.worktree_cleanup import clean_worktrees
 from aurora_spawner.control.worktrees import list_worktrees
+from aurora_spawner.errors import DiskCapError
 from aurora_spawner.journal.facts import WorkspacePrepared
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.tasks.run_events import RunEvent, TaskWaitsForRoom
 from aurora_spawner.testing import processes_of_run
+from aurora_spawner.workspaces.disk_cap import DiskCap, most_bytes
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 from aurora_spawner.workspaces.preparation import Preparation
 
@@ -197,12 +202,17 @@ def test_what_set_up_installed_is_no_work_until_somebody_changes_it(repository: 
     assert [each.task_id for each in list_worktrees(place / "runs.db", repository.path)] == ["2"]
 
 
-def test_beyond_the_cap_no_worktree_is_made(repository: Repository, place: Path) -> None:
-    preparation = Preparation(setup=("head -c 300000 /dev/urandom > big.log",), max_disk_bytes=250_000)
-    after = SpawnTask("echo b", id="b", depends_on=("a",))
-    report = run(repository, place, preparation, SpawnTask("echo a", id="a"), after)
+BIG: Final = Preparation(setup=("head -c 300000 /dev/urandom > big.log",), max_disk_bytes=250_000)
+
+
+def test_beyond_the_cap_no_worktree_is_made_if_nobody_will_give_one_back(repository: Repository, place: Path) -> None:
+    """What the first task leaves is in no commit, so its worktree stays."""
+    first = SpawnTask("echo a > kept.log; echo a", id="a")
+    report = run(repository, place, BIG, first, SpawnTask("echo b", id="b", depends_on=("a",)))
     assert report.results["a"].success
-    assert "no other is made: free some with `aur worktrees clean`" in str(report.results["b"].error)
+    assert "nothing that runs will give any back: free some with `aur worktrees clean`" in str(
+        report.results["b"].error
+    )
     assert not list((place / "worktrees").glob("*/*/b"))
 
 
@@ -219,6 +229,48 @@ def test_a_changed_preparation_is_said_not_to_reach_a_prepared_worktree(reposito
 
     assert again(Preparation(setup=("echo old > old.log",), env={"A": "2"})) == [], "variables are those of now"
     assert len(again(Preparation(setup=("echo new > new.log",)))) == 1
+
+
+def test_beyond_the_cap_tasks_wait_until_others_have_ended_and_their_worktrees_are_given_back(
+    repository: Repository, place: Path
+) -> None:
+    """The worktree of b goes at once, which is not enough for c; a works until c waits for its worktree."""
+    waiting: list[TaskWaitsForRoom] = []
+
+    def follow(event: RunEvent) -> None:
+        if isinstance(event, TaskWaitsForRoom):
+            waiting.append(event)
+            (place / "waits").touch()
+
+    works = "echo {0} > {0}.txt; echo done; exit"
+    until = f"until test -e {place}/waits; do sleep 0.05; done; "
+    tasks = [
+        SpawnTask(until + works.format("a"), id="a"),
+        SpawnTask(works.format("b"), id="b"),
+        SpawnTask(works.format("c"), id="c", depends_on=("b",)),
+    ]
+    report = make(repository, place, BIG, *tasks).execute_sync(follow)
+    assert report.ok, report.results["c"].error
+    assert {"a.txt", "b.txt", "c.txt"} <= set(repository.files("main"))
+    told = "waits for room: worktrees take 0.0 GB, and may take 0.0 GB (max_disk_gb); task a will give some back"
+    assert (waiting[0].task_id, waiting[0].message) == ("c", told)
+    assert not list((place / "worktrees").glob("*/*/?"))
+
+
+def test_without_a_cap_worktrees_may_take_as_much_as_stays_free(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    assert most_bytes(tmp_path / "none" / "yet", 10**9, None) == pytest.approx((free + 10**9) / 2, rel=0.2)
+    assert most_bytes(tmp_path, 10**9, 5) == 5
+
+
+def test_a_disk_that_is_nearly_full_stops_further_worktrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "big").write_bytes(bytes(100_000))
+    cap = DiskCap(folder=tmp_path, cap=None)
+    cap.check()
+    full = SimpleNamespace(total=10**9, used=10**9 - 50_000, free=50_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: full)
+    with pytest.raises(DiskCapError, match="as much as would stay free"):
+        cap.check()
 
 
 def test_a_cancel_ends_a_set_up_and_the_run_can_be_resumed(repository: Repository, place: Path) -> None:

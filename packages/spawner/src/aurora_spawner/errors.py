@@ -407,11 +407,14 @@ class DiskCapError(WorkspaceError):
 
     Attributes:
         used, cap: bytes.
+        taken: both in words.
     """
 
-    def __init__(self, path: Path, *, used: int, cap: int) -> None:
-        taken = f"worktrees take {used / 1e9:.1f} GB, and may take {cap / 1e9:.1f} GB (max_disk_gb)"
-        super().__init__(path, f"{taken}; no other is made: free some with `aur worktrees clean`, or raise the cap")
+    def __init__(self, path: Path, *, used: int, cap: int, is_set: bool) -> None:
+        why = "max_disk_gb" if is_set else "as much as would stay free; max_disk_gb sets another limit"
+        self.taken = f"worktrees take {used / 1e9:.1f} GB, and may take {cap / 1e9:.1f} GB ({why})"
+        problem = "no other is made, since nothing that runs will give any back"
+        super().__init__(path, f"{self.taken}; {problem}: free some with `aur worktrees clean`, or raise the cap")
         self.used = used
         self.cap = cap
 

@@ -26,7 +26,7 @@ __all__ = [
     "time_words",
 ]
 
-_NEXT: Final = {"merge": "; deliver the work with: aur merge {}", "push": "; push the work with: aur pr {}"}
+_NEXT: Final = {"merge": "; deliver the work with: aur merge {} --yes", "push": "; push the work with: aur pr {}"}
 """The next step after an approval that no process waits for, by gate."""
 
 

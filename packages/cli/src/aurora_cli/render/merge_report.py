@@ -38,7 +38,7 @@ def delivery_lines(run_id: str, report: MergeReport) -> Iterator[str]:
     if report.merged or report.merge.delivery.problem:
         yield delivery_words(run_id, report.merge.delivery, blocking=report.blocking)
     if report.approval:
-        yield f"to deliver it: aur approve {report.approval}, then: aur merge {run_id}"
+        yield f"to deliver it: aur approve {report.approval}, then: aur merge {run_id} --yes"
     yield from (printable(sentence) for sentence in report.kept)
     delivery = report.merge.delivery
     onto = delivery.target if report.on_target else delivery.branch

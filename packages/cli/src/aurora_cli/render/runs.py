@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aurora_spawner.providers.gate import ProviderGate
 
 __all__ = [
+    "RunDetail",
     "as_detail",
     "as_detail_document",
     "as_document",
@@ -74,22 +75,27 @@ def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:
     return {"runs": [_run_row(summary.run, held=summary.held) | _summary_row(summary) for summary in runs]}
 
 
-def as_detail(
-    run: RunRow,
-    tasks: Sequence[TaskRow],
-    work: WorkOfRun | None = None,
-    approvals: Sequence[ApprovalRow] = (),
-    sandboxes: Mapping[str, TaskSandbox] = MappingProxyType({}),
-) -> Iterator[str]:
-    """Yields the lines of a run and of its tasks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDetail:
+    """A run with all that is shown of it."""
 
-    Args:
-        work: the work of its tasks; None if they had no worktrees.
-        approvals: the questions of its gates.
-        sandboxes: those of its tasks, by task.
-    """
+    run: RunRow
+    tasks: Sequence[TaskRow]
+    work: WorkOfRun | None
+    """The work of its tasks; None if they had no worktrees."""
+    approvals: Sequence[ApprovalRow]
+    """The questions of its gates."""
+    seen: Mapping[str, Sequence[str]]
+    """The files that each task was seen to change."""
+    sandboxes: Mapping[str, TaskSandbox]
+    """The sandboxes of its tasks, by task."""
+
+
+def as_detail(detail: RunDetail) -> Iterator[str]:
+    """Yields the lines of a run and of its tasks."""
+    run, tasks, work, approvals = detail.run, detail.tasks, detail.work, detail.approvals
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
-    yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent{_sandboxed(sandboxes)}"
+    yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent{_sandboxed(detail.sandboxes)}"
     if work:
         yield from outcome_of_run(work, run.run_id)
     yield from _asked_of(WHOLE_RUN, approvals, indent=2)
@@ -103,8 +109,8 @@ def as_detail(
             yield f"      {one_line(row.result.error, 200)}"
         if row.result and (row.result.success or row.result.checked or row.result.review):
             yield f"      {one_line(str(row.result.verification), 200)}"
-        yield from (f"      {line}" for line in _claim_lines(row, holders, run))
-        yield from (f"      {line}" for line in _sandbox_lines(sandboxes.get(row.task_id)))
+        yield from (f"      {line}" for line in _claim_lines(detail, row, holders))
+        yield from (f"      {line}" for line in _sandbox_lines(detail.sandboxes.get(row.task_id)))
         if row.result and row.result.choice:
             yield f"      taken: {one_line(row.result.choice.why, 400)}"
         if work and row.task_id in work.tasks:
@@ -126,11 +132,15 @@ def _sandbox_lines(sandbox: TaskSandbox | None) -> Iterator[str]:
             yield f"the sandbox denied changes of {one_line(', '.join(sandbox.denied), 200)}"
 
 
-def _claim_lines(row: TaskRow, holders: Sequence[TaskRow], run: RunRow) -> Iterator[str]:
+def _claim_lines(detail: RunDetail, row: TaskRow, holders: Sequence[TaskRow]) -> Iterator[str]:
     """Yields the files that a task has claimed, or the task that it waits for because that has."""
-    if row.task.files and is_working(row):
-        yield f"has claimed {one_line(', '.join(row.task.files), 200)}"
-    elif (holder := awaited(row, holders, run)) is not None:
+    if is_working(row):
+        seen = detail.seen.get(row.task_id, ())
+        if row.task.files:
+            yield f"has claimed {one_line(', '.join(row.task.files), 200)}"
+        if seen:
+            yield f"has changed, and so claimed, {one_line(', '.join(seen), 200)}"
+    elif (holder := awaited(row, holders, detail.run)) is not None:
         yield f"waits for task {one_line(holder.task_id)}, which has claimed {one_line(', '.join(holder.files), 200)}"
 
 
@@ -141,19 +151,15 @@ def _asked_of(task_id: str, approvals: Sequence[ApprovalRow], *, indent: int) ->
             yield " " * indent + (short_line(asked) if asked.state == "open" else settled_line(asked))
 
 
-def as_detail_document(
-    run: RunRow,
-    tasks: Sequence[TaskRow],
-    work: WorkOfRun | None = None,
-    approvals: Sequence[ApprovalRow] = (),
-    sandboxes: Mapping[str, TaskSandbox] = MappingProxyType({}),
-) -> dict[str, object]:
-    """Returns a run, its tasks and their work, as data for `--json`; the arguments as in `as_detail`."""
+def as_detail_document(detail: RunDetail) -> dict[str, object]:
+    """Returns a run, its tasks and their work, as data for `--json`."""
+    run, work = detail.run, detail.work
     return _run_row(run, held=_is_held(run)) | {
-        "approvals": [each.to_dict() for each in approvals],
+        "approvals": [each.to_dict() for each in detail.approvals],
         "work": run_work_document(work) if work else None,
         "tasks": [
-            _task_row(run, row) | _work_row(row, work) | _sandbox_row(sandboxes.get(row.task_id)) for row in tasks
+            _task_row(detail, row) | _work_row(row, work) | _sandbox_row(detail.sandboxes.get(row.task_id))
+            for row in detail.tasks
         ],
     }
 
@@ -287,8 +293,8 @@ def _agent_of(row: TaskRow, run: RunRow) -> str:
     return row.task.agent or run.default_agent
 
 
-def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
-    result = row.result
+def _task_row(detail: RunDetail, row: TaskRow) -> dict[str, object]:
+    run, result = detail.run, row.result
     return {
         "id": row.task_id,
         "title": row.task.headline,
@@ -307,6 +313,7 @@ def _task_row(run: RunRow, row: TaskRow) -> dict[str, object]:
         "candidate_of": row.task.candidate_of,
         "choice": result.choice.to_json() if result and result.choice else None,
         "claims": list(row.task.files) if is_working(row) else [],
+        "claims_seen": list(detail.seen.get(row.task_id, ())) if is_working(row) else [],
         "execution_time_s": round(result.execution_time, 3) if result else None,
         "started_at": row.started_at,
         "ended_at": row.ended_at,

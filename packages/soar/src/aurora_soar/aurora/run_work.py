@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aurora_soar.aurora.parts import ProjectParts
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.worktree_cleanup import WorktreeCleanup
     from aurora_spawner.control.worktrees import WorktreeStatus
     from aurora_spawner.gates.tool_calls import Verdict
+    from aurora_spawner.workspaces.merge_queue import Check
 
 __all__ = ["RunWork"]
 
@@ -50,8 +52,14 @@ class RunWork(ProjectParts):
             env_pass=self.config.env_pass,
             preparation=self.preparation,
             gate=self.project_agents.merge_gate,
+            checked=self._checked,
             notify=self.notify,
         )
+
+    @cached_property
+    def _checked(self) -> dict[str, Check]:
+        """Answers of the checks by tree: the delivery after a question does not check the same tree again."""
+        return {}
 
     def judge_merge(self, run_id: str) -> Verdict | None:
         """Returns what the policies say to the delivery of a run's work; None if nothing is to be delivered."""

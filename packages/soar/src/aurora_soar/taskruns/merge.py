@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.gates.deliveries import MergeGate
+    from aurora_spawner.workspaces.merge_queue import Check
     from aurora_spawner.workspaces.preparation import Preparation
 
 __all__ = ["merge_taskfile_run"]
@@ -32,6 +33,7 @@ def merge_taskfile_run(
     env_pass: Sequence[str],
     preparation: Preparation,
     gate: MergeGate,
+    checked: dict[str, Check],
     notify: Notify,
 ) -> MergeReport:
     """Merges the work of a run, and ticks the boxes of the tasks that are merged; see `merge_work`.
@@ -48,6 +50,7 @@ def merge_taskfile_run(
         env_pass=env_pass,
         preparation=preparation,
         gate=gate,
+        checked=checked,
     )
     try:
         left_alone = _tick(journal, run_id, report.merged)

@@ -240,7 +240,7 @@ def plan_tasks(
         preparation=agents.preparation,
         resolver=resolver,
     )
-    placed = replace(placed, delivery=_delivery(agents, plan, placed))
+    placed = replace(placed, delivery=_delivery(agents, replace(plan, isolation=placed), placed))
     _check_places(plan, placed)
     plan = replace(plan, isolation=placed)
     # Only a plan that knows its place knows who resolves conflicts.
@@ -250,7 +250,7 @@ def plan_tasks(
 
 
 def _delivery(agents: ProjectAgents, plan: SpawnPlan, placed: IsolationPlan) -> Verdict | None:
-    """Asks the merge gate about the delivery of the work that the plan's agents will do."""
+    """Asks the merge gate about the delivery of the work that the plan's agents, resolving ones too, will do."""
     isolation = placed.isolation
     if isolation is None or isolation.target is None or isolation.merge is MergeMode.NEVER:
         return None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.journal.claim_views import load_seen_files
+from aurora_spawner.runs.resume_state import CUT_OFF
 from aurora_spawner.tasks.file_claims import FileClaim
 from aurora_spawner.workspaces.merging import is_ancestor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.workspaces.git import Git
@@ -27,6 +31,16 @@ def built_on(git: Git, row: TaskRow, rows: Sequence[TaskRow]) -> list[str]:
         for task_id, other in others
         if other is not None and other.commit is not None and is_ancestor(git, other.commit, work.head)
     ]
+
+
+def seen_files(journal: Path, run_id: str) -> dict[str, tuple[str, ...]]:
+    """Returns the files that each task of a run was seen to change, ended tasks included.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+    """
+    with open_journal(journal, run_id) as store:
+        return load_seen_files(store, run_id, goes_on=CUT_OFF)
 
 
 def is_working(row: TaskRow) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.journal.views import TaskRow
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskWork
+    from aurora_spawner.workspaces.merge_queue import Check
     from aurora_spawner.workspaces.preparation import Preparation
 
 
@@ -71,6 +72,7 @@ def merge_work(
     env_pass: Sequence[str] = (),
     preparation: Preparation | None = None,
     gate: MergeGate | None = None,
+    checked: dict[str, Check] | None = None,
 ) -> MergeReport:
     """Merges the work of a run that is not merged yet; a second call goes on where one was killed.
 
@@ -86,6 +88,7 @@ def merge_work(
         preparation: What the checkouts of the checks have besides their commits.
         gate: Judges the delivery. If a person has to agree, the question is left in the inbox, and a call after the
             approval delivers the work. None delivers it.
+        checked: Answers of the checks by tree, of an earlier call with the same checks; those of this one join them.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
@@ -111,6 +114,7 @@ def merge_work(
                 {row.task_id: row.result for row in held.rows if row.result is not None},
             ),
             known={row.task_id: row.merge for row in held.rows if row.merge is not None},
+            checked=checked,
             may_deliver=permission,
         )
         held.append(merge_entries(run_id, merge))

@@ -77,11 +77,13 @@ class AttemptIntended(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesClaimed(Fact):
-    """A task that starts has claimed the files that it declares, until it is settled."""
+    """A task has claimed files until it is settled: those that it declares, or that it was seen to change."""
 
     kind = "files_claimed"
     files: list[str]
-    """Paths and patterns."""
+    """Paths and patterns; for `seen` further paths."""
+    seen: bool = False
+    """True if its tool calls or its worktree showed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.journal.facts import ConflictForeseen
+from aurora_spawner.runs.seen_files import claim_changed
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.candidates import untaken_candidates
 from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _SHARE: Final = 0.1
 """The share of the time that is spent on looks, if they take long."""
+_SOON_S: Final = 0.25
+"""The pause before a look that a contested file asks for: the agent has yet to write it."""
 _LONGEST: Final = 5
 """The longest pause, in pauses as they should be: a busy machine must not end the watch."""
 
@@ -36,11 +39,27 @@ class ConflictWatch:
         assert worktrees is not None
         forecaster = Forecaster(worktrees.workspaces.git, worktrees.merger())
         pause_s = self._every_s
-        while not await _within(finished, pause_s):
+        while not await self._pause(finished, pause_s):
             began = time.monotonic()
-            self._report(await asyncio.to_thread(forecaster.look, self._works()))
+            found = await asyncio.to_thread(forecaster.look, self._works())
+            for task_id in self._run.tasks.in_flight:
+                claim_changed(self._run, task_id, forecaster.changed(task_id))
+            self._report(found)
             wanted_s = (time.monotonic() - began) / _SHARE
             pause_s = min(max(self._every_s, wanted_s), _LONGEST * self._every_s)
+
+    async def _pause(self, finished: asyncio.Event, seconds: float) -> bool:
+        """Waits for the next look, which comes soon if a task changes what another has claimed; True at the end."""
+        contested = self._run.scheduler.claims.contested
+        early = min(_SOON_S, seconds)
+        if await _within(finished, early):
+            return True
+        until = time.monotonic() + seconds - early
+        while not contested.is_set() and (left := until - time.monotonic()) > 0:
+            if await _within(finished, min(left, early)):
+                return True
+        contested.clear()
+        return finished.is_set()
 
     def _works(self) -> list[Worktree | FinishedWork]:
         """Returns the work of tasks that run and of tasks that have succeeded, in the order of the run."""

@@ -183,7 +183,7 @@ class Execution:
             states=self.state.states,
             positions=self.state.positions,
             admits=self.recovery.admits,
-            claims=FileClaims(waits=self.options.overlaps == "wait", begun=self.state.begun),
+            claims=FileClaims(waits=self.options.overlaps == "wait", begun=self.state.begun, seen=self.state.seen),
         )
         return Coordinator(
             self.orders,

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.tasks.file_claims import FileClaim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from aurora_spawner.tasks.task import SpawnTask
+
+MOST_SEEN: Final = 200
+"""Files that are claimed for a task because it changes them; a task that rewrites a whole tree claims no more."""
+_NONE_SEEN: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 
 
 class FileClaims:
     """The claims that are held now, by task.
 
+    Attributes:
+        contested: set when a task changes a file that another one has claimed; the forecast clears it.
+
     Args:
         waits: A task that declares a claimed file waits; False lets it start.
         begun: Tasks that an earlier coordinator has started and that have not ended; they hold their files still.
+        seen: The files that these were seen to change.
     """
 
-    def __init__(self, *, waits: bool, begun: Iterable[SpawnTask] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        waits: bool,
+        begun: Iterable[SpawnTask] = (),
+        seen: Mapping[str, Sequence[str]] = _NONE_SEEN,
+    ) -> None:
+        self.contested = asyncio.Event()
         self._waits = waits
-        self._held = {str(task.id): FileClaim.of(task) for task in begun if task.files}
-        self._unwritten = set(self._held)  # what an earlier coordinator has written may have ended with its run
+        claims = (replace(FileClaim.of(task), seen=tuple(seen.get(str(task.id), ()))) for task in begun)
+        self._held = {claim.task_id: claim for claim in claims if claim.files or claim.seen}
+        # What an earlier coordinator has written may have ended with its run.
+        self._unwritten = {task_id for task_id, claim in self._held.items() if claim.files}
 
     def holder(self, task: SpawnTask) -> str | None:
         """Returns a task that a task has to wait for; None if it may start."""
@@ -44,6 +64,20 @@ class FileClaims:
             return None
         self._unwritten.discard(task_id)
         return self._held.get(task_id)
+
+    def see(self, task: SpawnTask, files: Iterable[str]) -> tuple[str, ...]:
+        """Claims the files that a running task changes; returns those that it had not claimed before.
+
+        Nobody waits for them: who begins later is told, and the forecast looks at once where another has them.
+        """
+        claim = self._held.get(str(task.id)) or FileClaim.of(task)
+        new = [path for path in dict.fromkeys(files) if not claim.means(path)][: MOST_SEEN - len(claim.seen)]
+        if not new:
+            return ()
+        self._held[claim.task_id] = replace(claim, seen=(*claim.seen, *new))
+        if any(other.means(path) for other in self.others(task) for path in new):
+            self.contested.set()
+        return tuple(new)
 
     def release(self, task_id: str) -> None:
         """Gives up the claim of a task that has ended."""

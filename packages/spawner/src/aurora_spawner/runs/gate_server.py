@@ -23,6 +23,7 @@ from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.runs.agent_questions import asking_attempt
+from aurora_spawner.runs.seen_files import claim_edited
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
@@ -86,6 +87,7 @@ class GateService:
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
         await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
         if allowed:
+            claim_edited(self.run, call)
             return ALLOWED
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
         return _denial(_words(verdict, consent))

@@ -97,6 +97,17 @@ def find_leftovers(state_dir: Path) -> list[Leftover]:
     return found
 
 
+def living_runs(state_dir: Path | None) -> frozenset[str]:
+    """Returns the runs of this user that a process works on, as far as their notes tell."""
+    found = set[str]()
+    for note in (state_dir / FOLDER).glob("*.json") if state_dir else ():
+        with suppress(AttemptRecordError):  # `find_leftovers` names it
+            (run_id, _journal), holder, _token = _read(note)
+            if holder.alive():
+                found.add(run_id)
+    return frozenset(found)
+
+
 def end_leftover(leftover: Leftover) -> list[int]:
     """Ends everything of it; returns the processes that could not be ended."""
     return [pid for token in leftover.tokens for pid in end_orphans(token, session=None)]

@@ -14,6 +14,7 @@ from aurora_spawner.gates.tool_calls import GateAction, Verdict
 from aurora_spawner.journal.facts import DeliveryJudged
 from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.work import MergeOutcome
+from aurora_spawner.workspaces.delivery import is_blocked
 from aurora_spawner.workspaces.merging import is_ancestor
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ OUTDATED: Final = "the work or the policies have changed since"
 _NAMED: Final = 5
 _CHANGED: Final = "its work has changed since it was judged; aur merge asks again"
 ENDED: Final = "the run ended before the merge was approved"
+_BLOCKED: Final = "the branch is checked out with uncommitted changes, so nobody was asked; aur merge asks again"
 _NOT_ASKED: Final = "the run ended before the policies were asked; aur merge asks them"
 
 
@@ -150,6 +152,9 @@ async def ask_merge_gate(run: RunContext, merge: RunMerge, results: Mapping[str,
     try:
         if not await asyncio.to_thread(_would_move, git, target, merge):
             return free
+        ref, new = f"refs/heads/{target}", merge.delivery.commit
+        if await asyncio.to_thread(is_blocked, git, ref, new, own_files=isolation.own_files):
+            return replace(free, refusal=_BLOCKED)
     except WorkspaceError as error:
         return replace(free, refusal=f"the target cannot be looked at: {error}")
     agents = {task_id: result.agent for task_id, result in results.items()}

@@ -35,6 +35,7 @@ AFTER_OTHERS = "what it needs runs again"
 DROPPED = "dropped"
 """Termination reason of an unfinished task that a resume no longer wants."""
 _NONE_REVIEWED: Mapping[str, int] = MappingProxyType({})
+_NONE_SEEN: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _OF_PROVIDERS = (PROVIDER_STOPPED, PROVIDER_LIMITED)
 TASKS_PER_EVENT = 500
 """The most tasks in one event, so that events stay small in runs of very many tasks."""
@@ -74,6 +75,8 @@ class ResumeState:
     """The returns so far of each task that goes on where it was."""
     reviews: Mapping[str, tuple[Review, ...]]
     """The reviews so far of each task that goes on where it was."""
+    seen: Mapping[str, tuple[str, ...]]
+    """The files that each task was seen to change."""
     open_attempts: tuple[AttemptRow, ...]
     """Attempts that were intended or started and whose ends are not journalled."""
     outdated_attempts: tuple[AttemptRow, ...]
@@ -146,11 +149,13 @@ def find_resume_state(
     revision: Revision,
     *,
     reviewing: Mapping[str, int] = _NONE_REVIEWED,
+    seen: Mapping[str, tuple[str, ...]] = _NONE_SEEN,
 ) -> ResumeState:
     """Compares the journal with the tasks that are wanted; reads nothing else.
 
     Args:
         reviewing: The attempts of reviewers, by task.
+        seen: The files that tasks were seen to change.
 
     Raises:
         GraphError: The revised tasks do not fit together.
@@ -211,6 +216,7 @@ def find_resume_state(
         reviews={
             row.task_id: row.reviews for row in rows if row.reviews and reopened.get(row.task_id) in (None, *CUT_OFF)
         },
+        seen=seen,
         open_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id in current),
         outdated_attempts=tuple(attempt for attempt in open_attempts if attempt.task_id not in current),
         cancelled=frozenset(cancelled),

@@ -14,6 +14,7 @@ from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChan
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.journal.anchor import read_anchor, write_anchor
 from aurora_spawner.journal.approval_views import load_approvals, load_used_approvals
+from aurora_spawner.journal.claim_views import load_seen_files
 from aurora_spawner.journal.facts import RunCreated
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
@@ -28,7 +29,7 @@ from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.runs.candidate_places import check_places
 from aurora_spawner.runs.execution import Execution
 from aurora_spawner.runs.leftovers import announced
-from aurora_spawner.runs.resume_state import ResumeState, Revision, find_resume_state, tasks_added
+from aurora_spawner.runs.resume_state import CUT_OFF, ResumeState, Revision, find_resume_state, tasks_added
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.candidates import attempted, with_candidates
@@ -205,7 +206,9 @@ class Run:
     def _resume_state(self, store: Journal) -> ResumeState:
         open_attempts = load_attempts(store, self.run_id, open_only=True)
         reviewing = count_reviewing(store, self.run_id)
-        return find_resume_state(load_tasks(store, self.run_id), open_attempts, self.revision, reviewing=reviewing)
+        seen = load_seen_files(store, self.run_id, goes_on=CUT_OFF)
+        rows = load_tasks(store, self.run_id)
+        return find_resume_state(rows, open_attempts, self.revision, reviewing=reviewing, seen=seen)
 
     def _recovery(self, store: Journal, state: ResumeState) -> RunRecovery | NoRecovery:
         settings = self.recovery

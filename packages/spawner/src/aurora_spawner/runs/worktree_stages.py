@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CommandStoppedError, WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, DiskCapError, WorkspaceError
 from aurora_spawner.journal.facts import WorkspaceIntended
 from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.room import has_room_now
 from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.file_claims import FileClaim
 from aurora_spawner.tasks.result import TaskState
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.resolved import ResolvedFile
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskWork
+    from aurora_spawner.workspaces.run_worktrees import RunWorktrees, TaskStart
 
 _NAMED_FILES: Final = 5
 
@@ -47,14 +49,10 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     intended = WorkspaceIntended(path=str(worktrees.path_of(task_id)), branch=branch)
     await run.recorder.append(task_id, intended)
     try:
-        runner = merge_runner(run.orders.command_environment, lambda: run.stopping(task_id))
-        before = _work_before(run, task_id)
-        also = _work_on_its_files(run, task_id)
-        start = _start_of(run.task(task_id))
-        prepare = partial(worktrees.prepare, task_id, before, runner, start=start, also=also)
-        begun = await asyncio.to_thread(prepare)
+        begun = await _begin(run, worktrees, task_id)
     except WorkspaceError as error:
-        state = TaskState.CANCELLED if isinstance(error, CommandStoppedError) else TaskState.FAILED
+        cut_off = isinstance(error, CommandStoppedError) or run.stopping(task_id)
+        state = TaskState.CANCELLED if cut_off else TaskState.FAILED
         result = run.without_attempt(task_id, state, str(error))
         return attempt._replace(agent=run.agent_of(task_id), result=result, final=True)
     if begun.aside is not None:
@@ -64,6 +62,24 @@ async def prepare_worktree(run: RunContext, attempt: Attempt) -> Attempt:
     prepared = await set_up_worktree(run, attempt._replace(worktree=begun.worktree))
     run.tasks.flight(task_id).worktree = prepared.worktree
     return prepared
+
+
+async def _begin(run: RunContext, worktrees: RunWorktrees, task_id: str) -> TaskStart:
+    """Makes the worktree of a task once there is room for it.
+
+    Raises:
+        WorkspaceError: It cannot be made, or nobody will make room.
+    """
+    runner = merge_runner(run.orders.command_environment, lambda: run.stopping(task_id))
+    start = _start_of(run.task(task_id))
+    while True:
+        before, also = _work_before(run, task_id), _work_on_its_files(run, task_id)
+        prepare = partial(worktrees.prepare, task_id, before, runner, start=start, also=also)
+        try:
+            return await asyncio.to_thread(prepare)
+        except DiskCapError as error:
+            if not await has_room_now(run, task_id, error):
+                raise
 
 
 def _start_of(task: SpawnTask) -> str | None:

@@ -29,12 +29,18 @@ class FileClaim:
     """Paths and patterns, as the task declares them."""
     group: str
     """The task itself, or the one that it is a candidate of; claims of one group never clash."""
+    seen: tuple[str, ...] = ()
+    """Files that it does not declare and was seen to change; nobody waits for these."""
 
     @classmethod
     def of(cls, task: SpawnTask) -> FileClaim:
         """Returns the claim of a task on the files that it declares; it may declare none."""
         task_id = str(task.id)
         return cls(task_id=task_id, title=task.headline, files=task.files, group=task.candidate_of or task_id)
+
+    def means(self, path: str) -> bool:
+        """Returns True if the claim covers a file, declared or seen."""
+        return path in self.seen or any(declares(each, path) for each in self.files)
 
     def common(self, other: FileClaim) -> tuple[str, ...]:
         """Returns the files of this claim that the other one may mean too; none if both are of one group."""
@@ -192,9 +198,12 @@ def prompt_with_claims(prompt: str, claims: Sequence[FileClaim], *, as_json: boo
         as_json: The prompt is a JSON object, and gets them as `claimed_by_others`.
     """
     if as_json:
-        named = [{"task": each.task_id, "title": each.title, "files": list(each.files)} for each in claims]
+        named = [
+            {"task": each.task_id, "title": each.title, "files": list(each.files), "changes": list(each.seen)}
+            for each in claims
+        ]
         return json.dumps({**json.loads(prompt), "claimed_by_others": named}, ensure_ascii=False)
-    lines = [f"- task {_line(each.task_id)} ({_line(each.title)}): {_line(', '.join(each.files))}" for each in claims]
+    lines = [f"- task {_line(each.task_id)} ({_line(each.title)}): {_claimed(each)}" for each in claims]
     more = len(lines) - MOST_NAMED
     shown = [*lines[:MOST_NAMED], *([f"- and {more} more tasks"] if more > 0 else [])]
     return "\n".join([prompt.rstrip(), "", CLAIMS_HEADING, *shown, ""])
@@ -207,6 +216,11 @@ CLAIMS_HEADING: Final = (
 """The sentence before the files that others have claimed."""
 MOST_NAMED: Final = 20
 _MOST_CHARACTERS: Final = 300
+
+
+def _claimed(claim: FileClaim) -> str:
+    changes = _line(f"has changed {', '.join(claim.seen)}") if claim.seen else ""
+    return "; ".join(each for each in (_line(", ".join(claim.files)), changes) if each)
 
 
 def _line(text: str) -> str:

@@ -7,11 +7,14 @@ checked for completeness. To add an event, write its class here, add it to the u
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion  # noqa: TC001 -- as below
 from aurora_spawner.tasks.checked import CheckedWork  # noqa: TC001 -- as below
 from aurora_spawner.tasks.result import RunState, SpawnResult  # noqa: TC001 -- the fields of public classes resolve
 from aurora_spawner.tasks.work import RunMerge  # noqa: TC001 -- as above
+
+_MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +161,20 @@ class BatchTripped(BaseEvent):
     def message(self) -> str:
         """A line for people."""
         return f"{self.reason}; the rest is {self.action}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskWaitsForRoom(TaskEvent):
+    """The task's worktree has no room on the disk until others are given back."""
+
+    reason: str
+    others: tuple[str, ...]
+    """The tasks and runs that it waits for."""
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return f"waits for room: {self.reason}; {', '.join(self.others[:_MOST_NAMED])} will give some back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,6 +391,7 @@ RunEvent = (
     | ProviderLeft
     | ProviderAnswers
     | BatchTripped
+    | TaskWaitsForRoom
     | TaskPreparing
     | TaskStarted
     | TaskRetried

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aurora_spawner.workspaces.git import Git
 
 ATTIC: Final = "refs/aurora/attic"
@@ -56,6 +57,8 @@ def put_away_lost(
     """
     own = f"refs/heads/{branch}"
     seen = {commit for ref in ("HEAD", own) for commit in _logged(git, ref)}
+    if seen <= {*kept}:
+        return ()
     lines = [*sorted(seen), *(f"^{commit}" for commit in kept)]
     passing = (own, "refs/aurora/bases/*", "refs/bisect/*", "refs/rewritten/*", "refs/worktree/*")
     holders = (*(f"--exclude={each}" for each in passing), "--glob=refs/*")
@@ -77,12 +80,26 @@ def put_away_lost(
 
 
 def _logged(git: Git, ref: str) -> list[str]:
-    """Returns the commits that a ref has had; also if it names none now, as HEAD on a branch without a commit."""
-    if git.commit_of(ref):
-        return git.text("rev-list", "--walk-reflogs", ref, "--").splitlines()
-    log = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", f"logs/{ref}"))
-    entries = [line.split()[1] for line in log.read_text(errors="replace").splitlines()] if log.is_file() else []
+    """Returns the commits that a ref has had; also if it names none now, as HEAD on a branch without a commit.
+
+    The log is read as it is, since git walks none of a branch without a commit; other formats only git can read.
+    """
+    log = _log_of(git, ref)
+    if log is None:
+        there = git.commit_of(ref)
+        return git.text("rev-list", "--walk-reflogs", ref, "--").splitlines() if there else []
+    entries = [line.split()[1] for line in log.read_text(errors="replace").splitlines()]
     return [commit for commit in entries if commit.strip("0")]
+
+
+def _log_of(git: Git, ref: str) -> Path | None:
+    """Returns the file that is the log of a ref; None if there is none in the worktree's part or in the whole."""
+    if git.git_dir is None:
+        return None
+    common = git.git_dir / "commondir"
+    shared = git.git_dir / common.read_text().strip() if common.is_file() else git.git_dir
+    log = (git.git_dir if ref == "HEAD" else shared) / "logs" / ref
+    return log if log.is_file() else None
 
 
 def list_attic(git: Git) -> list[AtticEntry]:

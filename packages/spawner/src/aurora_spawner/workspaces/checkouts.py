@@ -128,21 +128,27 @@ def _word(answer: bool) -> str:
     return "true" if answer else "false"
 
 
-def reveal(git: Git, *, index: Path | None = None) -> None:
+def reveal(git: Git, *, index: Path | None = None) -> tuple[str, ...]:
     """Makes git look at each file again that an agent told it to leave alone, and that is there.
 
     Args:
         index: An index instead of the checkout's own.
+
+    Returns:
+        The files that are in conflict, some more than once.
     """
     environment = {} if index is None else {"GIT_INDEX_FILE": str(index)}
-    assumed, skipped = [], []
+    assumed, skipped, unmerged = [], [], []
     for entry in git.run("ls-files", "-v", "-z", environment=environment).fields:
         tag, name = entry[0], entry[2:]
-        if tag.islower():
+        if tag.islower() and tag != "m":
             assumed.append(name)
         if tag in "sS" and os.path.lexists(git.folder / name):
             skipped.append(name)
+        if tag in "mM":
+            unmerged.append(name)
     for option, names in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
         if names:
             paths = b"".join(os.fsencode(name) + b"\0" for name in names)
             git.run("update-index", option, "-z", "--stdin", stdin=paths, environment=environment)
+    return tuple(unmerged)

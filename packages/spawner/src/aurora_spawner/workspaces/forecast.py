@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.merging import PlainMerger
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.merging import Merger, TreeMerge
     from aurora_spawner.workspaces.worktrees import Worktree
+
+
+_NO_FILES: Final = frozenset[str]()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +48,22 @@ class _State:
     """The files that a task has changed, and what tells one state of them from the next."""
 
     files: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    """Those of the files that it has deleted or renamed."""
     mark: tuple[object, ...] = ()
 
     def may_meet(self, other: _State) -> bool:
         """Returns True if a merge of the two is worth trying.
 
-        Two agents meet in a file, in a folder (one of them may have renamed it), or in a name that is a file for one
-        and a folder for the other.
+        Two agents meet in a file, in a folder that one of them has taken files out of (it may have renamed it), or in
+        a name that is a file for one and a folder for the other.
         """
         if not self.files or not other.files:
             return False
         return not (
             self.files.isdisjoint(other.files)
-            and _folders(self.files).isdisjoint(_folders(other.files))
+            and _renamed_folders(self.gone).isdisjoint(_all_folders(other.files))
+            and _renamed_folders(other.gone).isdisjoint(_all_folders(self.files))
             and self.files.isdisjoint(_all_folders(other.files))
             and other.files.isdisjoint(_all_folders(self.files))
         )
@@ -109,6 +115,11 @@ class Forecaster:
         self._merges, self._found = merges, found
         return list(found.values())
 
+    def changed(self, task_id: str) -> frozenset[str]:
+        """Returns the files that a task had changed at the last look; none if it could not be looked at."""
+        state = self._states.get(task_id)
+        return frozenset() if state is None else state.files
+
     def _conflicts(
         self,
         first: Worktree | FinishedWork,
@@ -136,7 +147,7 @@ class Forecaster:
             if not isinstance(work, FinishedWork):
                 return _present(work)
             mark = (work.base, work.commit)
-            return known if known and known.mark == mark else _State(_named(self._git, *mark), mark)
+            return known if known and known.mark == mark else _State(*_named(self._git, *mark), mark)
         except (WorkspaceError, OSError):
             return None  # gone, or in the middle of a change
 
@@ -157,9 +168,10 @@ def _present(worktree: Worktree) -> _State:
     entries = git.run("--no-optional-locks", *listing).fields
     head = next((entry.split()[-1] for entry in entries if entry.startswith("# branch.oid ")), "")
     changed = [_name_in(entry) for entry in entries if not entry.startswith("#")]
-    committed = _named(git, worktree.base, head) if head != worktree.base else frozenset[str]()
-    stamps = (_stamp(worktree.path / name) for name in changed)
-    return _State(committed.union(changed), (head, *entries, *stamps))
+    committed, deleted = _named(git, worktree.base, head) if head != worktree.base else (_NO_FILES, _NO_FILES)
+    stamps = {name: _stamp(worktree.path / name) for name in changed}
+    gone = deleted.union(name for name, stamp in stamps.items() if stamp is None)
+    return _State(committed.union(changed), gone, (head, *entries, *stamps.values()))
 
 
 def _name_in(entry: str) -> str:
@@ -176,14 +188,17 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _named(git: Git, base: str, commit: str) -> frozenset[str]:
-    """Returns the files that differ between two commits."""
-    how = ("diff-tree", "-r", "--no-commit-id", "--name-only", "--no-renames", "-z")
-    return frozenset(git.run(*how, base, commit).fields)
+def _named(git: Git, base: str, commit: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the files that differ between two commits, and those of them that the second one has no longer."""
+    how = ("diff-tree", "-r", "--no-commit-id", "--name-status", "--no-renames", "-z")
+    fields = git.run(*how, base, commit).fields
+    kinds = dict(zip(fields[1::2], fields[::2], strict=True))
+    return frozenset(kinds), frozenset(name for name, kind in kinds.items() if kind == "D")
 
 
-def _folders(files: frozenset[str]) -> frozenset[str]:
-    return frozenset(str(Path(name).parent) for name in files)
+def _renamed_folders(gone: frozenset[str]) -> frozenset[str]:
+    """Returns the folders that may have another name now that these files are gone; with a folder, its parents."""
+    return _all_folders(gone) - {"."} | frozenset(str(Path(name).parent) for name in gone)
 
 
 def _all_folders(files: frozenset[str]) -> frozenset[str]:

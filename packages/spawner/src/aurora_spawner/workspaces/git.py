@@ -196,12 +196,11 @@ class Git:
 
     def identity(self) -> dict[str, str]:
         """Returns variables that name an author if the user has configured none."""
-        variables: dict[str, str] = {}
-        found = self.run("config", "--name-only", "--get-regexp", r"^user\.(name|email)$", accepted=(0, 1)).text
-        for part, default in _IDENTITY.items():
-            if f"user.{part}" not in found.splitlines():
-                variables |= {f"GIT_{role}_{part.upper()}": default for role in ("AUTHOR", "COMMITTER")}
-        return variables
+        return identity_beside(self.settings_like(r"^user\.(name|email)$"))
+
+    def settings_like(self, pattern: str) -> list[str]:
+        """Returns the names of the settings that are made and match a regular expression."""
+        return self.run("config", "--name-only", "--get-regexp", pattern, accepted=(0, 1)).text.splitlines()
 
     def check_version(self) -> None:
         """Checks that git can do what this room asks of it.
@@ -275,6 +274,16 @@ def _time_limit(process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
 
 def _too_long() -> str:
     return f"did not end within {TIMEOUT_S:.0f} s"
+
+
+def identity_beside(settings: Collection[str]) -> dict[str, str]:
+    """Returns variables that name an author, without what these settings of the user name."""
+    return {
+        f"GIT_{role}_{part.upper()}": default
+        for part, default in _IDENTITY.items()
+        if f"user.{part}" not in settings
+        for role in ("AUTHOR", "COMMITTER")
+    }
 
 
 def _beginning(asked: IO[bytes], said: IO[bytes], blob: str, count: int) -> bytes:

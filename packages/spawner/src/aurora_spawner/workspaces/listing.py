@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import GitError
+from aurora_spawner.workspaces.entries import INITIALIZING
 from aurora_spawner.workspaces.names import base_ref_of, is_check
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.workspaces.git import Git
 
-INITIALIZING: Final = "initializing"
-"""Git's own lock reason while it makes a worktree."""
+
 _HALF_MADE_S: Final = 1.0
 """Time for a living git to fill the files of a new entry."""
 _PAUSE_S: Final = 0.02

@@ -10,7 +10,7 @@ from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.merging import PlainMerger, commit_merge, is_ancestor, merge_parents, one_line
+from aurora_spawner.workspaces.merging import Joined, PlainMerger, commit_merge, is_ancestor, merge_parents, one_line
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
@@ -113,11 +113,13 @@ class MergeQueue:
     with_target: TreeMerge | None = None
     """The last merge with the target's new commits; None if none was needed."""
     _merged: list[Work] = field(default_factory=list)
+    _author: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         if self.git.git_dir is None:
             self.git = Git.of_checkout(self.git.folder)
         self.base = self.git.text("rev-parse", "--verify", f"{self.base}^{{commit}}")  # a branch would move
+        self._author = self.git.identity()
 
     @property
     def branch(self) -> str:
@@ -236,8 +238,9 @@ class MergeQueue:
         head = base
         taken: list[Work] = []
         answers: dict[str, Merged] = {}
+        joined = self._line_from(base, works)
         for work in works:
-            head, answer = self._put_on(head, work, taken)
+            head, answer = self._put_on(head, work, taken, joined)
             answers[work.task_id] = answer
             if answer.outcome is MergeOutcome.MERGED:
                 taken.append(work)
@@ -268,9 +271,13 @@ class MergeQueue:
         self.with_target = merge
         return newer
 
-    def _put_on(self, head: str, work: Work, before: Sequence[Work]) -> tuple[str, Merged]:
+    def _line_from(self, base: str, works: Sequence[Work]) -> Joined:
+        resolutions = (work.resolution for work in works if work.resolution and self.git.commit_of(work.resolution))
+        return Joined(self.git, base, [*(work.commit for work in works), *resolutions])
+
+    def _put_on(self, head: str, work: Work, before: Sequence[Work], joined: Joined) -> tuple[str, Merged]:
         """Returns the new head, and what happened to the work; a conflict leaves the head as it is."""
-        if is_ancestor(self.git, work.commit, head):
+        if joined.has(work.commit):
             return head, Merged(work=work, outcome=MergeOutcome.MERGED)
         commit = self._resolved(head, work) or work.commit
         merge = self._using.merge(head, commit)
@@ -284,9 +291,9 @@ class MergeQueue:
                 problem=merge.problem,
             )
         message = f"Merge task {one_line(work.task_id)}\n\n{self._trailers(work)}"
-        return commit_merge(self.git, merge.tree, (head, commit), message), Merged(
-            work=work, outcome=MergeOutcome.MERGED, resolved=merge.resolved
-        )
+        joined.take(commit)
+        new = commit_merge(self.git, merge.tree, (head, commit), message, identity=self._author)
+        return new, Merged(work=work, outcome=MergeOutcome.MERGED, resolved=merge.resolved)
 
     def _resolved(self, head: str, work: Work) -> str | None:
         """Returns the resolution of a work's conflict, unless it holds what the head does not, as work left out."""
@@ -356,9 +363,9 @@ class MergeQueue:
         return earlier[high - 1].task_id if earlier else None
 
     def _joined(self, start: str, works: Sequence[Work]) -> str:
-        head = start
+        head, joined = start, self._line_from(start, works)
         for work in works:
-            head, _ = self._put_on(head, work, ())
+            head, _ = self._put_on(head, work, (), joined)
         return head
 
     def _passes(self, commit: str, *, again: bool = False) -> bool:

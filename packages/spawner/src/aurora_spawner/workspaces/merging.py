@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aurora_spawner.errors import GitError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from aurora_spawner.tasks.resolved import ResolvedFile
     from aurora_spawner.workspaces.git import Git
 
@@ -94,10 +96,42 @@ def one_line(value: str) -> str:
     return " ".join(value.split())
 
 
-def commit_merge(git: Git, tree: str, parents: tuple[str, ...], message: str) -> str:
-    """Makes a merge commit on no branch; returns its name."""
+def commit_merge(
+    git: Git, tree: str, parents: tuple[str, ...], message: str, *, identity: Mapping[str, str] | None = None
+) -> str:
+    """Makes a merge commit on no branch; returns its name.
+
+    Args:
+        identity: `Git.identity`, for a caller that makes many.
+    """
     which = [part for parent in parents for part in ("-p", parent)]
-    done = git.run(
-        "commit-tree", tree, *which, "-F", "-", stdin=message.encode(errors="replace"), environment=git.identity()
-    )
-    return done.text
+    environment = git.identity() if identity is None else identity
+    text = message.encode(errors="replace")
+    return git.run("commit-tree", tree, *which, "-F", "-", stdin=text, environment=environment).text
+
+
+class Joined:
+    """The commits that a growing line of merges contains, without a question to git for each.
+
+    Args:
+        base: The commit that the line starts from.
+        commits: What may be asked about.
+    """
+
+    def __init__(self, git: Git, base: str, commits: Collection[str]) -> None:
+        self._outside: dict[str, list[str]] = {}
+        """The commits that the line does not contain, of these and their histories, each with its parents."""
+        if commits:
+            lines = "".join(f"{each}\n" for each in (*commits, f"^{base}"))
+            listing = git.run("rev-list", "--parents", "--stdin", stdin=lines.encode()).text
+            self._outside = {name: parents for name, *parents in map(str.split, listing.splitlines())}
+
+    def has(self, commit: str) -> bool:
+        """Returns True if the line contains a commit."""
+        return commit not in self._outside
+
+    def take(self, commit: str) -> None:
+        """Merges a commit: the line contains it from now on, and all of its history."""
+        left = [commit]
+        while left:
+            left += self._outside.pop(left.pop(), ())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.tasks.file_claims import declares
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
+from aurora_spawner.workspaces.commits import new_commit, read_head
 from aurora_spawner.workspaces.git import GITLINK
-from aurora_spawner.workspaces.merging import is_ancestor, one_line
+from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.staging import embedded_repository, leave_given_behind, stage_work
 from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, check_conflict_markers, check_settled
 
@@ -89,24 +90,21 @@ def commit_work(
         GitError: Git failed, a hook of the user's included.
     """
     git = worktree.git
-    check_settled(worktree)
-    reveal(git)
-    left_behind = leave_given_behind(worktree)
+    unmerged, head = reveal(git), read_head(git)
+    check_settled(worktree, unmerged=unmerged, head=head.commit)
+    left_behind = leave_given_behind(worktree, head)
+    if left_behind:
+        head = read_head(git)
     stage_work(worktree)
-    staged = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", worktree.base, "--").fields
-    entries = [(entry.split(), path) for entry, path in zip(staged[::2], staged[1::2], strict=True)]
-    _check_embedded(worktree, [path for (_, mode, *_), path in entries if mode == GITLINK])
-    check_conflict_markers(worktree, [path for (*_, letter), path in entries if letter != "D"])
-    if not git.succeeds("diff-index", "--cached", "--quiet", "HEAD", "--"):
-        _leave_other_branch(worktree)
-        added = [part for name, value in trailers.items() for part in ("--trailer", f"{name}: {one_line(value)}")]
-        git.run(
-            "commit", "--quiet", "-F", "-", *added, stdin=message.encode(errors="replace"), environment=git.identity()
-        )
-    commit = git.text("rev-parse", "HEAD")
+    staged = _staged(git, worktree.base)
+    _check_embedded(worktree, [each.path for each in staged if each.mode == GITLINK])
+    check_conflict_markers(worktree, [each.path for each in staged if each.kind != "D"])
+    is_saved = not staged if head.commit == worktree.base else _is_head(git)
+    commit = head.commit if is_saved else new_commit(worktree, head, message, trailers)
     lost = put_away_lost(git, worktree.branch, kept=(commit, worktree.base))
-    git.run("update-ref", f"refs/heads/{worktree.branch}", commit)
-    is_noop = is_ancestor(git, commit, worktree.base)
+    if head.branch != f"refs/heads/{worktree.branch}":
+        git.run("update-ref", f"refs/heads/{worktree.branch}", commit)
+    is_noop = commit == worktree.base or (head.commit != worktree.base and is_ancestor(git, commit, worktree.base))
     files = () if is_noop else changed_files(git, worktree.base, commit)
     return WorkResult(
         commit=None if is_noop else commit,
@@ -167,12 +165,25 @@ def _matches(path: str, scope: Sequence[str]) -> bool:
     return any(declares(declared, path) for declared in scope)
 
 
-def _leave_other_branch(worktree: Worktree) -> None:
-    """Detaches HEAD from a branch that is not the task's: it is the user's or the agent's, and stays where it is."""
-    git = worktree.git
-    on = git.branch()
-    if on and on != f"refs/heads/{worktree.branch}":
-        git.run("update-ref", "--no-deref", "HEAD", git.text("rev-parse", "HEAD"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Staged:
+    """A file of the index that differs from the base."""
+
+    path: str
+    mode: str
+    kind: str
+    """Git's letter."""
+
+
+def _staged(git: Git, base: str) -> list[_Staged]:
+    fields = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", base, "--").fields
+    entries = ((entry.split(), path) for entry, path in zip(fields[::2], fields[1::2], strict=True))
+    return [_Staged(path=path, mode=mode, kind=kind) for (_, mode, _, _, kind), path in entries]
+
+
+def _is_head(git: Git) -> bool:
+    """Returns True if the index is as in the commit that is checked out."""
+    return git.succeeds("diff-index", "--cached", "--quiet", "HEAD", "--")
 
 
 def _check_embedded(worktree: Worktree, embedded: Sequence[str]) -> None:

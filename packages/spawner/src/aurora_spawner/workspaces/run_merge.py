@@ -12,6 +12,7 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.conflicts.resolution import resolved_by
+from aurora_spawner.workspaces.delivery import is_blocked
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of, slug
@@ -108,8 +109,11 @@ def merge_run(
             delivery = replace(delivery, commit=queue.head, flaky=batch.flaky, base_fails=batch.base_fails)
         if deliver and isolation.target is not None and _any_merged(merged):
             _go_on(git, stopped)
-            arrived = is_ancestor(git, queue.head, f"refs/heads/{isolation.target}")
-            if not arrived and (refusal := may_deliver(merged)):
+            target = f"refs/heads/{isolation.target}"
+            arrived = is_ancestor(git, queue.head, target)
+            if not arrived and is_blocked(git, target, queue.head, own_files=isolation.own_files):
+                delivery = replace(delivery, outcome=Delivery.CHECKED_OUT)  # nobody is asked about what cannot be
+            elif not arrived and (refusal := may_deliver(merged)):
                 delivery = replace(delivery, outcome=Delivery.REFUSED, refusal=refusal)
             else:
                 with worktrees.workspaces.delivering():

@@ -76,8 +76,7 @@ class RunWorktrees:
         if preparation is None:
             return cls(isolation=isolation, workspaces=workspaces)
         preparer = Preparer(workspaces.git, isolation.folder, isolation.home.resolve(), preparation)
-        cap = preparation.max_disk_bytes
-        disk = None if cap is None else DiskCap(folder=workspaces.folder.parent, cap=cap)
+        disk = DiskCap(folder=workspaces.folder.parent, cap=preparation.max_disk_bytes)
         return cls(isolation=isolation, workspaces=workspaces, preparer=preparer, disk=disk)
 
     def merger(self, runner: CommandRunner | None = None, *, task_id: str | None = None) -> ConflictMerger:

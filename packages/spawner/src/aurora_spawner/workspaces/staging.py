@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from aurora_spawner.workspaces.commits import Head
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
@@ -62,7 +63,7 @@ def stage_work(worktree: Worktree, *, index: Path | None = None) -> None:
         git.run("reset", "--quiet", *from_input, "HEAD", stdin=without, environment=environment)
 
 
-def leave_given_behind(worktree: Worktree) -> tuple[str, ...]:
+def leave_given_behind(worktree: Worktree, head: Head) -> tuple[str, ...]:
     """Takes commits of the agent's that hold copied or linked files out of its branch; the files stay as they are.
 
     All its work then becomes one commit, and the old commits go to the attic.
@@ -71,14 +72,14 @@ def leave_given_behind(worktree: Worktree) -> tuple[str, ...]:
         The copied and linked files that were in its commits.
     """
     git, manifest = worktree.git, read_manifest(linked_git_dir(worktree.path))
-    if manifest is None or not manifest.given or git.commit_of("HEAD") == worktree.base:
+    if manifest is None or not manifest.given or head.commit == worktree.base:
         return ()
     question = ("log", "-m", "--no-renames", "--name-only", "--format=", "-z", f"{worktree.base}..HEAD")
     committed = {name.lstrip("\n") for name in git.run(*question).fields}
     found = tuple(name for name in manifest.given if name in committed)
     if found:
-        on = git.branch()
-        detach = () if on == f"refs/heads/{worktree.branch}" else ("--no-deref",)  # another branch stays where it is
+        on_own = head.branch == f"refs/heads/{worktree.branch}"
+        detach = () if on_own else ("--no-deref",)  # another branch stays where it is
         git.run("update-ref", *detach, "HEAD", worktree.base)
     return found
 

@@ -21,8 +21,11 @@ _PAUSE_S: Final = 0.005
 
 
 @contextmanager
-def turn(lock: Path) -> Iterator[int]:
+def turn(lock: Path, *, shared: bool = False) -> Iterator[int]:
     """Holds a lock file; the kernel releases it however this process ends. Yields its descriptor.
+
+    Args:
+        shared: Together with others that share it.
 
     Raises:
         WorkspaceError: It cannot be opened, as on a full disk.
@@ -34,7 +37,7 @@ def turn(lock: Path) -> Iterator[int]:
         raise WorkspaceError(lock, f"cannot be opened: {error.strerror}") from error
     until = time.monotonic() + TURN_WAIT_S
     try:
-        while not _locked(descriptor):
+        while not _locked(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
             if time.monotonic() > until:
                 raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
             time.sleep(_PAUSE_S)
@@ -43,9 +46,9 @@ def turn(lock: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _locked(descriptor: int, how: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

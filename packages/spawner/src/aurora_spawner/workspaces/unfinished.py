@@ -30,21 +30,24 @@ BINARY_WITHIN: Final = 8000
 """Git takes a file with a NUL byte in its first bytes for a binary one."""
 
 
-def check_settled(worktree: Worktree) -> None:
+def check_settled(worktree: Worktree, *, unmerged: Iterable[str], head: str) -> None:
     """Checks that no operation of git's is in the middle.
+
+    Args:
+        unmerged: The files of its index that are in conflict.
+        head: The commit that is checked out; empty for none.
 
     Raises:
         UnfinishedWorkError: One is, files are in conflict, or no commit is checked out.
     """
-    git = worktree.git
-    files = tuple(dict.fromkeys(entry.partition("\t")[2] for entry in git.run("ls-files", "--unmerged", "-z").fields))
+    git, files = worktree.git, tuple(dict.fromkeys(unmerged))
     operation = operation_in(git)
     if operation is not None:
         problem = f"is in the middle of {operation}; end it there, then merge the task again"
         raise UnfinishedWorkError(worktree.path, problem, files=files)
     if files:
         raise UnfinishedWorkError(worktree.path, f"has files in conflict: {', '.join(files)}", files=files)
-    if not git.commit_of("HEAD"):
+    if not head:
         raise UnfinishedWorkError(worktree.path, f"is on a branch without a commit; check out {worktree.branch}")
 
 
@@ -65,9 +68,11 @@ def check_conflict_markers(worktree: Worktree, changed: Sequence[str]) -> None:
     Raises:
         UnfinishedWorkError: A file has.
     """
+    possible = [name for name in changed if _may_conflict(_text_of(worktree, name))]
+    sizes = marker_sizes(worktree.git, possible) if possible else {}
     files = [
         name
-        for name, size in marker_sizes(worktree.git, changed).items()
+        for name, size in sizes.items()
         if (count := _conflicts(_text_of(worktree, name), size))
         and count > _conflicts(_base_of(worktree, name), size)
     ]
@@ -77,6 +82,11 @@ def check_conflict_markers(worktree: Worktree, changed: Sequence[str]) -> None:
             " if they belong there"
         )
         raise UnfinishedWorkError(worktree.path, problem, files=files)
+
+
+def _may_conflict(content: bytes) -> bool:
+    """Returns True if a text has lines that begin as conflict markers of any size do."""
+    return all(sign in b"\n" + content for sign in (b"\n<", b"\n=", b"\n>"))
 
 
 def marker_sizes(git: Git, names: Sequence[str]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,12 @@ from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
+from aurora_spawner.workspaces.entries import INITIALIZING, Entry, entries_of
 from aurora_spawner.workspaces.filling import clear
 from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.listing import INITIALIZING, Listed, list_worktrees
+from aurora_spawner.workspaces.listing import Listed, list_worktrees
 from aurora_spawner.workspaces.manifest import excluding, read_manifest, sort_out
+from aurora_spawner.workspaces.merging import one_line
 from aurora_spawner.workspaces.names import BASES, CHECK, OUR_LOCK, base_ref_of, branch_of, folder_of, slug
 from aurora_spawner.workspaces.ports import free_ports
 from aurora_spawner.workspaces.supported import check_supported, first_of
@@ -84,6 +86,9 @@ class Workspaces:
         self.run_id = _checked_name(self.git, run_id)
         check_supported(self.git)
         self._common = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
+        self._bases = set[str]()
+        """Commits that are there: most tasks start from the same one."""
+        self._hooks = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-path", "hooks"))
         self._home = home.resolve() / folder_of(self._common)
         others = [path for path in self._registered() if not path.is_relative_to(self._home)]
         for project in (self.git.folder, self._common, *others):
@@ -110,20 +115,22 @@ class Workspaces:
         """
         worktree = self._planned(task_id, base)
         _make_folder(worktree.path.parent)
-        with self._alone() as held:
-            known = self._registered().get(worktree.path)
-            if known is not None and known.lock == INITIALIZING:
-                self._drop_half_made(worktree)
-                known = None
-            if known is not None:
-                worktree = self._found(worktree, known)
-            else:
-                if os.path.lexists(worktree.path):
-                    self._drop_empty(worktree)
-                self._add(worktree, held)
-            if known is None or known.lock is None:
-                reason = f"{OUR_LOCK}work of task {worktree.task_id} in run {worktree.run_id}"
-                self.git.run("worktree", "lock", "--reason", reason, str(worktree.path))
+        with ExitStack() as making:
+            with self._alone() as held:
+                known = self._entry(worktree.path)
+                if known is not None and known.lock == INITIALIZING:
+                    known = self._without_half_made(known)
+                if known is not None:
+                    worktree = self._found(worktree, known)
+                else:
+                    if os.path.lexists(worktree.path):
+                        self._drop_empty(worktree)
+                    known = self._add(worktree, held)
+                    filling = making.enter_context(known.being_made())
+            if known.lock == INITIALIZING:  # others may make theirs meanwhile
+                self._fill(worktree, filling)
+            if known.lock in (None, INITIALIZING):
+                known.relock(f"{OUR_LOCK}work of task {one_line(worktree.task_id)} in run {worktree.run_id}")
         return worktree
 
     def find(self, task_id: str) -> Worktree:
@@ -133,7 +140,7 @@ class Workspaces:
             ForeignWorktreeError: It is gone, or is no worktree of this run any more.
         """
         worktree = self._worktree(slug(task_id), task_id, "")
-        known = self._registered().get(worktree.path)
+        known = self._entry(worktree.path)
         if known is None or not worktree.path.exists():
             raise ForeignWorktreeError(worktree.path, "is gone; the task's commits are on its branch")
         return self._found(worktree, known)
@@ -174,34 +181,38 @@ class Workspaces:
             ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
             WorkspaceError: It holds work that nothing else holds; the message says which.
         """
-        listed = self._registered()
-        known = self._known(worktree, listed)
-        if worktree.path.exists():
-            unsaved = self.unsaved(worktree)
-            unheld = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
-            if unheld:
-                raise WorkspaceError(worktree.path, f"holds files that no commit has: {first_of(unheld)}")
+        known = self._known(worktree)
         branch = f"refs/heads/{worktree.branch}"
-        for path, other in listed.items():
-            if other.branch == worktree.branch and path.name != worktree.path.name:
-                raise WorkspaceError(worktree.path, f"its branch {worktree.branch} is checked out in {path}")
-        commits = {self.git.commit_of(branch)}
-        inside = None if known is None else self._inside(worktree)
-        if inside is not None:
-            commits.add(inside.commit_of("HEAD"))
-        for commit in commits:
-            self._check_reachable_elsewhere(worktree, commit)
+        self._check_branch_is_free(worktree)
+        unheld = self._unheld(worktree, known)
+        if unheld:
+            self._check_saved(worktree, ignored_too=ignored_too)  # the files are the more urgent reason
+            raise WorkspaceError(worktree.path, f"has commits that no other branch has, up to {unheld[:12]}")
         lost: tuple[AtticEntry, ...] = ()
-        if inside is not None:
+        if known is not None:
             kept = (worktree.base,) if worktree.base else ()
-            lost = put_away_lost(inside, worktree.branch, kept=kept)
-        with self._alone():
-            self._take_back(worktree)
-            self._unregister(worktree, self._known(worktree, self._registered()))
-            refs = (branch, base_ref_of(self.run_id, worktree.path.name))
-            self.git.run("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in refs).encode())
-        free_ports(self._home.parent, worktree.path)
+            lost = put_away_lost(Git(self.git.folder, git_dir=known.git_dir), worktree.branch, kept=kept)
+        self._take_down(worktree, ignored_too=ignored_too)
+        refs = (branch, base_ref_of(self.run_id, worktree.path.name))
+        self.git.run("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in refs).encode())
         return lost
+
+    def give_back(self, worktree: Worktree) -> bool:
+        """Removes the folder of a worktree with nothing in it but commits of its branch, which stays.
+
+        Returns:
+            False if it holds anything else, or its agent has checked out something else; then it stays as it is.
+
+        Raises:
+            ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
+        """
+        known = self._known(worktree)
+        if known is None or known.branch != worktree.branch or self.unsaved(worktree):
+            return False
+        kept = (f"refs/heads/{worktree.branch}",)
+        put_away_lost(Git(self.git.folder, git_dir=known.git_dir), worktree.branch, kept=kept)
+        self._take_down(worktree, ignored_too=False)
+        return True
 
     def set_aside(self, worktree: Worktree, since: int) -> Path:
         """Moves a worktree without a branch away, so that its task can have a new one; returns its new folder.
@@ -214,7 +225,7 @@ class Workspaces:
         """
         aside = worktree.path.with_name(f"{worktree.path.name}.{since}")
         with self._alone():
-            known = self._known(worktree, self._registered())
+            known = self._known(worktree)
             if known is not None and known.lock is not None:
                 self.git.run("worktree", "unlock", str(worktree.path))
             self.git.run("worktree", "move", str(worktree.path), str(aside))
@@ -261,33 +272,53 @@ class Workspaces:
         }
         return [
             self._worktree(path.name, path.name, bases[path.name])
-            for path, known in sorted(self._registered().items(), key=lambda each: each[0])
+            for path, known in sorted(entries_of(self._common).items(), key=lambda each: each[0])
             if path.parent == self.folder and path.name in bases and known.lock != INITIALIZING
         ]
 
     def _planned(self, task_id: str, base: str) -> Worktree:
-        commit = self.git.commit_of(base)
+        commit = base if base in self._bases else self.git.commit_of(base)
         if not commit:
             raise WorkspaceError(self.git.folder, f"there is no commit {base}; make one, or use --isolation none")
+        self._bases.add(commit)
         return self._worktree(slug(task_id), task_id, commit)
 
     def _worktree(self, name: str, task_id: str, base: str) -> Worktree:
         branch = branch_of(self.run_id, name)
         return Worktree(path=self.folder / name, branch=branch, base=base, run_id=self.run_id, task_id=task_id)
 
-    def _add(self, worktree: Worktree, held: int) -> None:
+    def _add(self, worktree: Worktree, held: int) -> Entry:
+        """Makes a worktree without files, which is locked as one that is being made."""
         branch = f"refs/heads/{worktree.branch}"
         there = self.git.commit_of(branch)
         if there and there != worktree.base:
             raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
-        self.git.run("update-ref", base_ref_of(self.run_id, worktree.path.name), worktree.base)
-        new = ("-b", worktree.branch, str(worktree.path), worktree.base)
-        # While it works, git locks the worktree as "initializing"; our lock would hide that from the next process.
-        which = (str(worktree.path), worktree.branch) if there else new
+        refs = (base_ref_of(self.run_id, worktree.path.name), *(() if there else (branch,)))
+        self.git.run(
+            "update-ref", "--stdin", stdin="".join(f"update {ref} {worktree.base}\n" for ref in refs).encode()
+        )
         git = Git(self.git.folder, git_dir=self.git.git_dir, settings=exact_settings(self.folder))
-        git.run("worktree", "add", "--quiet", *which, held=held)
+        how = ("--quiet", "--no-checkout", "--lock", "--reason", INITIALIZING)
+        command = ("worktree", "add", *how, str(worktree.path), worktree.branch)
+        try:
+            git.run(*command, held=held)
+        except GitError:
+            list_worktrees(self.git)  # which removes what a git of ours that was killed has left half made
+            git.run(*command, held=held)
+        known = self._entry(worktree.path)
+        if known is None:
+            raise WorkspaceError(worktree.path, "was made, and the repository does not know it")
+        return known
 
-    def _found(self, worktree: Worktree, known: Listed) -> Worktree:
+    def _fill(self, worktree: Worktree, held: int) -> None:
+        """Checks out the files of a new worktree, and runs the user's hook for that."""
+        git = worktree.git
+        git.run("reset", "--quiet", "--hard", held=held)
+        if (self._hooks / "post-checkout").exists():
+            none = "0" * len(worktree.base)
+            git.run("hook", "run", "--ignore-missing", "post-checkout", "--", none, worktree.base, "1", held=held)
+
+    def _found(self, worktree: Worktree, known: Entry) -> Worktree:
         """Returns the worktree with the base that it was made from, whatever its agent has checked out."""
         base = self.git.commit_of(base_ref_of(self.run_id, worktree.path.name))
         if not base:
@@ -300,8 +331,8 @@ class Workspaces:
         linked_git_dir(worktree.path)
         return replace(worktree, base=base)
 
-    def _known(self, worktree: Worktree, listed: Mapping[Path, Listed]) -> Listed | None:
-        """Returns what git lists for a worktree; None if git does not list it.
+    def _known(self, worktree: Worktree) -> Entry | None:
+        """Returns what the repository remembers of a worktree; None if it does not know it.
 
         Raises:
             ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
@@ -314,9 +345,10 @@ class Workspaces:
             or worktree.branch != self._worktree(name, name, "").branch
         ):
             raise ForeignWorktreeError(worktree.path, f"is no worktree of run {self.run_id}, and stays")
-        known = listed.get(place)
-        if known is not None and known.lock is not None and not known.lock.startswith(OUR_LOCK):
-            problem = f"was locked by another program ({known.lock or 'without a reason'}), and stays"
+        known = self._entry(place)
+        lock = None if known is None else known.lock
+        if lock is not None and not lock.startswith(OUR_LOCK):
+            problem = f"was locked by another program ({lock or 'without a reason'}), and stays"
             raise ForeignWorktreeError(worktree.path, problem)
         return known
 
@@ -334,10 +366,15 @@ class Workspaces:
         if place.exists():
             raise WorkspaceError(place, "could not be deleted; end what still writes there, then delete it")
 
-    def _drop_half_made(self, worktree: Worktree) -> None:
-        self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
-        if worktree.path.exists():
-            _delete_folder(worktree.path)
+    def _without_half_made(self, known: Entry) -> Entry | None:
+        """Removes a worktree that nobody has worked in, unless it is complete by the end of who still makes it."""
+        with known.being_made():
+            if known.lock != INITIALIZING:
+                return known
+            _delete_folder(known.git_dir)
+        if os.path.lexists(known.path):
+            _delete_folder(known.path)
+        return None
 
     def _drop_empty(self, worktree: Worktree) -> None:
         """Removes a folder that git had made before it listed the worktree: it holds a `.git` file at most."""
@@ -347,16 +384,42 @@ class Workspaces:
             raise WorkspaceError(worktree.path, "exists and is no worktree of this repository; move it away")
         _delete_folder(worktree.path)
 
-    def _unregister(self, worktree: Worktree, known: Listed | None) -> None:
-        """Removes a worktree from git's list, and its folder; no other one, as `git worktree prune` would."""
-        if known is None:
+    def _check_saved(self, worktree: Worktree, *, ignored_too: bool) -> None:
+        """Checks that a worktree holds no files that no commit has."""
+        if not worktree.path.exists():
             return
-        if known.lock is not None:
-            self.git.run("worktree", "unlock", str(worktree.path))
-        self.git.run("worktree", "remove", str(worktree.path))  # without --force, git looks once more for work in it
+        unsaved = self.unsaved(worktree)
+        unheld = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
+        if unheld:
+            raise WorkspaceError(worktree.path, f"holds files that no commit has: {first_of(unheld)}")
 
-    def _take_back(self, worktree: Worktree) -> None:
-        """Removes what a worktree was given, which git would take for work; the user's own files stay."""
+    def _check_branch_is_free(self, worktree: Worktree) -> None:
+        only_git_knows = (self._common / "reftable").is_dir()  # else a HEAD says what is checked out
+        own = {} if only_git_knows else {self._common.parent: Entry(path=self._common.parent, git_dir=self._common)}
+        found = self._registered() if only_git_knows else {**own, **entries_of(self._common)}
+        for path, other in found.items():
+            if other.branch == worktree.branch and path.name != worktree.path.name:
+                raise WorkspaceError(worktree.path, f"its branch {worktree.branch} is checked out in {path}")
+
+    def _take_down(self, worktree: Worktree, *, ignored_too: bool) -> None:
+        """Removes a worktree from git's list, and its folder; no other one, as `git worktree prune` would."""
+        try:
+            self._take_down_beside(worktree, ignored_too=ignored_too, removes=True)
+        except GitError:  # it may have met the half removed entry of another worktree
+            self._take_down_beside(worktree, ignored_too=ignored_too, removes=False)
+        free_ports(self._home.parent, worktree.path)
+
+    def _take_down_beside(self, worktree: Worktree, *, ignored_too: bool, removes: bool) -> None:
+        with self._alone(removes=removes):
+            known = self._known(worktree)
+            self._check_saved(worktree, ignored_too=ignored_too)
+            if known is not None:
+                if self._take_back(worktree):
+                    self._check_saved(worktree, ignored_too=ignored_too)
+                self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
+
+    def _take_back(self, worktree: Worktree) -> bool:
+        """Removes what a worktree was given; the user's own files stay. Returns whether it was given anything."""
         manifest = read_manifest(linked_git_dir(worktree.path)) if worktree.path.exists() else None
         names = (*manifest.given, *manifest.made) if manifest is not None else ()
         if names:
@@ -365,25 +428,22 @@ class Workspaces:
             worktree.git.run("reset", "--quiet", *which, stdin=paths)
             committed = frozenset(worktree.git.run("ls-files", "-z").fields)  # which git itself removes
             clear(worktree.path, [name for name in names if name not in committed])
+        return bool(names)
 
-    def _inside(self, worktree: Worktree) -> Git:
-        """Returns git with the HEAD and the refs of a worktree whose folder may be gone."""
-        for link in self._common.glob("worktrees/*/gitdir"):
-            named = link.parent / os.fsdecode(link.read_bytes()).rstrip("\n")
-            if named.parent.resolve() == worktree.path.resolve():
-                return Git(self.git.folder, git_dir=link.parent)
-        raise ForeignWorktreeError(worktree.path, "has no part in the repository any more")
-
-    def _check_reachable_elsewhere(self, worktree: Worktree, commit: str) -> None:
+    def _unheld(self, worktree: Worktree, known: Entry | None) -> str:
+        """Returns a commit of a worktree's branch or HEAD that is on no other ref; empty if there is none."""
         own = f"refs/heads/{worktree.branch}"
-        if not commit or commit == worktree.base:  # which may be a merge of the work before it, on no branch
-            return
-        holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)").splitlines()
-        if not any(holder != own and not holder.startswith(f"{BASES}/") for holder in holders):
-            raise WorkspaceError(worktree.path, f"has commits that no other branch has, up to {commit[:12]}")
+        inside = self.git if known is None else Git(self.git.folder, git_dir=known.git_dir)
+        tips = (own,) if known is None else (own, "HEAD")
+        kept = (f"^{worktree.base}",) if worktree.base else ()  # which may be a merge of work before it, on no branch
+        others = (f"--exclude={own}", f"--exclude={BASES}/*", "--glob=refs/*")
+        return inside.text("rev-list", "--ignore-missing", "--max-count=1", *tips, *kept, "--not", *others)
 
     def _registered(self) -> dict[Path, Listed]:
         return {each.path: each for each in list_worktrees(self.git)}
+
+    def _entry(self, path: Path) -> Entry | None:
+        return entries_of(self._common).get(path)
 
     @contextmanager
     def delivering(self) -> Iterator[None]:
@@ -397,8 +457,11 @@ class Workspaces:
             yield
 
     @contextmanager
-    def _alone(self) -> Iterator[int]:
+    def _alone(self, *, removes: bool = False) -> Iterator[int]:
         """Lets one process at a time change the list of worktrees: git itself fails when two do.
+
+        Args:
+            removes: Only removes what no other call is about; such calls may go on side by side.
 
         Yields the descriptor of the lock.
 
@@ -406,7 +469,7 @@ class Workspaces:
             WorkspaceLockedError: Others hold the lock longer than `TURN_WAIT_S`.
         """
         _make_folder(self._home)
-        with turn(self._home / ".lock") as held:
+        with turn(self._home / ".lock", shared=removes) as held:
             yield held
 
 

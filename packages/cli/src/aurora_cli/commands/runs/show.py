@@ -13,14 +13,18 @@ from aurora_cli.options import json_option, run_argument
 from aurora_cli.output import emit, emit_bytes, emit_json
 from aurora_cli.render.pictures.documents import html_page, svg_file
 from aurora_cli.render.recovery import recovery_document, recovery_lines
-from aurora_cli.render.runs import as_detail, as_detail_document
+from aurora_cli.render.runs import RunDetail, as_detail, as_detail_document
 from aurora_spawner.control.approvals import approvals_of
+from aurora_spawner.control.file_claims import seen_files
 from aurora_spawner.control.lookup import find_run, recovery_of
 from aurora_spawner.control.run_work import work_of_run
 from aurora_spawner.control.sandboxes import sandboxes_of
 from aurora_spawner.control.timeline import run_timeline
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.recovery.report import RecoveryReport
 
 __all__ = ["command"]
@@ -58,14 +62,23 @@ def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool
     run, tasks = find_run(journal, run_id)
     if recovery:
         _show_recovery(recovery_of(journal, run_id), as_json=as_json)
-        return ExitCode.DONE
-    parts = (work_of_run(run, tasks), approvals_of(journal, run_id), sandboxes_of(journal, run_id))
-    if as_json:
-        emit_json(as_detail_document(run, tasks, *parts))
+    elif as_json:
+        emit_json(as_detail_document(_detail(journal, run, tasks)))
     else:
-        for line in as_detail(run, tasks, *parts):
+        for line in as_detail(_detail(journal, run, tasks)):
             emit(line)
     return ExitCode.DONE
+
+
+def _detail(journal: Path, run: RunRow, tasks: list[TaskRow]) -> RunDetail:
+    return RunDetail(
+        run=run,
+        tasks=tasks,
+        work=work_of_run(run, tasks),
+        approvals=approvals_of(journal, run.run_id),
+        seen=seen_files(journal, run.run_id),
+        sandboxes=sandboxes_of(journal, run.run_id),
+    )
 
 
 def _show_recovery(report: RecoveryReport, *, as_json: bool) -> None:

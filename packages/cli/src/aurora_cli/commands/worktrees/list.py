@@ -10,6 +10,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.worktrees import list_document, list_lines
+from aurora_spawner.workspaces.disk_cap import most_bytes
 
 __all__ = ["command"]
 
@@ -31,6 +32,9 @@ def command(*, as_json: bool) -> int:
     """
     aurora = wiring.open_existing()
     found, cap = aurora.worktrees(), aurora.preparation.max_disk_bytes
+    places = [each.ours.path for each in found if each.ours.path is not None]
+    if places:
+        cap = most_bytes(places[0], sum(each.size for each in found), cap)
     if as_json:
         emit_json(list_document(found, cap=cap))
         return ExitCode.DONE
