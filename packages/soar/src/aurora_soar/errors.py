@@ -16,6 +16,7 @@ SoarError
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
 ├── UnknownPlanError       a plan that is not there
+├── SpecFolderError        a folder of a spec tool that cannot be taken: the folder or the file
 ├── PlanFileError          a file of a plan that cannot be read: the file and the field
 └── NotificationError      a notification that could not be delivered: the receiver
 
@@ -43,6 +44,7 @@ __all__ = [
     "PlanFileError",
     "SearchByMeaningError",
     "SoarError",
+    "SpecFolderError",
     "StartLockError",
     "StoredLimitError",
     "TaskFileChangedError",
@@ -265,6 +267,18 @@ class PlanFileError(SoarError, ValueError):
 
     Attributes:
         path: the file or folder.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class SpecFolderError(SoarError, ValueError):
+    """A folder that is not one of spec-kit, OpenSpec or Kiro, or that cannot be taken as it is.
+
+    Attributes:
+        path: the folder, or the file in it.
     """
 
     def __init__(self, path: Path, reason: str) -> None:

@@ -42,9 +42,17 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
         ('aur goals "Add rate limiting to the API"', "Plan by rules, review, and write .aurora/plans/0001-…/."),
         ('aur goals "Port the parser to Rust" --tool claude', "Let Claude Code plan."),
         ('aur goals "Fix the login loop" --yes', "Write the plan without a review."),
+        ("aur goals --from specs/001-login", "Take a folder of spec-kit, OpenSpec or Kiro as the plan."),
     ),
 )
-@click.argument("goal", nargs=-1, required=True, help="The goal; each item of a list in it becomes a subgoal.")
+@click.argument("goal", nargs=-1, help="The goal; each item of a list in it becomes a subgoal.")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Take the tasks of a spec-kit, OpenSpec or Kiro folder as they are, instead of planning.",
+)
 @click.option(
     "--tool", metavar="NAME", help="The agent that plans; `tool` of the configuration by default, else rules."
 )
@@ -53,7 +61,14 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, *, goal: tuple[str, ...], tool: str | None, yes: bool, no_index: bool, as_json: bool
+    ctx: click.Context,
+    *,
+    goal: tuple[str, ...],
+    folder: Path | None,
+    tool: str | None,
+    yes: bool,
+    no_index: bool,
+    as_json: bool,
 ) -> int:
     """Plan a goal, and keep the plan as tasks that can be run.
 
@@ -61,19 +76,21 @@ def command(
     agent is not there. Cost and time are estimated from earlier runs of the same agents. In the review, p writes the
     plan, and gaps are filled by agents that are told to work as the ideal one; f leaves gaps to the default agent as
     it is; e opens the tasks in $VISUAL or $EDITOR; a writes nothing, and the exit status is 1. Nothing is run.
+
+    With --from the tasks of FOLDER are the plan, with their ids, order and details; its files stay as they are, and
+    what of them is missing, left open or not run is named.
     """
     text = " ".join(goal)
+    if bool(text.strip()) == (folder is not None):
+        raise click.UsageError("give either a goal or --from FOLDER", ctx)
     if not yes and (as_json or not is_interactive()):
         raise click.UsageError("there is no terminal to review the plan at; use --yes", ctx)
-    from aurora_soar import read_question
-    from aurora_soar.plans.goal_text import looked_up
-
-    read_question(looked_up(text))  # an empty one is refused before anything is set up
+    _check(text, folder)
     with wiring.open_folder(tool=tool) as aurora:
         aurora.set_up()
         if not no_index:
             index_with_progress(aurora.memory)
-        review = aurora.plan_goal(text, index=False)
+        review = aurora.plan_folder(folder, index=False) if folder else aurora.plan_goal(text, index=False)
         if review is None:
             note("interrupted; no plan was written")
             return ExitCode.INTERRUPTED
@@ -91,6 +108,18 @@ def command(
     else:
         emit(f"written: {_shown(stored.folder)}\nrun it:  aur spawn {_shown(stored.taskfile)}")
     return ExitCode.DONE
+
+
+def _check(text: str, folder: Path | None) -> None:
+    """Refuses an empty goal, or a folder that cannot be taken, before anything is set up."""
+    from aurora_soar import read_question
+    from aurora_soar.plans.goal_text import looked_up
+    from aurora_soar.plans.spec_folder import read_spec_folder
+
+    if folder is None:
+        read_question(looked_up(text))
+    else:
+        read_spec_folder(folder)
 
 
 def _ask(aurora: Aurora, review: DecompositionReview) -> tuple[DecompositionReview, ReviewDecision | None]:
