@@ -15,6 +15,8 @@ SoarError
 ├── TaskFileChangedError   a task file that changed after it was read
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
+├── NoSessionError         no earlier question that could be continued
+├── SessionIdError         a name that no session can have
 ├── UnknownPlanError       a plan that is not there
 ├── SpecFolderError        a folder of a spec tool that cannot be taken: the folder or the file
 ├── PlanFileError          a file of a plan that cannot be read: the file and the field
@@ -38,11 +40,13 @@ __all__ = [
     "IncludeDirtyError",
     "ModelAnswerError",
     "NoProjectError",
+    "NoSessionError",
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
     "PlanFileError",
     "SearchByMeaningError",
+    "SessionIdError",
     "SoarError",
     "SpecFolderError",
     "StartLockError",
@@ -284,3 +288,22 @@ class SpecFolderError(SoarError, ValueError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path}: {reason}")
+
+
+class NoSessionError(SoarError, LookupError):
+    """There is no earlier question in the project that could be continued."""
+
+    hint = 'ask one first: aur soar "…"'
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing to continue: no question was asked in this project before")
+
+
+class SessionIdError(SoarError, ValueError):
+    """A name that no session can have."""
+
+    hint = "use up to 64 letters, digits, dots, dashes and underscores, for example: login-work"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name[:80]!r} is no name of a session")

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.answer_cache import key_of
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.local_agent.lookup import look_up
 from aurora_soar.phase_runner import Findings, PhaseTimer, Step, run_steps
 from aurora_soar.phases.assess import Assessment, Complexity, assess
+from aurora_soar.phases.background import Background
 from aurora_soar.phases.collect import Collected, CollectLimits, collect
 from aurora_soar.phases.decompose import decompose
 from aurora_soar.phases.decompose_with_model import Planned, plan_with_model
@@ -20,23 +22,29 @@ from aurora_soar.phases.synthesize import Synthesis, synthesize
 from aurora_soar.phases.synthesize_with_model import AnswerContext, answer_with_model
 from aurora_soar.phases.verify import Verdict, Verification, verify
 from aurora_soar.question.focus import Focus
+from aurora_soar.question.follow_up import resolve
 from aurora_soar.question.presence import Presence, find_presence
 from aurora_soar.question.question import Question, read_question
+from aurora_soar.recall import Recalled, keep_answer, keep_plan, recall, recall_plan
 from aurora_soar.report.conversation_log import write_log
 from aurora_soar.report.execution import Execution, Phase, Verbosity
 from aurora_soar.report.respond import render
 from aurora_soar.report.result import SoarEvent, SoarResult
+from aurora_soar.report.turn import keep_turn, subject_of, turn_of
 from aurora_spawner import RecoveryPolicy, RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aurora_core import Memory, Project
+    from aurora_core import Project
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import BudgetStatus
+    from aurora_soar.answer_cache import AnswerCache
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.models.language_model import Completion, LanguageModel
     from aurora_soar.registry import AgentRegistry
+    from aurora_soar.sessions import Conversation, Turn
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.runs.run_options import GateOptions
 
@@ -53,16 +61,24 @@ class Context:
     verbosity: Verbosity
     timer: PhaseTimer
     project: Project
-    memory: Memory
+    memory: SoarMemory
     policies: PoliciesEngine
     registry: AgentRegistry
     max_concurrent: int
     recovery: RecoverySettings
-    shared: Memory | None
+    shared: SoarMemory | None
     model: LanguageModel | None
     executor: Callable[[], Executor]
     budget: Callable[[], BudgetStatus | None] | None
     gate: GateOptions
+    conversation: Conversation | None
+    asked: str
+    cache: AnswerCache | None
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The earlier turns of the session."""
+        return self.conversation.turns if self.conversation else ()
 
     @property
     def query_id(self) -> str:
@@ -85,6 +101,7 @@ class Retrieved:
     focus: Focus
     presence: Presence
     context: RetrievedContext
+    carried: Background
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,17 +136,48 @@ def _retrieve(context: Context, found: Findings) -> Retrieved:
         context.memory, assessed.question, focus, assessed.assessment.complexity, shared=context.shared
     )
     presence = find_presence(context.memory, assessed.question, focus)
-    return Retrieved(focus=focus, presence=presence, context=retrieved)
+    carried = Background.of(context.turns, retrieved.similar)
+    return Retrieved(focus=focus, presence=presence, context=retrieved, carried=carried)
+
+
+def _recall(context: Context, _found: Findings) -> Recalled:
+    """Looks the question up in the cache; what is found there rests on exactly what is there now."""
+    if context.cache is None:
+        return Recalled()
+    key = key_of(
+        context.query,
+        index=context.memory.state(),
+        model=context.model.name if context.model else None,
+        registry=context.registry,
+        policies=context.policies,
+        turns=context.turns,
+    )
+    recalled = recall(context.cache, key, context.memory.root)
+    if recalled.note:
+        context.timer.emit(Phase.RETRIEVE, "progress", recalled.note)
+    return recalled
 
 
 async def _decompose(context: Context, found: Findings) -> Planned:
-    """Plans with the model if there is one, else by rules."""
-    question, retrieved = found.of(Assessed).question, found.of(Retrieved).context
+    """Plans with the model if there is one, else by rules, as does an earlier answer that can be used again."""
+    question, retrieved = found.of(Assessed).question, found.of(Retrieved)
+    critical = found.of(Assessed).assessment.complexity is Complexity.CRITICAL
     if context.model is None:
-        return Planned(decomposition=decompose(question, retrieved, context.registry))
-    planned = await plan_with_model(question, retrieved, context.registry, context.model)
-    if planned.note:
-        context.timer.emit(Phase.DECOMPOSE, "progress", planned.note)
+        return Planned(decomposition=decompose(question, retrieved.context, context.registry))
+    if (pattern := None if critical else retrieved.context.pattern) is not None and pattern.reasoning is not None:
+        before = pattern.reasoning.run_id
+        note = f"no plan is asked for: {before} has answered this, and what it cites is as it was"
+        context.timer.emit(Phase.DECOMPOSE, "progress", note)
+        plan = decompose(question, retrieved.context, context.registry)
+        return Planned(decomposition=plan, note=note, reused=before)
+    key = found.of(Recalled).key
+    if context.cache and (cached := recall_plan(context.cache, key)) is not None:
+        return cached
+    background = retrieved.carried.text
+    planned = await plan_with_model(question, retrieved.context, context.registry, context.model, background)
+    note = planned.note or (keep_plan(context.cache, key, planned) if context.cache else "")
+    if note:
+        context.timer.emit(Phase.DECOMPOSE, "progress", note)
     return planned
 
 
@@ -156,6 +204,18 @@ async def _collect(context: Context, found: Findings) -> Collected:
     )
 
 
+def _collect_cached(_context: Context, _found: Findings) -> Collected:
+    """Collects nothing: the cached answer needs no agent."""
+    return Collected(outputs=(), run_id=None, duration_ms=0.0, interrupted=False)
+
+
+def _synthesize_cached(_context: Context, found: Findings) -> Synthesized:
+    """Returns the cached answer."""
+    answer = found.of(Recalled).answer
+    assert answer is not None, "the step is left out without one"
+    return Synthesized(synthesis=answer.synthesis)
+
+
 def _look_up(context: Context, found: Findings) -> Collected:
     """Answers from the memory directly, without agents; with nothing if the planning was interrupted."""
     if _planning_interrupted(found):
@@ -180,6 +240,7 @@ async def _synthesize(context: Context, found: Findings) -> Synthesized:
         citations=citations,
         root=context.project.root,
         extracted=extracted,
+        background=retrieved.carried.text,
     )
     written = await answer_with_model(material, context.model)
     if written.synthesis.written_by is None:
@@ -195,11 +256,16 @@ def _record(context: Context, found: Findings) -> Recorded:
     synthesis = written.synthesis
     if found.of(Collected).interrupted or any(call.interrupted for call in written.calls):
         return NOT_RECORDED
+    if found.of(Recalled).answer is not None:  # it was recorded when it was given
+        context.memory.record_access(synthesis.chunk_ids)
+        return NOT_RECORDED
     return record(context.memory, question, synthesis, context.query_id, shared=context.shared)
 
 
 def _respond(context: Context, found: Findings) -> Responded:
     assessed, planned, synthesized = found.of(Assessed), found.get(Planned), found.of(Synthesized)
+    recalled = found.of(Recalled)
+    cached = recalled.answer.decomposition if recalled.answer else None
     execution = Execution(
         query_id=context.query_id,
         question=assessed.question,
@@ -209,7 +275,7 @@ def _respond(context: Context, found: Findings) -> Responded:
         verbosity=context.verbosity,
         assessment=assessed.assessment,
         context=found.of(Retrieved).context,
-        decomposition=planned.decomposition if planned else None,
+        decomposition=planned.decomposition if planned else cached,
         verification=found.get(Verification),
         collected=found.of(Collected),
         synthesis=synthesized.synthesis,
@@ -217,6 +283,13 @@ def _respond(context: Context, found: Findings) -> Responded:
         plan_calls=planned.calls if planned else (),
         answer_calls=synthesized.calls,
         timings=context.timer.timings,
+        asked=context.asked,
+        session=context.conversation.id if context.conversation else None,
+        carried=found.of(Retrieved).carried,
+        cache_key=recalled.key,
+        cached_from=recalled.answer.query_id if recalled.answer else "",
+        plan_cached=planned is not None and planned.cached,
+        plan_reused=planned.reused if planned else "",
     )
     return Responded(execution=execution, response=render(execution, context.verbosity))
 
@@ -235,23 +308,38 @@ def _collected(found: Findings) -> bool:
     return found.get(Collected) is not None
 
 
+def _cached(found: Findings) -> bool:
+    return found.of(Recalled).answer is not None
+
+
+def _not_cached(found: Findings) -> bool:
+    return not _cached(found)
+
+
+def _not_plannable(found: Findings) -> bool:
+    return _cached(found) or _planning_interrupted(found)
+
+
 _START: Final[tuple[Step[Context], ...]] = (
     Step(Phase.ASSESS, _assess, (), Assessed),
     Step(Phase.RETRIEVE, _retrieve, (Assessed,), Retrieved),
+    Step(None, _recall, (), Recalled),
+    Step(None, _collect_cached, (), Collected, unless=_not_cached),
 )
 _AGENTS: Final[tuple[Step[Context], ...]] = (
-    Step(Phase.DECOMPOSE, _decompose, (Assessed, Retrieved), Planned),
-    Step(Phase.VERIFY, _verify, (Planned, Retrieved), Verification, unless=_planning_interrupted),
+    Step(Phase.DECOMPOSE, _decompose, (Assessed, Retrieved, Recalled), Planned, unless=_cached),
+    Step(Phase.VERIFY, _verify, (Planned, Retrieved), Verification, unless=_not_plannable),
     Step(Phase.COLLECT, _collect, (Assessed, Retrieved, Planned), Collected, unless=_not_collectable),
 )
 _END: Final[tuple[Step[Context], ...]] = (
     Step(None, _look_up, (Assessed,), Collected, may_take=(Planned,), unless=_collected),
-    Step(Phase.SYNTHESIZE, _synthesize, (Assessed, Retrieved, Collected), Synthesized),
-    Step(Phase.RECORD, _record, (Assessed, Collected, Synthesized), Recorded),
+    Step(Phase.SYNTHESIZE, _synthesize, (Assessed, Retrieved, Collected), Synthesized, unless=_cached),
+    Step(None, _synthesize_cached, (Recalled,), Synthesized, unless=_not_cached),
+    Step(Phase.RECORD, _record, (Assessed, Recalled, Collected, Synthesized), Recorded),
     Step(
         Phase.RESPOND,
         _respond,
-        (Assessed, Retrieved, Collected, Synthesized, Recorded),
+        (Assessed, Retrieved, Recalled, Collected, Synthesized, Recorded),
         Responded,
         may_take=(Planned, Verification),
     ),
@@ -278,22 +366,24 @@ class SOAROrchestrator:
             because a question cannot be resumed.
         budget: reads the status of the user's ledger; None without a ledger.
         gate: judges the tool calls of agents; None lets their CLIs decide alone.
+        cache: keeps plans and answers; None asks for each anew.
     """
 
     def __init__(
         self,
         *,
         project: Project,
-        memory: Memory,
+        memory: SoarMemory,
         policies: PoliciesEngine,
         registry: AgentRegistry,
         max_concurrent: int = DEFAULT_MAX_CONCURRENT,
         recovery: RecoverySettings | None = None,
-        shared: Memory | None = None,
+        shared: SoarMemory | None = None,
         model: LanguageModel | None = None,
         executor: Callable[[], Executor] | None = None,
         budget: Callable[[], BudgetStatus | None] | None = None,
         gate: GateOptions | None = None,
+        cache: AnswerCache | None = None,
     ) -> None:
         self._project = project
         self._context = partial(
@@ -309,6 +399,7 @@ class SOAROrchestrator:
             executor=executor or partial(LocalExecutor, detached=False),
             budget=budget,
             gate=gate or {},
+            cache=cache,
         )
 
     def execute(
@@ -317,9 +408,10 @@ class SOAROrchestrator:
         *,
         verbosity: Verbosity = Verbosity.NORMAL,
         on_event: Callable[[SoarEvent], None] | None = None,
+        conversation: Conversation | None = None,
     ) -> SoarResult:
         """Answers a question; see `aexecute`. Must not be called where an event loop runs."""
-        return asyncio.run(self.aexecute(query, verbosity=verbosity, on_event=on_event))
+        return asyncio.run(self.aexecute(query, verbosity=verbosity, on_event=on_event, conversation=conversation))
 
     async def aexecute(
         self,
@@ -327,6 +419,7 @@ class SOAROrchestrator:
         *,
         verbosity: Verbosity = Verbosity.NORMAL,
         on_event: Callable[[SoarEvent], None] | None = None,
+        conversation: Conversation | None = None,
     ) -> SoarResult:
         """Answers a question from the project's memory.
 
@@ -335,6 +428,7 @@ class SOAROrchestrator:
 
         Args:
             on_event: receives each event of the phases.
+            conversation: the session that the question is asked in; its earlier turns are carried as context.
 
         Raises:
             EmptyQuestionError: nothing in the query can be looked up.
@@ -342,12 +436,28 @@ class SOAROrchestrator:
             SpawnerError: agents cannot be started at all.
         """
         timer = PhaseTimer(on_event)
-        context = self._context(query=query, verbosity=verbosity, timer=timer)
+        resolved = resolve(query, conversation.turns if conversation else ())
+        context = self._context(
+            query=resolved.text, asked=query, verbosity=verbosity, timer=timer, conversation=conversation
+        )
         found = await run_steps(PHASES[:1], context, Findings({}), timer)
         simple = found.of(Assessed).assessment.complexity is Complexity.SIMPLE
         found = await run_steps((SIMPLE_PHASES if simple else PHASES)[1:], context, found, timer)
         responded = found.of(Responded)
-        return self._logged(replace(responded.execution, duration_ms=timer.elapsed_ms), responded.response)
+        execution = replace(responded.execution, duration_ms=timer.elapsed_ms)
+        self._keep(context, execution, resolved.subject)
+        return self._logged(execution, responded.response)
+
+    def _keep(self, context: Context, execution: Execution, subject: str) -> None:
+        """Keeps the answer for the same question, and the turn for the next one."""
+        notes = []
+        if context.cache is not None:
+            notes.append(keep_answer(context.cache, execution.cache_key, execution, context.memory))
+        if context.conversation is not None and not execution.interrupted:
+            turn = turn_of(execution, subject or subject_of(execution, context.memory))
+            notes.append(keep_turn(context.conversation, turn))
+        for note in filter(None, notes):
+            context.timer.emit(Phase.RESPOND, "progress", note)
 
     def _logged(self, execution: Execution, response: str) -> SoarResult:
         path, error = None, None

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies import BudgetStoreError
+from aurora_soar.answer_cache import AnswerCache
 from aurora_soar.models.language_model import AgentModel
 from aurora_soar.notices import Notice
 from aurora_soar.orchestrator import SOAROrchestrator
@@ -50,7 +51,9 @@ class ModelParts:
     gate: GateOptions
 
 
-def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | None) -> SOAROrchestrator:
+def build_orchestrator(
+    agents: ProjectAgents, memory: Memory, shared: Memory | None, *, fresh: bool = False
+) -> SOAROrchestrator:
     """Builds the orchestrator that answers questions about a project.
 
     A model takes part only if the user has named an agent for it: an agent that was merely found would spend money
@@ -58,6 +61,7 @@ def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | N
 
     Args:
         shared: a memory of answers that the user's projects share; None without consent.
+        fresh: take no plan and no answer from the cache; new ones replace those that are there.
 
     Raises:
         UnknownAgentError, UntrustedAgentError: the named agent is not there, or not trusted.
@@ -78,6 +82,7 @@ def build_orchestrator(agents: ProjectAgents, memory: Memory, shared: Memory | N
         executor=parts.executor if parts else None,
         budget=partial(_budget_status, agents),
         gate=parts.gate if parts else None,
+        cache=AnswerCache(agents.project.aurora_dir / "cache" / "answers", fresh=fresh),
     )
 
 

@@ -39,12 +39,16 @@ class Planned:
         planned_by: the model whose plan it is; None if rules planned.
         calls: the model's answers when it was asked for the plan.
         note: what became of a model's plan that could not be used as it was; "" if nothing is to be said.
+        cached: True if it came from the cache.
+        reused: the execution whose answer takes the place of a plan; "" if none does.
     """
 
     decomposition: Decomposition
     planned_by: str | None = None
     calls: tuple[Completion, ...] = ()
     note: str = ""
+    reused: str = ""
+    cached: bool = False
 
     @property
     def interrupted(self) -> bool:
@@ -53,9 +57,17 @@ class Planned:
 
 
 async def plan_with_model(
-    question: Question, context: RetrievedContext, registry: AgentRegistry, model: LanguageModel
+    question: Question,
+    context: RetrievedContext,
+    registry: AgentRegistry,
+    model: LanguageModel,
+    background: str = "",
 ) -> Planned:
-    """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules."""
+    """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules.
+
+    Args:
+        background: earlier turns and answers, for the prompt.
+    """
     agents = tuple(registry.agents)
     incomplete: list[Mended] = []
 
@@ -66,7 +78,7 @@ async def plan_with_model(
         incomplete.append(mended)
         raise ModelAnswerError(_told(mended))
 
-    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS)
+    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS, background=background)
     replies = await ask_until_valid(model, request, read, title="plan")
     best = max(incomplete, key=_worth, default=None)
     if replies.value is not None:

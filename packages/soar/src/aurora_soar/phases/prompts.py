@@ -29,8 +29,14 @@ _ANSWER: Final = {
 }
 
 
-def plan_request(question: Question, places: Sequence[Hit], registry: AgentRegistry, *, most: int) -> str:
-    """Returns the prompt for a decomposition."""
+def plan_request(
+    question: Question, places: Sequence[Hit], registry: AgentRegistry, *, most: int, background: str = ""
+) -> str:
+    """Returns the prompt for a decomposition.
+
+    Args:
+        background: earlier turns and answers.
+    """
     agents = "\n".join(f"- {agent.id}: {agent.description}" for agent in registry.agents.values())
     return f"""You plan work on the software project in the current folder. Cut this goal into subgoals.
 
@@ -39,7 +45,7 @@ Goal: {question.text}
 Available agents:
 {agents}
 
-{_places(places)}
+{_places(places)}{background}
 Answer with one JSON object and nothing else. It has exactly these fields:
 {json.dumps(PLAN_FORM, indent=1)}
 
@@ -63,7 +69,9 @@ find. Change no file.
 """
 
 
-def answer_request(question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit]) -> str:
+def answer_request(
+    question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit], background: str = ""
+) -> str:
     """Returns the prompt for the answer, with the agents' findings."""
     found = quoted([_found(output, FINDINGS_LIMIT // max(1, len(outputs))) for output in outputs])
     return f"""Write the answer to a question about the project in the current folder, from what agents found.
@@ -72,7 +80,7 @@ Question: {question.text}
 
 What the agents found:
 {found}
-{_places(places)}
+{_places(places)}{background}
 Answer with one JSON object and nothing else. It has exactly these fields:
 {json.dumps(_ANSWER, indent=1)}
 

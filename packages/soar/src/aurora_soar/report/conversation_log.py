@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aurora_core import Hit
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.models.language_model import Completion
+    from aurora_soar.phases.background import Carried
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.report.execution import Execution
     from aurora_spawner.recovery.machine import TaskRecoveryState
@@ -103,6 +104,10 @@ def log_document(execution: Execution) -> dict[str, object]:
     return {
         "query_id": execution.query_id,
         "query": execution.question.text,
+        "session": _session(execution),
+        "cached": bool(execution.cached_from),
+        "cache_key": execution.cache_key or None,
+        "cached_from": execution.cached_from or None,
         "interrupted": execution.interrupted,
         "total_duration_ms": execution.duration_ms,
         "total_cost_usd": _cost_usd(execution),
@@ -110,6 +115,26 @@ def log_document(execution: Execution) -> dict[str, object]:
         "budget_status": _budget(execution),
         "phases": {phase.value: {**data, **_timing(execution, phase)} for phase, data in phases.items()},
         "timestamp": execution.started_at.timestamp(),
+    }
+
+
+def _session(execution: Execution) -> dict[str, object]:
+    """Returns the session with the user's words, and what was carried into the prompts of models."""
+    carried = execution.carried
+    return {
+        "id": execution.session or execution.query_id,
+        "asked": execution.asked or execution.question.text,
+        "turns": _carried(carried.turns) if carried else None,
+        "earlier_answers": _carried(carried.answers) if carried else None,
+    }
+
+
+def _carried(carried: Carried) -> dict[str, object]:
+    return {
+        "carried": list(carried.carried),
+        "left_out": list(carried.left_out),
+        "tokens": carried.tokens,
+        "budget_tokens": carried.budget,
     }
 
 
@@ -207,6 +232,7 @@ def _provenance(hit: Hit) -> dict[str, object]:
         "sources": list(hit.reasoning.sources),
         "project": hit.reasoning.project,
         "created_at": hit.reasoning.created_at,
+        "stale": hit.stale,
     }
 
 
@@ -214,7 +240,8 @@ def _decompose(execution: Execution) -> dict[str, object]:
     plan = execution.decomposition
     return {
         "decomposition": _plan(plan) if plan else None,
-        "cached": False,
+        "cached": execution.plan_cached or bool(execution.cached_from),
+        "reused": execution.plan_reused or None,
         "query_hash": plan.query_hash if plan else None,
         "timing_ms": execution.timings.get(Phase.DECOMPOSE, PhaseTiming()).duration_ms,
         "subgoals_total": len(plan.subgoals) if plan else 0,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.models.language_model import Completion
     from aurora_soar.phases.assess import Assessment
+    from aurora_soar.phases.background import Background
     from aurora_soar.phases.collect import Collected
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.phases.record import Recorded
@@ -83,6 +84,13 @@ class Execution:
         answer_calls: the model's completions for the answer, the rejected ones included.
         budget: status of the user's ledger after the work; None if there is no ledger or it cannot be read.
         verbosity: the level of detail of phase 8.
+        asked: the user's words; the question names what they refer to in earlier turns.
+        session: the session that it was asked in; None if it begins one of its own.
+        carried: the earlier turns and answers that a model was shown.
+        cache_key: the key of its plan and its answer; "" without a cache.
+        cached_from: the execution that gave the answer, if it came from the cache; "" if not.
+        plan_cached: True if the plan came from the cache.
+        plan_reused: the execution whose answer took the place of a plan; "" if none did.
     """
 
     query_id: str
@@ -101,6 +109,13 @@ class Execution:
     timings: Mapping[Phase, PhaseTiming]
     plan_calls: tuple[Completion, ...] = ()
     answer_calls: tuple[Completion, ...] = ()
+    asked: str = ""
+    session: str | None = None
+    carried: Background | None = None
+    cache_key: str = ""
+    cached_from: str = ""
+    plan_cached: bool = False
+    plan_reused: str = ""
 
     @property
     def usage(self) -> Usage | None:
