@@ -68,10 +68,11 @@ def resolve(text: str, turns: Sequence[Turn]) -> Resolved:
             return Resolved(text=text)  # a long question has told what it means itself
         named = _PRONOUN.sub(lambda each: _named(subject, own=each["own"] is not None), words)
         return Resolved(text=named[:1].upper() + named[1:], subject=subject)
-    if (led or not _content(words)) and _content(words) <= _SHORT and not _names_code(words):
+    bare = len(words.split()) == 1
+    if (led or bare) and _content(words) <= _SHORT and not _names_code(words):
         end = _END.search(words)
         at = end.start() if end else len(words)
-        named = f"{words[:at]} of {_named(subject)}{words[at:]}"
+        named = f"{words[:at]}{' ' if bare else ' of '}{_named(subject)}{words[at:]}"
         return Resolved(text=named[:1].upper() + named[1:], subject=subject)
     return Resolved(text=text)
 
