@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.soar.test_soar_model import FAILED, REPORT, SOURCE, Scripted
@@ -55,11 +55,8 @@ def memory(root: Path) -> Iterator[Memory]:
         yield opened
 
 
-Ask = "Callable[..., tuple[SoarResult, Scripted]]"
-
-
 @pytest.fixture
-def ask(root: Path, memory: Memory) -> Ask:
+def ask(root: Path, memory: Memory) -> Callable[..., tuple[SoarResult, Scripted]]:
     """Ask with a model that plans and writes; returns the result, and the model with its prompts."""
 
     def answer(
@@ -94,7 +91,9 @@ def paid(result: SoarResult) -> tuple[int, int]:
     return len(result.plan_calls) + len(agents) + len(result.answer_calls), usage.input_tokens if usage else 0
 
 
-def test_a_similar_question_is_answered_with_help_of_the_first_and_costs_less(ask: Ask) -> None:
+def test_a_similar_question_is_answered_with_help_of_the_first_and_costs_less(
+    ask: Callable[..., tuple[SoarResult, Scripted]],
+) -> None:
     first, _ = ask()
     assert first.recorded.pattern_marked
     second, model = ask(SIMILAR, said=(json.dumps(GOOD),))
@@ -107,7 +106,9 @@ def test_a_similar_question_is_answered_with_help_of_the_first_and_costs_less(as
     assert second.to_dict()["session"]["earlier_answers"]["carried"] == [first.query_id]  # type: ignore[index]
 
 
-def test_after_a_change_of_the_cited_code_the_first_answer_is_not_used(ask: Ask, root: Path, memory: Memory) -> None:
+def test_after_a_change_of_the_cited_code_the_first_answer_is_not_used(
+    ask: Callable[..., tuple[SoarResult, Scripted]], root: Path, memory: Memory
+) -> None:
     first, _ = ask()
     (root / "retry.py").write_text(SOURCE.replace("min(30, 2**attempt)", "min(60, 3**attempt)"))
     memory.index()
@@ -118,14 +119,18 @@ def test_after_a_change_of_the_cited_code_the_first_answer_is_not_used(ask: Ask,
     assert "the code that it cites has changed since" in second.response
 
 
-def test_a_change_elsewhere_leaves_the_first_answer_in_use(ask: Ask, root: Path, memory: Memory) -> None:
+def test_a_change_elsewhere_leaves_the_first_answer_in_use(
+    ask: Callable[..., tuple[SoarResult, Scripted]], root: Path, memory: Memory
+) -> None:
     ask()
     (root / "other.py").write_text("def other():\n    return 2\n")
     memory.index()
     assert paid(ask(SIMILAR, said=(json.dumps(GOOD),))[0])[0] == 1
 
 
-def test_what_was_only_learnt_is_shown_and_does_not_take_the_place_of_a_plan(ask: Ask) -> None:
+def test_what_was_only_learnt_is_shown_and_does_not_take_the_place_of_a_plan(
+    ask: Callable[..., tuple[SoarResult, Scripted]],
+) -> None:
     weak = {**GOOD, "answer": "The retry loop gives up (retry.py:13)."}
     first, _ = ask(said=(json.dumps(PLAN), *[json.dumps(weak)] * 3))
     assert 0.5 <= first.confidence < 0.8, first.confidence
@@ -135,7 +140,10 @@ def test_what_was_only_learnt_is_shown_and_does_not_take_the_place_of_a_plan(ask
 
 
 def test_an_answer_of_another_project_is_used_only_while_its_files_stand(
-    ask: Ask, root: Path, memory: Memory, tmp_path_factory: pytest.TempPathFactory
+    ask: Callable[..., tuple[SoarResult, Scripted]],
+    root: Path,
+    memory: Memory,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "retry.py").write_text(SOURCE)
@@ -156,7 +164,9 @@ def test_an_answer_of_another_project_is_used_only_while_its_files_stand(
         assert len(ask(SIMILAR, shared=shared)[1].prompts) == 2
 
 
-def test_the_same_question_is_answered_from_the_cache_until_it_is_asked_afresh(ask: Ask, tmp_path: Path) -> None:
+def test_the_same_question_is_answered_from_the_cache_until_it_is_asked_afresh(
+    ask: Callable[..., tuple[SoarResult, Scripted]], tmp_path: Path
+) -> None:
     cache = AnswerCache(tmp_path / "cache")
     first, _ = ask(cache=cache)
     again, model = ask(cache=cache, said=())
@@ -171,7 +181,9 @@ def test_the_same_question_is_answered_from_the_cache_until_it_is_asked_afresh(a
     assert ask(cache=cache, said=())[0].cached_from == fresh.query_id, "the new answer has replaced the old one"
 
 
-def test_a_plan_is_kept_even_if_no_answer_came_of_it(ask: Ask, tmp_path: Path) -> None:
+def test_a_plan_is_kept_even_if_no_answer_came_of_it(
+    ask: Callable[..., tuple[SoarResult, Scripted]], tmp_path: Path
+) -> None:
     cache = AnswerCache(tmp_path / "cache")
     ask(cache=cache, said=(json.dumps(PLAN), replace(FAILED, interrupted=True)))
     second, model = ask(cache=cache, said=(json.dumps(GOOD),))
@@ -181,7 +193,7 @@ def test_a_plan_is_kept_even_if_no_answer_came_of_it(ask: Ask, tmp_path: Path) -
 
 
 def test_a_changed_file_is_never_answered_from_the_cache(
-    ask: Ask, root: Path, memory: Memory, tmp_path: Path
+    ask: Callable[..., tuple[SoarResult, Scripted]], root: Path, memory: Memory, tmp_path: Path
 ) -> None:
     cache = AnswerCache(tmp_path / "cache")
     ask(cache=cache)
@@ -193,7 +205,9 @@ def test_a_changed_file_is_never_answered_from_the_cache(
     assert ask(cache=cache)[0].cached_from == ""
 
 
-def test_a_broken_entry_is_ignored_with_a_note_and_replaced(ask: Ask, tmp_path: Path) -> None:
+def test_a_broken_entry_is_ignored_with_a_note_and_replaced(
+    ask: Callable[..., tuple[SoarResult, Scripted]], tmp_path: Path
+) -> None:
     cache = AnswerCache(tmp_path / "cache")
     first, _ = ask(cache=cache)
     (entry,) = (tmp_path / "cache").glob("answer-*")
@@ -233,9 +247,9 @@ def test_the_key_changes_with_everything_that_an_answer_rests_on(tmp_path: Path)
     registry = AgentRegistry(agents={"coder": agent}, backends={"coder": backend})
     turn = Turn(session="s", query_id="q", at=0.0, asked="a", question="a", answer="b")
     (tmp_path / "policies.yaml").write_text("caps:\n  max_agents: 2\n")
-    base = {"index": "1", "model": "coder", "registry": registry, "policies": policies}
-    key = key_of("Why?", **base)  # type: ignore[arg-type]
-    others = [
+    base: dict[str, Any] = {"index": "1", "model": "coder", "registry": registry, "policies": policies}
+    key = key_of("Why?", **base)
+    others: list[tuple[str, dict[str, Any]]] = [
         ("How?", {}),
         ("Why?", {"index": "2"}),
         ("Why?", {"model": None}),
@@ -244,8 +258,8 @@ def test_the_key_changes_with_everything_that_an_answer_rests_on(tmp_path: Path)
         ("Why?", {"registry": replace(registry, agents={"coder": replace(agent, description="plans")})}),
         ("Why?", {"policies": PoliciesEngine.load(tmp_path / "policies.yaml")}),
     ]
-    keys = {key_of(query, **{**base, **more}) for query, more in others}  # type: ignore[arg-type]
+    keys = {key_of(query, **{**base, **more}) for query, more in others}
     assert len(keys | {key}) == len(others) + 1
-    assert key_of("Why?", **base) == key  # type: ignore[arg-type]
+    assert key_of("Why?", **base) == key
     persona.write_text("Work otherwise.")
-    assert key_of("Why?", **base) != key  # type: ignore[arg-type]
+    assert key_of("Why?", **base) != key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def turn(number: int = 1, *, session: str = "work", answer: str = "At till.py:1.", **more: str) -> Turn:
-    said = {"asked": "Where is Till.scan?", "question": "Where is Till.scan?", "subject": "Till.scan", **more}
+    said: dict[str, Any] = {
+        "asked": "Where is Till.scan?",
+        "question": "Where is Till.scan?",
+        "subject": "Till.scan",
+        **more,
+    }
     return Turn(session=session, number=number, query_id=f"soar-{number}", at=float(number), answer=answer, **said)
 
 

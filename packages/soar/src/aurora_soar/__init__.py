@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from aurora_soar.adapted_memory import make_hit
     from aurora_soar.aurora.root import Aurora
     from aurora_soar.errors import (
         AgentOutputError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         UnknownPlanError,
         UntrustedAgentError,
     )
+    from aurora_soar.memory_port import SearchedMemory, SoarMemory
     from aurora_soar.models.language_model import AgentModel, Completion, LanguageModel
     from aurora_soar.notices import Notice
     from aurora_soar.orchestrator import SOAROrchestrator
@@ -76,9 +78,11 @@ __all__ = [
     "Question",
     "ReviewDecision",
     "SOAROrchestrator",
+    "SearchedMemory",
     "SessionIdError",
     "SoarError",
     "SoarEvent",
+    "SoarMemory",
     "SoarResult",
     "Source",
     "SpawnPlan",
@@ -95,11 +99,14 @@ __all__ = [
     "Verbosity",
     "WantedIsolation",
     "assess",
+    "make_hit",
     "read_question",
     "render",
 ]
 
 _MODULES: Final = {
+    "adapted_memory": ("make_hit",),
+    "memory_port": ("SearchedMemory", "SoarMemory"),
     "aurora.root": ("Aurora",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "report.execution": ("Phase", "Verbosity"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from aurora_core import ChunkKind, Hit, Reasoning, Reference
     from aurora_core.search import Rarity
 
-__all__ = ["SearchedMemory", "SoarMemory"]
+__all__ = ["RememberingMemory", "SearchedMemory", "SoarMemory"]
 
 
 class SearchedMemory(Protocol):
-    """The least that a memory of one's own must offer; `adapted` makes a `SoarMemory` of it."""
+    """The least that a memory of one's own must offer."""
 
     @property
     def root(self) -> Path:
@@ -29,7 +29,21 @@ class SearchedMemory(Protocol):
         ...
 
 
-class SoarMemory(SearchedMemory, Protocol):
+@runtime_checkable
+class RememberingMemory(Protocol):
+    """A memory that also stores answers."""
+
+    def record_access(self, chunk_ids: Iterable[str]) -> None:
+        """Records the use of chunks."""
+        ...
+
+    def remember(self, reasoning: Reasoning) -> str:
+        """Stores an answer, and returns its chunk's id."""
+        ...
+
+
+@runtime_checkable
+class SoarMemory(SearchedMemory, RememberingMemory, Protocol):
     """All that the phases ask; the meaning of each method is that of `aurora_core.Memory`."""
 
     def definitions(self, name: str, limit: int = 10) -> Sequence[Hit]:
@@ -70,12 +84,4 @@ class SoarMemory(SearchedMemory, Protocol):
 
     def state(self) -> str:
         """Returns a digest of everything that answers rest on; it changes with any of it."""
-        ...
-
-    def record_access(self, chunk_ids: Iterable[str]) -> None:
-        """Records the use of chunks."""
-        ...
-
-    def remember(self, reasoning: Reasoning) -> str:
-        """Stores an answer, and returns its chunk's id."""
         ...

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aurora_soar.adapted_memory import as_soar_memory
 from aurora_soar.answer_cache import key_of
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.local_agent.lookup import look_up
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_policies.budget import BudgetStatus
     from aurora_soar.answer_cache import AnswerCache
-    from aurora_soar.memory_port import SoarMemory
+    from aurora_soar.memory_port import SearchedMemory, SoarMemory
     from aurora_soar.models.language_model import Completion, LanguageModel
     from aurora_soar.registry import AgentRegistry
     from aurora_soar.sessions import Conversation, Turn
@@ -355,7 +356,7 @@ class SOAROrchestrator:
 
     Args:
         project: where the journal and the logs are kept.
-        memory: the project's memory, indexed; its owner closes it.
+        memory: the project's memory, indexed; its owner closes it. One of your own needs `root` and `search` only.
         policies: the policies in force; they give each agent's time limit and the budget.
         registry: the agents that subgoals may go to.
         max_concurrent: agents at once.
@@ -373,7 +374,7 @@ class SOAROrchestrator:
         self,
         *,
         project: Project,
-        memory: SoarMemory,
+        memory: SoarMemory | SearchedMemory,
         policies: PoliciesEngine,
         registry: AgentRegistry,
         max_concurrent: int = DEFAULT_MAX_CONCURRENT,
@@ -389,7 +390,7 @@ class SOAROrchestrator:
         self._context = partial(
             Context,
             project=project,
-            memory=memory,
+            memory=as_soar_memory(memory),
             policies=policies,
             registry=registry,
             max_concurrent=max_concurrent,
