@@ -201,6 +201,7 @@ async def _collect(context: Context, found: Findings) -> Collected:
         executor=context.executor(),
         gate=context.gate,
         places=retrieved.context.code,
+        memory=context.memory,
         on_line=partial(context.timer.emit, Phase.COLLECT, "progress"),
     )
 

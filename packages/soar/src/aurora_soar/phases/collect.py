@@ -9,6 +9,7 @@ from aurora_soar.errors import AgentOutputError
 from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.claims import read_claims
 from aurora_soar.evidence.evidence import Aspect, Evidence, LocalRequest, parse_evidence
+from aurora_soar.phases.bundle import bundles_for
 from aurora_soar.phases.prompts import subgoal_request
 from aurora_soar.run_options import project_run_options
 from aurora_spawner.journal.store import Journal
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core import Hit, Project
+    from aurora_soar.memory_port import SoarMemory
+    from aurora_soar.phases.bundle import Bundle
     from aurora_soar.phases.decompose import Decomposition, Subgoal
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
@@ -52,6 +55,7 @@ class Collected:
         run_id: the run's id in the journal; None if no agent was needed.
         interrupted: True if a signal ended the run early.
         recoveries: the recovery state of each subgoal that started.
+        bundles: the context that agents were given which read code themselves.
     """
 
     outputs: tuple[AgentOutput, ...]
@@ -59,6 +63,7 @@ class Collected:
     duration_ms: float
     interrupted: bool
     recoveries: tuple[TaskRecoveryState, ...] = ()
+    bundles: tuple[Bundle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,7 @@ async def collect(
     executor: Executor,
     gate: GateOptions,
     places: Sequence[Hit],
+    memory: SoarMemory,
     on_line: Callable[[str], None],
 ) -> Collected:
     """Runs every subgoal's agent; a failed agent is an output without success, never an exception.
@@ -95,6 +101,7 @@ async def collect(
         executor: runs the agents' processes.
         gate: judges their tool calls.
         places: retrieved chunks, for agents that read the files themselves.
+        memory: knows what stands beside them.
         on_line: called with a line for each agent that ends, `[Agent 2/5] local: completed (0.3 s)`, and for each
             retry, fallback and paused provider.
     """
@@ -108,9 +115,10 @@ async def collect(
         state_dir=recovery.state_dir,
         gate=gate,
     )
+    bundles = bundles_for(decomposition, places, memory)
     run = Run.create(
         project.runs_db,
-        [_task(index, subgoal, question, places) for index, subgoal in enumerate(decomposition.subgoals)],
+        [_task(index, subgoal, question, bundles.get(index)) for index, subgoal in enumerate(decomposition.subgoals)],
         registry.backends,
         replace(options, max_concurrent=limits.max_concurrent),
     )
@@ -119,13 +127,14 @@ async def collect(
         on_line(f"warning: {sentence}")
     with Journal(project.runs_db) as journal:
         recoveries = recovery_report(journal, run.run_id).tasks
-    return _collected(report, decomposition, focus, project.root, recoveries)
+    collected = _collected(report, decomposition, focus, project.root, recoveries)
+    return replace(collected, bundles=tuple(bundles.values()))
 
 
-def _task(index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit]) -> SpawnTask:
-    if subgoal.aspect is Aspect.REPORT:
+def _task(index: int, subgoal: Subgoal, question: Question, bundle: Bundle | None) -> SpawnTask:
+    if bundle is not None:
         return SpawnTask(
-            subgoal_request(question, subgoal, places),
+            subgoal_request(question, subgoal, bundle),
             subgoal.assigned_agent,
             id=str(index),
             title=subgoal.description,

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.model_plans.planned import PLAN_FORM
+from aurora_soar.phases.bundle import place_of
 from aurora_spawner.tasks.prompts import quoted
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Hit
     from aurora_soar.evidence.agent_outputs import AgentOutput
+    from aurora_soar.phases.bundle import Bundle
     from aurora_soar.phases.decompose import Subgoal
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
@@ -56,13 +58,13 @@ Answer with one JSON object and nothing else. It has exactly these fields:
 """
 
 
-def subgoal_request(question: Question, subgoal: Subgoal, places: Sequence[Hit]) -> str:
-    """Returns the prompt for one subgoal."""
+def subgoal_request(question: Question, subgoal: Subgoal, bundle: Bundle) -> str:
+    """Returns the prompt for one subgoal, with its context."""
     return f"""This is one part of a larger goal: {question.text}
 
 Your part: {subgoal.description}
 
-{_places(places)}
+{_context(bundle)}
 Look into the files themselves. Answer in Markdown, a line for each finding. End each line that says something about
 the code with its place as path:line, like (src/app.py:12), the path from the current folder. Say what you could not
 find. Change no file.
@@ -99,6 +101,23 @@ def _places(places: Sequence[Hit]) -> str:
         " ".join(f"- {hit.file}:{hit.line_start}-{hit.line_end} {hit.name}".split()) for hit in places[:PLACES_SHOWN]
     )
     return f"Places that the project's memory names for it; there may be others:\n{lines}\n"
+
+
+def _context(bundle: Bundle) -> str:
+    """Returns a bundle as text; the code is quoted, because a file of the project may say anything."""
+    if not (bundle.chunks or bundle.elsewhere or bundle.left_out):
+        return _places(())
+    parts = []
+    if bundle.chunks:
+        code = quoted([(place_of(hit), hit.content) for hit in bundle.chunks])
+        parts.append(f"Code that the project's memory names for it; there may be other:\n{code}")
+    listed = (
+        ("Beside it in the same files", bundle.neighbours),
+        ("Other places, which other parts are given in full", bundle.elsewhere),
+        ("Left out here for length; look it up if you need it", bundle.left_out),
+    )
+    parts += ["\n".join([f"{title}:", *(f"- {line}" for line in lines)]) for title, lines in listed if lines]
+    return "\n\n".join(parts) + "\n"
 
 
 def _found(output: AgentOutput, limit: int) -> tuple[str, str]:

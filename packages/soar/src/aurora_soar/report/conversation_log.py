@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.private_files import create_private, private_folder
+from aurora_soar.phases.bundle import place_of
 from aurora_soar.report.execution import Phase, PhaseTiming, usage_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.models.language_model import Completion
     from aurora_soar.phases.background import Carried
+    from aurora_soar.phases.bundle import Bundle
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.report.execution import Execution
     from aurora_spawner.recovery.machine import TaskRecoveryState
@@ -320,6 +322,7 @@ def _collect(execution: Execution) -> dict[str, object]:
             "circuit_blocked": blocked_agents,
             "circuit_blocked_count": len(blocked),
         },
+        "context_bundles": [_bundle(each) for each in execution.collected.bundles],
         "user_interactions": [],
         "fallback_agents": fallbacks,
         "agents_executed": len(outputs) if execution.run_id else 0,
@@ -339,6 +342,18 @@ def _collect(execution: Execution) -> dict[str, object]:
             "fallback_used_count": len(fallbacks),
             "fallback_agents": fallbacks,
         },
+    }
+
+
+def _bundle(bundle: Bundle) -> dict[str, object]:
+    return {
+        "subgoal_index": bundle.subgoal_index,
+        "tokens": bundle.tokens,
+        "budget_tokens": bundle.budget,
+        "chunks": [place_of(hit) for hit in bundle.chunks],
+        "elsewhere": list(bundle.elsewhere),
+        "neighbours": len(bundle.neighbours),
+        "left_out": list(bundle.left_out),
     }
 
 
