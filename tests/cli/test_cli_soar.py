@@ -231,3 +231,13 @@ def test_the_cache_is_shown_with_its_key_and_can_be_passed_over(aur: Aur, shop: 
     assert "cached: no" in aur(*asked, "--no-cache").stdout
     (shop / "src" / "till.py").write_text("class Till:\n    def scan(self):\n        return 1\n")
     assert "cached: no" in aur(*asked).stdout
+
+
+def test_a_question_is_shown_from_its_log(aur: Aur, shop: Path) -> None:
+    document = json.loads(aur("soar", "Where is Till.scan?", "--json").stdout)
+    shown = aur("runs", "show", document["query_id"]).stdout
+    assert shown.startswith(f"{document['query_id']}: Where is Till.scan?")
+    assert "phase2_retrieve: " in shown
+    assert document["phases"]["phase6_synthesize"]["answer"].strip() in shown
+    assert json.loads(aur("runs", "show", document["query_id"], "--json").stdout) == document
+    assert aur("runs", "show", "soar-1").returncode != ExitCode.DONE

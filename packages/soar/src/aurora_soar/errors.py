@@ -15,6 +15,7 @@ SoarError
 ├── TaskFileChangedError   a task file that changed after it was read
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
+├── LogFileError           a conversation log that cannot be read: the file
 ├── NoSessionError         no earlier question that could be continued
 ├── SessionIdError         a name that no session can have
 ├── UnknownPlanError       a plan that is not there
@@ -38,6 +39,7 @@ __all__ = [
     "AgentOutputError",
     "EmptyQuestionError",
     "IncludeDirtyError",
+    "LogFileError",
     "ModelAnswerError",
     "NoProjectError",
     "NoSessionError",
@@ -307,3 +309,15 @@ class SessionIdError(SoarError, ValueError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"{name[:80]!r} is no name of a session")
+
+
+class LogFileError(SoarError, ValueError):
+    """A conversation log that cannot be read.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
