@@ -21,7 +21,7 @@ __all__ = ["Recalled", "keep_answer", "keep_plan", "recall", "recall_plan"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recalled:
-    """What the cache has for a question.
+    """The content of the cache for a question.
 
     Attributes:
         key: "" without a cache.

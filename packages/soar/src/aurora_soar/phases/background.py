@@ -25,7 +25,7 @@ _CHARACTERS_PER_TOKEN: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """What is carried into a prompt.
+    """Earlier texts that are carried into a prompt.
 
     Attributes:
         text: for the prompt; "" if there is nothing.

@@ -33,7 +33,7 @@ _BESIDE: Final = frozenset({".config.kiro", ".openspec.yaml", ".DS_Store", ".git
 
 @dataclass(frozen=True, slots=True)
 class _Tool:
-    """How a tool's folder looks.
+    """The looks of a tool's folder.
 
     Attributes:
         mains: documents of which one must be there; the first that is holds the goal.
