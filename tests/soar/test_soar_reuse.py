@@ -175,6 +175,8 @@ def test_the_same_question_is_answered_from_the_cache_until_it_is_asked_afresh(
     assert again.cached_from == first.query_id
     document = again.to_dict()
     assert (document["cached"], document["cache_key"]) == (True, first.cache_key)
+    assert again.log_path is not None
+    assert "- **Cached**: True" in again.log_path.read_text()
     assert document["phases"]["phase3_decompose"]["cached"] is True  # type: ignore[index]
     fresh, _ = ask(cache=AnswerCache(tmp_path / "cache", fresh=True), said=(json.dumps(GOOD),))
     assert fresh.cached_from == ""

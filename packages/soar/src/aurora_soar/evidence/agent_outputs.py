@@ -26,6 +26,8 @@ class AgentOutput:
         error: the reason of a failure; None on success.
         words: the answer of an agent that answers in prose; "" for the local agent, which returns evidence only.
         usage: tokens and cost; None for agents without a model, and for agents that do not report it.
+        fallback: True if it stood in for `original_agent`.
+        retry_count: attempts after the first.
     """
 
     subgoal_index: int
@@ -39,6 +41,9 @@ class AgentOutput:
     error: str | None
     words: str = ""
     usage: Usage | None = None
+    fallback: bool = False
+    original_agent: str | None = None
+    retry_count: int = 0
 
     @property
     def summary(self) -> str:

@@ -219,6 +219,9 @@ def _output(index: int, result: SpawnResult, focus: Focus, aspect: Aspect, root:
         error=error,
         words=result.output if reports and result.success else "",
         usage=result.usage,
+        fallback=result.fallback,
+        original_agent=result.original_agent,
+        retry_count=result.retry_count,
     )
 
 

@@ -84,7 +84,7 @@ def _text(execution: Execution) -> str:
         "## Execution Summary\n\n"
         f"- **Duration**: {execution.duration_ms}ms\n"
         f"- **Overall Score**: {execution.confidence:.2f}\n"
-        f"- **Cached**: {execution.recorded.cached}\n"
+        f"- **Cached**: {execution.recorded.cached or bool(execution.cached_from)}\n"
         f"- **Cost**: {'unknown' if (cost := _cost_usd(execution)) is None else f'${cost:.4f}'}\n"
         f"- **Tokens Used**: {_tokens(execution)['input']} input + {_tokens(execution)['output']} output\n\n"
         f"## Metadata\n\n```json\n{block}\n```\n"
@@ -382,6 +382,9 @@ def _output(output: AgentOutput, *, spawned: bool) -> dict[str, object]:
             "exit_code": output.exit_code,
             "spawned": spawned,
             "termination_reason": output.termination_reason,
+            "fallback": output.fallback,
+            "original_agent": output.original_agent,
+            "retry_count": output.retry_count,
             "heartbeat": {"event_count": 0, "elapsed_s": output.duration_ms / 1e3, "idle_s": None},
         },
         "error": output.error,
