@@ -249,3 +249,43 @@ def test_a_known_cli_that_is_not_installed_is_called_so(
     assert outcome.returncode == ExitCode.USAGE
     assert "qwen is not on PATH" in outcome.stderr
     assert "install it" in outcome.stderr
+
+
+def test_a_session_is_continued_listed_and_forgotten(aur: Aur, shop: Path) -> None:
+    nothing = aur("soar", "--continue", "Who calls it?")
+    assert nothing.returncode == ExitCode.USAGE
+    assert "there is nothing to continue" in nothing.stderr
+    assert not (shop / ".aurora").exists(), "a refused question sets nothing up"
+    assert aur("soar", "--session-id", "till", "Where is Till.scan?").returncode == ExitCode.DONE
+    assert "Taken as: Where is `Till.scan` tested?" in aur("soar", "--continue", "Where is it tested?").stdout
+    (line,) = aur("soar", "--sessions").stdout.splitlines()
+    assert line.startswith("till ")
+    assert "2 turns" in line
+    (listed,) = json.loads(aur("soar", "--sessions", "--json").stdout)["sessions"]
+    assert [turn["question"] for turn in listed["turns"]] == ["Where is Till.scan?", "Where is `Till.scan` tested?"]
+    assert "forgot session till: 2 turns" in aur("mem", "forget", "--session", "till").stdout
+    assert aur("mem", "forget", "--session", "till").returncode == ExitCode.NOT_REACHED
+    assert aur("soar", "--sessions", "Why?").returncode == ExitCode.USAGE
+    assert aur("soar", "--continue", "--session-id", "till", "Why?").returncode == ExitCode.USAGE
+
+
+def test_the_cache_is_shown_with_its_key_and_can_be_passed_over(aur: Aur, shop: Path) -> None:
+    asked = ("soar", "Where is Till.scan?", "--verbosity", "verbose")
+    first = aur(*asked).stdout
+    key = first.split("cached: no, key ")[1].split()[0]
+    again = aur(*asked).stdout
+    assert f", key {key}" in again.split("cached: yes, of soar-")[1]
+    assert again.split("\n---\n")[0] == first.split("\n---\n")[0]
+    assert "cached: no" in aur(*asked, "--no-cache").stdout
+    (shop / "src" / "till.py").write_text("class Till:\n    def scan(self):\n        return 1\n")
+    assert "cached: no" in aur(*asked).stdout
+
+
+def test_a_question_is_shown_from_its_log(aur: Aur, shop: Path) -> None:
+    document = json.loads(aur("soar", "Where is Till.scan?", "--json").stdout)
+    shown = aur("runs", "show", document["query_id"]).stdout
+    assert shown.startswith(f"{document['query_id']}: Where is Till.scan?")
+    assert "phase2_retrieve: " in shown
+    assert document["phases"]["phase6_synthesize"]["answer"].strip() in shown
+    assert json.loads(aur("runs", "show", document["query_id"], "--json").stdout) == document
+    assert aur("runs", "show", "soar-1").returncode != ExitCode.DONE
