@@ -156,7 +156,10 @@ def test_a_folder_of_a_spec_tool_is_a_plan_that_spawn_runs(aur: Aur, shop: Path)
     folder.mkdir(parents=True)
     (folder / "proposal.md").write_text("## Why\n\nThe till prints nothing.\n")
     (folder / "tasks.md").write_text("## 1. Till\n- [ ] 1.1 Find the till\n  - Agent: local\n")
-    assert "either a goal or --from" in aur("goals", GOAL, "--from", str(folder), "--yes").stderr
+    assert (
+        "give one of these: a goal, --issue with a number, --from with a folder"
+        in aur("goals", GOAL, "--from", str(folder), "--yes").stderr
+    )
     outcome = aur("goals", "--from", str(folder), "--yes")
     assert outcome.returncode == ExitCode.DONE, outcome.stderr
     assert "planned by OpenSpec" in outcome.stdout
