@@ -149,3 +149,29 @@ def test_the_plan_of_a_model_is_used(aur: Aur, shop: Path) -> None:
     assert "no gap" in outcome.stdout
     taskfile = shop / ".aurora" / "plans" / folders(shop)[0] / "tasks.md"
     assert "- [ ] 1 Ask the till keeper\n  - Agent: planner\n" in taskfile.read_text()
+
+
+def test_a_folder_of_a_spec_tool_is_a_plan_that_spawn_runs(aur: Aur, shop: Path) -> None:
+    folder = shop / "openspec" / "changes" / "add-receipts"
+    folder.mkdir(parents=True)
+    (folder / "proposal.md").write_text("## Why\n\nThe till prints nothing.\n")
+    (folder / "tasks.md").write_text("## 1. Till\n- [ ] 1.1 Find the till\n  - Agent: local\n")
+    assert (
+        "give one of these: a goal, --issue with a number, --from with a folder"
+        in aur("goals", GOAL, "--from", str(folder), "--yes").stderr
+    )
+    outcome = aur("goals", "--from", str(folder), "--yes")
+    assert outcome.returncode == ExitCode.DONE, outcome.stderr
+    assert "planned by OpenSpec" in outcome.stdout
+    assert "note: OpenSpec usually has specs, and it is missing" in outcome.stdout
+    taskfile = shop / ".aurora" / "plans" / "0001-add-receipts" / "tasks.md"
+    assert aur("spawn", str(taskfile), "--yes").returncode == ExitCode.DONE
+    assert "- [x] 1.1 Find the till" in taskfile.read_text()
+    assert "- [ ] 1.1" in (folder / "tasks.md").read_text(), "the tool's own file stays as it is"
+
+
+def test_a_folder_that_is_no_plan_sets_nothing_up(aur: Aur, shop: Path) -> None:
+    outcome = aur("goals", "--from", "src", "--yes")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "no folder of spec-kit, OpenSpec or Kiro" in outcome.stderr
+    assert not (shop / ".aurora").exists()

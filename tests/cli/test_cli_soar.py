@@ -113,10 +113,10 @@ WHY = "Explain how the till adds up prices, and why that is done one by one"
 
 @pytest.fixture
 def thinker(shop: Path) -> Path:
-    """A program that answers as a model would, configured as an agent."""
-    (shop / "thinker.py").write_text(MODEL)
+    """A program that answers as a model would, configured as an agent; it is no code that prompts could quote."""
     (shop / ".aurora").mkdir(exist_ok=True)
-    config = "backends:\n  thinker: {kind: command, command: [python3, thinker.py]}\n"
+    (shop / ".aurora" / "thinker.py").write_text(MODEL)
+    config = "backends:\n  thinker: {kind: command, command: [python3, .aurora/thinker.py]}\n"
     (shop / ".aurora" / "config.yaml").write_text(config)
     return shop
 
@@ -138,7 +138,7 @@ def test_an_interrupt_is_said_with_the_command_that_continues(
     start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path, where: str, shown: bool
 ) -> None:
     hang = f"if {where!r} in prompt:\n    import time\n    open('hangs', 'w').close()\n    time.sleep(600)\n"
-    (thinker / "thinker.py").write_text(MODEL.replace('if "Cut this', f'{hang}if "Cut this'))
+    (thinker / ".aurora" / "thinker.py").write_text(MODEL.replace('if "Cut this', f'{hang}if "Cut this'))
     process = start_aur("soar", WHY, "--tool", "thinker")
     while not (thinker / "hangs").exists():
         assert process.poll() is None
@@ -162,7 +162,7 @@ def test_a_killed_question_goes_on_with_the_agent_that_still_works(
     count = "open('asked', 'a').write(prompt[:12] + chr(10))\n"
     hang = f"if {where!r} in prompt:\n    import os, time\n    open('hangs', 'w').close()\n"
     hang += "    while not os.path.exists('go'):\n        time.sleep(0.01)\n"
-    (thinker / "thinker.py").write_text(MODEL.replace('if "Cut this', f'{count}{hang}if "Cut this'))
+    (thinker / ".aurora" / "thinker.py").write_text(MODEL.replace('if "Cut this', f'{count}{hang}if "Cut this'))
     process = start_aur("soar", WHY, "--tool", "thinker")
     wait_for((thinker / "hangs").exists)
     process.kill()
@@ -187,7 +187,7 @@ def test_a_killed_question_can_be_cancelled_with_its_agent(
     start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path
 ) -> None:
     hang = "else:\n    import os, time\n    open('pid', 'w').write(f'{os.getpid()} ')\n    time.sleep(600)\n"
-    (thinker / "thinker.py").write_text(MODEL.replace("else:\n", hang))
+    (thinker / ".aurora" / "thinker.py").write_text(MODEL.replace("else:\n", hang))
     process = start_aur("soar", WHY, "--tool", "thinker")
     wait_for(lambda: (thinker / "pid").exists() and (thinker / "pid").read_text().endswith(" "))
     process.kill()
@@ -205,6 +205,7 @@ def test_a_killed_question_can_be_cancelled_with_its_agent(
     [
         (["--resume", "soar-1", "where is it?"], "--resume continues a question as it was asked, without QUERY"),
         (["--resume", "soar-1", "--tool", "thinker"], "without --tool"),
+        (["--resume", "soar-1", "--session-id", "a", "--no-cache"], "without --session-id and --no-cache"),
         (["--accept-changes", "where is it?"], "--accept-changes needs --resume"),
         (["--resume", "soar-1"], "soar-1"),
     ],
@@ -233,7 +234,7 @@ def test_a_tool_that_is_not_there_is_refused_with_those_that_are(aur: Aur, shop:
 
 @pytest.mark.usefixtures("thinker")
 def test_a_tool_that_fails_leaves_the_answer_from_memory(aur: Aur, shop: Path) -> None:
-    (shop / "thinker.py").write_text("import sys; sys.exit('signed out')")
+    (shop / ".aurora" / "thinker.py").write_text("import sys; sys.exit('signed out')")
     (shop / ".aurora" / "policies.yaml").write_text("agent_recovery: {max_retries: 0}\n")
     outcome = aur("soar", WHY, "--tool", "thinker")
     assert outcome.returncode == ExitCode.DONE
@@ -249,3 +250,43 @@ def test_a_known_cli_that_is_not_installed_is_called_so(
     assert outcome.returncode == ExitCode.USAGE
     assert "qwen is not on PATH" in outcome.stderr
     assert "install it" in outcome.stderr
+
+
+def test_a_session_is_continued_listed_and_forgotten(aur: Aur, shop: Path) -> None:
+    nothing = aur("soar", "--continue", "Who calls it?")
+    assert nothing.returncode == ExitCode.USAGE
+    assert "there is nothing to continue" in nothing.stderr
+    assert not (shop / ".aurora").exists(), "a refused question sets nothing up"
+    assert aur("soar", "--session-id", "till", "Where is Till.scan?").returncode == ExitCode.DONE
+    assert "Taken as: Where is `Till.scan` tested?" in aur("soar", "--continue", "Where is it tested?").stdout
+    (line,) = aur("soar", "--sessions").stdout.splitlines()
+    assert line.startswith("till ")
+    assert "2 turns" in line
+    (listed,) = json.loads(aur("soar", "--sessions", "--json").stdout)["sessions"]
+    assert [turn["question"] for turn in listed["turns"]] == ["Where is Till.scan?", "Where is `Till.scan` tested?"]
+    assert "forgot session till: 2 turns" in aur("mem", "forget", "--session", "till").stdout
+    assert aur("mem", "forget", "--session", "till").returncode == ExitCode.NOT_REACHED
+    assert aur("soar", "--sessions", "Why?").returncode == ExitCode.USAGE
+    assert aur("soar", "--continue", "--session-id", "till", "Why?").returncode == ExitCode.USAGE
+
+
+def test_the_cache_is_shown_with_its_key_and_can_be_passed_over(aur: Aur, shop: Path) -> None:
+    asked = ("soar", "Where is Till.scan?", "--verbosity", "verbose")
+    first = aur(*asked).stdout
+    key = first.split("cached: no, key ")[1].split()[0]
+    again = aur(*asked).stdout
+    assert f", key {key}" in again.split("cached: yes, of soar-")[1]
+    assert again.split("\n---\n")[0] == first.split("\n---\n")[0]
+    assert "cached: no" in aur(*asked, "--no-cache").stdout
+    (shop / "src" / "till.py").write_text("class Till:\n    def scan(self):\n        return 1\n")
+    assert "cached: no" in aur(*asked).stdout
+
+
+def test_a_question_is_shown_from_its_log(aur: Aur, shop: Path) -> None:
+    document = json.loads(aur("soar", "Where is Till.scan?", "--json").stdout)
+    shown = aur("runs", "show", document["query_id"]).stdout
+    assert shown.startswith(f"{document['query_id']}: Where is Till.scan?")
+    assert "phase2_retrieve: " in shown
+    assert document["phases"]["phase6_synthesize"]["answer"].strip() in shown
+    assert json.loads(aur("runs", "show", document["query_id"], "--json").stdout) == document
+    assert aur("runs", "show", "soar-1").returncode != ExitCode.DONE

@@ -101,6 +101,8 @@ PLAN = {
         },
     ],
 }
+TORN_PLAN = {**PLAN, "subgoals": [PLAN["subgoals"][0], {"ideal_agent": "code-reviewer"}]}
+"""A plan with a part that does not say what is to be done."""
 ANSWER = {
     "answer": (
         "Prices are added up one by one in `total` (Agent: thinker) (till.py:6).\n"
@@ -110,7 +112,7 @@ ANSWER = {
 }
 PLAYS: dict[str, tuple[Act, ...]] = {
     "question": (
-        Act(say=f"Here is a plan.\n```json\n{json.dumps({**PLAN, 'confidence': 1})}\n```"),  # a field too many
+        Act(say=f"Here is a plan.\n```json\n{json.dumps(TORN_PLAN)}\n```"),
         Act(say=f"```json\n{json.dumps(PLAN, indent=1)}\n```"),
         Act(run="wc -l till.py"),
         Act(say="- `total` adds up the prices, one by one (till.py:6)"),

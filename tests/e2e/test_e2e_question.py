@@ -164,8 +164,8 @@ def transcript(kind: str, done: subprocess.CompletedProcess[str]) -> str:
 
 Written by `UPDATE_TRANSCRIPTS=1 pytest tests/e2e/test_e2e_question.py`. The real {name} plans, looks and writes,
 as the backend `thinker` of `.aurora/config.yaml`; what its model says comes from the tests' stand-in for the API,
-which first gives a plan with a field too many. So the words are played, and the rest is real: the processes, their
-events, the plan that is refused and asked for again, the tokens, the citations that are checked.
+which first gives a plan with a part that says nothing. So the words are played, and the rest is real: the processes,
+their events, the plan that is refused and asked for again, the tokens, the citations that are checked.
 
 ```
 $ aur soar "{QUESTION}" --tool thinker --verbosity verbose
@@ -178,4 +178,5 @@ $ aur soar "{QUESTION}" --tool thinker --verbosity verbose
 
 def without_figures(text: str) -> list[str]:
     """Its lines with every number the same; agents that end at once may come in any order."""
-    return sorted(re.sub(r"\d+(?:[.,]\d+)*", "#", line) for line in text.splitlines())
+    lines = re.sub(r"\bkey [0-9a-f]{12}\b", "key #", text).splitlines()
+    return sorted(re.sub(r"\d+(?:[.,]\d+)*", "#", line) for line in lines)

@@ -17,6 +17,8 @@ from typing import Any
 from aurora_core import Memory, Project
 from aurora_policies import PoliciesEngine
 from aurora_soar import Agent, AgentRegistry, Completion, SOAROrchestrator
+from aurora_soar.answer_cache import AnswerCache
+from aurora_soar.sessions import SessionStore
 from aurora_soar.taskruns.resume import list_resumable
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings
 from aurora_spawner.runs.noted_run import NotedRun
@@ -63,7 +65,9 @@ class Counted:
         return Completion(text=json.dumps(self.plans.get(title, ANSWER)), agent="coder", usage=None, error=None)
 
 
-def orchestrator(project: Project, memory: Memory, *, broken: bool = False) -> SOAROrchestrator:
+def orchestrator(
+    project: Project, memory: Memory, *, broken: bool = False, cache: AnswerCache | None = None
+) -> SOAROrchestrator:
     root = project.root
     script = 'case "$(cat)" in *"Your part: Break"*) exit 3;; esac; '
     script += "echo $AURORA_TASK_ID >> ran; echo '- the backoff delay is doubled (retry.py:8)'"
@@ -79,6 +83,7 @@ def orchestrator(project: Project, memory: Memory, *, broken: bool = False) -> S
             policy=RecoveryPolicy(max_retries=0, fallback_to_local=False), state_dir=root / "state"
         ),
         model=Counted(root, BROKEN if broken else WHOLE),
+        cache=cache,
     )
 
 
@@ -119,7 +124,9 @@ def ask_and_resume(folder: Path, point: str) -> dict[str, Any]:
     def ask() -> None:
         kill_at(point)
         with Memory.open(folder) as memory:
-            orchestrator(project, memory, broken=point.startswith("broken")).execute(QUESTION)
+            orchestrator(project, memory, broken=point.startswith("broken")).execute(
+                QUESTION, conversation=SessionStore(project).conversation("work")
+            )
 
     def resume() -> None:
         (found,) = list_resumable(project.runs_db)
@@ -138,6 +145,7 @@ def ask_and_resume(folder: Path, point: str) -> dict[str, Any]:
         "asked": lines(folder / "asked"),
         "ran": sorted(lines(folder / "ran")),
         "logs": len(list(project.conversation_logs.rglob("*.md"))),
+        "turns": [turn.asked for session in SessionStore(project).all() for turn in session.turns],
         "left": len(list_resumable(project.runs_db)),
         "answer": json.loads(answer.read_text()) if answer.exists() else None,
     }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from aurora_soar import Phase, SoarEvent
-from aurora_soar.orchestrator import PHASES, SIMPLE_PHASES, Context
 from aurora_soar.phase_runner import Findings, PhaseTimer, Step, run_steps
+from aurora_soar.phase_table import PHASES, SIMPLE_PHASES
+from aurora_soar.phase_values import Context
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from aurora_soar.taskruns.resume import list_resumable
 from aurora_spawner.errors import RunHeldError
 from aurora_spawner.runs.noted_run import read_notes
 
-ASSESS, PLAN_CALL, PART, OUTPUTS, ANSWER_CALL, RECORD = 1, 3, 6, 7, 8, 10
-WRITES = range(ASSESS, RECORD + 1)
+RECALL, PLAN_CALL, PART, OUTPUTS, ANSWER_CALL, RECORD = 1, 4, 7, 8, 9, 11
+WRITES = range(RECALL, RECORD + 1)
 POINTS = [f"{at}{after}" for at in WRITES for after in ("", "+")]
 
 
@@ -39,6 +39,7 @@ def test_a_question_killed_at_any_write_of_its_record_goes_on_from_there(point: 
     assert found["answer"]["ok"]
     assert found["answer"]["answer"].startswith(ANSWER["answer"])
     assert (found["ran"], found["logs"]) == (["0", "1"], 1), "each subgoal ran once, and there is one log"
+    assert found["turns"] == [QUESTION], "it is one turn of the session that it was asked in"
     unkept = {str(PLAN_CALL): "plan", str(ANSWER_CALL): "answer"}.get(point)
     asked = [line.split()[0] for line in found["asked"]]
     assert sorted(asked) == sorted(["plan", "answer", *([unkept] if unkept else [])]), (
@@ -46,7 +47,7 @@ def test_a_question_killed_at_any_write_of_its_record_goes_on_from_there(point: 
     )
 
 
-@pytest.mark.parametrize("point", few(["broken8+", "broken10+", "broken9", "broken11", "broken11+", "broken12"], 2))
+@pytest.mark.parametrize("point", few(["broken9+", "broken11+", "broken10", "broken12", "broken12+", "broken13"], 2))
 def test_a_question_killed_while_it_is_planned_again_is_planned_again_once(point: str, tmp_path: Path) -> None:
     program = [sys.executable, killed_questions.__file__, str(tmp_path / "asked"), point]
     done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
@@ -119,7 +120,7 @@ def test_the_record_says_which_version_of_a_prompt_an_answer_is_to(project: Proj
         memory.index()
         result = orchestrator(project, memory).execute(QUESTION)
     prompts = [note.note["prompt"] for note in read_notes(project.runs_db, result.query_id) if note.topic == "answer"]
-    assert prompts == ["plan 1", "answer 1"]
+    assert prompts == ["plan 2", "answer 2"]
 
 
 @pytest.mark.parametrize(

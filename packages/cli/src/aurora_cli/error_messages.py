@@ -77,6 +77,8 @@ def _of_soar(error: Exception) -> ErrorReport | None:
         errors.NotResumableError,
         errors.IncludeDirtyError,
         errors.SearchByMeaningError,
+        errors.SessionIdError,
+        errors.NoSessionError,
     )
     exit_code = ExitCode.ENVIRONMENT
     if isinstance(error, refused):

@@ -33,6 +33,7 @@ from aurora_core.store.database import (
     translating_sqlite_errors,
 )
 from aurora_core.store.files import (
+    content_digest,
     counts,
     defined_names,
     described_chunks,
@@ -391,6 +392,11 @@ class Memory(AsyncCalls):
         """Returns the paths of the files in the memory, from the root, in alphabetical order."""
         with reading(self._connection, self._database):
             return sorted(indexed_paths(self._connection))
+
+    def state(self) -> str:
+        """Returns a digest of all indexed files; it changes with any of them."""
+        with reading(self._connection, self._database):
+            return content_digest(self._connection)
 
     def names(self) -> list[str]:
         """Returns the last component of every defined name once, in alphabetical order."""

@@ -7,17 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from aurora_soar.adapted_memory import make_hit
     from aurora_soar.aurora.root import Aurora
     from aurora_soar.errors import (
         AgentOutputError,
         EmptyQuestionError,
         IncludeDirtyError,
+        LogFileError,
         ModelAnswerError,
         NoProjectError,
+        NoSessionError,
         NotResumableError,
         OverLimitError,
         PlanFileError,
+        SessionIdError,
         SoarError,
+        SpecFolderError,
         StartLockError,
         StoredLimitError,
         TaskFileChangedError,
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
         UnknownPlanError,
         UntrustedAgentError,
     )
+    from aurora_soar.memory_port import SearchedMemory, SoarMemory
     from aurora_soar.models.language_model import AgentModel, Completion, LanguageModel
     from aurora_soar.notices import Notice
     from aurora_soar.orchestrator import SOAROrchestrator
@@ -61,8 +67,10 @@ __all__ = [
     "IncludeDirtyError",
     "Intent",
     "LanguageModel",
+    "LogFileError",
     "ModelAnswerError",
     "NoProjectError",
+    "NoSessionError",
     "NotResumableError",
     "Notice",
     "OverLimitError",
@@ -72,11 +80,15 @@ __all__ = [
     "Question",
     "ReviewDecision",
     "SOAROrchestrator",
+    "SearchedMemory",
+    "SessionIdError",
     "SoarError",
     "SoarEvent",
+    "SoarMemory",
     "SoarResult",
     "Source",
     "SpawnPlan",
+    "SpecFolderError",
     "StartLockError",
     "StoredLimitError",
     "StoredPlan",
@@ -89,11 +101,14 @@ __all__ = [
     "Verbosity",
     "WantedIsolation",
     "assess",
+    "make_hit",
     "read_question",
     "render",
 ]
 
 _MODULES: Final = {
+    "adapted_memory": ("make_hit",),
+    "memory_port": ("SearchedMemory", "SoarMemory"),
     "aurora.root": ("Aurora",),
     "errors": tuple(name for name in __all__ if name.endswith("Error")),
     "report.execution": ("Phase", "Verbosity"),

@@ -18,7 +18,11 @@ SoarError
 ├── StartedBeforeError     a start with the key of another one: the run that was started
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
+├── LogFileError           a conversation log that cannot be read: the file
+├── NoSessionError         no earlier question that could be continued
+├── SessionIdError         a name that no session can have
 ├── UnknownPlanError       a plan that is not there
+├── SpecFolderError        a folder of a spec tool that cannot be taken: the folder or the file
 ├── PlanFileError          a file of a plan that cannot be read: the file and the field
 ├── NotificationError      a notification that could not be delivered: the receiver
 └── ForgeError             a code forge, such as GitHub, that could not be asked: the program
@@ -40,15 +44,19 @@ __all__ = [
     "EmptyQuestionError",
     "ForgeError",
     "IncludeDirtyError",
+    "LogFileError",
     "ModelAnswerError",
     "NoProjectError",
     "NoSandboxError",
+    "NoSessionError",
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
     "PlanFileError",
     "SearchByMeaningError",
+    "SessionIdError",
     "SoarError",
+    "SpecFolderError",
     "StartLockError",
     "StartedBeforeError",
     "StoredLimitError",
@@ -313,6 +321,49 @@ class PlanFileError(SoarError, ValueError):
 
     Attributes:
         path: the file or folder.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class SpecFolderError(SoarError, ValueError):
+    """A folder that is not one of spec-kit, OpenSpec or Kiro, or that cannot be taken as it is.
+
+    Attributes:
+        path: the folder, or the file in it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class NoSessionError(SoarError, LookupError):
+    """There is no earlier question in the project that could be continued."""
+
+    hint = 'ask one first: aur soar "…"'
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing to continue: no question was asked in this project before")
+
+
+class SessionIdError(SoarError, ValueError):
+    """A name that no session can have."""
+
+    hint = "use up to 64 letters, digits, dots, dashes and underscores, for example: login-work"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name[:80]!r} is no name of a session")
+
+
+class LogFileError(SoarError, ValueError):
+    """A conversation log that cannot be read.
+
+    Attributes:
+        path: the file.
     """
 
     def __init__(self, path: Path, reason: str) -> None:

@@ -4,16 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aurora_soar.phase_values import Assessed
+from aurora_soar.phases.assess import Complexity
 from aurora_soar.phases.collect import Collected
 from aurora_soar.phases.criticise import Criticised
 from aurora_soar.phases.decompose_with_model import Planned
 from aurora_soar.phases.replan import Replanned, critical_failures
 from aurora_soar.phases.verify import Verdict, Verification
+from aurora_soar.recall import Recalled
 
 if TYPE_CHECKING:
     from aurora_soar.phase_runner import Findings
 
-__all__ = ["collected", "no_faults", "not_collectable", "nothing_new", "nothing_to_replan", "planning_interrupted"]
+__all__ = [
+    "cached",
+    "collected",
+    "no_faults",
+    "not_cached",
+    "not_collectable",
+    "not_critical",
+    "not_plannable",
+    "nothing_new",
+    "nothing_to_replan",
+    "planning_interrupted",
+]
+
+
+def cached(found: Findings) -> bool:
+    """Returns True if the cache has the answer."""
+    return found.of(Recalled).answer is not None
+
+
+def not_cached(found: Findings) -> bool:
+    """Returns True if the answer has to be found."""
+    return not cached(found)
+
+
+def not_plannable(found: Findings) -> bool:
+    """Returns True if no plan was to be made, or a signal ended the planning."""
+    return cached(found) or planning_interrupted(found)
+
+
+def not_critical(found: Findings) -> bool:
+    """Returns True for a plan that is not to be attacked: only critical requests are worth a further call."""
+    return found.of(Assessed).assessment.complexity is not Complexity.CRITICAL or not_collectable(found)
 
 
 def planning_interrupted(found: Findings) -> bool:

@@ -43,6 +43,7 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
         ('aur goals "Port the parser to Rust" --tool claude', "Let Claude Code plan."),
         ('aur goals "Fix the login loop" --yes', "Write the plan without a review."),
         ("aur goals --issue 42", "Plan issue 42 of the project on GitHub or GitLab, read by gh or glab."),
+        ("aur goals --from specs/001-login", "Take a folder of spec-kit, OpenSpec or Kiro as the plan."),
     ),
 )
 @click.argument("goal", nargs=-1, help="The goal; each item of a list in it becomes a subgoal.")
@@ -51,6 +52,13 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
     type=click.IntRange(1),
     metavar="N",
     help="Take issue N of the project as the goal; gh or glab reads it, and must be signed in.",
+)
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Take the tasks of a spec-kit, OpenSpec or Kiro folder as they are, instead of planning.",
 )
 @click.option(
     "--tool", metavar="NAME", help="The agent that plans; `tool` of the configuration by default, else rules."
@@ -64,6 +72,7 @@ def command(
     *,
     goal: tuple[str, ...],
     issue: int | None,
+    folder: Path | None,
     tool: str | None,
     yes: bool,
     no_index: bool,
@@ -78,21 +87,26 @@ def command(
 
     An issue was written by others: agents are told to take its words as a description, and the review shows what
     would be done.
+
+    With --from the tasks of FOLDER are the plan, with their ids, order and details; its files stay as they are, and
+    what of them is missing, left open or not run is named.
     """
-    if bool(goal) is (issue is not None):
-        raise click.UsageError("give a goal, or --issue with a number", ctx)
+    text = " ".join(goal)
+    if [bool(text.strip()), issue is not None, folder is not None].count(True) != 1:
+        raise click.UsageError("give one of these: a goal, --issue with a number, --from with a folder", ctx)
     if not yes and (as_json or not is_interactive()):
         raise click.UsageError("there is no terminal to review the plan at; use --yes", ctx)
-    from aurora_soar import read_question
-    from aurora_soar.plans.goal_text import looked_up
-
     with wiring.open_folder(tool=tool) as aurora:
-        text, source = (" ".join(goal), "") if issue is None else (aurora.issue(issue).text, f"issue {issue}")
-        read_question(looked_up(text))  # an empty one is refused before anything is set up
+        text, source = (text, "") if issue is None else (aurora.issue(issue).text, f"issue {issue}")
+        _check(text, folder)
         aurora.set_up()
         if not no_index:
             index_with_progress(aurora.memory)
-        review = aurora.plan_goal(text, index=False, source=source)
+        review = (
+            aurora.plan_folder(folder, index=False)
+            if folder is not None
+            else aurora.plan_goal(text, index=False, source=source)
+        )
         if review is None:
             note("interrupted; no plan was written")
             return ExitCode.INTERRUPTED
@@ -110,6 +124,18 @@ def command(
     else:
         emit(f"written: {_shown(stored.folder)}\nrun it:  aur spawn {_shown(stored.taskfile)}")
     return ExitCode.DONE
+
+
+def _check(text: str, folder: Path | None) -> None:
+    """Refuses an empty goal, or a folder that cannot be taken, before anything is set up."""
+    from aurora_soar import read_question
+    from aurora_soar.plans.goal_text import looked_up
+    from aurora_soar.plans.spec_folder import read_spec_folder
+
+    if folder is None:
+        read_question(looked_up(text))
+    else:
+        read_spec_folder(folder)
 
 
 def _ask(aurora: Aurora, review: DecompositionReview) -> tuple[DecompositionReview, ReviewDecision | None]:

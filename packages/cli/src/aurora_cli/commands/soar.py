@@ -30,6 +30,8 @@ __all__ = ["command", "resume_question"]
         ('aur soar "Compare the two cache backends" --verbosity verbose', "See what each phase and agent did."),
         ('aur soar "Why does login fail twice?" --tool claude', "Let Claude Code plan, search and write."),
         ('aur soar "Where are retries limited?" --json', "The whole execution as JSON."),
+        ('aur soar --continue "And who calls it?"', "Go on from the latest question."),
+        ('aur soar --session-id login "How is a token checked?"', "Ask in a session of that name."),
         ("aur soar --resume soar-1763690000000", "Continue a question that was cut off."),
     ),
 )
@@ -46,16 +48,26 @@ __all__ = ["command", "resume_question"]
 )
 @click.option("--tool", metavar="NAME", help="The agent that plans and writes the answer; none by default.")
 @click.option("--no-index", is_flag=True, help="Answer from the index as it stands; do not look for changed files.")
+@click.option("--session-id", metavar="NAME", help="Ask in this session, new or not: its earlier turns are context.")
+@click.option("--continue", "continue_session", is_flag=True, help="Ask in the session of the latest question.")
+@click.option("--sessions", "list_sessions", is_flag=True, help="List the sessions instead of asking.")
+@click.option("--no-cache", is_flag=True, help="Take no plan and no answer from the cache; ask anew, and keep that.")
 @max_concurrent_option
 @accept_changes_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     *,
     query: tuple[str, ...],
     query_id: str | None,
     verbosity: str,
     tool: str | None,
     no_index: bool,
+    session_id: str | None,
+    continue_session: bool,
+    list_sessions: bool,
+    no_cache: bool,
     max_concurrent: int | None,
     accept_changes: bool,
     as_json: bool,
@@ -67,31 +79,44 @@ def command(
     no model is asked and nothing is spent. A folder that was never set up is set up first. The exit status is 1 when
     no answer with a source was found, and 130 when Ctrl-C ended it: what was found until then is shown.
 
-    A question that was interrupted or killed is continued with --resume: no model is asked again what it has
-    answered, finished subgoals stay finished, and agents that still work are adopted.
+    Each question begins a session. With --continue or --session-id, "it" and the like mean the subject of the turn
+    before, and a model is shown the earlier turns, the newest within 2,000 tokens. `aur mem forget --session NAME`
+    removes a session. The same question is answered from the cache as long as nothing that the answer rests on has
+    changed: words, code, model, agents, policies, earlier turns, Aurora itself; `--verbosity verbose` shows the key.
+
+    A question that was interrupted or killed is continued with --resume, in its session: no model is asked again what
+    it has answered, finished subgoals stay finished, and agents that still work are adopted.
     """
     if query_id is not None:
-        _refuse_with_resume(query, {"--tool": tool, "--max-concurrent": max_concurrent})
+        asked_anew = {"--tool": tool, "--max-concurrent": max_concurrent, "--session-id": session_id}
+        flags = {"--continue": continue_session, "--sessions": list_sessions, "--no-cache": no_cache}
+        _refuse_with_resume(query, {**asked_anew, **flags})
         return resume_question(
             query_id, verbosity=verbosity, no_index=no_index, accept_changes=accept_changes, as_json=as_json
         )
-    if not query or accept_changes:
-        raise click.UsageError("--accept-changes needs --resume" if query else "Missing argument 'QUERY...'.")
-    from aurora_soar import read_question
-
-    question = read_question(" ".join(query)).text  # an empty one is refused before anything is set up
+    if accept_changes:
+        raise click.UsageError("--accept-changes needs --resume", ctx)
+    _check_usage(ctx, query, session_id, continue_session=continue_session, list_sessions=list_sessions)
+    if list_sessions:
+        return _list(as_json=as_json)
+    question = " ".join(query)
     with wiring.open_folder(tool=tool, max_concurrent=max_concurrent) as aurora:
+        conversation = aurora.sessions.conversation(session_id, latest=continue_session)
+        if not conversation.turns:
+            from aurora_soar import read_question
+
+            question = read_question(question).text  # an empty one is refused before anything is set up
         aurora.set_up()
-        orchestrator = aurora.orchestrator()  # refused before the index is updated
+        orchestrator = aurora.orchestrator(fresh=no_cache)  # refused before the index is updated
         if not no_index:
             index_with_progress(aurora.memory)
         with aurora.changes_told():
-            result = orchestrator.execute(question, on_event=progress_listener(verbosity))
+            result = orchestrator.execute(question, on_event=progress_listener(verbosity), conversation=conversation)
     return _shown(result, verbosity, as_json=as_json)
 
 
 def _refuse_with_resume(query: tuple[str, ...], options: dict[str, object]) -> None:
-    given = [*(["QUERY"] if query else []), *(name for name, value in options.items() if value is not None)]
+    given = [*(["QUERY"] if query else []), *(name for name, value in options.items() if value not in (None, False))]
     if given:
         raise click.UsageError(f"--resume continues a question as it was asked, without {' and '.join(given)}")
 
@@ -121,6 +146,32 @@ def _shown(result: SoarResult, verbosity: str, *, as_json: bool) -> ExitCode:
     elif result.sources or not result.interrupted:
         emit(as_text(result, verbosity))
     return _status(result)
+
+
+def _check_usage(
+    ctx: click.Context, query: tuple[str, ...], session_id: str | None, *, continue_session: bool, list_sessions: bool
+) -> None:
+    if session_id is not None and continue_session:
+        raise click.UsageError("give either --session-id or --continue", ctx)
+    if list_sessions and (query or session_id is not None or continue_session):
+        raise click.UsageError("--sessions lists them all; leave out the question and the other session options", ctx)
+    if not list_sessions and not " ".join(query).strip():
+        raise click.UsageError("QUERY is missing: ask a question", ctx)
+
+
+def _list(*, as_json: bool) -> ExitCode:
+    """Shows the sessions of the project, the latest first."""
+    from aurora_cli.render.sessions import as_documents, as_lines
+
+    with wiring.open_existing() as aurora:
+        sessions = aurora.sessions.all()
+    if as_json:
+        emit_json({"sessions": as_documents(sessions)})
+    elif sessions:
+        emit("\n".join(as_lines(sessions)))
+    else:
+        note('no question was asked in this project yet; ask one: aur soar "…"')
+    return ExitCode.DONE
 
 
 def _status(result: SoarResult) -> ExitCode:

@@ -78,6 +78,9 @@ def _lines(review: DecompositionReview) -> Iterator[str]:
         yield f"weak: {one_line('; '.join(plan.issues), 300)}"
     if plan.note:
         yield f"note: {one_line(plan.note, 300)}"
+    if plan.spec:
+        yield f"from: {one_line(str(plan.spec.folder))}; agents read {one_line(', '.join(plan.spec.documents), 300)}"
+        yield from (f"note: {one_line(each, 300)}" for each in plan.spec.notes)
     yield ""
     for subgoal in plan.subgoals:
         yield from _subgoal(subgoal)
@@ -89,7 +92,8 @@ def _subgoal(subgoal: GoalSubgoal) -> Iterator[str]:
     needs = f"; after {', '.join(map(str, subgoal.needs))}" if subgoal.needs else ""
     optional = "; not critical" if not subgoal.is_critical else ""
     agent = ("@" if subgoal.is_persona else "") + one_line(subgoal.agent)
-    yield f"{subgoal.number:>2}  {one_line(subgoal.description, _DESCRIPTION)}"
+    task = f"{one_line(subgoal.task)} " if subgoal.task and subgoal.task != str(subgoal.number) else ""
+    yield f"{subgoal.number:>2}  {task}{one_line(subgoal.description, _DESCRIPTION)}"
     yield f"    {agent} ({subgoal.match_quality.value}){needs}{optional}"
     if subgoal.is_gap:
         said = f": {one_line(subgoal.ideal_agent_desc, _DESCRIPTION)}" if subgoal.ideal_agent_desc else ""

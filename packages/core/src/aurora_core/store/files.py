@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ __all__ = [
     "chunks_by_id",
     "chunks_in",
     "chunks_named",
+    "content_digest",
     "counts",
     "defined_names",
     "described_chunks",
@@ -134,6 +136,17 @@ def known_files(connection: sqlite3.Connection, below: str = "") -> dict[str, Kn
         path: KnownFile(id=number, digest=digest, size=size, mtime_ns=mtime_ns)
         for path, number, digest, size, mtime_ns in rows
     }
+
+
+def content_digest(connection: sqlite3.Connection) -> str:
+    """Returns a digest of the paths and contents of all files."""
+    total = hashlib.sha256()
+    rows = connection.execute(
+        "SELECT path, digest FROM files WHERE path NOT LIKE ? ORDER BY path", (f"{REASONING_FOLDER}%",)
+    )
+    for path, digest in rows:
+        total.update(f"{path}\0{bytes(digest).hex()}\n".encode())
+    return total.hexdigest()
 
 
 def indexed_paths(connection: sqlite3.Connection) -> list[str]:

@@ -28,6 +28,7 @@ class Reasoning:
         run_id: the execution that gave it.
         project: the folder that it is about; "" for the memory's own project.
         created_at: Unix seconds; None for the current time.
+        evidence: the cited lines as they were, as `file:first-last:digest`; () of an answer that was stored without.
     """
 
     query: str
@@ -37,6 +38,7 @@ class Reasoning:
     run_id: str
     project: str = ""
     created_at: float | None = None
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +82,8 @@ def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutRe
         chunks=[ChunkRow.of(chunk)],
     )
     connection.execute(
-        """INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at, project)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO reasoning (file_id, query, score, sources, run_id, created_at, project, evidence)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             file_id,
             reasoning.query,
@@ -90,6 +92,7 @@ def put_reasoning(connection: sqlite3.Connection, reasoning: Reasoning) -> PutRe
             reasoning.run_id,
             time.time() if reasoning.created_at is None else reasoning.created_at,
             reasoning.project,
+            json.dumps(reasoning.evidence),
         ),
     )
     return PutReasoning(path=path, file_id=file_id, number=number, chunk=chunk, replaced=tuple(replaced))
@@ -118,8 +121,9 @@ def reasonings_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> dict
 def _read(connection: sqlite3.Connection, where: str, values: Sequence[int]) -> dict[int, Reasoning]:
     columns = {row[1] for row in connection.execute("PRAGMA table_info(reasoning)")}
     project = "project" if "project" in columns else "''"
+    evidence = "evidence" if "evidence" in columns else "'[]'"
     rows = connection.execute(
-        f"""SELECT chunks.id, query, text, score, sources, run_id, {project}, created_at
+        f"""SELECT chunks.id, query, text, score, sources, run_id, {project}, created_at, {evidence}
             FROM reasoning JOIN files ON files.id = reasoning.file_id
             JOIN chunks ON chunks.file_id = reasoning.file_id
             WHERE {where}""",  # noqa: S608 - own words and marks only
@@ -134,6 +138,7 @@ def _read(connection: sqlite3.Connection, where: str, values: Sequence[int]) -> 
             run_id=run_id,
             project=of,
             created_at=created_at,
+            evidence=tuple(json.loads(seen)),
         )
-        for number, query, text, score, sources, run_id, of, created_at in rows
+        for number, query, text, score, sources, run_id, of, created_at, seen in rows
     }

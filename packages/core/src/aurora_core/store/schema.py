@@ -147,6 +147,10 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
         # More languages are parsed, and more definitions found in each, so every file is cut again.
         "UPDATE files SET digest = x'', mtime_ns = -1 WHERE path NOT LIKE '.aurora/reasoning/%'",
     ),
+    (
+        # What an answer cites, with its digest: an answer whose code has changed since is not used again.
+        "ALTER TABLE reasoning ADD COLUMN evidence TEXT NOT NULL DEFAULT '[]'",
+    ),
 )
 SCHEMA_VERSION: Final = len(_STEPS)
 

@@ -15,6 +15,8 @@ from aurora_soar.plans.estimate import AgentHistory, ExecutionPreview, preview
 from aurora_soar.plans.make import PlanningAgents, plan_goal
 from aurora_soar.plans.plan import GoalPlan, ReviewDecision
 from aurora_soar.plans.review import DecompositionReview, with_tasks_of
+from aurora_soar.plans.spec_plan import plan_spec_folder
+from aurora_soar.plans.spec_tasks import spec_tasks
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.limits import free_agents
 from aurora_spawner.control.history import durations_of_agents
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 
     from aurora_core import Memory
     from aurora_soar.aurora.parts import ProjectParts
+    from aurora_soar.plans.spec_folder import SpecFolder
 
-__all__ = ["edited_review", "review_goal", "taskfile_of"]
+__all__ = ["edited_review", "review_folder", "review_goal", "taskfile_of"]
 
 _NEWEST: Final = 1_000
 """Attempts of the ledger that an estimate looks at."""
@@ -38,12 +41,22 @@ async def review_goal(
     parts: ProjectParts, goal: str, memory: Memory, *, source: str = ""
 ) -> DecompositionReview | None:
     """Returns the plan of a goal for review; None if a signal ended the planning. Errors as `Aurora.aplan_goal`."""
-    agents = parts.project_agents
-    with_model = model_parts(agents)
-    personas = {name: each for name, each in parts.personas.by_id.items() if name not in agents.backends}
-    planning = PlanningAgents(root=parts.project.root, personas=personas, default_agent=agents.default_agent)
-    plan = await plan_goal(goal, memory, planning, model=with_model.model if with_model else None, source=source)
+    with_model = model_parts(parts.project_agents)
+    model = with_model.model if with_model else None
+    plan = await plan_goal(goal, memory, _planning(parts), model=model, source=source)
     return DecompositionReview(plan=plan, preview=_preview(parts, plan)) if plan else None
+
+
+def review_folder(parts: ProjectParts, spec: SpecFolder, memory: Memory) -> DecompositionReview:
+    """Returns the plan of a spec tool's folder for review; errors as `Aurora.plan_folder`."""
+    plan = plan_spec_folder(spec, memory, _planning(parts))
+    return DecompositionReview(plan=plan, preview=_preview(parts, plan))
+
+
+def _planning(parts: ProjectParts) -> PlanningAgents:
+    agents = parts.project_agents
+    personas = {name: each for name, each in parts.personas.by_id.items() if name not in agents.backends}
+    return PlanningAgents(root=parts.project.root, personas=personas, default_agent=agents.default_agent)
 
 
 def edited_review(parts: ProjectParts, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:
@@ -71,6 +84,8 @@ def taskfile_of(
     """
     agents = parts.project_agents
     unnamed = agents.default_agent if agents.config.tool in (None, LOCAL_AGENT) else None
+    if review.edited is None and review.plan.spec is not None:
+        return spec_tasks(review.plan, review.plan.spec, decision, default_agent=unnamed)
     return review.edited or tasks_md(review.plan, decision, default_agent=unnamed)
 
 

@@ -68,6 +68,28 @@ class GoalPlans(ProjectParts):
 
         return forge_of(self.project.root, remote)[1].issue(number)
 
+    def plan_folder(self, folder: Path | str, *, index: bool = True) -> DecompositionReview:
+        """Plans the tasks of a spec-kit, OpenSpec or Kiro folder as they are, for review; nothing is written.
+
+        Args:
+            index: bring the memory up to date first.
+
+        Raises:
+            SpecFolderError: it is no such folder, or cannot be taken as it is.
+            TaskFileError, GraphError: its tasks cannot be understood; names the file and the line.
+        """
+        from pathlib import Path
+
+        from aurora_soar.aurora.goal_planning import review_folder
+        from aurora_soar.plans.spec_folder import read_spec_folder
+
+        spec = read_spec_folder(Path(folder))  # refused before anything is set up
+        self.set_up()
+        with self.open_memory() as memory:
+            if index:
+                memory.index()
+            return review_folder(self, spec, memory)
+
     def edited_review(self, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:
         """Returns the review of a plan whose task file was edited; see `goal_planning.edited_review`."""
         from aurora_soar.aurora.goal_planning import edited_review

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies import BudgetStoreError
+from aurora_soar.answer_cache import AnswerCache
 from aurora_soar.models.language_model import AgentModel
 from aurora_soar.notices import Notice
 from aurora_soar.orchestrator import SOAROrchestrator
@@ -57,7 +58,7 @@ class ModelParts:
 
 
 def build_orchestrator(
-    agents: ProjectAgents, memory: Memory, shared: Memory | None, *, tool: str | None = None
+    agents: ProjectAgents, memory: Memory, shared: Memory | None, *, tool: str | None = None, fresh: bool = False
 ) -> SOAROrchestrator:
     """Builds the orchestrator that answers questions about a project.
 
@@ -67,6 +68,7 @@ def build_orchestrator(
     Args:
         shared: a memory of answers that the user's projects share; None without consent.
         tool: the agent that is the model; the configured one if None.
+        fresh: take no plan and no answer from the cache; new ones replace those that are there.
 
     Raises:
         UnknownAgentError, UntrustedAgentError: the named agent is not there, or not trusted.
@@ -88,6 +90,7 @@ def build_orchestrator(
         budget=partial(_budget_status, agents),
         gate=parts.gate if parts else None,
         tool=parts.model.name if parts else None,
+        cache=AnswerCache(agents.project.aurora_dir / "cache" / "answers", fresh=fresh),
     )
 
 

@@ -27,6 +27,8 @@ class AgentOutput:
         words: the answer of an agent that answers in prose; "" for the local agent, which returns evidence only.
         usage: tokens and cost; None for agents without a model, and for agents that do not report it.
         skipped: True if its agent never started, because what it depends on had failed.
+        fallback: True if it stood in for `original_agent`.
+        retry_count: attempts after the first.
     """
 
     subgoal_index: int
@@ -41,6 +43,9 @@ class AgentOutput:
     words: str = ""
     usage: Usage | None = None
     skipped: bool = False
+    fallback: bool = False
+    original_agent: str | None = None
+    retry_count: int = 0
 
     @property
     def summary(self) -> str:

@@ -13,7 +13,8 @@ from aurora_core.file_kinds import is_test_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from aurora_core import Hit, Memory, Reference
+    from aurora_core import Hit, Reference
+    from aurora_soar.memory_port import SoarMemory
 
 __all__ = ["bindings_in", "find_binding"]
 
@@ -78,7 +79,7 @@ def _last_row(code: Sequence[str], row: int) -> int:
     return min(len(code), row + MAX_LINES) - 1
 
 
-def find_binding(memory: Memory, name: str) -> list[Hit]:
+def find_binding(memory: SoarMemory, name: str) -> list[Hit]:
     """Returns the bindings of a name outside of functions: those in code before those in tests."""
     wanted = name.rpartition(".")[2]
     references = memory.mentions(wanted, limit=MAX_MENTIONS)

@@ -21,8 +21,9 @@ from aurora_soar.question.question import Intent, read_question
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aurora_core import Hit, Memory
+    from aurora_core import Hit
     from aurora_soar.evidence.evidence import LocalRequest
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.question import Question
 
 __all__ = ["extract"]
@@ -55,7 +56,7 @@ class _Asked:
         return self.request.question if whole else self.request.focus
 
 
-def extract(memory: Memory, request: LocalRequest) -> Evidence:
+def extract(memory: SoarMemory, request: LocalRequest) -> Evidence:
     """Searches the memory for the request's focus and returns the findings of its aspect."""
     about = read_question(request.focus)
     focus = Focus.of(memory, about.terms)
@@ -73,7 +74,7 @@ def extract(memory: Memory, request: LocalRequest) -> Evidence:
     )
 
 
-def _findings(memory: Memory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
+def _findings(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
     focus, limit = asked.focus, asked.request.limit
     match asked.request.aspect:
         case Aspect.DEFINITIONS | Aspect.REPORT:
@@ -88,7 +89,7 @@ def _findings(memory: Memory, asked: _Asked, hits: Sequence[Hit]) -> list[Findin
             return find_tests(memory, _subject_hits(memory, asked, hits), focus, asked.question, limit)
 
 
-def _definitions(memory: Memory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
+def _definitions(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
     """Returns what the words name with its summary, then the definitions that mention most of them."""
     question, focus, limit = asked.question, asked.focus, asked.request.limit
     subjects = find_subjects(memory, asked.words)
@@ -122,7 +123,7 @@ def _once(hits: Sequence[Hit]) -> list[Hit]:
     return list({hit.chunk_id: hit for hit in hits}.values())
 
 
-def _subject_hits(memory: Memory, asked: _Asked, hits: Sequence[Hit]) -> list[Hit]:
+def _subject_hits(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Hit]:
     """Returns the definitions that earlier subgoals found or the question names, or else this search's best."""
     found = [f for result in asked.request.dependency_results for f in _found(result.output)]
     named = [h for f in found[:FLOW_DEFINITIONS] for h in memory.definitions(f.symbol) if h.file == f.file]

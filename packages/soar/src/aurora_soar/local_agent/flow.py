@@ -14,7 +14,8 @@ from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_findin
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit, Memory
+    from aurora_core import Hit
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.focus import Focus
 
 __all__ = ["find_flow"]
@@ -114,7 +115,7 @@ _KEYWORDS: Final = frozenset(
 )
 
 
-def find_flow(memory: Memory, hits: Sequence[Hit], focus: Focus) -> list[Finding]:
+def find_flow(memory: SoarMemory, hits: Sequence[Hit], focus: Focus) -> list[Finding]:
     """Returns callers and callees of the definitions, in the order of the definitions."""
     found: dict[tuple[str, int, FindingKind], Finding] = {}
     for hit in hits:
@@ -127,7 +128,7 @@ def _short(name: str) -> str:
     return re.split(r"[.:#]+", name)[-1]
 
 
-def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
+def _callers(memory: SoarMemory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     """Yields lines that call the definition, certain ones first; doubtful ones only if no line certainly does."""
     if _short(hit.name).startswith("__") or hit.symbol_type not in NAMED_SYMBOLS:
         return
@@ -139,7 +140,7 @@ def _callers(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
         yield reference_finding(reference, kind, hit.name, focus)
 
 
-def _callees(memory: Memory, hit: Hit, focus: Focus) -> list[Finding]:
+def _callees(memory: SoarMemory, hit: Hit, focus: Focus) -> list[Finding]:
     """Returns the project's definitions that the body calls, in the order of the calls."""
     text = memory.text(hit.file) or ""
     found: dict[str, Finding] = {}

@@ -18,7 +18,7 @@ from aurora_soar.registry import LOCAL_AGENT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_core import Memory
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.question import Question
 
 __all__ = ["answer_directly", "look_up"]
@@ -26,7 +26,7 @@ __all__ = ["answer_directly", "look_up"]
 _ASPECTS: Final = (Aspect.DEFINITIONS, Aspect.STATEMENTS, Aspect.FLOW)
 
 
-def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
+def answer_directly(memory: SoarMemory, root: Path, text: str) -> Synthesis:
     """Answers a question in this process.
 
     Raises:
@@ -39,14 +39,14 @@ def answer_directly(memory: Memory, root: Path, text: str) -> Synthesis:
     return synthesize(question, focus, outputs, CitationChecker(root), presence)
 
 
-def look_up(memory: Memory, question: Question) -> tuple[AgentOutput, ...]:
+def look_up(memory: SoarMemory, question: Question) -> tuple[AgentOutput, ...]:
     """Returns the local agent's findings: definitions, statements, flow, and tests if the question asks for them."""
     aspects = (*_ASPECTS, Aspect.TESTS) if question.about_tests else _ASPECTS
     focus = Focus.of(memory, question.terms)
     return tuple(_output(memory, question, focus, index, aspect) for index, aspect in enumerate(aspects))
 
 
-def _output(memory: Memory, question: Question, focus: Focus, index: int, aspect: Aspect) -> AgentOutput:
+def _output(memory: SoarMemory, question: Question, focus: Focus, index: int, aspect: Aspect) -> AgentOutput:
     started = time.perf_counter()
     evidence = extract(memory, LocalRequest(question=question.text, aspect=aspect, focus=question.focus))
     return AgentOutput(

@@ -18,7 +18,8 @@ from aurora_soar.question.names import NameSort, files_named, names_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit, Memory
+    from aurora_core import Hit
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.names import Name
 
@@ -50,7 +51,7 @@ class Subject:
     files: tuple[str, ...] = ()
 
 
-def find_subjects(memory: Memory, words: str) -> list[Subject]:
+def find_subjects(memory: SoarMemory, words: str) -> list[Subject]:
     """Returns the names in some words that the project has, at most four, in their order of certainty."""
     files = memory.files()
     found = (_subject(memory, name, files) for name in names_in(words))
@@ -58,7 +59,7 @@ def find_subjects(memory: Memory, words: str) -> list[Subject]:
     return list(distinct.values())[:MAX_SUBJECTS]
 
 
-def _subject(memory: Memory, name: Name, files: Sequence[str]) -> Subject | None:
+def _subject(memory: SoarMemory, name: Name, files: Sequence[str]) -> Subject | None:
     if name.sort is NameSort.FILE or (name.sort is NameSort.PROPER and "." in name.text):
         same = files_named(name.text, files)
         best = sorted(same, key=lambda file: (is_test_file(file), is_document(file), file.count("/")))
@@ -82,7 +83,7 @@ def _folder(folder: str, files: Sequence[str]) -> Subject | None:
     return Subject(name=top, sort=NameSort.FOLDER, files=tuple(own))
 
 
-def _definitions(memory: Memory, name: str) -> list[Hit]:
+def _definitions(memory: SoarMemory, name: str) -> list[Hit]:
     """Returns the definitions and bindings of a name, code before tests, as it is written."""
     found = [hit for hit in memory.definitions(name, limit=40) if hit.symbol_type in NAMED_SYMBOLS]
     found = [hit for hit in found if hit.name.endswith(name)]
@@ -98,14 +99,14 @@ def _definitions(memory: Memory, name: str) -> list[Hit]:
     return (code or found)[:MAX_SAME_NAME]
 
 
-def find_examples(memory: Memory, places: Sequence[Finding]) -> list[Finding]:
+def find_examples(memory: SoarMemory, places: Sequence[Finding]) -> list[Finding]:
     """Returns the shortest class that extends the class of a place, or its parent's: the example to follow."""
     found = [hit for place in places for hit in _relatives(memory, place)]
     shortest = sorted(found, key=_length)[:1]
     return [definition_finding(hit, FindingKind.EXAMPLE, about=hit.name) for hit in shortest]
 
 
-def _relatives(memory: Memory, place: Finding) -> Iterator[Hit]:
+def _relatives(memory: SoarMemory, place: Finding) -> Iterator[Hit]:
     parents = [place.symbol.partition(".")[0], *_PARENTS.findall(place.text)]
     for parent in parents:
         children = [
@@ -131,7 +132,9 @@ def _length(hit: Hit) -> int:
     return hit.line_end - hit.line_start
 
 
-def summary_of(memory: Memory, subject: Subject, focus: Focus, *, members: int = MEMBERS_SHOWN) -> Iterator[Finding]:
+def summary_of(
+    memory: SoarMemory, subject: Subject, focus: Focus, *, members: int = MEMBERS_SHOWN
+) -> Iterator[Finding]:
     """Yields the findings that sum a subject up: itself, what it offers, and who uses it.
 
     Args:
@@ -156,7 +159,7 @@ def _itself(hit: Hit, focus: Focus) -> Finding:
     return definition_finding(hit, FindingKind.DEFINITION, coverage)
 
 
-def _members(memory: Memory, owner: Hit, limit: int) -> Iterator[Finding]:
+def _members(memory: SoarMemory, owner: Hit, limit: int) -> Iterator[Finding]:
     inside = [h for h in memory.chunks_of(owner.file) if h.name.rpartition(".")[0] == owner.name]
     distinct = {h.name: h for h in inside if h.symbol_type in NAMED_SYMBOLS}
     members = sorted(distinct.values(), key=lambda h: h.name.rpartition(".")[2].startswith("_"))
@@ -166,7 +169,7 @@ def _members(memory: Memory, owner: Hit, limit: int) -> Iterator[Finding]:
         yield definition_finding(hit, FindingKind.MEMBER, about=owner.name, total=len(members))
 
 
-def _uses(memory: Memory, hit: Hit) -> Iterator[Finding]:
+def _uses(memory: SoarMemory, hit: Hit) -> Iterator[Finding]:
     name = hit.name.rpartition(".")[2]
     shown = 0
     for reference in memory.mentions(name, limit=MAX_MENTIONS, tests=False):
@@ -177,7 +180,7 @@ def _uses(memory: Memory, hit: Hit) -> Iterator[Finding]:
         yield reference_finding(reference, FindingKind.USE, hit.name)
 
 
-def _file_summary(memory: Memory, file: str) -> Iterator[Finding]:
+def _file_summary(memory: SoarMemory, file: str) -> Iterator[Finding]:
     yield _file(memory, file, file)
     offered = _offers(memory, file)
     for hit in offered[:MEMBERS_SHOWN]:
@@ -185,7 +188,7 @@ def _file_summary(memory: Memory, file: str) -> Iterator[Finding]:
     yield from _importers(memory, file)
 
 
-def _offers(memory: Memory, file: str) -> list[Hit]:
+def _offers(memory: SoarMemory, file: str) -> list[Hit]:
     """Returns what a file defines at its top, public names before private ones, in file order."""
     chunks = memory.chunks_of(file)
     offered = [h for h in chunks if h.symbol_type in NAMED_SYMBOLS and "." not in h.name]
@@ -198,19 +201,19 @@ def _offers(memory: Memory, file: str) -> list[Hit]:
     )
 
 
-def _offered(memory: Memory, file: str) -> list[str]:
+def _offered(memory: SoarMemory, file: str) -> list[str]:
     names = [h.name for h in _offers(memory, file)]
     return [*names[:NAMES_SHOWN], f"{len(names) - NAMES_SHOWN} more"] if len(names) > NAMES_SHOWN + 1 else names
 
 
-def _folder_summary(memory: Memory, subject: Subject) -> Iterator[Finding]:
+def _folder_summary(memory: SoarMemory, subject: Subject) -> Iterator[Finding]:
     direct = [file for file in subject.files if file.count("/") == subject.name.count("/") + 1]
     files = direct or list(subject.files)
     for file in files[:FILES_SHOWN]:
         yield _file(memory, file, subject.name, len(files))
 
 
-def _file(memory: Memory, file: str, about: str, total: int = 1) -> Finding:
+def _file(memory: SoarMemory, file: str, about: str, total: int = 1) -> Finding:
     line, text = _purpose(memory, file)
     return Finding(
         kind=FindingKind.FILE,
@@ -227,7 +230,7 @@ def _file(memory: Memory, file: str, about: str, total: int = 1) -> Finding:
     )
 
 
-def _purpose(memory: Memory, file: str) -> tuple[int, str]:
+def _purpose(memory: SoarMemory, file: str) -> tuple[int, str]:
     """Returns the first sentence that documents a file with its line; without one, line 1 and ""."""
     text = memory.text(file) or ""
     lines = text.split("\n")
@@ -244,7 +247,7 @@ def _purpose(memory: Memory, file: str) -> tuple[int, str]:
     return next((row + 1 for row, line in enumerate(lines) if line.strip()), 1), ""
 
 
-def _importers(memory: Memory, file: str) -> Iterator[Finding]:
+def _importers(memory: SoarMemory, file: str) -> Iterator[Finding]:
     """Yields the lines of other files that import a file's module."""
     stem = file.rpartition("/")[2].partition(".")[0]
     shown: set[str] = set()
@@ -254,7 +257,7 @@ def _importers(memory: Memory, file: str) -> Iterator[Finding]:
             yield reference_finding(reference, FindingKind.USE, file)
 
 
-def _import_lines(memory: Memory, stem: str) -> Iterator[Reference]:
+def _import_lines(memory: SoarMemory, stem: str) -> Iterator[Reference]:
     """Yields the first line of each file that imports a module by its last name."""
     module = re.compile(rf"(?:^|[\s./'\"<]){re.escape(stem)}(?:\.\w+)?(?:['\">;,\s]|$)")
     for file in memory.files_with(stem):

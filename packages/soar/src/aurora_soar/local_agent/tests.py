@@ -14,7 +14,8 @@ from aurora_soar.question.question import Intent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_core import Hit, Memory
+    from aurora_core import Hit
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
 
@@ -28,7 +29,7 @@ TESTS_SEARCHED: Final = 20
 
 
 def find_tests(
-    memory: Memory, subjects: Sequence[Hit], focus: Focus, question: Question, limit: int
+    memory: SoarMemory, subjects: Sequence[Hit], focus: Focus, question: Question, limit: int
 ) -> list[Finding]:
     """Returns the tests that name the subjects, those that mention most of the question first, best in their names.
 
@@ -46,7 +47,7 @@ def find_tests(
     return [*tests, *(_commands(memory) if question.intent is Intent.IMPLEMENT else ())]
 
 
-def _naming(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
+def _naming(memory: SoarMemory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     """Yields the tests whose code names a definition; of a method, in files that name its class too."""
     owner, _, name = hit.name.rpartition(".")
     owners = {r.file for r in memory.mentions(owner, limit=MAX_MENTIONS, tests=True)} if owner else set()
@@ -55,7 +56,7 @@ def _naming(memory: Memory, hit: Hit, focus: Focus) -> Iterator[Finding]:
             yield reference_finding(reference, FindingKind.TEST, hit.name, focus)
 
 
-def _mentioning(memory: Memory, focus: Focus) -> Iterator[Finding]:
+def _mentioning(memory: SoarMemory, focus: Focus) -> Iterator[Finding]:
     for hit in memory.search(f"tests for {focus.query}", limit=TESTS_SEARCHED, kinds=("code",), record=False):
         coverage = focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
         if is_test_file(hit.file) and coverage.share >= THRESHOLD:
@@ -72,7 +73,7 @@ def _spread(found: Sequence[Finding]) -> list[Finding]:
     return kept
 
 
-def _commands(memory: Memory) -> Iterator[Finding]:
+def _commands(memory: SoarMemory) -> Iterator[Finding]:
     """Yields the command that runs the tests, with the manifest that says so."""
     profile = detect_profile(memory.root, memory.files())
     command = next((c for c in profile.commands if c.purpose is Purpose.TEST), None)

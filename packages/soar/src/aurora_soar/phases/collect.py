@@ -9,6 +9,7 @@ from aurora_soar.errors import AgentOutputError
 from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.claims import read_claims
 from aurora_soar.evidence.evidence import Aspect, Evidence, LocalRequest, parse_evidence
+from aurora_soar.phases.bundle import bundles_for
 from aurora_soar.phases.prompts import subgoal_request
 from aurora_soar.resumption.kinds import SUBGOALS_RUN
 from aurora_soar.run_options import project_run_options
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core import Hit, Project
+    from aurora_soar.memory_port import SoarMemory
+    from aurora_soar.phases.bundle import Bundle
     from aurora_soar.phases.decompose import Decomposition, Subgoal
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
@@ -55,6 +58,7 @@ class Collected:
         run_id: the run's id in the journal; None if no agent was needed.
         interrupted: True if a signal ended the run early.
         recoveries: the recovery state of each subgoal that started.
+        bundles: the context that agents were given which read code themselves.
     """
 
     outputs: tuple[AgentOutput, ...]
@@ -62,6 +66,7 @@ class Collected:
     duration_ms: float
     interrupted: bool
     recoveries: tuple[TaskRecoveryState, ...] = ()
+    bundles: tuple[Bundle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,7 @@ async def collect(
     executor: Callable[[str | None], Executor],
     gate: GateOptions,
     places: Sequence[Hit],
+    memory: SoarMemory,
     on_line: Callable[[str], None],
     record: Unrecorded,
     part: str = "subgoals",
@@ -101,6 +107,7 @@ async def collect(
         executor: returns what runs the agents' processes, given the run that is resumed, or None.
         gate: judges their tool calls.
         places: retrieved chunks, for agents that read the files themselves.
+        memory: knows what stands beside them.
         on_line: called with a line for each agent that ends, `[Agent 2/5] local: completed (0.3 s)`, and for each
             retry, fallback and paused provider.
         record: of the question; a run that an earlier process started for these subgoals is taken up.
@@ -109,6 +116,7 @@ async def collect(
     """
     done = {output.subgoal_index for output in known}
     open_ones = [index for index in range(len(decomposition.subgoals)) if index not in done]
+    bundles = bundles_for(decomposition, places, memory, readers=open_ones)
 
     def create() -> Run:
         options = project_run_options(
@@ -121,7 +129,7 @@ async def collect(
             state_dir=recovery.state_dir,
             gate=gate,
         )
-        tasks = [_task(index, decomposition.subgoals[index], question, places, known) for index in open_ones]
+        tasks = [_task(i, decomposition.subgoals[i], question, bundles.get(i), known) for i in open_ones]
         options = replace(options, max_concurrent=limits.max_concurrent)
         return Run.create(project.runs_db, tasks, registry.backends, options)
 
@@ -142,7 +150,8 @@ async def collect(
     report = await run.execute(on_event=_listener(len(open_ones), on_line))
     for sentence in report.trouble:
         on_line(f"warning: {sentence}")
-    return _collected(report, decomposition, focus, project, known)
+    collected = _collected(report, decomposition, focus, project, known)
+    return replace(collected, bundles=tuple(bundles.values()))
 
 
 def recoveries_of(project: Project, run_id: str) -> tuple[TaskRecoveryState, ...]:
@@ -152,13 +161,13 @@ def recoveries_of(project: Project, run_id: str) -> tuple[TaskRecoveryState, ...
 
 
 def _task(
-    index: int, subgoal: Subgoal, question: Question, places: Sequence[Hit], known: Sequence[AgentOutput]
+    index: int, subgoal: Subgoal, question: Question, bundle: Bundle | None, known: Sequence[AgentOutput]
 ) -> SpawnTask:
     there = {output.subgoal_index for output in known}
     depends_on = tuple(str(other) for other in subgoal.depends_on if other not in there)
-    if subgoal.aspect is Aspect.REPORT:
+    if bundle is not None:
         return SpawnTask(
-            subgoal_request(question, subgoal, places, [output for output in known if output.success]),
+            subgoal_request(question, subgoal, bundle, [output for output in known if output.success]),
             subgoal.assigned_agent,
             id=str(index),
             title=subgoal.description,
@@ -243,6 +252,9 @@ def _output(index: int, result: SpawnResult, focus: Focus, aspect: Aspect, root:
         words=result.output if reports and result.success else "",
         usage=result.usage,
         skipped=result.state is TaskState.SKIPPED,
+        fallback=result.fallback,
+        original_agent=result.original_agent,
+        retry_count=result.retry_count,
     )
 
 

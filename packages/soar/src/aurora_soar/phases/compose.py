@@ -127,6 +127,9 @@ def compose(
     lead = _lead_of(question, everything)
     if absent:
         _write_closest(writer, lead, presence)
+    elif lead.kind is FindingKind.CLAIM:  # an agent's own words, which name no symbol
+        agent = next(output.agent_id for output, findings in kept if lead in findings)
+        writer.line(f"{lead.text} (Agent: {agent}) ({place(lead)}).", lead)
     else:
         _write_lead(writer, question, lead, everything, focus)
         if presence.missing:
@@ -212,7 +215,8 @@ def _lead_of(question: Question, findings: Sequence[Finding]) -> Finding:
 
 def _write_closest(writer: _Writer, lead: Finding, presence: Presence) -> None:
     if not presence.nearest:
-        writer.line(f"The closest that the search came to is `{lead.symbol}` ({place(lead)}).", lead)
+        what = f"`{lead.symbol}`" if lead.symbol else _quoted(lead.text)
+        writer.line(f"The closest that the search came to is {what} ({place(lead)}).", lead)
 
 
 def _write_lead(

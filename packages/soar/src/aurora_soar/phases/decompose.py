@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from aurora_soar.evidence.evidence import Aspect
 from aurora_soar.phases.decompose_rules import IDEAL_AGENTS, Rule, rules_for
 from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
-    from aurora_soar.evidence.evidence import Aspect
     from aurora_soar.phases.retrieve import RetrievedContext
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
@@ -102,7 +102,7 @@ def _subgoal(rule: Rule, context: RetrievedContext, registry: AgentRegistry) -> 
     return Subgoal(
         description=rule.description,
         focus=rule.focus,
-        aspect=rule.aspect,
+        aspect=rule.aspect if assigned == LOCAL_AGENT else Aspect.REPORT,  # only the local agent extracts
         ideal_agent=rule.ideal_agent,
         ideal_agent_desc=described.description if described else IDEAL_AGENTS[rule.ideal_agent],
         assigned_agent=assigned,

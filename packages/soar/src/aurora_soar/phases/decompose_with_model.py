@@ -41,12 +41,16 @@ class Planned:
         planned_by: the model whose plan it is; None if rules planned.
         calls: the model's answers when it was asked for the plan.
         note: what became of a model's plan that could not be used as it was; "" if nothing is to be said.
+        cached: True if it came from the cache.
+        reused: the execution whose answer takes the place of a plan; "" if none does.
     """
 
     decomposition: Decomposition
     planned_by: str | None = None
     calls: tuple[Completion, ...] = ()
     note: str = ""
+    reused: str = ""
+    cached: bool = False
 
     @property
     def interrupted(self) -> bool:
@@ -71,14 +75,24 @@ async def plan_with_model(
     *,
     faults: Sequence[str] = (),
     source: str = "",
+    background: str = "",
 ) -> Planned:
     """Asks the model for a plan until one is as it meant it; else mends the best one; else plans by rules.
 
     Args:
         faults: what was wrong with an earlier plan, one sentence each.
         source: what the question was taken from, if others wrote it.
+        background: earlier turns and answers, for the prompt.
     """
-    request = plan_request(question, context.code, registry, most=MAX_SUBGOALS, faults=faults, source=source)
+    request = plan_request(
+        question,
+        context.code,
+        registry,
+        most=MAX_SUBGOALS,
+        faults=faults,
+        source=source,
+        background=background,
+    )
     asked = await ask_for_plan(question, request, context, registry, model, title="plan")
     if asked.plan is not None:
         return Planned(decomposition=asked.plan, planned_by=model.name, calls=asked.calls, note=asked.note)

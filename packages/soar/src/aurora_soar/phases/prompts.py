@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.model_plans.planned import PLAN_FORM
+from aurora_soar.phases.bundle import place_of
 from aurora_soar.prompts.prompt import fill
 from aurora_soar.question.intent_patterns import in_short
 from aurora_spawner.tasks.prompts import quoted
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Hit
     from aurora_soar.evidence.agent_outputs import AgentOutput
+    from aurora_soar.phases.bundle import Bundle
     from aurora_soar.phases.decompose import Decomposition, Subgoal
     from aurora_soar.question.question import Question
     from aurora_soar.registry import AgentRegistry
@@ -48,11 +50,13 @@ def plan_request(
     most: int,
     faults: Sequence[str] = (),
     source: str = "",
+    background: str = "",
 ) -> str:
     """Returns the prompt for a decomposition; it names the faults of an earlier one.
 
     Args:
         source: what the goal was taken from, if others wrote it; then it stands there as data.
+        background: earlier turns and answers.
     """
     wrong = "".join(f"- {' '.join(fault.split())}\n" for fault in faults)
     goal = question.text
@@ -62,32 +66,39 @@ def plan_request(
         "plan",
         goal=goal,
         agents=_agents(registry),
-        places=_places(places)
-        + (f"An earlier plan had these faults; yours must not have them:\n{wrong}" if wrong else ""),
+        places=_places(places),
+        background=background,
+        faults=f"An earlier plan had these faults; yours must not have them:\n{wrong}" if wrong else "",
         form=json.dumps(PLAN_FORM, indent=1),
         most=str(most),
     )
 
 
-def subgoal_request(
-    question: Question, subgoal: Subgoal, places: Sequence[Hit], known: Sequence[AgentOutput] = ()
-) -> str:
-    """Returns the prompt for one subgoal.
+def subgoal_request(question: Question, subgoal: Subgoal, bundle: Bundle, known: Sequence[AgentOutput] = ()) -> str:
+    """Returns the prompt for one subgoal, with its context.
 
     Args:
         known: what was found for other parts before this one was planned.
     """
-    found = f"What is known already:\n{_found_by(known)}" if known else ""
-    return fill("subgoal", goal=question.text, part=subgoal.description, places=_places(places) + found)
+    return fill(
+        "subgoal",
+        goal=question.text,
+        part=subgoal.description,
+        context=_context(bundle),
+        known=f"What is known already:\n{_found_by(known)}" if known else "",
+    )
 
 
-def answer_request(question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit]) -> str:
-    """Returns the prompt for the answer, with the agents' findings."""
+def answer_request(
+    question: Question, outputs: Sequence[AgentOutput], places: Sequence[Hit], background: str = ""
+) -> str:
+    """Returns the prompt for the answer, with the agents' findings, and earlier turns and answers as background."""
     return fill(
         "answer",
         question=question.text,
         found=_found_by(outputs),
         places=_places(places),
+        background=background,
         form=json.dumps(_ANSWER, indent=1),
     )
 
@@ -163,6 +174,23 @@ def _places(places: Sequence[Hit]) -> str:
         " ".join(f"- {hit.file}:{hit.line_start}-{hit.line_end} {hit.name}".split()) for hit in places[:PLACES_SHOWN]
     )
     return f"Places that the project's memory names for it; there may be others:\n{lines}\n"
+
+
+def _context(bundle: Bundle) -> str:
+    """Returns a bundle as text; the code is quoted, because a file of the project may say anything."""
+    if not (bundle.chunks or bundle.elsewhere or bundle.left_out):
+        return _places(())
+    parts = []
+    if bundle.chunks:
+        code = quoted([(place_of(hit), hit.content) for hit in bundle.chunks])
+        parts.append(f"Code that the project's memory names for it; there may be other:\n{code}")
+    listed = (
+        ("Beside it in the same files", bundle.neighbours),
+        ("Other places, which other parts are given in full", bundle.elsewhere),
+        ("Left out here for length; look it up if you need it", bundle.left_out),
+    )
+    parts += ["\n".join([f"{title}:", *(f"- {line}" for line in lines)]) for title, lines in listed if lines]
+    return "\n\n".join(parts) + "\n"
 
 
 def _found(output: AgentOutput, limit: int) -> tuple[str, str]:

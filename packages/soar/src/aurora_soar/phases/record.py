@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import Reasoning
+from aurora_soar.evidence.cited_code import cited_code
+from aurora_soar.phases.retrieve import PATTERN_FROM
 
 if TYPE_CHECKING:
-    from aurora_core import Memory
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.phases.synthesize import Synthesis
     from aurora_soar.question.question import Question
 
 __all__ = ["NOT_RECORDED", "Recorded", "record"]
 
-PATTERN_FROM: Final = 0.8
 LEARNT_FROM: Final = 0.5
 PATTERN_ACTIVATION: Final = 0.2
 LEARNT_ACTIVATION: Final = 0.05
@@ -45,7 +46,7 @@ NOT_RECORDED: Final = Recorded(reasoning_chunk_id=None, pattern_marked=False, ac
 
 
 def record(
-    memory: Memory, question: Question, synthesis: Synthesis, run_id: str, *, shared: Memory | None = None
+    memory: SoarMemory, question: Question, synthesis: Synthesis, run_id: str, *, shared: SoarMemory | None = None
 ) -> Recorded:
     """Stores a good answer with its sources, and records an access to every chunk that it cites.
 
@@ -63,6 +64,7 @@ def record(
         score=synthesis.confidence,
         sources=tuple(f"{s.file}:{s.line}" for s in synthesis.sources),
         run_id=run_id,
+        evidence=cited_code(memory, ((s.file, s.line) for s in synthesis.sources)),
     )
     chunk_id = memory.remember(reasoning)
     if shared is not None:

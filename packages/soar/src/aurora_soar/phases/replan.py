@@ -31,6 +31,7 @@ class Replanned:
     Attributes:
         decomposition: the subgoals that have outputs, then the new ones; what is given up keeps its failure.
         outputs: of the former, with their indexes in this plan.
+        former: their indexes in the plan before.
         failed: the critical subgoals that failed, each with its agent and the reason.
         planned_by: the model whose plan it is; None if rules planned.
         calls: the model's answers when it was asked.
@@ -39,6 +40,7 @@ class Replanned:
     decomposition: Decomposition
     outputs: tuple[AgentOutput, ...]
     failed: tuple[str, ...]
+    former: tuple[int, ...] = ()
     planned_by: str | None = None
     calls: tuple[Completion, ...] = ()
 
@@ -115,12 +117,9 @@ async def _replanned(
         if asked.plan is not None:
             left = skipped | {output.subgoal_index for output in failures}
             kept = [output for output in outputs if output.subgoal_index not in left]
-            rest = _joined(decomposition, kept, asked.plan.subgoals)
-            return Replanned(
-                decomposition=rest[0], outputs=rest[1], failed=failed, planned_by=model.name, calls=calls
-            )
-    plan, kept_outputs = _by_rules(decomposition, outputs, failures, registry)
-    return Replanned(decomposition=plan, outputs=kept_outputs, failed=failed, calls=calls)
+            joined = _joined(decomposition, kept, asked.plan.subgoals)
+            return replace(joined, failed=failed, planned_by=model.name, calls=calls)
+    return replace(_by_rules(decomposition, outputs, failures, registry), failed=failed, calls=calls)
 
 
 def _sentence(decomposition: Decomposition, output: AgentOutput) -> str:
@@ -128,9 +127,7 @@ def _sentence(decomposition: Decomposition, output: AgentOutput) -> str:
     return f"{subgoal.description} ({output.agent_id}): {output.error or 'no reason was given'}"
 
 
-def _joined(
-    decomposition: Decomposition, kept: Sequence[AgentOutput], new: Sequence[Subgoal]
-) -> tuple[Decomposition, tuple[AgentOutput, ...]]:
+def _joined(decomposition: Decomposition, kept: Sequence[AgentOutput], new: Sequence[Subgoal]) -> Replanned:
     """Returns the plan of subgoals with outputs and new ones; the indexes in `new` count the new ones alone."""
     place = {output.subgoal_index: at for at, output in enumerate(kept)}
     former = tuple(
@@ -145,7 +142,12 @@ def _joined(
     moved = tuple(replace(each, depends_on=tuple(i + len(kept) for i in each.depends_on)) for each in new)
     subgoals = (*former, *moved)
     outputs = tuple(replace(output, subgoal_index=at) for at, output in enumerate(kept))
-    return replace(decomposition, subgoals=subgoals, execution_order=layers(subgoals)), outputs
+    return Replanned(
+        decomposition=replace(decomposition, subgoals=subgoals, execution_order=layers(subgoals)),
+        outputs=outputs,
+        failed=(),
+        former=tuple(output.subgoal_index for output in kept),
+    )
 
 
 def _by_rules(
@@ -153,7 +155,7 @@ def _by_rules(
     outputs: Sequence[AgentOutput],
     failures: Sequence[AgentOutput],
     registry: AgentRegistry,
-) -> tuple[Decomposition, tuple[AgentOutput, ...]]:
+) -> Replanned:
     """Gives each failed subgoal to an agent that has not failed; what none can do is given up, and not waited for."""
     tried = {name for f in failures for name in (f.agent_id, decomposition.subgoals[f.subgoal_index].assigned_agent)}
     other = next((name for name in registry.agents if name not in tried), None)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import ChunkKind
 from aurora_core.tokens import terms
 from aurora_soar.errors import EmptyQuestionError
+from aurora_soar.evidence.cited_code import is_current
 from aurora_soar.phases.assess import Complexity
 from aurora_soar.question.question import read_question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from aurora_core import Hit, Memory
+    from aurora_core import Hit
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.question import Question
 
@@ -30,6 +33,10 @@ CHUNKS_BY_COMPLEXITY: Final[Mapping[Complexity, int]] = {
 HIGH_QUALITY: Final = 0.6
 # Two questions are the same if they share at least this share of all their words.
 SAME_WORDS: Final = 0.7
+# An answer to a question that shares at least this share of all words helps a model.
+SIMILAR_WORDS: Final = 0.5
+PATTERN_FROM: Final = 0.8
+"""Score from which an answer is a pattern: it takes the place of a plan."""
 # The share of the budget that documents get; code gets the rest.
 DOCUMENT_SHARE: Final = 0.2
 
@@ -40,15 +47,29 @@ class RetrievedContext:
 
     Attributes:
         code: code chunks, then documents.
-        reasoning: earlier answers to similar questions.
+        reasoning: earlier answers to the same question in nearly the same words; stale if what they cite has changed.
         budget: number of chunks that the question's complexity allows.
         high_quality: number of the code chunks that mention most of the question.
+        similar: earlier answers that can be used again: to similar questions, and all that they cite is as it was.
     """
 
     code: tuple[Hit, ...]
     reasoning: tuple[Hit, ...]
     budget: int
     high_quality: int
+    similar: tuple[Hit, ...] = ()
+
+    @property
+    def pattern(self) -> Hit | None:
+        """The earlier answer whose work need not be planned again: good enough, to the same question, and current."""
+        return next(
+            (
+                hit
+                for hit in self.similar
+                if hit in self.reasoning and hit.reasoning is not None and hit.reasoning.score >= PATTERN_FROM
+            ),
+            None,
+        )
 
     @property
     def total(self) -> int:
@@ -57,7 +78,7 @@ class RetrievedContext:
 
 
 def retrieve(
-    memory: Memory, question: Question, focus: Focus, complexity: Complexity, *, shared: Memory | None = None
+    memory: SoarMemory, question: Question, focus: Focus, complexity: Complexity, *, shared: SoarMemory | None = None
 ) -> RetrievedContext:
     """Searches the memory for code, documents, and earlier answers to similar questions.
 
@@ -70,29 +91,39 @@ def retrieve(
     )
     code = memory.search(question.text, limit=budget - len(documents), kinds=(ChunkKind.CODE,), record=False)
     chunks = (*code, *documents)
-    earlier = memory.search(question.text, limit=budget, kinds=(ChunkKind.REAS,), record=False)
+    earlier = list(memory.search(question.text, limit=budget, kinds=(ChunkKind.REAS,), record=False))
     if shared is not None:
         elsewhere = shared.search(question.text, limit=budget, kinds=(ChunkKind.REAS,), record=False)
         earlier += [hit for hit in elsewhere if hit.reasoning and hit.reasoning.project != str(memory.root)]
+    alike = [(hit, _likeness(hit, question)) for hit in earlier]
+    dated = [(_dated(hit, memory.root), likeness) for hit, likeness in alike if likeness >= SIMILAR_WORDS]
     return RetrievedContext(
         code=chunks,
-        reasoning=tuple(hit for hit in earlier if _asks_the_same(hit, question)),
+        reasoning=tuple(hit for hit, likeness in dated if likeness >= SAME_WORDS),
+        similar=tuple(hit for hit, _ in dated if hit.reasoning and hit.reasoning.evidence and not hit.stale),
         budget=budget,
         high_quality=sum(focus.coverage(f"{h.name}\n{h.content}").share >= HIGH_QUALITY for h in chunks),
     )
 
 
-def _asks_the_same(hit: Hit, question: Question) -> bool:
-    """Returns True if an earlier answer was given to the same question in nearly the same words."""
+def _dated(hit: Hit, root: Path) -> Hit:
+    """Returns an earlier answer, stale if it says what it rests on and any of that has changed."""
+    if hit.reasoning is None or not hit.reasoning.evidence:
+        return hit
+    return replace(hit, stale=not is_current(hit.reasoning, root))
+
+
+def _likeness(hit: Hit, question: Question) -> float:
+    """Returns the share of all words that an earlier answer's question and this one have in common."""
     if hit.reasoning is None:
-        return False
+        return 0.0
     try:
         asked = read_question(hit.reasoning.query)
     except EmptyQuestionError:
-        return False  # another program may store what it likes
+        return 0.0  # another program may store what it likes
     earlier = {term for word in asked.terms for term in terms(word)}
     now = {term for word in question.terms for term in terms(word)}
-    return len(earlier & now) >= SAME_WORDS * len(earlier | now)
+    return len(earlier & now) / len(earlier | now) if earlier | now else 0.0
 
 
 _DOCUMENTS: Final = (ChunkKind.KB, ChunkKind.DOC)

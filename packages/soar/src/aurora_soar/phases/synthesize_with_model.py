@@ -35,6 +35,7 @@ class AnswerContext:
 
     Attributes:
         extracted: the answer made of the findings without a model; the fallback.
+        background: earlier turns and answers, for the prompt.
     """
 
     question: Question
@@ -44,6 +45,7 @@ class AnswerContext:
     citations: CitationChecker
     root: Path
     extracted: Synthesis
+    background: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ async def answer_with_model(context: AnswerContext, model: LanguageModel) -> Mod
             raise ModelAnswerError(weakness)
         return written
 
-    request = answer_request(context.question, context.outputs, context.retrieved.code)
+    request = answer_request(context.question, context.outputs, context.retrieved.code, context.background)
     replies = await ask_until_valid(model, request, read, title="answer")
     best = max(valid, key=lambda each: each.score, default=None)
     synthesis = _marked(context, best) if best else context.extracted

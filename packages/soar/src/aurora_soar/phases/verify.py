@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aurora_soar.question.focus import Focus
     from aurora_soar.registry import AgentRegistry
 
-__all__ = ["Verdict", "Verification", "verify"]
+__all__ = ["Verdict", "Verification", "quality_of", "verify"]
 
 WEIGHTS: Final[Mapping[str, float]] = {
     "completeness": 0.4,
@@ -66,6 +66,11 @@ def verify(
     faults = tuple(_faults(decomposition, registry))
     if faults:
         return Verification(verdict=Verdict.FAIL, score=0.0, quality=dict.fromkeys(WEIGHTS, 0.0), issues=faults)
+    return quality_of(decomposition, focus, context)
+
+
+def quality_of(decomposition: Decomposition, focus: Focus, context: RetrievedContext) -> Verification:
+    """Returns the judgement of a plan with at least one subgoal by its quality alone."""
     quality = {
         "completeness": _completeness(decomposition, focus),
         "consistency": _consistency(decomposition),

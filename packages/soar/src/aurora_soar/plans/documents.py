@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aurora_soar.plans.plan import GoalPlan, GoalSubgoal
 
-__all__ = ["agents_json", "goals_document", "goals_json", "plan_md", "tasks_md"]
+__all__ = ["agents_json", "goals_document", "goals_json", "plan_md", "role_of", "tasks_md"]
 
 GOAL_IN_TASKS: Final = 1_500
 """Characters of the goal that each task's prompt holds."""
@@ -35,6 +35,7 @@ def goals_document(plan: GoalPlan, plan_id: str, status: str) -> dict[str, objec
         "complexity": plan.complexity.value,
         "planned_by": plan.planned_by or "rules",
         "verification_score": plan.score,
+        **_source(plan),
         "memory_context": [{"file": each.file, "relevance": each.relevance} for each in plan.memory_context],
         "subgoals": [_subgoal_document(each) for each in plan.subgoals],
         "gaps": [
@@ -68,7 +69,7 @@ def agents_json(plan: GoalPlan, decision: ReviewDecision) -> str:
             "subgoal": gap.subgoal_id,
             "ideal_agent": gap.ideal_agent,
             "filled_by": gap.assigned_agent,
-            "role": _role(gap.ideal_agent, gap.ideal_agent_desc) if decision is ReviewDecision.PROCEED else None,
+            "role": role_of(gap.ideal_agent, gap.ideal_agent_desc) if decision is ReviewDecision.PROCEED else None,
         }
         for gap in plan.gaps
     ]
@@ -99,9 +100,24 @@ def plan_md(plan: GoalPlan, plan_id: str) -> str:
     return "\n".join(_plan_lines(plan, plan_id)) + "\n"
 
 
+def _source(plan: GoalPlan) -> dict[str, object]:
+    """Returns where the tasks come from, if a spec tool made them."""
+    if plan.spec is None:
+        return {}
+    return {
+        "from": {
+            "tool": plan.spec.tool,
+            "folder": str(plan.spec.folder),
+            "documents": list(plan.spec.documents),
+            "notes": list(plan.spec.notes),
+        }
+    }
+
+
 def _subgoal_document(subgoal: GoalSubgoal) -> dict[str, object]:
     return {
         "id": subgoal.id,
+        **({"task": subgoal.task} if subgoal.task else {}),
         "title": cut(subgoal.description, _TITLE_IN_JSON),
         "description": subgoal.description,
         "ideal_agent": subgoal.ideal_agent,
@@ -131,10 +147,10 @@ def _task(plan: GoalPlan, subgoal: GoalSubgoal, decision: ReviewDecision, defaul
     if subgoal.source_file:
         yield f"  - A file to start from: {clean(subgoal.source_file)}"
     if subgoal.is_gap and decision is ReviewDecision.PROCEED:
-        yield f"  - {_role(subgoal.ideal_agent, subgoal.ideal_agent_desc)}"
+        yield f"  - {role_of(subgoal.ideal_agent, subgoal.ideal_agent_desc)}"
 
 
-def _role(ideal_agent: str, description: str) -> str:
+def role_of(ideal_agent: str, description: str) -> str:
     """Returns the words that make an agent work as the ideal one would."""
     persona = adhoc_persona(ideal_agent, description)
     goal = f" ({persona.goal})" if persona.goal else ""
@@ -165,6 +181,11 @@ def _plan_lines(plan: GoalPlan, plan_id: str) -> Iterator[str]:
             said = f": {each.ideal_agent_desc}" if each.ideal_agent_desc else ""
             yield f"   - **gap**: ideal would be {each.ideal_agent}{said}"
     yield ""
+    if plan.spec:
+        yield f"## From {plan.spec.tool}"
+        yield ""
+        yield from (f"- {clean(each)}" for each in (*plan.spec.documents, *plan.spec.notes))
+        yield ""
     if plan.memory_context:
         yield "## Related files in the memory"
         yield ""

@@ -7,7 +7,7 @@ from typing import Final
 
 from aurora_soar.model_plans.shapes import one_line
 
-__all__ = ["TITLE_LENGTH", "clean", "cut", "looked_up", "parts_of", "sentence", "title_of"]
+__all__ = ["TITLE_LENGTH", "clean", "cut", "looked_up", "parts_of", "sentence", "task_words", "title_of"]
 
 TITLE_LENGTH: Final = 100
 GOAL_READ: Final = 4_000
@@ -18,6 +18,8 @@ _SETTING: Final = re.compile(
     r"<(?=!--)|--(?=>)|\((?=(?:depends|blocked)\b|P\))|\[(?=P\])|_(?=(?:depends|requirements?|boundary)\b)",
     re.IGNORECASE,
 )
+_LABELS: Final = re.compile(r"^(?:\[\w+\]\s*)+")
+_ORDER: Final = re.compile(r"\s*\((?:depends|blocked)\b[^()]*\)\s*$", re.IGNORECASE)
 _LONG_WORD: Final = re.compile(r"\S{100}(\S+)")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
@@ -34,6 +36,11 @@ def sentence(text: str) -> str:
     if not any(sign.isalnum() for sign in words):
         return "Look into it"
     return words if words[0].isalpha() else f"Do: {words}"
+
+
+def task_words(title: str) -> str:
+    """Returns the title of a task without the labels before it and the order behind it, as `sentence` does."""
+    return sentence(_ORDER.sub("", _LABELS.sub("", title)) or title)
 
 
 def cut(text: str, length: int) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aurora_soar.models.language_model import LanguageModel
     from aurora_soar.personas import Persona
 
-__all__ = ["PlanningAgents", "plan_goal"]
+__all__ = ["PlanningAgents", "memory_files", "plan_goal"]
 
 PERSONAS_SHOWN: Final = 40
 """A model chooses among so many personas; those that fit the goal best."""
@@ -106,7 +106,7 @@ async def plan_goal(
         score=verification.score,
         issues=verification.issues,
         note=note,
-        memory_context=_memory_context(context),
+        memory_context=memory_files(context),
         subgoals=tuple(_kept(at, subgoal, agents) for at, subgoal in enumerate(decomposition.subgoals)),
     )
 
@@ -161,7 +161,8 @@ def _kept(at: int, subgoal: Subgoal, agents: PlanningAgents) -> GoalSubgoal:
     )
 
 
-def _memory_context(context: RetrievedContext) -> tuple[MemoryFile, ...]:
+def memory_files(context: RetrievedContext) -> tuple[MemoryFile, ...]:
+    """Returns the files that the memory named, the most relevant first."""
     best: dict[str, float] = {}
     for hit in context.code:
         best[hit.file] = max(best.get(hit.file, 0.0), hit.hybrid_score)

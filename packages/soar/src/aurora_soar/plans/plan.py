@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from aurora_soar.phases.assess import Complexity
     from aurora_soar.phases.decompose import MatchQuality
 
-__all__ = ["AgentGap", "GoalPlan", "GoalSubgoal", "MemoryFile", "ReviewDecision"]
+__all__ = ["AgentGap", "GoalPlan", "GoalSubgoal", "MemoryFile", "ReviewDecision", "SpecSource"]
 
 
 class ReviewDecision(StrEnum):
@@ -53,6 +54,7 @@ class GoalSubgoal:
         is_persona: True if `agent` is a persona.
         source_file: the file to start from; None if the memory knows none.
         needs: numbers of the subgoals whose results it reads.
+        task: the id of its task in the file of a spec tool; "" if `number` is.
     """
 
     number: int
@@ -65,6 +67,7 @@ class GoalSubgoal:
     source_file: str | None
     is_critical: bool
     needs: tuple[int, ...]
+    task: str = ""
 
     @property
     def id(self) -> str:
@@ -90,6 +93,28 @@ class MemoryFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpecSource:
+    """The folder of a spec tool that a plan was made of.
+
+    Attributes:
+        documents: what agents should read, as they see it from the project's folder.
+        notes: what is missing, left open, or does not run.
+        tasks: the text of its tasks.md.
+    """
+
+    tool: str
+    folder: Path
+    documents: tuple[str, ...]
+    notes: tuple[str, ...]
+    tasks: str
+
+    @property
+    def taskfile(self) -> Path:
+        """The file of its tasks, which stays as it is."""
+        return self.folder / "tasks.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GoalPlan:
     """The plan of one goal.
 
@@ -97,10 +122,11 @@ class GoalPlan:
         title: the goal on one line, cut.
         goal: the goal as it was given.
         source: the issue of a forge that the goal is, written by others; "" for the user's own words.
-        planned_by: the model whose plan it is; None if rules planned.
+        planned_by: the model or the spec tool whose plan it is; None if rules planned.
         score: of the verification, 0 to 1.
         issues: what the verification found weak.
         note: what became of a model's plan that could not be used as it was; "" if nothing is to be said.
+        spec: where the tasks come from, if a spec tool made them.
     """
 
     title: str
@@ -114,6 +140,7 @@ class GoalPlan:
     note: str
     memory_context: tuple[MemoryFile, ...]
     subgoals: tuple[GoalSubgoal, ...]
+    spec: SpecSource | None = None
 
     @property
     def gaps(self) -> tuple[AgentGap, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.phases.decompose import MatchQuality
-from aurora_soar.plans.goal_text import sentence
+from aurora_soar.plans.goal_text import task_words
 from aurora_soar.plans.plan import AgentGap, GoalPlan, GoalSubgoal, ReviewDecision
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def with_tasks_of(plan: GoalPlan, file: TaskFile, *, personas: frozenset[str], d
         name = agent.removeprefix("@")
         new = GoalSubgoal(
             number=numbers[line.id],
-            description=sentence(line.title),
+            description=task_words(line.title),
             ideal_agent=name,
             ideal_agent_desc="",
             agent=name,
@@ -67,6 +67,7 @@ def with_tasks_of(plan: GoalPlan, file: TaskFile, *, personas: frozenset[str], d
             source_file=None,
             is_critical=line.task.critical,
             needs=tuple(numbers[each] for each in line.task.depends_on if each in numbers),
+            task=line.id if plan.spec else "",
         )
         if old := before.get(new.description):
             kept = old.pop(0)

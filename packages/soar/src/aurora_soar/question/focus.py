@@ -16,7 +16,7 @@ from aurora_soar.question.spelling import known_spelling, spellings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aurora_core import Memory
+    from aurora_soar.memory_port import SoarMemory
 
 __all__ = ["NOTHING_COVERED", "Coverage", "Focus"]
 
@@ -53,7 +53,7 @@ class Focus:
     unknown: tuple[str, ...]
 
     @classmethod
-    def of(cls, memory: Memory, words: Sequence[str]) -> Focus:
+    def of(cls, memory: SoarMemory, words: Sequence[str]) -> Focus:
         """Weighs words by their rarity in a project's memory."""
         spelled = memory.rarity({term for word in words for each in (word, *spellings(word)) for term in terms(each)})
         stems = {word: frozenset(terms(known_spelling(word, spelled))) for word in words}

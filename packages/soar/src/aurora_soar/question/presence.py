@@ -21,8 +21,8 @@ from aurora_soar.question.spelling import spellings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aurora_core import Memory
     from aurora_core.search import Rarity
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.names import Name
     from aurora_soar.question.question import Question
@@ -82,7 +82,7 @@ ALL_PRESENT: Final = Presence(elsewhere={}, nearest={})
 """Nothing is missing."""
 
 
-def find_presence(memory: Memory, question: Question, focus: Focus) -> Presence:
+def find_presence(memory: SoarMemory, question: Question, focus: Focus) -> Presence:
     """Looks for every name and content word of a question in the code."""
     files = memory.files()
     named = names_in(question.text)
@@ -149,7 +149,7 @@ def _in_code(word: str, rarity: Rarity) -> bool:
     return len(own) == 1 and any(rarity.in_code.get(term, 0) for term in RELATED.get(own[0], ()))
 
 
-def _is_missing(memory: Memory, name: Name, files: Sequence[str], rarity: Rarity) -> bool:
+def _is_missing(memory: SoarMemory, name: Name, files: Sequence[str], rarity: Rarity) -> bool:
     if name.sort is NameSort.FILE:
         return not files_named(name.text, files) and not _is_mentioned(memory, name.text)
     if name.sort is NameSort.FOLDER:
@@ -161,14 +161,14 @@ def _is_missing(memory: Memory, name: Name, files: Sequence[str], rarity: Rarity
     return bool(terms(word)) and not _in_code(word, rarity) and not (dot and files_named(name.text, files))
 
 
-def _is_mentioned(memory: Memory, path: str) -> bool:
+def _is_mentioned(memory: SoarMemory, path: str) -> bool:
     """Returns True if code names a file that the project itself does not have, such as the user's settings."""
     written = re.compile(rf"(?<![\w.-]){re.escape(path)}(?!\w)")
     files = (file for file in memory.files_with(path) if not is_test_file(file) and is_source(file))
     return any(written.search(memory.text(file) or "") for file in files)
 
 
-def _is_written(memory: Memory, name: str) -> bool:
+def _is_written(memory: SoarMemory, name: str) -> bool:
     """Returns True if code writes a name, alone or in a longer one, in any case: `web_socket` for `WebSocket`."""
     parts = name_parts(name)
     if not parts:
@@ -180,7 +180,7 @@ def _is_written(memory: Memory, name: str) -> bool:
     return any(wanted in (memory.text(file) or "").lower().replace("_", "") for file in files)
 
 
-def _is_on_disk(memory: Memory, path: str) -> bool:
+def _is_on_disk(memory: SoarMemory, path: str) -> bool:
     try:
         full = (memory.root / path).resolve()
         return full.is_relative_to(memory.root) and full.exists()
@@ -188,7 +188,7 @@ def _is_on_disk(memory: Memory, path: str) -> bool:
         return False  # no such name is possible here
 
 
-def _elsewhere(memory: Memory, names: Sequence[str], words: Sequence[str], rarity: Rarity) -> dict[str, str]:
+def _elsewhere(memory: SoarMemory, names: Sequence[str], words: Sequence[str], rarity: Rarity) -> dict[str, str]:
     """Returns the first document or test that mentions a missing name as it is written, or a word in any form."""
     found: dict[str, str] = {}
     for word in (*names, *words):
@@ -210,7 +210,7 @@ def _elsewhere(memory: Memory, names: Sequence[str], words: Sequence[str], rarit
 
 
 def _nearest(
-    memory: Memory, named: Sequence[Name], missing: Sequence[str], files: Sequence[str]
+    memory: SoarMemory, named: Sequence[Name], missing: Sequence[str], files: Sequence[str]
 ) -> dict[str, Nearest]:
     found: dict[str, Nearest] = {}
     asked = [name for name in named if name.text in missing and name.sort is not NameSort.PROPER]

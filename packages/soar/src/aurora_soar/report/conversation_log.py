@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.private_files import create_private, private_folder, write_private
+from aurora_soar.phases.bundle import place_of
 from aurora_soar.report.execution import Phase, PhaseTiming, usage_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from aurora_core import Hit
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.models.language_model import Completion
+    from aurora_soar.phases.background import Carried
+    from aurora_soar.phases.bundle import Bundle
     from aurora_soar.phases.decompose import Decomposition
     from aurora_soar.report.execution import Execution
     from aurora_spawner.recovery.machine import TaskRecoveryState
@@ -94,7 +97,7 @@ def _text(execution: Execution) -> str:
         "## Execution Summary\n\n"
         f"- **Duration**: {execution.duration_ms}ms\n"
         f"- **Overall Score**: {execution.confidence:.2f}\n"
-        f"- **Cached**: {execution.recorded.cached}\n"
+        f"- **Cached**: {execution.recorded.cached or bool(execution.cached_from)}\n"
         f"- **Cost**: {'unknown' if (cost := _cost_usd(execution)) is None else f'${cost:.4f}'}\n"
         f"- **Tokens Used**: {_tokens(execution)['input']} input + {_tokens(execution)['output']} output\n\n"
         f"## Metadata\n\n```json\n{block}\n```\n"
@@ -116,6 +119,10 @@ def log_document(execution: Execution) -> dict[str, object]:
     return {
         "query_id": execution.query_id,
         "query": execution.question.text,
+        "session": _session(execution),
+        "cached": bool(execution.cached_from),
+        "cache_key": execution.cache_key or None,
+        "cached_from": execution.cached_from or None,
         "interrupted": execution.interrupted,
         "total_duration_ms": execution.duration_ms,
         "total_cost_usd": _cost_usd(execution),
@@ -123,6 +130,26 @@ def log_document(execution: Execution) -> dict[str, object]:
         "budget_status": _budget(execution),
         "phases": {phase.value: {**data, **_timing(execution, phase)} for phase, data in phases.items()},
         "timestamp": execution.started_at.timestamp(),
+    }
+
+
+def _session(execution: Execution) -> dict[str, object]:
+    """Returns the session with the user's words, and what was carried into the prompts of models."""
+    carried = execution.carried
+    return {
+        "id": execution.session or execution.query_id,
+        "asked": execution.asked or execution.question.text,
+        "turns": _carried(carried.turns) if carried else None,
+        "earlier_answers": _carried(carried.answers) if carried else None,
+    }
+
+
+def _carried(carried: Carried) -> dict[str, object]:
+    return {
+        "carried": list(carried.carried),
+        "left_out": list(carried.left_out),
+        "tokens": carried.tokens,
+        "budget_tokens": carried.budget,
     }
 
 
@@ -220,6 +247,7 @@ def _provenance(hit: Hit) -> dict[str, object]:
         "sources": list(hit.reasoning.sources),
         "project": hit.reasoning.project,
         "created_at": hit.reasoning.created_at,
+        "stale": hit.stale,
     }
 
 
@@ -227,7 +255,8 @@ def _decompose(execution: Execution) -> dict[str, object]:
     plan = execution.decomposition
     return {
         "decomposition": _plan(plan) if plan else None,
-        "cached": False,
+        "cached": execution.plan_cached or bool(execution.cached_from),
+        "reused": execution.plan_reused or None,
         "query_hash": plan.query_hash if plan else None,
         "timing_ms": execution.timings.get(Phase.DECOMPOSE, PhaseTiming()).duration_ms,
         "subgoals_total": len(plan.subgoals) if plan else 0,
@@ -321,6 +350,7 @@ def _collect(execution: Execution) -> dict[str, object]:
             "circuit_blocked_count": len(blocked),
             "replanned": _replanned(execution),
         },
+        "context_bundles": [_bundle(each) for each in execution.collected.bundles],
         "user_interactions": [],
         "fallback_agents": fallbacks,
         "agents_executed": len(outputs) if execution.run_id else 0,
@@ -340,6 +370,18 @@ def _collect(execution: Execution) -> dict[str, object]:
             "fallback_used_count": len(fallbacks),
             "fallback_agents": fallbacks,
         },
+    }
+
+
+def _bundle(bundle: Bundle) -> dict[str, object]:
+    return {
+        "subgoal_index": bundle.subgoal_index,
+        "tokens": bundle.tokens,
+        "budget_tokens": bundle.budget,
+        "chunks": [place_of(hit) for hit in bundle.chunks],
+        "elsewhere": list(bundle.elsewhere),
+        "neighbours": len(bundle.neighbours),
+        "left_out": list(bundle.left_out),
     }
 
 
@@ -368,6 +410,9 @@ def _output(output: AgentOutput, *, spawned: bool) -> dict[str, object]:
             "exit_code": output.exit_code,
             "spawned": spawned,
             "termination_reason": output.termination_reason,
+            "fallback": output.fallback,
+            "original_agent": output.original_agent,
+            "retry_count": output.retry_count,
             "heartbeat": {"event_count": 0, "elapsed_s": output.duration_ms / 1e3, "idle_s": None},
         },
         "error": output.error,

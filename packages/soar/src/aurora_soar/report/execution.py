@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aurora_soar.evidence.agent_outputs import AgentOutput
     from aurora_soar.models.language_model import Completion
     from aurora_soar.phases.assess import Assessment
+    from aurora_soar.phases.background import Background
     from aurora_soar.phases.collect import Collected
     from aurora_soar.phases.criticise import Criticised
     from aurora_soar.phases.decompose import Decomposition
@@ -88,6 +89,13 @@ class Execution:
         replanned: the plan after a critical failure; None if there was none.
         budget: status of the user's ledger after the work; None if there is no ledger or it cannot be read.
         verbosity: the level of detail of phase 8.
+        asked: the user's words; the question names what they refer to in earlier turns.
+        session: the session that it was asked in; None if it begins one of its own.
+        carried: the earlier turns and answers that a model was shown.
+        cache_key: the key of its plan and its answer; "" without a cache.
+        cached_from: the execution that gave the answer, if it came from the cache; "" if not.
+        plan_cached: True if the plan came from the cache.
+        plan_reused: the execution whose answer took the place of a plan; "" if none did.
     """
 
     query_id: str
@@ -109,6 +117,13 @@ class Execution:
     other_calls: tuple[Completion, ...] = ()
     criticised: Criticised | None = None
     replanned: Replanned | None = None
+    asked: str = ""
+    session: str | None = None
+    carried: Background | None = None
+    cache_key: str = ""
+    cached_from: str = ""
+    plan_cached: bool = False
+    plan_reused: str = ""
 
     @property
     def calls(self) -> tuple[Completion, ...]:

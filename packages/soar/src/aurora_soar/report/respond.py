@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 MAX_EARLIER: Final = 3
+SHOWN: Final = 12
+"""Characters of a cache key that are shown."""
 _INTERRUPTED: Final = "Interrupted: this rests on what was found until then.\n\n"
 
 
@@ -67,17 +69,21 @@ def _cost(execution: Execution) -> str:
 
 
 def _earlier(execution: Execution) -> str:
-    """Returns a line for each similar question that was answered before, with its execution and project."""
-    lines = []
+    """Returns what the question was taken as, and a line for each similar one that was answered before."""
+    taken = execution.asked and execution.asked.strip() != execution.question.text
+    lines = [f"Taken as: {execution.question.text}\n"] if taken else []
     for hit in execution.context.reasoning[:MAX_EARLIER]:
         if hit.reasoning is not None and hit.reasoning.created_at is not None:
             day = datetime.fromtimestamp(hit.reasoning.created_at, UTC)
             where = f", in {hit.reasoning.project}" if hit.reasoning.project else ""
-            lines.append(f"Answered before: {hit.name} ({hit.reasoning.run_id}, {day:%Y-%m-%d}{where})\n")
+            changed = "; the code that it cites has changed since" if hit.stale else ""
+            lines.append(f"Answered before: {hit.name} ({hit.reasoning.run_id}, {day:%Y-%m-%d}{where}{changed})\n")
     return "".join(lines)
 
 
 def _agents(execution: Execution) -> str:
+    if execution.cached_from:
+        return f"cached ({execution.cached_from})"
     if execution.run_id is None:
         return "answered directly"
     return f"{len(execution.collected.outputs)} agents in {execution.collected.duration_ms / 1e3:.1f} s"
@@ -86,6 +92,7 @@ def _agents(execution: Execution) -> str:
 def _details(execution: Execution) -> Iterator[str]:
     assessment = execution.assessment
     yield f"assess: {assessment.complexity.value} ({assessment.reasoning}; confidence {assessment.confidence:.2f})"
+    yield from _cache_lines(execution)
     context = execution.context
     yield f"retrieve: {context.total} of {context.budget} chunks, {context.high_quality} of high quality"
     for index, subgoal in enumerate(execution.decomposition.subgoals if execution.decomposition else ()):
@@ -106,3 +113,20 @@ def _details(execution: Execution) -> Iterator[str]:
         yield f"conflict: {conflict}"
     for phase, timing in execution.timings.items():
         yield f"{phase.value}: {timing.duration_ms:.1f} ms"
+
+
+def _cache_lines(execution: Execution) -> Iterator[str]:
+    """Yields a line about the cache, and one for what was carried from earlier questions."""
+    if execution.cache_key:
+        key = execution.cache_key[:SHOWN]
+        plan = ", plan only" if execution.plan_cached else ""
+        yes = f"yes, of {execution.cached_from}" if execution.cached_from else f"{'yes' if plan else 'no'}{plan}"
+        yield f"cached: {yes}, key {key}"
+    if execution.carried is None:
+        return
+    for what, carried in (("earlier turns", execution.carried.turns), ("earlier answers", execution.carried.answers)):
+        if carried.carried:
+            left_out = f"; left out: {', '.join(carried.left_out)}" if carried.left_out else ""
+            yield f"{what}: {len(carried.carried)} carried, {carried.tokens} of {carried.budget} tokens{left_out}"
+    if execution.plan_reused:
+        yield f"plan: none was asked for, {execution.plan_reused} takes its place"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AskedQuestion",
+    "AskedTurn",
     "QuestionRecord",
     "Unrecorded",
     "asked_question",
@@ -45,11 +46,32 @@ class AskedQuestion:
     Attributes:
         tool: the agent that was its model; None if rules alone answered.
         max_concurrent: agents at once.
+        fresh: nothing is taken from the cache.
+        turn: its place in a session; None if it was asked outside of all.
     """
 
     text: str
     tool: str | None
     max_concurrent: int
+    fresh: bool = False
+    turn: AskedTurn | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTurn:
+    """The place of a question in a session.
+
+    Attributes:
+        session: None if the question begins one of its own.
+        after: the execution of the turn before; "" if it is the first.
+        words: the user's; the question names what they refer to.
+        subject: what they refer to; "" if to nothing.
+    """
+
+    session: str | None
+    after: str
+    words: str
+    subject: str
 
 
 class Unrecorded:

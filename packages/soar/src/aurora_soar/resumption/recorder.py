@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core import Project
-    from aurora_soar.resumption.record import QuestionRecord
+    from aurora_soar.resumption.record import AskedTurn, QuestionRecord
 
 __all__ = ["QuestionRecorder"]
 
@@ -29,18 +29,22 @@ class QuestionRecorder:
     Attributes:
         tool: the agent that is the model of its questions; None without one.
         max_concurrent: agents at once.
+        fresh: they take nothing from the cache.
         state_dir: the user's own folder, in which the journal's head is noted; None notes it nowhere.
     """
 
     project: Project
     tool: str | None
     max_concurrent: int
+    fresh: bool
     state_dir: Path | None
 
     @contextmanager
-    def new(self, text: str) -> Iterator[Unrecorded]:
+    def new(self, text: str, turn: AskedTurn | None) -> Iterator[Unrecorded]:
         """Holds the record of a new question; one that keeps nothing if the journal cannot be written."""
-        asked = AskedQuestion(text=text, tool=self.tool, max_concurrent=self.max_concurrent)
+        asked = AskedQuestion(
+            text=text, tool=self.tool, max_concurrent=self.max_concurrent, fresh=self.fresh, turn=turn
+        )
         with ExitStack() as held:
             try:
                 record: Unrecorded = held.enter_context(self._recorded(asked))

@@ -24,6 +24,8 @@ from aurora_spawner.control.timeline import run_timeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aurora_core import Project
+    from aurora_soar.report.read_log import ConversationLog
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.recovery.report import RecoveryReport
 
@@ -38,6 +40,7 @@ __all__ = ["command"]
         ("aur runs show spawn-1763690000000 --json", "The run as JSON, with every task's output."),
         ("aur runs show spawn-1763690000000 --recovery", "Retries, fallbacks and pauses, step by step."),
         ("aur runs show spawn-1763690000000 --html > run.html", "Its graph and timeline, as a page."),
+        ("aur runs show soar-1763690000000", "A question: its phases and its answer, from the conversation log."),
     ),
 )
 @run_argument
@@ -49,16 +52,20 @@ def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool
     """Show a run and the results of its tasks.
 
     For tasks in worktrees also their base, branch, commit and merge, and where the merged work is. Each task has the
-    gates' questions about it, with their answers, and the sandbox of its agent if one was asked for. --svg and --html
-    print one file that loads nothing; redirect it.
+    gates' questions about it, with their answers, and the sandbox of its agent if one was asked for. The name of a
+    question, with which its conversation log begins, shows that log. --svg and --html print one file that loads
+    nothing; redirect it.
     """
     if sum((recovery, svg, html)) > 1 or (as_json and (svg or html)):
         raise click.UsageError("--recovery, --svg and --html exclude each other; --json excludes --svg and --html")
-    journal = wiring.open_existing().project.runs_db
+    project = wiring.open_existing().project
+    journal = project.runs_db
     if svg or html:
         timeline = run_timeline(journal, run_id)
         emit_bytes((svg_file(timeline) if svg else html_page(timeline)).encode())
         return ExitCode.DONE
+    if not recovery and (log := _log_of(project, run_id)) is not None:
+        return _show_log(log, as_json=as_json)
     run, tasks = find_run(journal, run_id)
     if recovery:
         _show_recovery(recovery_of(journal, run_id), as_json=as_json)
@@ -79,6 +86,25 @@ def _detail(journal: Path, run: RunRow, tasks: list[TaskRow]) -> RunDetail:
         seen=seen_files(journal, run.run_id),
         sandboxes=sandboxes_of(journal, run.run_id),
     )
+
+
+def _log_of(project: Project, query_id: str) -> ConversationLog | None:
+    """Returns the log of a question; a run of its agents, which has another name, is shown as a run."""
+    if not query_id.startswith("soar-"):
+        return None
+    from aurora_soar.report.read_log import find_log
+
+    return find_log(project.conversation_logs, query_id)
+
+
+def _show_log(log: ConversationLog, *, as_json: bool) -> int:
+    from aurora_cli.render.conversation import conversation_lines
+
+    if as_json:
+        emit_json(log.document)
+    else:
+        emit("\n".join(conversation_lines(log)))
+    return ExitCode.DONE
 
 
 def _show_recovery(report: RecoveryReport, *, as_json: bool) -> None:
