@@ -31,14 +31,14 @@ def test_every_check_is_made_in_a_project_and_each_once(shop: Path) -> None:
     Project.init(shop)
     names = [result.check for result in run_checks(shop, {})]
     assert names == [
-        "python", "packages", "machine", "git", "providers", "project", "folder", "config", "agents", "policies",
-        "gates", "memory", "journal",
+        "python", "packages", "machine", "sandbox", "git", "providers", "project", "folder", "config", "agents",
+        "policies", "gates", "memory", "journal",
     ]  # fmt: skip
 
 
 def test_without_a_project_its_files_are_not_looked_for(shop: Path) -> None:
     names = [result.check for result in run_checks(shop, {})]
-    assert names == ["python", "packages", "machine", "git", "providers", "project", "folder"]
+    assert names == ["python", "packages", "machine", "sandbox", "git", "providers", "project", "folder"]
 
 
 def test_providers_that_are_paused_or_stopped_are_named_with_the_file(shop: Path) -> None:

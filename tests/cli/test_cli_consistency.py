@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ESCAPE = re.compile(r"\x1b")
 WITHOUT_JSON = {
-    *("completion", "diff", "audit export", "keys set", "keys remove"),
+    *("completion", "dashboard", "diff", "audit export", "keys set", "keys remove", "mcp install", "mcp serve"),
 }
 """Commands whose output is no data, or is data in a form of its own."""
 LEAVES = [path for path in COMMANDS[1:] if not isinstance(load(path), AurGroup)]

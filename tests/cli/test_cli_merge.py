@@ -268,11 +268,7 @@ merge_work(journal, run_id)
 
 WRITING = [
     ("merge --ff-only", 1),
-    *(
-        (command, count)
-        for count in (1, 2)
-        for command in ("worktree unlock", "worktree remove", "update-ref --stdin")
-    ),
+    *((command, count) for count in (1, 2) for command in ("worktree remove", "update-ref --stdin")),
     ("update-ref -d refs/heads/aurora/", 1),
     ("for-each-ref --format=delete", 1),
     ("cat-file", 1),

@@ -136,7 +136,7 @@ def test_filters_leave_what_they_name() -> None:
             "spawn",
             "its process has died; resume it with: aur resume spawn-1",
         ),
-        ("crashed", "soar", "its process has died; ask it again"),
+        ("crashed", "soar", "its process has died; resume it with: aur resume soar-1"),
         ("interrupted", "spawn", "it was interrupted; resume it with: aur resume spawn-1"),
         ("failed", "spawn", "try the rest again with: aur resume spawn-1 --retry-failed"),
     ],

@@ -39,7 +39,7 @@ TASKS: tuple[str, dict[str, tuple[object, ...]]] = (
     "auto",
     {"a": (SCRIPT, (), 3), "after": ("cat out.txt rest.txt > after.txt; echo done; exit", ("a",))},
 )
-PICK_GITS = 54
+PICK_GITS = 45
 """Of an undisturbed pick."""
 
 

@@ -215,6 +215,8 @@ def test_the_source_and_the_limit_of_a_run_are_stored_for_its_resume(tmp_path: P
         "optional",
         "candidates",
         "candidate_agents",
+        "arguments",
+        "key",
         "isolation",
         "sandbox",
         "overlaps",

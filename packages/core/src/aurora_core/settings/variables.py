@@ -59,6 +59,7 @@ VARIABLES: Final = (
     Variable(name="AURORA_MCP_TOKEN"),  # the token of `aur mcp serve --http`
     Variable(name="AURORA_DEBUG"),  # 1 prints the traceback of an error
     _for_agents("AURORA_ATTEMPT"),  # the attempt that a process belongs to
+    _for_agents("AURORA_INBOX"),  # the socket at which an agent asks a person
     _for_agents("AURORA_RUN_ID"),  # the run of an agent or check
     _for_agents("AURORA_TASK_ID"),  # the task of an agent or check
     _for_agents("AURORA_ATTEMPT_NUMBER"),  # from 1

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from aurora_soar.aurora.goal_plans import GoalPlans
 from aurora_soar.aurora.run_work import RunWork
-from aurora_soar.registry import LOCAL_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -146,6 +145,7 @@ class Aurora(GoalPlans, RunWork):
         """
         from aurora_soar.aurora.changes_meanwhile import achanges_told
         from aurora_soar.aurora.question_orchestrator import settle_parts
+        from aurora_soar.registry import LOCAL_AGENT  # with the spawner
         from aurora_soar.report.execution import Verbosity
         from aurora_soar.resumption.record import asked_question
 
@@ -359,12 +359,16 @@ class Aurora(GoalPlans, RunWork):
         Args:
             index: indexes the memory; for example with a display of its progress, or `Memory.index` alone.
         """
+        from aurora_soar.registry import LOCAL_AGENT  # with the spawner
+
         if LOCAL_AGENT in agents:
             with self.open_memory() as memory:
                 index(memory)
 
     async def arefresh_memory(self, agents: Collection[str]) -> None:
         """Brings the memory up to date as `refresh_memory` does; a cancellation ends the indexing."""
+        from aurora_soar.registry import LOCAL_AGENT  # with the spawner
+
         if LOCAL_AGENT in agents:
             with self.open_memory() as memory:
                 await memory.aindex()
