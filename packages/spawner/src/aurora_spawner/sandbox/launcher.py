@@ -38,6 +38,9 @@ CONFINED = (errno.EACCES, errno.EPERM, errno.EROFS)
 CLOSED = (errno.EACCES, errno.EPERM, errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH)
 """The errors by which a sandbox keeps a process from a port on which somebody listens."""
 PROBE_LIMIT_S = 2.0
+BUBBLEWRAP = ("--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+"""The options of every sandbox of bubblewrap. Without processes of its own, `/proc/PID/root` of one outside, such as
+bubblewrap's own, would lead out."""
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 """Landlock's system calls, which have these numbers on every architecture of Linux but Alpha."""
@@ -51,10 +54,17 @@ WRITE_FILE, TRUNCATE = 1 << 1, 1 << 14
 FILE_RIGHTS = WRITE_FILE | TRUNCATE
 FOLDER_RIGHTS = FILE_RIGHTS | sum(1 << bit for bit in range(4, 14))
 """Everything that changes a folder: entries removed, made, and moved between folders."""
+MAKE_DEVICE = 1 << 6 | 1 << 11
+"""The right to make devices, which no agent has anywhere: through one it could write to a whole disk."""
 PATH_BENEATH, NET_PORT = 1, 2
 BIND_TCP, CONNECT_TCP = 1, 2
 SCOPE_SIGNAL = 2
 PR_SET_NO_NEW_PRIVS = 38
+CAPABILITY_VERSION = 0x20080522
+CAPABILITIES_OUT = (2, 16, 17, 19, 21, 22, 27, 38, 39)
+"""Capabilities of root with which it could leave a sandbox: DAC_READ_SEARCH (opens any file of a file system by its
+number), SYS_MODULE, SYS_RAWIO, SYS_PTRACE (enters processes outside), SYS_ADMIN (mounts), SYS_BOOT, MKNOD, PERFMON and
+BPF."""
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
 """Devices in /dev that every program may write to; `shm` holds the semaphores of Python's multiprocessing."""
 
@@ -91,7 +101,7 @@ class Ruleset:
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
             return
-        rights = FOLDER_RIGHTS if stat.S_ISDIR(os.fstat(place).st_mode) else FILE_RIGHTS
+        rights = FOLDER_RIGHTS & ~MAKE_DEVICE if stat.S_ISDIR(os.fstat(place).st_mode) else FILE_RIGHTS
         rule = rights.to_bytes(8, sys.byteorder) + place.to_bytes(4, sys.byteorder)
         self._call(ADD_RULE, self._rules, PATH_BENEATH, rule, ctypes.c_uint32(0))
         os.close(place)
@@ -175,7 +185,25 @@ def bubblewrap(profile: dict[str, Any], path: str, descriptors: Sequence[int], c
     ]
     network = ["--unshare-net"] if profile["network"] == "none" else []
     own = [sys.executable, "-I", "-S", __file__, INSIDE, ",".join(map(str, descriptors)), path, "--", *command]
-    return [profile["program"], "--ro-bind", "/", "/", "--dev", "/dev", *mounts, *network, "--", *own]
+    return [profile["program"], *BUBBLEWRAP, *mounts, *network, "--", *own]
+
+
+def drop_capabilities() -> None:
+    """Gives up the capabilities with which root could leave the sandbox; without new privileges, for good.
+
+    Raises:
+        SandboxError: The kernel does not do it.
+    """
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable: the lower 32 of each, then the upper
+    calls = libc()
+    if calls.capget(header, sets):
+        raise SandboxError(f"capabilities: {os.strerror(ctypes.get_errno())}")
+    for number in CAPABILITIES_OUT:
+        for place in range(number // 32 * 3, number // 32 * 3 + 3):
+            sets[place] &= ~(1 << number % 32)
+    if calls.capset(header, sets):
+        raise SandboxError(f"capabilities: {os.strerror(ctypes.get_errno())}")
 
 
 def listen(profile: dict[str, Any]) -> socket.socket | None:
@@ -251,6 +279,7 @@ def enter(profile: dict[str, Any], path: str, command: list[str]) -> None:
     try:
         if profile["mechanism"] == "landlock":
             restrict_files(profile)
+            drop_capabilities()
     except SandboxError as error:
         problem = str(error)
     become(profile, command, report, server, problem)
@@ -264,6 +293,7 @@ def enter_inside(profile: dict[str, Any], command: list[str], descriptors: str) 
     try:
         if isinstance(profile["network"], list):
             restrict_ports(profile)
+        drop_capabilities()
     except SandboxError as error:
         problem = str(error)
     become(profile, command, report, server, problem)
