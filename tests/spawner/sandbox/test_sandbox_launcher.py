@@ -112,9 +112,10 @@ def test_a_sandbox_that_holds_nothing_back_is_found_out(tmp_path: Path, monkeypa
     assert "a file could be written" in finding.problem
 
 
+@BOTH
 @pytest.mark.skipif(landlock_abi() < SCOPE_ABI, reason="this kernel's Landlock does not hold signals back")
-def test_no_signal_leaves_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    force(monkeypatch, "landlock")
+def test_no_signal_leaves_the_sandbox(mechanism: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, mechanism)
     done, _finding = run(
         tmp_path, f"kill -0 {os.getpid()} || echo held; sleep 9 & kill $! && echo own", SandboxSettings()
     )
@@ -128,8 +129,40 @@ def test_bubblewrap_protects_what_controls_agents_within_the_workspace(
     work = tmp_path / "work"
     for name in (".aurora", ".git/hooks"):
         (work / name).mkdir(parents=True)
-    run(tmp_path, "echo x > .aurora/policies.yaml; echo x > .git/hooks/pre-commit; echo x > ok", SandboxSettings())
-    assert sorted(str(each.relative_to(work)) for each in work.rglob("*") if each.is_file()) == ["ok"]
+    script = (
+        "echo x > .aurora/policies.yaml; echo x > .git/hooks/pre-commit; echo x > ok;"
+        "mv .aurora a && mkdir .aurora; mv .git g && mkdir -p .git/hooks"
+    )
+    run(tmp_path, script, SandboxSettings())
+    assert sorted(str(each.relative_to(work)) for each in work.rglob("*")) == [".aurora", ".git", ".git/hooks", "ok"]
+
+
+def test_bubblewrap_protects_the_repository_around_a_project_in_a_folder_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force(monkeypatch, "bubblewrap")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    run(
+        tmp_path, "echo x > ../.git/hooks/pre-commit; echo x > ../.git/config; echo x > ../.git/ok", SandboxSettings()
+    )
+    assert not (tmp_path / ".git" / "hooks" / "pre-commit").exists()
+    assert (tmp_path / ".git" / "config").read_text() != "x\n"
+    assert (tmp_path / ".git" / "ok").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could do any of it")
+@BOTH
+def test_root_is_held_back_too(mechanism: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by a mount, not through another process's view of the files, and not through a device."""
+    force(monkeypatch, mechanism)
+    script = f"""
+        mount -o remount,rw,bind /; touch {tmp_path}/mounted
+        for each in /proc/[0-9]*; do touch $each/root{tmp_path}/passed; done
+        mknod device b 7 0; mknod device c 1 3
+    """
+    run(tmp_path, script, SandboxSettings(required=True))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["profile", "sandbox", "work"]
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 @BOTH
@@ -165,6 +198,9 @@ def test_a_worktree_whose_pointer_an_agent_has_changed_opens_nothing(tmp_path: P
     (work / "own" / "worktrees" / "x" / "gitdir").write_text(f"{work}/.git\n")
     (work / "own" / "worktrees" / "x" / "commondir").write_text(f"{treasure}\n")
     assert writable_places(work, ()) == (work,)
+    (work / "own" / "worktrees" / "x" / "commondir").write_text("../..\n")
+    (work / "own" / "objects").symlink_to(treasure)
+    assert treasure not in writable_places(work, ())
 
 
 @BOTH
