@@ -244,6 +244,11 @@ def test_a_denied_place_is_read_out_of_what_programs_say(said: str, place: str |
     assert denied_places([said], ["/work/here"]) == (() if place is None else (place,))
 
 
+def test_a_flood_of_output_does_not_hold_up_the_search_for_denied_places() -> None:
+    """For these slashes it took minutes, in the coordinator."""
+    assert denied_places(["/" * (1 << 24), "/a: Permission denied\n" * (1 << 16)], []) == ("/a",)
+
+
 def test_the_launcher_needs_nothing_but_the_standard_library() -> None:
     """Run with -I and -S, it sees no installed package, and none of ours."""
     program = f"import sys, runpy; runpy.run_path({launcher.__file__!r}); print(*sys.modules)"

@@ -62,9 +62,8 @@ SCOPE_SIGNAL = 2
 PR_SET_NO_NEW_PRIVS = 38
 CAPABILITY_VERSION = 0x20080522
 CAPABILITIES_OUT = (2, 16, 17, 19, 21, 22, 27, 38, 39)
-"""Capabilities of root with which it could leave a sandbox: DAC_READ_SEARCH (opens any file of a file system by its
-number), SYS_MODULE, SYS_RAWIO, SYS_PTRACE (enters processes outside), SYS_ADMIN (mounts), SYS_BOOT, MKNOD, PERFMON and
-BPF."""
+"""Capabilities with which root could leave a sandbox: DAC_READ_SEARCH (opens a file by its number), SYS_MODULE,
+SYS_RAWIO, SYS_PTRACE (enters processes outside), SYS_ADMIN (mounts), SYS_BOOT, MKNOD, PERFMON and BPF."""
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
 """Devices in /dev that every program may write to; `shm` holds the semaphores of Python's multiprocessing."""
 

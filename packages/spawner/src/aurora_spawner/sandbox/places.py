@@ -46,8 +46,8 @@ def place_to_try(candidates: Iterable[Path], writable: Sequence[Path]) -> Path |
 def _of_git(cwd: Path) -> Iterator[Path]:
     """Yields the parts of the repository that a commit changes.
 
-    That of a checkout is named even where it is in the workspace: a mechanism by mounts then lets nobody rename it, which
-    would bring the read-only parts within it out of the way.
+    That of a checkout is named even where it is in the workspace. So it is a mount where there are mounts, and nobody
+    can rename it to get its read-only parts out of the way.
     """
     for pointer in _pointers(cwd):
         if pointer.is_file():
@@ -57,7 +57,7 @@ def _of_git(cwd: Path) -> Iterator[Path]:
 
 
 def _repositories(cwd: Path) -> Iterator[Path]:
-    """Yields the repository of the checkout that a folder is in; none for a worktree, whose repository is elsewhere."""
+    """Yields the repository of the checkout that a folder is in; for a worktree none: its repository is elsewhere."""
     return (each for each in _pointers(cwd) if each.is_dir())
 
 

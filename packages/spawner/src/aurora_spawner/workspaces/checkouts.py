@@ -27,7 +27,7 @@ def linked_git_dir(worktree: Path) -> Path:
     """Returns the part of the repository that belongs to a worktree.
 
     An agent may delete the `.git` file; git would then take the repository around the worktree for its own. Or it may
-    make a repository of its own that claims the worktree: git would then run that one's hooks, outside of any sandbox.
+    make a repository of its own that claims the worktree: git would run that one's hooks, outside of any sandbox.
 
     Raises:
         ForeignWorktreeError: The worktree is gone, or it and its repository do not name each other.
