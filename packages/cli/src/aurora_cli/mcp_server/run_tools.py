@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from aurora_cli.mcp_server.service import ProjectService
     from aurora_soar import SpawnPlan
     from aurora_soar.aurora.root import Aurora
-    from aurora_spawner.control.status import RunStatus
 
 __all__ = ["STARTING", "RunTools", "run_document"]
 
@@ -165,11 +164,7 @@ def _start(aurora: Aurora, *, plan_it: partial[SpawnPlan]) -> str:
 
 
 def _unfinished(aurora: Aurora) -> Runs:
-    return Runs(runs=[_line(status) for status in aurora.status()])
-
-
-def _line(status: RunStatus) -> RunLine:
-    return RunLine(run_id=status.run_id, state=status.state, counts=dict(status.tasks))
+    return Runs(runs=[RunLine.of(status) for status in aurora.status()])
 
 
 def _logs(aurora: Aurora, *, run_id: str, task: str) -> Logs:

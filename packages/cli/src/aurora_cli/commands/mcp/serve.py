@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aurora_cli import wiring
+from aurora_cli.errors import PortError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath
@@ -65,11 +67,16 @@ def _serve_http(server: MCPServer[Any], port: int) -> ExitCode:
     given = os.environ.get(TOKEN_VARIABLE, "")
     if given and len(given) < SHORTEST_TOKEN:
         raise click.UsageError(f"{TOKEN_VARIABLE} is too short; use at least {SHORTEST_TOKEN} characters")
+    try:
+        listening = socket.create_server((HOST, port))
+    except OSError as error:
+        raise PortError(port, error) from error
     token = given or new_token()
     note(f"http://{HOST}:{port}{PATH}")
     note(f"token: {TOKEN_VARIABLE}" if given else f"token: {token}")
     settings = uvicorn.Config(
         application(server, port=port, token=token), host=HOST, port=port, log_level="warning", access_log=False
     )
-    uvicorn.Server(settings).run()
+    with listening:
+        uvicorn.Server(settings).run(sockets=[listening])
     return ExitCode.DONE
