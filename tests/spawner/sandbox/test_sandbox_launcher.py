@@ -13,7 +13,7 @@ from tests.spawner.sandbox.mechanism import ERRORS, force
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.sandbox_finding import SandboxFinding
-from aurora_spawner.sandbox import launcher
+from aurora_spawner.sandbox import launcher, profile
 from aurora_spawner.sandbox.denials import denied_places
 from aurora_spawner.sandbox.launcher import REFUSED, SCOPE_ABI, landlock_abi
 from aurora_spawner.sandbox.places import writable_places
@@ -99,14 +99,28 @@ def test_where_none_holds_nothing_starts_if_it_is_required(tmp_path: Path, monke
     assert (done.stdout, finding.sandboxed) == ("started\n", False)
 
 
-def test_a_sandbox_that_holds_nothing_back_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bubblewrap that only starts the program, as a wrapper of somebody's might: the probe counts, not the name."""
-    force(monkeypatch, "bubblewrap")
+def holds_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts a program in the place of bubblewrap that only starts what it is given."""
     fake = tmp_path / "bwrap"
     fake.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     force(monkeypatch, "bubblewrap")
+
+
+def test_a_place_that_nobody_could_write_to_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, "bubblewrap")
+    holds_nothing_back(tmp_path, monkeypatch)
+    monkeypatch.setattr(profile, "place_to_try", lambda *_: Path("/sys"))
+    _done, finding = run(tmp_path, "true", SandboxSettings())
+    assert not finding.sandboxed
+    assert "no place outside that could be written to" in finding.problem
+
+
+def test_a_sandbox_that_holds_nothing_back_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bubblewrap that only starts the program, as a wrapper of somebody's might: the probe counts, not the name."""
+    force(monkeypatch, "bubblewrap")
+    holds_nothing_back(tmp_path, monkeypatch)
     done, finding = run(tmp_path, "echo started", SandboxSettings(required=True))
     assert (done.returncode, done.stdout) == (REFUSED, "")
     assert "a file could be written" in finding.problem
@@ -215,13 +229,13 @@ def test_the_probe_apart_from_an_attempt_says_what_it_has_seen(
 
 def test_a_program_that_cannot_start_ends_as_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     force(monkeypatch, "landlock")
-    profile = tmp_path / "profile"
+    file = tmp_path / "profile"
     text = profile_text(
         SandboxSettings(), cwd=tmp_path, more=(), report=tmp_path / "sandbox", tries=(Path("/var/tmp"),)
     )
-    profile.write_text(text)
-    for program, status in ((tmp_path / "nothing", 127), (profile, 126)):
-        done = subprocess.run(launcher_command(profile, str(program), ("x",)), capture_output=True, check=False)
+    file.write_text(text)
+    for program, status in ((tmp_path / "nothing", 127), (file, 126)):
+        done = subprocess.run(launcher_command(file, str(program), ("x",)), capture_output=True, check=False)
         assert done.returncode == status
         assert str(program) in done.stderr.decode()
 

@@ -168,10 +168,14 @@ def closed_network(profile: dict[str, Any]) -> int:
     return CONNECT_TCP | BIND_TCP if profile["network"] == "none" else CONNECT_TCP
 
 
-def bubblewrap(profile: dict[str, Any], path: str, descriptors: Sequence[int], command: Sequence[str]) -> list[str]:
+def bubblewrap(profile: dict[str, Any], path: str, handed: Sequence[int], command: Sequence[str]) -> list[str]:
     """Returns the command that runs this file a second time, inside.
 
     Mounts come in the order of their depth: what is further inside holds.
+
+    Args:
+        handed: The descriptors of the report and of the listening socket, -1 for none, and 1 if a write outside has
+            succeeded without the sandbox, 0 if not.
     """
     places = [("--bind", path) for path in profile["writable"]] + [
         ("--ro-bind", path) for path in profile["protected"]
@@ -183,7 +187,7 @@ def bubblewrap(profile: dict[str, Any], path: str, descriptors: Sequence[int], c
         for word in (how, path, path)
     ]
     network = ["--unshare-net"] if profile["network"] == "none" else []
-    own = [sys.executable, "-I", "-S", __file__, INSIDE, ",".join(map(str, descriptors)), path, "--", *command]
+    own = [sys.executable, "-I", "-S", __file__, INSIDE, ",".join(map(str, handed)), path, "--", *command]
     return [profile["program"], *BUBBLEWRAP, *mounts, *network, "--", *own]
 
 
@@ -272,7 +276,8 @@ def enter(profile: dict[str, Any], path: str, command: list[str]) -> None:
     server = listen(profile)
     if profile["mechanism"] == "bubblewrap":
         os.set_inheritable(report, True)
-        words = bubblewrap(profile, path, (report, server.fileno() if server else -1), command)
+        handed = (report, server.fileno() if server else -1, int(bool(profile["outside"])))
+        words = bubblewrap(profile, path, handed, command)
         os.execv(words[0], words)  # noqa: S606 -- a list
     problem = profile["missing"]
     try:
@@ -284,9 +289,11 @@ def enter(profile: dict[str, Any], path: str, command: list[str]) -> None:
     become(profile, command, report, server, problem)
 
 
-def enter_inside(profile: dict[str, Any], command: list[str], descriptors: str) -> None:
+def enter_inside(profile: dict[str, Any], command: list[str], handed: str) -> None:
     """Goes on within bubblewrap."""
-    report, listener = map(int, descriptors.split(","))
+    report, listener, could_write = map(int, handed.split(","))
+    if not could_write:
+        profile["outside"] = ""
     server = socket.socket(fileno=listener) if listener >= 0 else None
     problem = ""
     try:
@@ -315,15 +322,15 @@ def become(
 
 def main(argv: list[str]) -> None:
     """Runs outside or, after INSIDE, within bubblewrap; never returns."""
-    descriptors = argv[1] if argv[0] == INSIDE else ""
-    path, separator, *command = argv[2:] if descriptors else argv
+    handed = argv[1] if argv[0] == INSIDE else ""
+    path, separator, *command = argv[2:] if handed else argv
     if separator != "--":
         raise SystemExit("usage: launcher.py PROFILE -- PROGRAM COMMAND...; see its first lines")
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 -- see above
         profile = json.load(file)
     try:
-        if descriptors:
-            enter_inside(profile, command, descriptors)
+        if handed:
+            enter_inside(profile, command, handed)
         else:
             enter(profile, path, command)
     except OSError as error:
