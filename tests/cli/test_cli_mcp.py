@@ -182,6 +182,9 @@ def test_a_goal_is_planned_and_its_tasks_run(aur: Aur, shop: Path) -> None:
             again = await refusal(of, "spawn_tasks", taskfile=plan["taskfile"])
             assert "has no open task; nothing was started" in again
             assert "is not in the project" in await refusal(of, "spawn_tasks", taskfile="../outside.md")
+            (shop / "loop.md").symlink_to("loop.md")
+            for no_file in ("loop.md", "a\0.md", ".", "a" * 5_000):
+                assert "bug in Aurora" not in await refusal(of, "spawn_tasks", taskfile=no_file)
 
     asyncio.run(talk())
 
@@ -367,6 +370,9 @@ def test_a_link_out_of_the_project_is_not_followed(aur: Aur, shop: Path) -> None
     assert outcome.returncode == ExitCode.ENVIRONMENT
     assert f"a link leads out of the project, to {users}" in outcome.stderr
     assert users.read_text() == "{}"
+    (shop / ".mcp.json").unlink()
+    (shop / ".mcp.json").symlink_to(".mcp.json")
+    assert "bug in Aurora" not in aur("mcp", "install", "claude", "--yes").stderr
 
 
 @pytest.mark.parametrize("name", list(CLIENTS))

@@ -82,8 +82,9 @@ def addition(client: str, root: Path) -> Addition:
     """
     found = CLIENTS[client]
     path = (Path.home() if found.of_user else root) / found.file
-    if not found.of_user and not path.resolve().is_relative_to(root.resolve()):
-        raise ClientFileError(path, f"a link leads out of the project, to {path.resolve()}")
+    real = Path(os.path.realpath(path))
+    if not found.of_user and not real.is_relative_to(root.resolve()):
+        raise ClientFileError(path, f"a link leads out of the project, to {real}")
     before = _read(path)
     return _toml(path, found, before) if path.suffix == ".toml" else _json(path, found, before)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import Context  # noqa: TC002 -- read at run time
@@ -139,7 +141,9 @@ def _plan_task(aurora: Aurora, *, prompt: str, agent: str | None, budget_usd: fl
 
 
 def _plan_file(aurora: Aurora, *, taskfile: str, budget_usd: float | None) -> SpawnPlan:
-    path = (aurora.project.root / taskfile).resolve()
+    if "\0" in taskfile:
+        raise ToolError("taskfile has a NUL byte; no file has such a name")
+    path = Path(os.path.realpath(aurora.project.root / taskfile))
     if not path.is_relative_to(aurora.project.root.resolve()):
         raise ToolError(f"{taskfile} is not in the project; name a task file below {aurora.project.root}")
     plan = aurora.plan(path, budget_usd=budget_usd, background=True)
