@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import tomllib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx2
@@ -294,19 +296,56 @@ def test_over_standard_input_a_hundred_calls_at_once(aur: Aur, shop: Path) -> No
     asyncio.run(talk())
 
 
-def test_over_http_only_with_the_token(aur: Aur, start_aur: Start, shop: Path) -> None:
-    assert aur("mem", "index").returncode == ExitCode.DONE
+def serve_over_http(start_aur: Start, token: str) -> tuple[Popen[str], str]:
+    """Starts a server; returns it and its address once it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address, token = f"http://127.0.0.1:{port}/mcp", "a token of the test's own"
-    start_aur("mcp", "serve", "--http", "--port", str(port), AURORA_MCP_TOKEN=token)
+    server = start_aur("mcp", "serve", "--http", "--port", str(port), AURORA_MCP_TOKEN=token)
 
     def is_up() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     wait_for(is_up)
+    return server, f"http://127.0.0.1:{port}/mcp"
+
+
+@asynccontextmanager
+async def client_over_http(address: str, token: str) -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60) as http,
+        Client(streamable_http_client(address, http_client=http)) as of,
+    ):
+        yield of
+
+
+@pytest.mark.usefixtures("shed")
+def test_a_signal_ends_it_while_a_client_waits(aur: Aur, start_aur: Start) -> None:
+    """Else it would wait as long as the client, up to an hour."""
+    token = "a token of the test's own"
+    server, address = serve_over_http(start_aur, token)
+
+    async def talk() -> None:
+        async with client_over_http(address, token) as of:
+            run = await ask(of, "spawn_task", prompt="Sleep")
+            waiting = asyncio.ensure_future(ask(of, "run_status", run_id=run["run_id"], wait_s=50))
+            await asyncio.sleep(0.3)
+            server.send_signal(signal.SIGTERM)
+            with suppress(TimeoutExpired):
+                await asyncio.to_thread(server.wait, 20)
+            waiting.cancel()
+            aur("cancel", run["run_id"])
+
+    with suppress(Exception):  # what the client makes of a server that is gone
+        asyncio.run(talk())
+    assert server.poll() == ExitCode.INTERRUPTED
+
+
+def test_over_http_only_with_the_token(aur: Aur, start_aur: Start, shop: Path) -> None:
+    assert aur("mem", "index").returncode == ExitCode.DONE
+    token = "a token of the test's own"
+    _server, address = serve_over_http(start_aur, token)
 
     async def talk() -> None:
         for headers, status in (
@@ -317,10 +356,7 @@ def test_over_http_only_with_the_token(aur: Aur, start_aur: Start, shop: Path) -
         ):
             async with httpx2.AsyncClient() as plain:
                 assert (await plain.post(address, json={}, headers=headers)).status_code == status
-        async with (
-            httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}) as http,
-            Client(streamable_http_client(address, http_client=http)) as of,
-        ):
+        async with client_over_http(address, token) as of:
             assert (await ask(of, "memory_search", query="till", limit=1))["chunks"]
 
     asyncio.run(talk())

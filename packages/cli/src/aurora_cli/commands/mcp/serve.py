@@ -24,6 +24,8 @@ __all__ = ["command"]
 
 TOKEN_VARIABLE: Final = "AURORA_MCP_TOKEN"  # noqa: S105 -- the name of a variable
 SHORTEST_TOKEN: Final = 16
+END_LIMIT_S: Final = 1
+"""Seconds in which calls may end after a signal; a client may be waiting an hour for the end of a run."""
 
 
 @click.command(
@@ -75,7 +77,12 @@ def _serve_http(server: MCPServer[Any], port: int) -> ExitCode:
     note(f"http://{HOST}:{port}{PATH}")
     note(f"token: {TOKEN_VARIABLE}" if given else f"token: {token}")
     settings = uvicorn.Config(
-        application(server, port=port, token=token), host=HOST, port=port, log_level="warning", access_log=False
+        application(server, port=port, token=token),
+        host=HOST,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=END_LIMIT_S,
     )
     with listening:
         uvicorn.Server(settings).run(sockets=[listening])
