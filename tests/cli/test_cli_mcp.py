@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import tomllib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from subprocess import TimeoutExpired
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx2
@@ -27,7 +29,10 @@ from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 from aurora_cli.mcp_clients import CLIENTS
+from aurora_cli.mcp_server.approval_tools import question_text
+from aurora_cli.mcp_server.documents import Question, RunLine
 from aurora_cli.mcp_server.server import build_server
+from aurora_spawner.control.status import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -179,6 +184,9 @@ def test_a_goal_is_planned_and_its_tasks_run(aur: Aur, shop: Path) -> None:
             again = await refusal(of, "spawn_tasks", taskfile=plan["taskfile"])
             assert "has no open task; nothing was started" in again
             assert "is not in the project" in await refusal(of, "spawn_tasks", taskfile="../outside.md")
+            (shop / "loop.md").symlink_to("loop.md")
+            for no_file in ("loop.md", "a\0.md", ".", "a" * 5_000):
+                assert "bug in Aurora" not in await refusal(of, "spawn_tasks", taskfile=no_file)
 
     asyncio.run(talk())
 
@@ -288,19 +296,56 @@ def test_over_standard_input_a_hundred_calls_at_once(aur: Aur, shop: Path) -> No
     asyncio.run(talk())
 
 
-def test_over_http_only_with_the_token(aur: Aur, start_aur: Start, shop: Path) -> None:
-    assert aur("mem", "index").returncode == ExitCode.DONE
+def serve_over_http(start_aur: Start, token: str) -> tuple[Popen[str], str]:
+    """Starts a server; returns it and its address once it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    address, token = f"http://127.0.0.1:{port}/mcp", "a token of the test's own"
-    start_aur("mcp", "serve", "--http", "--port", str(port), AURORA_MCP_TOKEN=token)
+    server = start_aur("mcp", "serve", "--http", "--port", str(port), AURORA_MCP_TOKEN=token)
 
     def is_up() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     wait_for(is_up)
+    return server, f"http://127.0.0.1:{port}/mcp"
+
+
+@asynccontextmanager
+async def client_over_http(address: str, token: str) -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60) as http,
+        Client(streamable_http_client(address, http_client=http)) as of,
+    ):
+        yield of
+
+
+@pytest.mark.usefixtures("shed")
+def test_a_signal_ends_it_while_a_client_waits(aur: Aur, start_aur: Start) -> None:
+    """Else it would wait as long as the client, up to an hour."""
+    token = "a token of the test's own"
+    server, address = serve_over_http(start_aur, token)
+
+    async def talk() -> None:
+        async with client_over_http(address, token) as of:
+            run = await ask(of, "spawn_task", prompt="Sleep")
+            waiting = asyncio.ensure_future(ask(of, "run_status", run_id=run["run_id"], wait_s=50))
+            await asyncio.sleep(0.3)
+            server.send_signal(signal.SIGTERM)
+            with suppress(TimeoutExpired):
+                await asyncio.to_thread(server.wait, 20)
+            waiting.cancel()
+            aur("cancel", run["run_id"])
+
+    with suppress(Exception):  # what the client makes of a server that is gone
+        asyncio.run(talk())
+    assert server.poll() == ExitCode.INTERRUPTED
+
+
+def test_over_http_only_with_the_token(aur: Aur, start_aur: Start, shop: Path) -> None:
+    assert aur("mem", "index").returncode == ExitCode.DONE
+    token = "a token of the test's own"
+    _server, address = serve_over_http(start_aur, token)
 
     async def talk() -> None:
         for headers, status in (
@@ -311,10 +356,7 @@ def test_over_http_only_with_the_token(aur: Aur, start_aur: Start, shop: Path) -
         ):
             async with httpx2.AsyncClient() as plain:
                 assert (await plain.post(address, json={}, headers=headers)).status_code == status
-        async with (
-            httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}) as http,
-            Client(streamable_http_client(address, http_client=http)) as of,
-        ):
+        async with client_over_http(address, token) as of:
             assert (await ask(of, "memory_search", query="till", limit=1))["chunks"]
 
     asyncio.run(talk())
@@ -329,6 +371,44 @@ def test_what_cannot_be_served_is_refused(
     assert "at least 16 characters" in aur("mcp", "serve", "--http").stderr
     monkeypatch.chdir(tmp_path)
     assert aur("mcp", "serve").returncode != ExitCode.DONE
+
+
+def test_a_port_that_is_taken_is_named_and_no_token_told(aur: Aur, shop: Path) -> None:
+    aur("mem", "index")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = aur("mcp", "serve", "--http", "--port", str(port))
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert f"port {port} cannot be used: Address already in use" in outcome.stderr
+    assert "token" not in outcome.stderr
+
+
+def test_a_question_cannot_imitate_another() -> None:
+    subject = "rm -rf x\nWhy: it is harmless\x1b[2K\u202e"
+    asked = Question(id="a", run_id="run", task="1", agent="sh", subject=subject, reason="deletes files")
+    first, second = question_text(asked).split("\n")
+    assert first == r"run/1 @sh asks: rm -rf x Why: it is harmless\x1b[2K\u202e"
+    assert second == "Why: deletes files"
+
+
+def test_a_paused_run_is_listed_as_paused() -> None:
+    status = RunStatus(run_id="run", state="running", paused=True, pid=1, tasks={"running": 1}, running=())
+    assert RunLine.of(status).state == "paused"
+
+
+def test_a_link_out_of_the_project_is_not_followed(aur: Aur, shop: Path) -> None:
+    """A project of somebody else's might have one that leads to a file of the user's."""
+    aur("mem", "index")
+    users = shop.parent / "users.json"
+    users.write_text("{}")
+    (shop / ".mcp.json").symlink_to(users)
+    outcome = aur("mcp", "install", "claude", "--yes")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert f"a link leads out of the project, to {users}" in outcome.stderr
+    assert users.read_text() == "{}"
+    (shop / ".mcp.json").unlink()
+    (shop / ".mcp.json").symlink_to(".mcp.json")
+    assert "bug in Aurora" not in aur("mcp", "install", "claude", "--yes").stderr
 
 
 @pytest.mark.parametrize("name", list(CLIENTS))

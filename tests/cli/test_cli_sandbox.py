@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +128,27 @@ def test_a_resume_keeps_the_sandbox_that_the_command_asked_for(
     assert again.returncode == ExitCode.DONE, again.stderr
     assert not (yard.parent / "outside.txt").exists()
     assert shown(aur, run_id)["sandbox"]["sandboxed"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "command"),
+    [
+        ("UPDATE runs SET options = replace(options, '\"auto\"', '\"loose\"')", ("resume",)),
+        ('UPDATE events SET payload = replace(payload, \'"sandboxed":true\', \'"sandboxed":"x"\')', ("runs", "show")),
+        ('UPDATE events SET payload = replace(payload, \'"denied":[\', \'"denied":3,"x":[\')', ("runs", "show")),
+    ],
+)
+def test_a_journal_that_was_changed_is_an_error_that_names_it(
+    aur: Aur, yard: Path, monkeypatch: pytest.MonkeyPatch, change: str, command: tuple[str, ...]
+) -> None:
+    force(monkeypatch, "landlock")
+    run_id = json.loads(aur("exec", "Write", "--sandbox", "auto", "--json").stdout)["run_id"]
+    with closing(sqlite3.connect(yard / ".aurora" / "runs.db", isolation_level=None)) as connection:
+        assert connection.execute(change).rowcount
+    outcome = aur(*command, run_id)
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "runs.db" in outcome.stderr
+    assert "it was changed from outside" in outcome.stderr
 
 
 @pytest.mark.parametrize("by", ["limits: {memory_mib: 60}", "agents: {hog: {limits: {memory_mib: 60}}}"])

@@ -150,6 +150,20 @@ async def test_an_attempt_that_needs_a_sandbox_does_not_start_without(
     assert not temporary_folder(given.token).exists()
 
 
+async def test_an_attempt_that_ends_before_its_probe_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force(monkeypatch, "landlock")
+    monkeypatch.setattr("aurora_spawner.sandbox.launcher.__file__", str(tmp_path / "no_such_launcher.py"))
+    executor = confining(required=False)
+    running = await executor.start(order(tmp_path, "true"))
+    await executor.collect(running)
+    executor.close()
+    assert running.sandbox is not None
+    assert not running.sandbox.sandboxed
+    assert not temporary_folder(running.token).exists()
+
+
 async def test_where_it_is_not_required_it_runs_and_the_finding_says_unsandboxed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

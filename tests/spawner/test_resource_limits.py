@@ -33,6 +33,17 @@ print('fine')
 BOMB = "import os, time\nfor _ in range(7): os.fork()\ntime.sleep(20)"
 """A bomb that stops at 128 processes by itself."""
 BUSY = "while True: pass"
+UNSEEN = """
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in range(60):
+    if not os.fork():
+        end = time.process_time() + 0.04
+        while time.process_time() < end: pass
+        os._exit(0)
+    time.sleep(0.06)
+"""
+"""Short processes one after the other, whose processor time no look sees and no parent is told."""
 
 
 def supervise(folder: Path, limits: str, program: str, *, cgroup: str = "-") -> dict[str, Any]:
@@ -79,6 +90,14 @@ def test_what_exceeds_a_limit_is_ended_with_the_exact_reason(
     assert record["survivors"] == []
     assert members(tmp_path) == []
     assert not Path(cgroup).exists()
+
+
+def test_processes_that_nobody_waits_for_count_in_a_cgroup(tmp_path: Path) -> None:
+    base = own_cgroup()
+    if base is None:
+        pytest.skip("this process may not make cgroups")
+    record = supervise(tmp_path, "0,0,0.3", UNSEEN, cgroup=f"{base}/aurora-test-{os.getpid()}")
+    assert record["exceeded"].startswith("CPU limit 0.3 s exceeded (")
 
 
 @pytest.mark.parametrize("limits", ["-", f"{500 * MIB},50,20"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,10 +18,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.spawner.workspaces.repository import ALONE, make_repository
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, Run, RunOptions, SpawnTask
+from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.control.timeline import timeline_of
 from aurora_spawner.errors import TelemetryError
+from aurora_spawner.journal.facts import ProviderMoved
+from aurora_spawner.journal.views import load_events, load_run, load_tasks
+from aurora_spawner.providers.gate import GateState, ProviderGate
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.telemetry import otlp
+from aurora_spawner.telemetry.measures import measures_of
 from aurora_spawner.telemetry.otlp import Sent, is_configured, run_telemetry, send
+from aurora_spawner.telemetry.spans import trace_of
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 
 if TYPE_CHECKING:
@@ -64,12 +73,17 @@ def collector(status: int = 200) -> Iterator[tuple[str, dict[str, list[Any]]]]:
         server.shutdown()
 
 
-@pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str]:
-    """A run with a retry, a failure, a dependant that is skipped, and a merge."""
-    for name, value in ALONE.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", str(tmp_path))
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run with a retry, a failure, a dependant that is skipped, and a merge; no test changes it."""
+    place = tmp_path_factory.mktemp("telemetry")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**ALONE, "HOME": str(place)}.items():
+            patch.setenv(name, value)
+        return run_some_tasks(place)
+
+
+def run_some_tasks(tmp_path: Path) -> tuple[Path, str]:
     repository = make_repository(tmp_path / "shed", {"app.py": "1\n"})
     recovery = RecoverySettings(policy=RecoveryPolicy(max_retries=1, base_delay=0.01, jitter=False))
     options = RunOptions(
@@ -152,6 +166,23 @@ def test_content_is_sent_only_if_asked_for(journal: tuple[Path, str]) -> None:
     assert "exit 1" in asked
 
 
+def test_words_of_a_provider_are_content(journal: tuple[Path, str]) -> None:
+    """An error message of a provider may quote a key, a prompt or an account."""
+    path, run_id = journal
+    gate = ProviderGate(provider="anthropic", state=GateState.PAUSED, reason="key sk-secret was refused")
+    fact = ProviderMoved(provider="anthropic", gate=gate.to_dict())
+    with open_journal(path, run_id) as store:
+        run, tasks, events = load_run(store, run_id), load_tasks(store, run_id), load_events(store, run_id)
+    moved = [*events, replace(events[-1], fact=fact, at=events[-1].at + 1)]
+    timeline = timeline_of(run, tasks, moved, now=0)
+    plain = trace_of(run, timeline, tasks, moved)
+    (pause,) = [span for span in plain if span.name == "wait for the provider"]
+    assert pause.attributes == {"aurora.wait.reason": "provider anthropic is paused"}
+    (measure,) = [each for each in measures_of(timeline, tasks) if each.name == "aurora.provider.pause"]
+    assert measure.attributes == pause.attributes
+    assert "sk-secret" in repr(trace_of(run, timeline, tasks, moved, content=True))
+
+
 def test_only_what_is_configured_is_sent(journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     path, run_id = journal
     assert not is_configured({})
@@ -184,9 +215,23 @@ def test_a_receiver_that_refuses_is_named_and_the_run_is_as_it_was(
 
 def test_without_the_extra_the_error_names_it(journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     path, run_id = journal
-    monkeypatch.setattr(otlp, "find_spec", lambda _name: None)
+    for name in [each for each in sys.modules if each.partition(".")[0] == "opentelemetry"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)  # as Python notes what it has not found
     with pytest.raises(TelemetryError, match=r"pip install 'aurora-spawner\[otel\]'"):
         send(run_telemetry(path, run_id, {}), {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"})
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"])
+def test_a_time_limit_of_the_users_counts(
+    journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9", variable: "0.1"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert otlp._timeout(environ, "TRACES") is None
+    with pytest.raises(TelemetryError):
+        send(run_telemetry(*journal, environ), environ)
 
 
 @pytest.mark.parametrize(

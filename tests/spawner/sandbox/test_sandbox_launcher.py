@@ -13,7 +13,7 @@ from tests.spawner.sandbox.mechanism import ERRORS, force
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.sandbox_finding import SandboxFinding
-from aurora_spawner.sandbox import launcher
+from aurora_spawner.sandbox import launcher, profile
 from aurora_spawner.sandbox.denials import denied_places
 from aurora_spawner.sandbox.launcher import REFUSED, SCOPE_ABI, landlock_abi
 from aurora_spawner.sandbox.places import writable_places
@@ -99,22 +99,37 @@ def test_where_none_holds_nothing_starts_if_it_is_required(tmp_path: Path, monke
     assert (done.stdout, finding.sandboxed) == ("started\n", False)
 
 
-def test_a_sandbox_that_holds_nothing_back_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bubblewrap that only starts the program, as a wrapper of somebody's might: the probe counts, not the name."""
-    force(monkeypatch, "bubblewrap")
+def holds_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts a program in the place of bubblewrap that only starts what it is given."""
     fake = tmp_path / "bwrap"
     fake.write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     force(monkeypatch, "bubblewrap")
+
+
+def test_a_place_that_nobody_could_write_to_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, "bubblewrap")
+    holds_nothing_back(tmp_path, monkeypatch)
+    monkeypatch.setattr(profile, "place_to_try", lambda *_: Path("/sys"))
+    _done, finding = run(tmp_path, "true", SandboxSettings())
+    assert not finding.sandboxed
+    assert "no place outside that could be written to" in finding.problem
+
+
+def test_a_sandbox_that_holds_nothing_back_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bubblewrap that only starts the program, as a wrapper of somebody's might: the probe counts, not the name."""
+    force(monkeypatch, "bubblewrap")
+    holds_nothing_back(tmp_path, monkeypatch)
     done, finding = run(tmp_path, "echo started", SandboxSettings(required=True))
     assert (done.returncode, done.stdout) == (REFUSED, "")
     assert "a file could be written" in finding.problem
 
 
+@BOTH
 @pytest.mark.skipif(landlock_abi() < SCOPE_ABI, reason="this kernel's Landlock does not hold signals back")
-def test_no_signal_leaves_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    force(monkeypatch, "landlock")
+def test_no_signal_leaves_the_sandbox(mechanism: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, mechanism)
     done, _finding = run(
         tmp_path, f"kill -0 {os.getpid()} || echo held; sleep 9 & kill $! && echo own", SandboxSettings()
     )
@@ -128,8 +143,40 @@ def test_bubblewrap_protects_what_controls_agents_within_the_workspace(
     work = tmp_path / "work"
     for name in (".aurora", ".git/hooks"):
         (work / name).mkdir(parents=True)
-    run(tmp_path, "echo x > .aurora/policies.yaml; echo x > .git/hooks/pre-commit; echo x > ok", SandboxSettings())
-    assert sorted(str(each.relative_to(work)) for each in work.rglob("*") if each.is_file()) == ["ok"]
+    script = (
+        "echo x > .aurora/policies.yaml; echo x > .git/hooks/pre-commit; echo x > ok;"
+        "mv .aurora a && mkdir .aurora; mv .git g && mkdir -p .git/hooks"
+    )
+    run(tmp_path, script, SandboxSettings())
+    assert sorted(str(each.relative_to(work)) for each in work.rglob("*")) == [".aurora", ".git", ".git/hooks", "ok"]
+
+
+def test_bubblewrap_protects_the_repository_around_a_project_in_a_folder_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force(monkeypatch, "bubblewrap")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    run(
+        tmp_path, "echo x > ../.git/hooks/pre-commit; echo x > ../.git/config; echo x > ../.git/ok", SandboxSettings()
+    )
+    assert not (tmp_path / ".git" / "hooks" / "pre-commit").exists()
+    assert (tmp_path / ".git" / "config").read_text() != "x\n"
+    assert (tmp_path / ".git" / "ok").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could do any of it")
+@BOTH
+def test_root_is_held_back_too(mechanism: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by a mount, not through another process's view of the files, and not through a device."""
+    force(monkeypatch, mechanism)
+    script = f"""
+        mount -o remount,rw,bind /; touch {tmp_path}/mounted
+        for each in /proc/[0-9]*; do touch $each/root{tmp_path}/passed; done
+        mknod device b 7 0; mknod device c 1 3
+    """
+    run(tmp_path, script, SandboxSettings(required=True))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["profile", "sandbox", "work"]
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 @BOTH
@@ -165,6 +212,9 @@ def test_a_worktree_whose_pointer_an_agent_has_changed_opens_nothing(tmp_path: P
     (work / "own" / "worktrees" / "x" / "gitdir").write_text(f"{work}/.git\n")
     (work / "own" / "worktrees" / "x" / "commondir").write_text(f"{treasure}\n")
     assert writable_places(work, ()) == (work,)
+    (work / "own" / "worktrees" / "x" / "commondir").write_text("../..\n")
+    (work / "own" / "objects").symlink_to(treasure)
+    assert treasure not in writable_places(work, ())
 
 
 @BOTH
@@ -179,13 +229,13 @@ def test_the_probe_apart_from_an_attempt_says_what_it_has_seen(
 
 def test_a_program_that_cannot_start_ends_as_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     force(monkeypatch, "landlock")
-    profile = tmp_path / "profile"
+    file = tmp_path / "profile"
     text = profile_text(
         SandboxSettings(), cwd=tmp_path, more=(), report=tmp_path / "sandbox", tries=(Path("/var/tmp"),)
     )
-    profile.write_text(text)
-    for program, status in ((tmp_path / "nothing", 127), (profile, 126)):
-        done = subprocess.run(launcher_command(profile, str(program), ("x",)), capture_output=True, check=False)
+    file.write_text(text)
+    for program, status in ((tmp_path / "nothing", 127), (file, 126)):
+        done = subprocess.run(launcher_command(file, str(program), ("x",)), capture_output=True, check=False)
         assert done.returncode == status
         assert str(program) in done.stderr.decode()
 
@@ -206,6 +256,11 @@ def test_a_program_that_cannot_start_ends_as_in_a_shell(tmp_path: Path, monkeypa
 )
 def test_a_denied_place_is_read_out_of_what_programs_say(said: str, place: str | None) -> None:
     assert denied_places([said], ["/work/here"]) == (() if place is None else (place,))
+
+
+def test_a_flood_of_output_does_not_hold_up_the_search_for_denied_places() -> None:
+    """For these slashes it took minutes, in the coordinator."""
+    assert denied_places(["/" * (1 << 24), "/a: Permission denied\n" * (1 << 16)], []) == ("/a",)
 
 
 def test_the_launcher_needs_nothing_but_the_standard_library() -> None:

@@ -33,6 +33,39 @@ def link_to_the_outer_one(worktree: Worktree) -> None:
     (worktree.path / ".git").write_text(f"gitdir: {worktree.path.parents[2] / '.git'}\n")
 
 
+def own_repository(worktree: Worktree) -> Path:
+    """Makes a repository of the agent's own in its worktree, whose hook would run outside of a sandbox."""
+    made = worktree.path / "own"
+    subprocess.run(["git", "clone", "-q", "--bare", worktree.path, made], check=True)
+    hook = made / "hooks" / "pre-commit"
+    hook.write_text(f"#!/bin/sh\ntouch {worktree.path.parent}/ran\n")
+    hook.chmod(0o755)
+    return made
+
+
+def claim_it(worktree: Worktree) -> None:
+    own = own_repository(worktree) / "worktrees" / "a"
+    shutil.copytree((worktree.path / ".git").read_text().removeprefix("gitdir: ").strip(), own)
+    (worktree.path / ".git").write_text(f"gitdir: {own}\n")
+
+
+def claim_its_part(worktree: Worktree) -> None:
+    part = Path((worktree.path / ".git").read_text().removeprefix("gitdir: ").strip())
+    (part / "commondir").write_text(f"{own_repository(worktree)}\n")
+
+
+@pytest.mark.parametrize("harm", [claim_it, claim_its_part])
+def test_a_repository_that_an_agent_has_made_is_not_taken_for_the_projects(
+    repository: Repository, tmp_path: Path, harm: Callable[[Worktree], None]
+) -> None:
+    worktree = Workspaces(repository.path, home=tmp_path / "home", run_id="run-1").create("a", "HEAD")
+    write(worktree.path, {"new.py": "1\n"})
+    harm(worktree)
+    with pytest.raises(ForeignWorktreeError, match="which is not the project's"):
+        commit_work(worktree, "More", trailers={})
+    assert not (worktree.path.parent / "ran").exists()
+
+
 @pytest.mark.parametrize("harm", [delete_link, replace_link, borrow_link, link_to_the_outer_one])
 def test_without_its_link_a_worktree_is_no_part_of_the_repository_around_it(
     repository: Repository, tmp_path: Path, harm: Callable[[Worktree], None]

@@ -18,6 +18,7 @@ __all__ = [
     "CoordinatorLostError",
     "MissingPathError",
     "NoResultError",
+    "PortError",
     "RunAtWorkError",
     "UnknownPersonaError",
 ]
@@ -126,6 +127,14 @@ class CommentsKeptError(CliError):
         self.path = path
         super().__init__(f"the comments were not sent: {problem}")
         self.hint = f"your comments are in {path}"
+
+
+class PortError(CliError):
+    """A port of this machine cannot be listened on."""
+
+    def __init__(self, port: int, error: OSError) -> None:
+        super().__init__(f"port {port} cannot be used: {error.strerror}")
+        self.hint = "choose another one: --port"
 
 
 class ClientFileError(CliError):

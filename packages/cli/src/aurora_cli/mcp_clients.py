@@ -77,10 +77,14 @@ def addition(client: str, root: Path) -> Addition:
         root: of the project.
 
     Raises:
-        ClientFileError: the file cannot be read, or has an entry of this name that starts something else.
+        ClientFileError: the file cannot be read, a link puts it elsewhere than in the project, or it has
+            an entry of this name that starts something else.
     """
     found = CLIENTS[client]
     path = (Path.home() if found.of_user else root) / found.file
+    real = Path(os.path.realpath(path))
+    if not found.of_user and not real.is_relative_to(root.resolve()):
+        raise ClientFileError(path, f"a link leads out of the project, to {real}")
     before = _read(path)
     return _toml(path, found, before) if path.suffix == ".toml" else _json(path, found, before)
 

@@ -22,6 +22,7 @@ __all__ = [
     "Question",
     "Questions",
     "Run",
+    "RunLine",
     "Runs",
     "SearchResult",
 ]
@@ -194,7 +195,7 @@ class Run(Document):
     """A run, its progress, and its tasks."""
 
     run_id: str
-    state: str = Field(description="running, succeeded, failed, unmerged, cancelled, interrupted or crashed")
+    state: str = Field(description="running, paused, succeeded, failed, unmerged, cancelled, interrupted or crashed")
     counts: dict[str, int] = Field(description="Number of tasks in each state")
     waiting_for: dict[str, str] = Field(description="What a quiet agent waits for, by task")
     questions: list[Question] = Field(description="Questions that wait for a person's answer")
@@ -205,7 +206,7 @@ class Run(Document):
         """Returns the status of a run and its tasks as a result."""
         return cls(
             run_id=status.run_id,
-            state="paused" if status.paused and status.state == "running" else status.state,
+            state=_state(status),
             counts=dict(status.tasks),
             waiting_for=dict(status.waiting_for),
             questions=[Question.of(each) for each in status.approvals],
@@ -219,6 +220,11 @@ class RunLine(Document):
     run_id: str
     state: str
     counts: dict[str, int]
+
+    @classmethod
+    def of(cls, status: RunStatus) -> RunLine:
+        """Returns the status of a run as a line."""
+        return cls(run_id=status.run_id, state=_state(status), counts=dict(status.tasks))
 
 
 class Runs(Document):
@@ -242,6 +248,10 @@ class Cancelled(Document):
     run_id: str
     task: str | None
     changed: bool = Field(description="False if it had ended before")
+
+
+def _state(status: RunStatus) -> str:
+    return "paused" if status.paused and status.state == "running" else status.state
 
 
 def shortened(text: str) -> str:

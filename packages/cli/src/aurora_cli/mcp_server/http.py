@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +46,8 @@ class TokenRequired:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what has the token, and what is no request."""
         if scope["type"] != "http" or self._is_authorised(scope):
-            await self.app(scope, receive, send)
+            with suppress(asyncio.CancelledError):  # the server ends while a client waits
+                await self.app(scope, receive, send)
             return
         body = json.dumps({"error": "this server needs its token: Authorization: Bearer TOKEN"}).encode()
         headers = [(b"content-type", b"application/json"), (b"www-authenticate", b"Bearer")]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import Context  # noqa: TC002 -- read at run time
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from aurora_cli.mcp_server.service import ProjectService
     from aurora_soar import SpawnPlan
     from aurora_soar.aurora.root import Aurora
-    from aurora_spawner.control.status import RunStatus
 
 __all__ = ["STARTING", "RunTools", "run_document"]
 
@@ -141,7 +142,9 @@ def _plan_task(aurora: Aurora, *, prompt: str, agent: str | None, budget_usd: fl
 
 
 def _plan_file(aurora: Aurora, *, taskfile: str, budget_usd: float | None) -> SpawnPlan:
-    path = (aurora.project.root / taskfile).resolve()
+    if "\0" in taskfile:
+        raise ToolError("taskfile has a NUL byte; no file has such a name")
+    path = Path(os.path.realpath(aurora.project.root / taskfile))
     if not path.is_relative_to(aurora.project.root.resolve()):
         raise ToolError(f"{taskfile} is not in the project; name a task file below {aurora.project.root}")
     plan = aurora.plan(path, budget_usd=budget_usd, background=True)
@@ -166,11 +169,7 @@ def _start(aurora: Aurora, *, plan_it: partial[SpawnPlan]) -> str:
 
 
 def _unfinished(aurora: Aurora) -> Runs:
-    return Runs(runs=[_line(status) for status in aurora.status()])
-
-
-def _line(status: RunStatus) -> RunLine:
-    return RunLine(run_id=status.run_id, state=status.state, counts=dict(status.tasks))
+    return Runs(runs=[RunLine.of(status) for status in aurora.status()])
 
 
 def _logs(aurora: Aurora, *, run_id: str, task: str) -> Logs:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from aurora_spawner.attempts.sandbox_finding import SandboxFinding
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.journal.facts import AttemptEnded, AttemptStarted
-from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.views import as_written, load_events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["TaskSandbox", "sandboxes_of"]
+    from aurora_spawner.journal.views import EventRow
+
+__all__ = ["TaskSandbox", "sandboxes_in", "sandboxes_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,12 @@ def sandboxes_of(journal: Path, run_id: str) -> dict[str, TaskSandbox]:
     """
     with open_journal(journal, run_id) as opened:
         events = load_events(opened, run_id)
+        with as_written(opened.path, f"run {run_id}: its sandboxes"):
+            return sandboxes_in(events)
+
+
+def sandboxes_in(events: Iterable[EventRow]) -> dict[str, TaskSandbox]:
+    """Returns the sandboxes by task, from the events of a run, the oldest first."""
     found: dict[str, TaskSandbox] = {}
     for event in events:
         fact, task_id = event.fact, event.task_id or ""

@@ -366,7 +366,10 @@ def _stored_identity(stored: object) -> ProcessIdentity:
 
 
 def _options(stored: object) -> StoredOptions:
-    return StoredOptions(**read_fields(StoredOptions, document(stored), {"Isolation": isolation_from_json}))
+    options = StoredOptions(**read_fields(StoredOptions, document(stored), {"Isolation": isolation_from_json}))
+    if options.sandbox not in (None, "off", "auto", "require"):
+        raise ValueError(f"sandbox is {options.sandbox!r}, and no mode of this version")
+    return options
 
 
 _RUN_READERS: Final[dict[str, Reader]] = {

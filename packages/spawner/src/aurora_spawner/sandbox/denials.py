@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MOST: Final = 20
 """Places that one attempt reports."""
-_REASON: Final = r"(?:Permission denied|Read-only file system|permission denied|read-only file system)"
-_PATH: Final = r"(/[^\s'\"`:\\]{1,400})"
-_FORMS: Final = (
-    re.compile(rf"{_PATH}['\"`\\]*: {_REASON}"),
-    re.compile(rf"{_REASON}[^/\n]{{0,20}}{_PATH}"),
-    re.compile(rf"(?:EACCES|EROFS): {_REASON}[^/\n]{{0,20}}{_PATH}"),
-)
-"""Those of shells and C programs, of Python, and of Node."""
+MOST_REPORTS: Final = 10_000
+"""Reports that are read in one text; a flood of them would hold up the coordinator."""
+LONGEST: Final = 400
+"""Characters of a place."""
+_REASONS: Final = (re.compile("ermission denied"), re.compile("ead-only file system"))
+"""Without their first letters, which some write large; each by itself, since a search for either is far slower."""
+_END_OF_PLACE: Final = r"\s'\"`:\\"
+_BREAK: Final = re.compile(f"[{_END_OF_PLACE}]")
+_PLACE_AFTER: Final = re.compile(rf"[^/\n]{{0,20}}(/[^{_END_OF_PLACE}]{{1,{LONGEST}}})")
+"""As Python and Node say it: the reason first."""
 
 
 def denied_places(texts: Iterable[str], writable: Sequence[str]) -> tuple[str, ...]:
@@ -27,7 +30,26 @@ def denied_places(texts: Iterable[str], writable: Sequence[str]) -> tuple[str, .
     Args:
         writable: The places that may be changed: what fails there was not the sandbox.
     """
-    found = (match for text in texts for form in _FORMS for match in form.findall(text))
     inside = tuple(map(PurePath, writable))
+    found = (place for text in texts for place in _places_in(text))
     outside = (each for each in found if not any(PurePath(each).is_relative_to(one) for one in inside))
-    return tuple(dict.fromkeys(outside))[:MOST]
+    return tuple(islice(dict.fromkeys(outside), MOST))
+
+
+def _places_in(text: str) -> Iterator[str]:
+    """Yields the place of each report; the time for it grows with the number of reports, whatever else is there."""
+    reasons = (match for reason in _REASONS for match in islice(reason.finditer(text), MOST_REPORTS))
+    for reason in sorted(reasons, key=re.Match.start):
+        if place := _place_before(text[max(0, reason.start() - LONGEST) : max(0, reason.start() - 1)]):
+            yield place
+        elif after := _PLACE_AFTER.match(text, reason.end()):
+            yield after[1]
+
+
+def _place_before(text: str) -> str:
+    """Returns the place that a text ends with, as shells and C programs say it: `/place: `, or `'/place': `."""
+    if not text.endswith(": "):
+        return ""
+    last = _BREAK.split(text[:-2].rstrip("'\"`\\"))[-1]
+    _, slash, rest = last.partition("/")
+    return f"/{rest}" if slash and rest else ""

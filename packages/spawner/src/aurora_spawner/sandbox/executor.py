@@ -96,7 +96,7 @@ class ConfiningExecutor:
 
     async def _ended(self, token: str, folder: Path, end: AttemptEnd) -> AttemptEnd:
         files = AttemptFolder(path=folder)
-        if not files.sandbox.exists():
+        if not (folder / PROFILE).exists():
             return end
         return await asyncio.to_thread(_with_denials, token, files, end)
 

@@ -38,6 +38,9 @@ CONFINED = (errno.EACCES, errno.EPERM, errno.EROFS)
 CLOSED = (errno.EACCES, errno.EPERM, errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH)
 """The errors by which a sandbox keeps a process from a port on which somebody listens."""
 PROBE_LIMIT_S = 2.0
+BUBBLEWRAP = ("--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+"""The options of every sandbox of bubblewrap. Without processes of its own, `/proc/PID/root` of one outside, such as
+bubblewrap's own, would lead out."""
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 """Landlock's system calls, which have these numbers on every architecture of Linux but Alpha."""
@@ -51,10 +54,16 @@ WRITE_FILE, TRUNCATE = 1 << 1, 1 << 14
 FILE_RIGHTS = WRITE_FILE | TRUNCATE
 FOLDER_RIGHTS = FILE_RIGHTS | sum(1 << bit for bit in range(4, 14))
 """Everything that changes a folder: entries removed, made, and moved between folders."""
+MAKE_DEVICE = 1 << 6 | 1 << 11
+"""The right to make devices, which no agent has anywhere: through one it could write to a whole disk."""
 PATH_BENEATH, NET_PORT = 1, 2
 BIND_TCP, CONNECT_TCP = 1, 2
 SCOPE_SIGNAL = 2
 PR_SET_NO_NEW_PRIVS = 38
+CAPABILITY_VERSION = 0x20080522
+CAPABILITIES_OUT = (2, 16, 17, 19, 21, 22, 27, 38, 39)
+"""Capabilities with which root could leave a sandbox: DAC_READ_SEARCH (opens a file by its number), SYS_MODULE,
+SYS_RAWIO, SYS_PTRACE (enters processes outside), SYS_ADMIN (mounts), SYS_BOOT, MKNOD, PERFMON and BPF."""
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm")
 """Devices in /dev that every program may write to; `shm` holds the semaphores of Python's multiprocessing."""
 
@@ -91,7 +100,7 @@ class Ruleset:
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
             return
-        rights = FOLDER_RIGHTS if stat.S_ISDIR(os.fstat(place).st_mode) else FILE_RIGHTS
+        rights = FOLDER_RIGHTS & ~MAKE_DEVICE if stat.S_ISDIR(os.fstat(place).st_mode) else FILE_RIGHTS
         rule = rights.to_bytes(8, sys.byteorder) + place.to_bytes(4, sys.byteorder)
         self._call(ADD_RULE, self._rules, PATH_BENEATH, rule, ctypes.c_uint32(0))
         os.close(place)
@@ -159,10 +168,14 @@ def closed_network(profile: dict[str, Any]) -> int:
     return CONNECT_TCP | BIND_TCP if profile["network"] == "none" else CONNECT_TCP
 
 
-def bubblewrap(profile: dict[str, Any], path: str, descriptors: Sequence[int], command: Sequence[str]) -> list[str]:
+def bubblewrap(profile: dict[str, Any], path: str, handed: Sequence[int], command: Sequence[str]) -> list[str]:
     """Returns the command that runs this file a second time, inside.
 
     Mounts come in the order of their depth: what is further inside holds.
+
+    Args:
+        handed: The descriptors of the report and of the listening socket, -1 for none, and 1 if a write outside has
+            succeeded without the sandbox, 0 if not.
     """
     places = [("--bind", path) for path in profile["writable"]] + [
         ("--ro-bind", path) for path in profile["protected"]
@@ -174,8 +187,26 @@ def bubblewrap(profile: dict[str, Any], path: str, descriptors: Sequence[int], c
         for word in (how, path, path)
     ]
     network = ["--unshare-net"] if profile["network"] == "none" else []
-    own = [sys.executable, "-I", "-S", __file__, INSIDE, ",".join(map(str, descriptors)), path, "--", *command]
-    return [profile["program"], "--ro-bind", "/", "/", "--dev", "/dev", *mounts, *network, "--", *own]
+    own = [sys.executable, "-I", "-S", __file__, INSIDE, ",".join(map(str, handed)), path, "--", *command]
+    return [profile["program"], *BUBBLEWRAP, *mounts, *network, "--", *own]
+
+
+def drop_capabilities() -> None:
+    """Gives up the capabilities with which root could leave the sandbox; without new privileges, for good.
+
+    Raises:
+        SandboxError: The kernel does not do it.
+    """
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable: the lower 32 of each, then the upper
+    calls = libc()
+    if calls.capget(header, sets):
+        raise SandboxError(f"capabilities: {os.strerror(ctypes.get_errno())}")
+    for number in CAPABILITIES_OUT:
+        for place in range(number // 32 * 3, number // 32 * 3 + 3):
+            sets[place] &= ~(1 << number % 32)
+    if calls.capset(header, sets):
+        raise SandboxError(f"capabilities: {os.strerror(ctypes.get_errno())}")
 
 
 def listen(profile: dict[str, Any]) -> socket.socket | None:
@@ -245,25 +276,30 @@ def enter(profile: dict[str, Any], path: str, command: list[str]) -> None:
     server = listen(profile)
     if profile["mechanism"] == "bubblewrap":
         os.set_inheritable(report, True)
-        words = bubblewrap(profile, path, (report, server.fileno() if server else -1), command)
+        handed = (report, server.fileno() if server else -1, int(bool(profile["outside"])))
+        words = bubblewrap(profile, path, handed, command)
         os.execv(words[0], words)  # noqa: S606 -- a list
     problem = profile["missing"]
     try:
         if profile["mechanism"] == "landlock":
             restrict_files(profile)
+            drop_capabilities()
     except SandboxError as error:
         problem = str(error)
     become(profile, command, report, server, problem)
 
 
-def enter_inside(profile: dict[str, Any], command: list[str], descriptors: str) -> None:
+def enter_inside(profile: dict[str, Any], command: list[str], handed: str) -> None:
     """Goes on within bubblewrap."""
-    report, listener = map(int, descriptors.split(","))
+    report, listener, could_write = map(int, handed.split(","))
+    if not could_write:
+        profile["outside"] = ""
     server = socket.socket(fileno=listener) if listener >= 0 else None
     problem = ""
     try:
         if isinstance(profile["network"], list):
             restrict_ports(profile)
+        drop_capabilities()
     except SandboxError as error:
         problem = str(error)
     become(profile, command, report, server, problem)
@@ -286,15 +322,15 @@ def become(
 
 def main(argv: list[str]) -> None:
     """Runs outside or, after INSIDE, within bubblewrap; never returns."""
-    descriptors = argv[1] if argv[0] == INSIDE else ""
-    path, separator, *command = argv[2:] if descriptors else argv
+    handed = argv[1] if argv[0] == INSIDE else ""
+    path, separator, *command = argv[2:] if handed else argv
     if separator != "--":
         raise SystemExit("usage: launcher.py PROFILE -- PROGRAM COMMAND...; see its first lines")
     with open(path, encoding="utf-8") as file:  # noqa: PTH123 -- see above
         profile = json.load(file)
     try:
-        if descriptors:
-            enter_inside(profile, command, descriptors)
+        if handed:
+            enter_inside(profile, command, handed)
         else:
             enter(profile, path, command)
     except OSError as error:

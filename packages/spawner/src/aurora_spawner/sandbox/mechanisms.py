@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from aurora_spawner.sandbox.launcher import NETWORK_ABI, SMALLEST_ABI, landlock_abi
+from aurora_spawner.sandbox.launcher import BUBBLEWRAP, NETWORK_ABI, SMALLEST_ABI, landlock_abi
 from aurora_spawner.supervision.programs import find_on_path
 
 TRY_LIMIT_S: Final = 10.0
@@ -49,7 +49,7 @@ def _problem_of(program: str, own_network: bool) -> str:
     network = ["--unshare-net"] if own_network else []
     try:
         done = subprocess.run(
-            [program, "--ro-bind", "/", "/", "--dev", "/dev", *network, "--", _TRUE],
+            [program, *BUBBLEWRAP, *network, "--", _TRUE],
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
 _SHARED: Final = ("objects", "refs", "logs")
 """The parts of a repository that a commit in one of its worktrees changes."""
-_PROTECTED: Final = (".aurora", ".git/hooks", ".git/config")
-"""Parts of a workspace whose change would take effect outside of the sandbox."""
+_OURS: Final = ".aurora"
+_CONTROLS_OF_GIT: Final = ("hooks", "config")
+"""With our own folder, what in a workspace would take effect outside of the sandbox if it were changed."""
 POINTER_LIMIT: Final = 4096
 
 
@@ -26,7 +28,8 @@ def writable_places(cwd: Path, more: Iterable[Path]) -> tuple[Path, ...]:
 def protected_places(cwd: Path, writable: Sequence[Path]) -> tuple[Path, ...]:
     """Returns the existing places within the workspace that stay read-only, where a mechanism can do that."""
     root = Path(os.path.realpath(cwd))
-    found = (Path(os.path.realpath(root / name)) for name in _PROTECTED)
+    of_git = (each / name for each in _repositories(root) for name in _CONTROLS_OF_GIT)
+    found = (Path(os.path.realpath(each)) for each in (root / _OURS, *of_git))
     return tuple(each for each in found if each.exists() and each not in writable)
 
 
@@ -41,16 +44,27 @@ def place_to_try(candidates: Iterable[Path], writable: Sequence[Path]) -> Path |
 
 
 def _of_git(cwd: Path) -> Iterator[Path]:
-    """Yields the parts of the repository that a commit changes, where they lie outside of the folder."""
-    for folder in (cwd, *cwd.parents):
-        pointer = folder / ".git"
-        if pointer.is_dir():
-            if folder != cwd:
-                yield pointer
-            return
+    """Yields the parts of the repository that a commit changes.
+
+    That of a checkout is named even where it is in the workspace. So it is a mount where there are mounts, and nobody
+    can rename it to get its read-only parts out of the way.
+    """
+    for pointer in _pointers(cwd):
         if pointer.is_file():
             yield from _of_worktree(pointer)
-            return
+        else:
+            yield pointer
+
+
+def _repositories(cwd: Path) -> Iterator[Path]:
+    """Yields the repository of the checkout that a folder is in; for a worktree none: its repository is elsewhere."""
+    return (each for each in _pointers(cwd) if each.is_dir())
+
+
+def _pointers(cwd: Path) -> Iterator[Path]:
+    """Yields the `.git` that git would find from a folder, if there is one."""
+    found = (folder / ".git" for folder in (cwd, *cwd.parents))
+    return islice((each for each in found if each.is_dir() or each.is_file()), 1)
 
 
 def _of_worktree(pointer: Path) -> Iterator[Path]:
@@ -66,7 +80,8 @@ def _of_worktree(pointer: Path) -> Iterator[Path]:
     points_back = _named_in(own / "gitdir", "") == pointer.resolve()
     if own.parent.name == "worktrees" and points_back and _named_in(own / "commondir", "") == common:
         yield own
-        yield from (common / name for name in _SHARED)
+        # In a repository that an agent has made, a link would open the place to which it leads.
+        yield from (common / name for name in _SHARED if not (common / name).is_symlink())
 
 
 def _named_in(file: Path, before: str) -> Path | None:

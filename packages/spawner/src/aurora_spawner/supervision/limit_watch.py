@@ -69,11 +69,14 @@ class LimitWatch:
         living = list(pids)
         if self.processes and len(living) > self.processes:
             return f"process limit {self.processes} exceeded ({len(living)} at once)"
-        if self.cpu_s:
-            used = ended_cpu_s + sum(map(cpu_of, living))
-            if used > self.cpu_s:
-                return f"CPU limit {self.cpu_s:g} s exceeded ({used:.1f} s used)"
-        return self._memory_exceeded(living) if self.memory_bytes else ""
+        return self._cpu_exceeded(ended_cpu_s + sum(map(cpu_of, living))) or (
+            self._memory_exceeded(living) if self.memory_bytes else ""
+        )
+
+    def _cpu_exceeded(self, used: float) -> str:
+        if not self.cpu_s or used <= self.cpu_s:
+            return ""
+        return f"CPU limit {self.cpu_s:g} s exceeded ({used:.1f} s used)"
 
     def _memory_exceeded(self, living: list[int]) -> str:
         used = sum(memory_of(pid, "status", ("RssAnon:", "RssShmem:")) for pid in living)
@@ -83,10 +86,14 @@ class LimitWatch:
         return self._memory_text() if used > self.memory_bytes else ""
 
     def exceeded_in(self, cgroup: str) -> str:
-        """Returns the memory limit if the kernel has ended processes of a cgroup by it; "" if it has not."""
-        events = read_existing(os.path.join(cgroup, "memory.events")).split()
-        kills = dict(zip(events[::2], events[1::2], strict=False)).get("oom_kill", "0")
-        if not self.memory_bytes or not kills.isdigit() or not int(kills):
+        """Returns the limit that a cgroup has exceeded, as the kernel counts; "" if it has exceeded none.
+
+        That of processor time also counts processes whose end nobody has waited for, and that of memory has ended
+        processes already.
+        """
+        if over := self._cpu_exceeded(count_in(os.path.join(cgroup, "cpu.stat"), "usage_usec") / 1_000_000):
+            return over
+        if not self.memory_bytes or not count_in(os.path.join(cgroup, "memory.events"), "oom_kill"):
             return ""
         peak = read_existing(os.path.join(cgroup, "memory.peak")).strip()
         self.peak_bytes = max(self.peak_bytes, int(peak) if peak.isdigit() else self.memory_bytes)
@@ -130,6 +137,13 @@ def memory_of(pid: int, name: str, lines: tuple[str, ...]) -> int:
     """Returns the sum of some lines of a file in /proc/PID, in bytes; 0 for a process that has ended."""
     found = [line.split() for line in read_existing(f"/proc/{pid}/{name}").splitlines() if line.startswith(lines)]
     return sum(int(words[1]) << 10 for words in found if len(words) > 1 and words[1].isdigit())
+
+
+def count_in(path: str, name: str) -> int:
+    """Returns a number of a file of names and numbers of the kernel; 0 if it is not there."""
+    words = read_existing(path).split()
+    found = dict(zip(words[::2], words[1::2], strict=False)).get(name, "")
+    return int(found) if found.isdigit() else 0
 
 
 def read_existing(path: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.control.timeline import SpanKind
 from aurora_spawner.telemetry.conventions import provider_attribute, provider_of
+from aurora_spawner.telemetry.spans import reason_without_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,7 +57,11 @@ def measures_of(timeline: RunTimeline, tasks: Sequence[TaskRow], *, latest: bool
         latest: use the newest names of the GenAI conventions.
     """
     found = [
-        Measure(name="aurora.provider.pause", value=span.seconds, attributes={"aurora.wait.reason": span.label})
+        Measure(
+            name="aurora.provider.pause",
+            value=span.seconds,
+            attributes={"aurora.wait.reason": reason_without_quotes(span)},
+        )
         for span in timeline.spans
         if span.kind is SpanKind.PROVIDER
     ]

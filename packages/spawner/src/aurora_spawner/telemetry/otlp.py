@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.lookup import open_journal
@@ -32,9 +31,10 @@ __all__ = ["RunTelemetry", "Sent", "is_configured", "run_telemetry", "send"]
 
 SIGNALS: Final = ("TRACES", "METRICS", "LOGS")
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_{}ENDPOINT"
+TIMEOUT: Final = "OTEL_EXPORTER_OTLP_{}TIMEOUT"
 CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 LIMIT_S: Final = 5.0
-"""Time for each of the three, unless OTEL_EXPORTER_OTLP_TIMEOUT says otherwise."""
+"""Time for each of the three, unless the user's variables say otherwise."""
 _NANO: Final = 1_000_000_000
 
 
@@ -111,19 +111,16 @@ def send(telemetry: RunTelemetry, environ: Mapping[str, str]) -> Sent:
     Raises:
         TelemetryError: The extra `otel` is not installed, or a receiver did not take it in time.
     """
-    if find_spec("opentelemetry.exporter") is None or find_spec("opentelemetry.sdk") is None:
-        raise TelemetryError("the packages are not installed: pip install 'aurora-spawner[otel]'")
+    try:
+        from opentelemetry.exporter.otlp.proto import http as _  # noqa: F401 -- the extra is installed
+        from opentelemetry.sdk.resources import Resource
+    except ImportError as error:
+        raise TelemetryError("the packages are not installed: pip install 'aurora-spawner[otel]'") from error
     signals = _signals(environ)
-    from opentelemetry.sdk.resources import Resource
-
     resource = Resource.create({"service.name": environ.get("OTEL_SERVICE_NAME") or "aurora"}, schema_url=SCHEMA_URL)
-    timeout = None if "OTEL_EXPORTER_OTLP_TIMEOUT" in environ else LIMIT_S
-    if "TRACES" in signals:
-        _send_spans(telemetry, resource, timeout)
-    if "METRICS" in signals:
-        _send_measures(telemetry, resource, timeout)
-    if "LOGS" in signals:
-        _send_events(telemetry, resource, timeout)
+    for signal, send_it in (("TRACES", _send_spans), ("METRICS", _send_measures), ("LOGS", _send_events)):
+        if signal in signals:
+            send_it(telemetry, resource, _timeout(environ, signal))
     return Sent(
         spans=len(telemetry.spans) if "TRACES" in signals else 0,
         measures=len(telemetry.measures) if "METRICS" in signals else 0,
@@ -138,6 +135,12 @@ def _signals(environ: Mapping[str, str]) -> frozenset[str]:
         signal for signal in SIGNALS if environ.get(ENDPOINT.format("")) or environ.get(ENDPOINT.format(f"{signal}_"))
     }
     return frozenset(signal for signal in named if environ.get(f"OTEL_{signal}_EXPORTER", "otlp") != "none")
+
+
+def _timeout(environ: Mapping[str, str], signal: str) -> float | None:
+    """Returns the time for a signal; None leaves it to the exporter, which reads the user's variables."""
+    given = (TIMEOUT.format(name) for name in ("", f"{signal}_"))
+    return None if any(environ.get(name) for name in given) else LIMIT_S
 
 
 def _send_spans(telemetry: RunTelemetry, resource: Resource, timeout: float | None) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.timeline import RunTimeline, Span, TaskTimeline
     from aurora_spawner.journal.views import EventRow, RunRow, TaskRow
 
-__all__ = ["TraceSpan", "Value", "trace_id_of", "trace_of"]
+__all__ = ["TraceSpan", "Value", "reason_without_quotes", "trace_id_of", "trace_of"]
 
 Value = str | int | float | bool
 
@@ -124,7 +124,7 @@ def _waits_of_run(trace: _Trace, root: TraceSpan, timeline: RunTimeline) -> Iter
             parent=root.id,
             start=span.start,
             end=span.end,
-            attributes={"aurora.wait.reason": span.label},
+            attributes={"aurora.wait.reason": span.label if trace.content else reason_without_quotes(span)},
         )
 
 
@@ -187,7 +187,8 @@ def _child(
             else None,
             calls_model=True,
         )
-    shown = {"aurora.wait.reason": span.label} if span.kind.waits and (trace.content or not _quotes(span)) else {}
+    reason = span.label if trace.content else reason_without_quotes(span)
+    shown = {"aurora.wait.reason": reason} if span.kind.waits and reason else {}
     return TraceSpan(
         name=_NAMES[span.kind],
         id=trace.id("task", row.task_id, span.kind, place),
@@ -199,9 +200,11 @@ def _child(
     )
 
 
-def _quotes(span: Span) -> bool:
-    """Returns True if a span's label has words of an agent."""
-    return span.kind is SpanKind.APPROVAL
+def reason_without_quotes(span: Span) -> str:
+    """Returns the reason of a wait without words of an agent or a provider, which may be of a prompt, or a key."""
+    if span.kind is SpanKind.APPROVAL:
+        return ""
+    return span.label.partition(": ")[0] if span.kind is SpanKind.PROVIDER else span.label
 
 
 def _agent_in(span: Span) -> str:

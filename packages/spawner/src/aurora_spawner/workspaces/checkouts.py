@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.names import folder_of
 
 if TYPE_CHECKING:
     from aurora_spawner.workspaces.git import Git
@@ -25,7 +26,8 @@ PROBE: Final = ".aurora-"
 def linked_git_dir(worktree: Path) -> Path:
     """Returns the part of the repository that belongs to a worktree.
 
-    An agent may delete the `.git` file; git would then take the repository around the worktree for its own.
+    An agent may delete the `.git` file; git would then take the repository around the worktree for its own. Or it may
+    make a repository of its own that claims the worktree: git would run that one's hooks, outside of any sandbox.
 
     Raises:
         ForeignWorktreeError: The worktree is gone, or it and its repository do not name each other.
@@ -34,6 +36,7 @@ def linked_git_dir(worktree: Path) -> Path:
     try:
         git_dir = worktree / _named(link).removeprefix("gitdir: ")
         back = git_dir / _named(git_dir / "gitdir")
+        common = (git_dir / _named(git_dir / "commondir")).resolve()
     except OSError as error:
         if not worktree.is_dir():
             raise ForeignWorktreeError(worktree, "is gone; the task's commits are on its branch") from error
@@ -43,7 +46,11 @@ def linked_git_dir(worktree: Path) -> Path:
         raise ForeignWorktreeError(worktree, problem) from error
     if back.parent.resolve() != worktree.resolve():
         raise ForeignWorktreeError(worktree, f"names {git_dir} as its repository, which belongs to {back.parent}")
-    return git_dir.resolve()
+    git_dir = git_dir.resolve()
+    # The folder of a repository's worktrees is called after that repository, and no agent can rename it.
+    if worktree.parent.parent.name != folder_of(common) or git_dir.parent != common / "worktrees":
+        raise ForeignWorktreeError(worktree, f"names {common} as its repository, which is not the project's")
+    return git_dir
 
 
 def relink(worktree: Path, repository: Git) -> bool:

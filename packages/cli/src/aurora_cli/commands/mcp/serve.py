@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aurora_cli import wiring
+from aurora_cli.errors import PortError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath
@@ -22,6 +24,8 @@ __all__ = ["command"]
 
 TOKEN_VARIABLE: Final = "AURORA_MCP_TOKEN"  # noqa: S105 -- the name of a variable
 SHORTEST_TOKEN: Final = 16
+END_LIMIT_S: Final = 1
+"""Seconds in which calls may end after a signal; a client may be waiting an hour for the end of a run."""
 
 
 @click.command(
@@ -65,11 +69,21 @@ def _serve_http(server: MCPServer[Any], port: int) -> ExitCode:
     given = os.environ.get(TOKEN_VARIABLE, "")
     if given and len(given) < SHORTEST_TOKEN:
         raise click.UsageError(f"{TOKEN_VARIABLE} is too short; use at least {SHORTEST_TOKEN} characters")
+    try:
+        listening = socket.create_server((HOST, port))
+    except OSError as error:
+        raise PortError(port, error) from error
     token = given or new_token()
     note(f"http://{HOST}:{port}{PATH}")
     note(f"token: {TOKEN_VARIABLE}" if given else f"token: {token}")
     settings = uvicorn.Config(
-        application(server, port=port, token=token), host=HOST, port=port, log_level="warning", access_log=False
+        application(server, port=port, token=token),
+        host=HOST,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=END_LIMIT_S,
     )
-    uvicorn.Server(settings).run()
+    with listening:
+        uvicorn.Server(settings).run(sockets=[listening])
     return ExitCode.DONE
