@@ -37,6 +37,7 @@ __all__ = [
     "show_cleaned",
     "status_document",
     "status_lines",
+    "trouble_lines",
 ]
 
 _COLOURS: Final[Mapping[str, str]] = {
@@ -172,13 +173,18 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
     for asked in status.approvals:
         about = f"{one_line(asked.task_id)}  " if asked.task_id else ""
         yield f"  {about}{short_line(asked)}"
+    yield from (f"  {line}" for line in trouble_lines(status, now=now))
+
+
+def trouble_lines(status: RunStatus, *, now: float) -> Iterator[str]:
+    """Yields a line for each paused or stopped provider of a run, and for each agent that is not healthy."""
     for gate in status.providers:
         until = f" until {utc_time(gate['until'], now)}" if gate["until"] and gate["until"] > now else ""
         why = "; ".join(filter(None, (gate.get("window"), gate["reason"])))
-        yield f"  provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(why, 160)}"
+        yield f"provider {one_line(gate['provider'])} is {gate['state']}{until}: {one_line(why, 160)}"
     for agent in status.health:
         if agent["health"] != "healthy":
-            yield f"  @{one_line(agent['agent'])} is {agent['health']}: {one_line('; '.join(agent['reasons']), 160)}"
+            yield f"@{one_line(agent['agent'])} is {agent['health']}: {one_line('; '.join(agent['reasons']), 160)}"
 
 
 def _so_far(task: RunningTask, now: float) -> str:

@@ -105,7 +105,7 @@ def read_log(
     attempt = _last_attempt(journal, run_id, task_id)
     if attempt is None:
         return b""
-    renderer = _renderer(attempt) if transcript and stream == "stdout" else None
+    renderer = renderer_of(attempt) if transcript and stream == "stdout" else None
     content = _whole(attempt, stream)
     return renderer.feed(content) + renderer.close() if renderer else content
 
@@ -152,7 +152,7 @@ class LogCursor:
         if self._number != attempt.number:
             self._number, self._offset = attempt.number, 0
         if not self._offset:
-            self._renderer = _renderer(attempt) if self.transcript and self.stream == "stdout" else None
+            self._renderer = renderer_of(attempt) if self.transcript and self.stream == "stdout" else None
         for piece in _pieces(attempt, self.stream, self._offset):
             self._offset += len(piece)
             yield self._renderer.feed(piece) if self._renderer else piece
@@ -168,7 +168,8 @@ def last_begun(attempts: Sequence[AttemptRow]) -> AttemptRow | None:
     return next(begun, None)
 
 
-def _renderer(attempt: AttemptRow) -> Transcript | None:
+def renderer_of(attempt: AttemptRow) -> Transcript | None:
+    """Returns what renders the events of an attempt as lines; None if its agent prints none, or has not begun."""
     record = read_session_record(attempt.folder)
     dialect = DIALECTS.get(record.dialect or "") if record else None
     return Transcript(dialect) if dialect else None

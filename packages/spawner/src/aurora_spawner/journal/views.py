@@ -27,7 +27,7 @@ from aurora_spawner.tasks.work import MergeOutcome, RunDelivery, TaskMerge, deli
 from aurora_spawner.workspaces.isolation import Isolation, isolation_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from aurora_spawner.journal.facts import Fact
@@ -219,17 +219,19 @@ def load_run(journal: Journal, run_id: str) -> RunRow:
     return read_run(rows[0], journal.path)
 
 
-def load_tasks(journal: Journal, run_id: str) -> list[TaskRow]:
-    """Returns the tasks of a run in their order."""
+def load_tasks(journal: Journal, run_id: str, *, only: Collection[str] | None = None) -> list[TaskRow]:
+    """Returns the tasks of a run, or some of them, in their order."""
     query = """
         SELECT task_id, position, state, spec AS task, attempts, started_at, ended_at, result, added_by, cancel_asked,
             worktree, branch, merge, checking, COALESCE(checked, '[]') AS checked,
             COALESCE(returned, '[]') AS returned, COALESCE(reviews, '[]') AS reviews
-        FROM tasks WHERE run_id = ? ORDER BY position
+        FROM tasks WHERE run_id = ? AND (? IS NULL OR task_id IN (SELECT value FROM json_each(?))) ORDER BY position
         """
+    named = None if only is None else json.dumps([*only])
     with translated(journal.path):
         names: dict[str, str] = {}
-        return [_task(row, names, journal.path, run_id) for row in rows_of(journal, (query, (run_id,)))]
+        rows = rows_of(journal, (query, (run_id, named, named)))
+        return [_task(row, names, journal.path, run_id) for row in rows]
 
 
 def select_task_state(run_id: str, task_id: str) -> Statement:
