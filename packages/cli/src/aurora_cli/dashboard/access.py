@@ -33,7 +33,7 @@ _HEADERS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who may do what.
+    """The rights of requests, by their token.
 
     Attributes:
         token: opens everything.

@@ -1,4 +1,4 @@
-"""What agents have cost, by day, agent and model, from the ledger."""
+"""The costs of agents by day, agent and model, from the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page of a task shows: prompt, answer, recovery, work and change."""
+"""The content of the page of a task: prompt, answer, recovery, work and change."""
 
 from __future__ import annotations
 
