@@ -39,7 +39,9 @@ SETTLE_S = 6.0
 LIMIT = "≤ 5 %"
 CONFIG = """
 backends:
-  worker: {{kind: command, command: ["sh", "-c", "for i in $(seq {lines}); do echo step $i of the work; sleep {every}; done"]}}
+  worker:
+    kind: command
+    command: ["sh", "-c", "for i in $(seq {lines}); do echo step $i of the work; sleep {every}; done"]
 """
 
 
@@ -143,7 +145,7 @@ def measured(case: Case, folder: Path) -> str:
     finally:
         subprocess.run([AUR, "cancel", run.run_id, "--at-once"], cwd=project, check=True, capture_output=True)
     row = (
-        f"| {case.name} | {case.columns} × {case.rows} | {share:.1f} % | {LIMIT} | {drawn / SECONDS / 1e3:.1f} kB "
+        f"| {case.name} | {case.columns} by {case.rows} | {share:.1f} % | {LIMIT} | {drawn / SECONDS / 1e3:.1f} kB "
         f"| {statistics.median(keys):.0f} ({max(keys):.0f}) | {screen.start_s:.1f} s | {memory:.0f} MB |"
     )
     print(row, file=sys.stderr, flush=True)
@@ -160,9 +162,10 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     report = f"""# What the live view costs, measured
 
-Written by `python benchmarks/watch/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine}, load before the start {load:.1f}.
-The share of a core over {SECONDS} s while the agents work, reads and drawing included; the agents are real processes.
-Keys: the median of {KEYS}, and the longest.
+Written by `python benchmarks/watch/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine},
+load before the start {load:.1f}.
+The share of a core over {SECONDS} s while the agents, which are real processes, work; reads and drawing
+included. Keys: the median of {KEYS}, and the longest.
 
 | run | terminal | of a core | target | drawn a second | key, ms | to the first picture | memory |
 |---|---|---|---|---|---|---|---|

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,7 +24,7 @@ _NUMBERS = itertools.count()
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
-def text_of(app: App[object]) -> str:
+def text_of(app: App[Any]) -> str:
     """The text of the screen, from textual's own picture of it."""
     lines: dict[float, str] = {}
     for x, y, words in TEXT.findall(app.export_screenshot()):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -54,6 +55,16 @@ def test_what_needs_no_library_imports_none(words: list[str]) -> None:
         "sys.exit(len(heavy & set(sys.modules)) + 50)"
     )
     outcome = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 50, outcome.stderr
+
+
+def test_only_the_live_view_imports_its_toolkit(tmp_path: Path) -> None:
+    (tmp_path / ".aurora").mkdir()
+    code = (
+        "import sys; from aurora_cli.main import run; status = run(['status']);"
+        "loaded = {'textual', 'aurora_cli.watch'} & set(sys.modules); sys.exit(status or len(loaded) + 50)"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert outcome.returncode == 50, outcome.stderr
 
 

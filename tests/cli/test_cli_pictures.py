@@ -194,3 +194,20 @@ def test_a_browser_shows_the_page_with_its_colours(tmp_path: Path) -> None:
     ).stdout.decode()
     assert seen.count("<svg") == 3
     assert "<script" not in seen
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_browser_reads_the_picture_without_an_error(tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    file = tmp_path / "run.svg"
+    file.write_text(svg_file(timeline("plain", *HOSTILE)), encoding="utf-8")
+    seen = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", file.as_uri()],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout.decode()
+    assert "waits for a person" in seen
+    assert "parsererror" not in seen
+    assert "<script" not in seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from contextlib import suppress
@@ -37,8 +38,8 @@ def tmux() -> Iterator[Open]:
     """Opens `aur` in tmux; ends what is left of it."""
     opened: list[Tmux] = []
 
-    def start(*words: str, columns: int = 80, rows: int = 24) -> Tmux:
-        opened.append(Tmux(AUR, *words, columns=columns, rows=rows))
+    def start(*words: str, **environ: str) -> Tmux:
+        opened.append(Tmux("env", *(f"{name}={value}" for name, value in environ.items()), AUR, *words))
         return opened[-1]
 
     yield start
@@ -98,10 +99,11 @@ def test_a_crashed_run_is_told_with_the_command_that_resumes_it_and_another_size
     aur: Aur, tmux: Open, project: Path
 ) -> None:
     run_id = spawned(aur)
-    screen = tmux("status", "--watch")
+    screen = tmux("status", "--watch", NO_COLOR="1")
     screen.wait_for("1 running")
     os.kill(coordinator(aur, run_id) or 0, signal.SIGKILL)
     screen.wait_for("crashed", f"aur resume {run_id}")
+    assert not re.search(r"\x1b\[[\d;]*\b[34][0-8][;m]", screen.screen("-e")), "it has colours"
     screen.resize(60, 16)
     screen.wait_for(lambda shown: "crashed" in shown and len(shown.splitlines()[0]) <= 60)
     screen.resize(120, 40)
@@ -110,7 +112,7 @@ def test_a_crashed_run_is_told_with_the_command_that_resumes_it_and_another_size
     screen.wait_for("cancelled")
 
 
-@pytest.mark.parametrize("end", ["hang-up", "SIGTERM"])
+@pytest.mark.parametrize("end", few(["hang-up", "SIGTERM"], 1))
 def test_the_view_ends_with_its_terminal_and_on_a_signal(aur: Aur, tmux: Open, project: Path, end: str) -> None:
     screen = tmux("status", "--watch")
     screen.wait_for("no run yet")

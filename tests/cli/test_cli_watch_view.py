@@ -17,6 +17,7 @@ from aurora_cli.watch.task_rows import Filter, TaskRows
 from aurora_cli.watch.view import Tone, alert_rows, budget_line, question_of, run_rows, top_line
 from aurora_spawner import SpawnResult, TaskState
 from aurora_spawner.journal.change_views import ForeseenConflict
+from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.tasks.checked import CheckingWork
 from aurora_spawner.tasks.result import RunState
 
@@ -195,6 +196,8 @@ def test_money_is_told() -> None:
     spent = replace(facts_of(live()), spending=Spending(month=month(50.0), by_run={"spawn-1": 1.5}))
     assert "is spent" in alert_rows(spent)[0].cells[0]
     assert run_rows(spent)[0].cells[-1] == "$1.50"
+    limited = live(run=replace(run_row(), options=StoredOptions(limit_usd=5.0)))
+    assert run_rows(facts_of(limited))[0].cells[-1] == "$0.00 of $5.00"
     unknown = replace(spent, spending=Spending(problem="locked"))
     assert alert_rows(unknown)[0].cells == ("what agents cost is not known: locked",)
 

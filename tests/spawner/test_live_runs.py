@@ -89,6 +89,9 @@ def test_of_old_runs_those_that_have_not_ended_are_seen(tmp_path: Path, monkeypa
     ended.execute_sync()
     with LiveRuns(old.journal) as runs:
         assert [each.run.run_id for each in runs.look()] == [new.run_id, old.run_id]
+        with Journal(old.journal) as store:
+            store.connection.execute("DELETE FROM runs WHERE run_id = ?", (old.run_id,))
+        assert [each.run.run_id for each in runs.look()] == [new.run_id]
     with LiveRuns(old.journal, also=ended.run_id) as runs:
         assert ended.run_id in [each.run.run_id for each in runs.look()]
         assert runs.look()[-1].status.tasks == {"succeeded": 1}
@@ -116,8 +119,10 @@ def test_a_journal_may_come_go_and_be_replaced(tmp_path: Path) -> None:
             shutil.move(each, tmp_path / each.name)
         assert runs.has_changed()
         assert [each.run.run_id for each in runs.look()] == [other.run_id]
-        assert not runs.is_missing
         assert runs.detail(run.run_id) is None
+    with LiveRuns(place) as runs:
+        runs.look()
+        assert not runs.is_missing
 
 
 def test_a_journal_that_is_none_is_a_typed_error_and_can_be_mended_meanwhile(tmp_path: Path) -> None:

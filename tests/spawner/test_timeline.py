@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,26 @@ def request(approval: str) -> facts.ApprovalRequested:
         shape="",
         limit_s=None,
     )
+
+
+def test_a_question_about_the_whole_run_is_a_span_of_the_run_that_outlasts_the_process_that_asked() -> None:
+    merge = replace(request("m1"), gate="merge", subject="main", number=0)
+    events = [
+        (1, None, taken()),
+        (2, "1", intended()),
+        (3, "1", settled()),
+        (4, None, merge),
+        (5, None, facts.RunEnded(state="succeeded", notices=[])),
+        (9, None, facts.ApprovalAnswered(approval="m1", approved=True, by="user", note="")),
+    ]
+    found = timeline([task_row("1")], *events)
+    asked = [span for span in found.spans if span.kind is SpanKind.APPROVAL]
+    assert [(span.label, span.start, span.end) for span in asked] == [("asks: main: approved", 4, 9)]
+    assert SpanKind.APPROVAL not in [span.kind for span in found.tasks[0].spans]
+    waiting = timeline([task_row("1")], *events[:-1])
+    assert [(each.start, each.end) for each in waiting.spans if each.kind is SpanKind.APPROVAL] == [(4, 5)]
+    of_task = timeline([task_row("1")], (1, None, taken()), (2, "1", request("a1")), (3, "1", settled()))
+    assert of_task.spans == ()
 
 
 def test_a_pause_and_an_absence_divide_the_wait_for_a_start() -> None:

@@ -154,7 +154,6 @@ class WatchApp(App[ExitCode]):
 
     async def _wait(self, begun: float, used: float) -> None:
         """Waits until it is time for the next look: after a change, or so that the seconds go on."""
-        until_s = next_pause_s(0.0)
         while True:
             asked = await self._asked_within(POLL_S)
             passed = time.monotonic() - begun

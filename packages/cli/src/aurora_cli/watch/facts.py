@@ -36,7 +36,7 @@ WORK_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the user looks at."""
+    """The run and the tasks that the user looks at."""
 
     run_id: str | None = None
     """The run whose tasks are shown; None for the first one."""
@@ -46,7 +46,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What agents have cost."""
+    """The cost of agents."""
 
     month: BudgetStatus | None = None
     by_run: Mapping[str, float] = field(default_factory=dict)
@@ -69,12 +69,12 @@ class Facts:
     last_lines: Mapping[str, str] = field(default_factory=dict)
     """The last line that the agents of the tasks on the screen have printed."""
     work: tuple[str, ...] = ()
-    """What became of the work of the selected run, once no process works on it."""
+    """The outcome of the work of the selected run, once no process works on it."""
     gates: tuple[ProviderGate, ...] = ()
     """The providers that are paused or stopped for all projects."""
     spending: Spending = field(default_factory=Spending)
     problems: tuple[str, ...] = ()
-    """What could not be read, and why."""
+    """Sentences about things that could not be read."""
 
 
 class Reader:

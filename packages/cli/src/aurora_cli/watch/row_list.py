@@ -31,7 +31,7 @@ STYLES: Final[Mapping[Tone, Style]] = {
     Tone.FAINT: Style(dim=True),
 }
 _CURSOR: Final = Style(reverse=True)
-_PLACE: Final = Style(underline=True)
+_PLACE: Final = Style(bold=True)
 """The cursor of a list that does not have the keys."""
 
 

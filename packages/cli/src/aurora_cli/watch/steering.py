@@ -1,4 +1,4 @@
-"""What the keys of the live view do, as the commands do it; each returns the sentence that the user is shown."""
+"""Actions of the keys of the live view, as the commands do them; each returns a sentence for the user."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aurora_soar import Aurora
+    from aurora_soar.notices import Notice
     from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.live_runs import LiveRun
 
@@ -24,11 +25,13 @@ __all__ = ["Steering"]
 
 
 class Steering:
-    """The runs of one project, steered; what fails becomes a sentence, too."""
+    """The runs of one project, steered; what fails becomes a sentence, too, and so do the project's notices."""
 
     def __init__(self, aurora: Aurora) -> None:
         self._aurora = aurora
         self._journal = aurora.project.runs_db
+        self._notices: list[Notice] = []
+        aurora.notify = self._notices.append  # printed, they would be lost under the view
 
     def pause(self, run_id: str) -> str:
         """Pauses a run, as `aur pause` does."""
@@ -37,7 +40,7 @@ class Steering:
             pause_run(self._journal, run_id)
             return f"{one_line(run_id)} is paused: running tasks finish, no other starts; r resumes it"
 
-        return _said(pause)
+        return self._said(pause)
 
     def resume(self, live: LiveRun) -> str:
         """Continues a paused run in its process; for a run without one, names the command that resumes it."""
@@ -51,7 +54,7 @@ class Steering:
             unpause_run(self._journal, live.run.run_id)
             return f"{run_id} continues"
 
-        return _said(resume)
+        return self._said(resume)
 
     def cancel(self, run_id: str, task_id: str | None) -> str:
         """Cancels a run, or one of its tasks, as `aur cancel` does."""
@@ -63,7 +66,7 @@ class Steering:
                 return f"cancelling {target}"
             return f"{target} is already {stood}; nothing changed"
 
-        return _said(cancel)
+        return self._said(cancel)
 
     def answer(self, asked: ApprovalRow, *, approved: bool, note: str = "", always: bool = False) -> str:
         """Answers a question, as `aur approve` and `aur deny` do."""
@@ -74,12 +77,13 @@ class Steering:
                 answer_approval(self._journal, asked.approval, approved=approved, note=note, always=always)
             )
 
-        return _said(answer)
+        return self._said(answer)
 
-
-def _said(action: Callable[[], str]) -> str:
-    try:
-        return action()
-    except (SpawnerError, SoarError, OSError) as error:
-        found = error_report(error)
-        return " · ".join(filter(None, (f"not done: {found.message}", found.hint)))
+    def _said(self, action: Callable[[], str]) -> str:
+        self._notices.clear()
+        try:
+            sentences = [action()]
+        except (SpawnerError, SoarError, OSError) as error:
+            found = error_report(error)
+            sentences = [f"not done: {found.message}", found.hint]
+        return " · ".join(filter(None, [*sentences, *(each.message for each in self._notices)]))

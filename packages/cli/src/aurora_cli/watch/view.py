@@ -27,7 +27,7 @@ _SHOWN_FILES: Final = 3
 
 
 class Tone(StrEnum):
-    """What a row means, for its colour."""
+    """The meaning of a row, for its colour."""
 
     PLAIN = "plain"
     GOOD = "good"
@@ -81,7 +81,9 @@ def _run_row(live: LiveRun, spending: Spending) -> Row:
     elif delivery is not None and not (delivery.outcome and delivery.outcome.arrived) and live.status.pid is None:
         counts += "; unmerged work"
     cost = spending.by_run.get(live.run.run_id)
-    cells = (one_line(live.run.run_id, 40), state, counts, f"${cost:.2f}" if cost else "")
+    limit = live.run.options.limit_usd if live.run.options else None
+    of = f" of ${limit:.2f}" if limit is not None else ""
+    cells = (one_line(live.run.run_id, 40), state, counts, f"${cost or 0:.2f}{of}" if cost or of else "")
     return Row(key=live.run.run_id, cells=cells, tone=_TONES.get(state, Tone.PLAIN))
 
 

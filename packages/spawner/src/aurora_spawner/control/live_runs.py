@@ -180,9 +180,9 @@ class LiveRuns:
             self._unfinished = tuple(each.run_id for each in found[RECENT:] if _is_unfinished(each))
         recent = list_runs(store, limit=RECENT)
         known = {each.run_id for each in recent}
-        kept = [*self._unfinished, *([self._also] if self._also is not None else [])]
-        older = [load_run(store, each) for each in dict.fromkeys(kept) if each not in known]
-        return [*recent, *older]
+        older = [_run_or_none(store, each) for each in self._unfinished if each not in known | {self._also}]
+        also = [load_run(store, self._also)] if self._also is not None and self._also not in known else []
+        return [*recent, *filter(None, older), *also]
 
     def _live(self, store: Journal, run: RunRow, asked: Collection[ApprovalRow]) -> LiveRun:
         pid = coordinator_pid(run)
@@ -229,9 +229,7 @@ class _TasksOfRun:
 
     def read(self, store: Journal, run_id: str) -> RunDetail | None:
         """Reads the tasks that have changed; None if the run is gone."""
-        try:
-            load_run(store, run_id)
-        except UnknownRunError:
+        if _run_or_none(store, run_id) is None:
             return None
         if self._of != (store.connection, run_id):
             self._of, self._last, self._rows, self._conflicts = (store.connection, run_id), 0, {}, ()
@@ -244,6 +242,14 @@ class _TasksOfRun:
             self._conflicts = load_foreseen(store, run_id)
         self._last = changes.last
         return RunDetail(run_id=run_id, tasks=tuple(self._rows.values()), conflicts=self._conflicts)
+
+
+def _run_or_none(store: Journal, run_id: str) -> RunRow | None:
+    """Returns a run; None if it was removed meanwhile."""
+    try:
+        return load_run(store, run_id)
+    except UnknownRunError:
+        return None
 
 
 def _is_unfinished(run: RunRow) -> bool:

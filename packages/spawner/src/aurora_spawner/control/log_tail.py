@@ -19,7 +19,7 @@ __all__ = ["LogTail", "TailPiece"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailPiece:
-    """What has come since the last read."""
+    """The output that has come since the last read."""
 
     content: bytes
     anew: bool

@@ -124,7 +124,7 @@ class RunTimeline:
     """Unix time of its last event, or now if a process works on it."""
     tasks: tuple[TaskTimeline, ...] = ()
     spans: tuple[Span, ...] = ()
-    """Pauses of the run and of providers."""
+    """Pauses of the run and of providers, and questions about the whole run."""
     marks: tuple[Mark, ...] = ()
 
 
@@ -156,6 +156,8 @@ def timeline_of(run: RunRow, tasks: Sequence[TaskRow], events: Sequence[EventRow
             continue
         if event.task_id in folds:
             folds[event.task_id].see(event.at, event.fact)
+        else:
+            whole.see_question(event.at, event.fact)
         whole.see(event.at, event.fact)
     spans = whole.finish(end)
     settled = {task_id: fold.first_end for task_id, fold in folds.items()}
@@ -240,6 +242,18 @@ class _Spans:
         for key in tuple(self._open):
             self.close(key, at)
 
+    def see_question(self, at: float, fact: facts.Fact) -> None:
+        """Takes a question to a person, its answer or its withdrawal; other events change nothing."""
+        match fact:
+            case facts.ApprovalRequested():
+                self.open(fact.approval, SpanKind.APPROVAL, at, f"asks: {fact.subject}")
+            case facts.ApprovalAnswered():
+                self.close(fact.approval, at, more="approved" if fact.approved else "denied")
+            case facts.ApprovalWithdrawn():
+                self.close(fact.approval, at, more="withdrawn")
+            case _:
+                pass
+
     def fail_last(self, kind: SpanKind, why: str) -> None:
         """Marks the last closed span of a kind as failed."""
         for place in range(len(self.done) - 1, -1, -1):
@@ -320,14 +334,8 @@ class _TaskFold:
             self._spans.open("retry", SpanKind.RETRY, at, f"waits for its fallback @{change['agent']}")
 
     def _see_more(self, at: float, fact: facts.Fact) -> None:
-        """Takes questions to a person, and what is a moment only."""
+        """Takes what is a moment only, and questions to a person."""
         match fact:
-            case facts.ApprovalRequested():
-                self._spans.open(fact.approval, SpanKind.APPROVAL, at, f"asks: {fact.subject}")
-            case facts.ApprovalAnswered():
-                self._spans.close(fact.approval, at, more="approved" if fact.approved else "denied")
-            case facts.ApprovalWithdrawn():
-                self._spans.close(fact.approval, at, more="withdrawn")
             case facts.AttemptStalled():
                 self.marks.append(Mark(at=at, label=f"stalled: {fact.reason}", failed=True))
             case facts.TaskReopened():
@@ -338,7 +346,7 @@ class _TaskFold:
             case facts.WorkDiscarded():
                 self.marks.append(Mark(at=at, label="discarded"))
             case _:
-                pass
+                self._spans.see_question(at, fact)
 
 
 class _RunFold:
@@ -352,6 +360,8 @@ class _RunFold:
         self.first_taken: float | None = None
         self.marks: list[Mark] = []
         self._spans = _Spans()
+        self._questions = _Spans()
+        """Questions about the whole run, as whether its work may be merged; they outlast the process that asked."""
         self._last = run.created_at
 
     def see(self, at: float, fact: facts.Fact) -> None:
@@ -381,10 +391,15 @@ class _RunFold:
                 pass
         self._last = at
 
+    def see_question(self, at: float, fact: facts.Fact) -> None:
+        """Takes the next event that is of no task, which may be a question about the whole run."""
+        self._questions.see_question(at, fact)
+
     def finish(self, end: float) -> tuple[Span, ...]:
         """Returns the spans in the order of their starts; what is open ends at `end`."""
         self._spans.close_all(end)
-        return tuple(sorted(self._spans.done, key=lambda span: span.start))
+        self._questions.close_all(end)
+        return tuple(sorted([*self._spans.done, *self._questions.done], key=lambda span: span.start))
 
     def _move(self, at: float, gate: ProviderGate) -> None:
         self._spans.close(gate.provider, at)
