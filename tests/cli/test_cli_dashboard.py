@@ -7,19 +7,15 @@ import re
 import socket
 import threading
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-import uvicorn
 from tests.cli.finished_runs import Shed
+from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
-from aurora_cli.dashboard.access import COOKIE, Access
-from aurora_cli.dashboard.app import application
 from aurora_cli.dashboard.stream import Seen
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
@@ -31,38 +27,6 @@ if TYPE_CHECKING:
 
     Aur = Callable[..., CompletedProcess[str]]
     Start = Callable[..., Popen[str]]
-
-HOSTILE = "<script src=/x></script><img src=x onerror=alert(1)>\"'&\x1b[31m"
-
-
-@dataclass(frozen=True)
-class Site:
-    """A dashboard that is served."""
-
-    address: str
-    access: Access
-
-    def client(self, *, may_act: bool = True) -> httpx.Client:
-        token = self.access.token if may_act else self.access.read_token
-        return httpx.Client(base_url=self.address, cookies={COOKIE: token}, timeout=20)
-
-
-@contextmanager
-def served(shed: Shed) -> Iterator[Site]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        access = Access(token="a" * 30, read_token="r" * 30, hosts=frozenset({f"127.0.0.1:{port}"}))
-        app = application(Aurora.open(shed.path, existing=True), access)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            wait_for(lambda: server.started)
-            yield Site(f"http://127.0.0.1:{port}", access)
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture
@@ -106,7 +70,7 @@ def work(shed: Shed, *texts: str) -> RunReport:
 def test_runs_tasks_changes_and_pictures_are_shown(shed: Shed, site: Site) -> None:
     report = work(shed, "echo new > new.txt; echo written", "exit 3")
     with site.client() as client:
-        assert f'href="/runs/{report.run_id}"' in client.get("/").text
+        assert f'href="{PLACE}/runs/{report.run_id}"' in client.get("/").text
         page = client.get(f"/runs/{report.run_id}").text
         assert "1 succeeded, 1 failed" in page
         assert page.count('<tr id="task-') == 2
@@ -142,7 +106,7 @@ def test_what_agents_wrote_stays_text(shed: Shed, site: Site) -> None:
         for path in ("/", f"/runs/{report.run_id}", f"/runs/{report.run_id}/tasks/<i>1</i>"):
             answer = client.get(path)
             assert answer.status_code == 200
-            text = answer.text.replace('<script src="/static/dashboard.js" defer></script>', "")
+            text = answer.text.replace('<script src="/place/static/dashboard.js" defer></script>', "")
             assert not re.search(r"<script|<img src=x|<i>1|<b>bold|a<b>|\x1b", text), path
             policy = answer.headers["content-security-policy"]
             assert "default-src 'none'" in policy
@@ -159,11 +123,12 @@ def test_what_agents_wrote_stays_text(shed: Shed, site: Site) -> None:
         ({"cookie": f"aurora_dashboard={'a' * 30}", "origin": "http://other.example"}, 403),
         ({"cookie": f"aurora_dashboard={'a' * 30}", "origin": "null"}, 403),
         ({"cookie": f"aurora_dashboard={'a' * 30}", "sec-fetch-site": "cross-site"}, 403),
+        ({"cookie": f"aurora_dashboard={'a' * 30}", "sec-fetch-site": "same-site"}, 403),
     ],
 )
 @pytest.mark.parametrize("path", few(["/", "/stream", "/static/dashboard.js", "/act"], 1))
 def test_nobody_else_gets_in(site: Site, headers: dict[str, str], status: int, path: str) -> None:
-    answer = httpx.request("POST" if path == "/act" else "GET", site.address + path, headers=headers)
+    answer = httpx.request("POST" if path == "/act" else "GET", site.pages + path, headers=headers)
     assert answer.status_code == status
     assert "set-cookie" not in answer.headers
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -171,8 +136,8 @@ def test_nobody_else_gets_in(site: Site, headers: dict[str, str], status: int, p
 
 def test_the_token_is_in_the_address_once(site: Site) -> None:
     first = httpx.get(site.address, params={"token": site.access.token})
-    assert (first.status_code, first.headers["location"]) == (303, "/")
-    assert {"HttpOnly", "SameSite=Strict"} <= set(first.headers["set-cookie"].split("; "))
+    assert (first.status_code, first.headers["location"]) == (303, f"{PLACE}/")
+    assert {"HttpOnly", "SameSite=Strict", f"Path={PLACE}/"} <= set(first.headers["set-cookie"].split("; "))
     assert httpx.get(site.address, params={"token": "guessed"}).status_code == 401
 
 
@@ -258,7 +223,7 @@ def test_unknown_runs_tasks_and_a_missing_journal_are_said(shed: Shed, site: Sit
         missing = client.get("/runs/nosuch/picture.svg")
         assert missing.status_code in (404, 500)
         assert "nosuch" in missing.text or "journal" in missing.text
-        assert "not in the journal" in client.get("/runs/nosuch").text
+        assert client.get("/runs/nosuch").status_code == client.get("/stream/nosuch").status_code == 404
         report = work(shed, "true")
         assert client.get(f"/runs/{report.run_id}/tasks/9").status_code == 404
 

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,11 +39,14 @@ class Access:
         token: opens everything.
         read_token: opens everything that changes nothing; for a link that is passed on.
         hosts: values of `Host` that are this server.
+        place: the path below which all pages are, and to which alone browsers send the cookie. Cookies know no ports:
+            without it, each server on this machine that a browser visits would be sent the token.
     """
 
     token: str
     read_token: str
     hosts: frozenset[str]
+    place: str
 
     def may_act(self, token: str) -> bool:
         """Returns True for the token that opens everything."""
@@ -61,7 +64,8 @@ class Access:
 def new_access(host: str, port: int) -> Access:
     """Returns an access with fresh tokens for a server on this machine."""
     hosts = frozenset(f"{name}:{port}" for name in (host, "localhost"))
-    return Access(token=secrets.token_urlsafe(24), read_token=secrets.token_urlsafe(24), hosts=hosts)
+    token, read_token, place = (secrets.token_urlsafe(24) for _ in range(3))
+    return Access(token=token, read_token=read_token, hosts=hosts, place=f"/{place}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,24 +100,25 @@ class Guard:
             return 403, None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if given:
-            return (303, quote(scope["path"])) if self.access.may_read(given) else (401, None)
+            return (303, f"{self.access.place}/") if self.access.may_read(given) else (401, None)
         token = _cookie_of(scope)
-        if not self.access.may_read(token):
+        if not (scope["path"].startswith(f"{self.access.place}/") and self.access.may_read(token)):
             return 401, None
         if scope["method"] not in READ and not self.access.may_act(token):
             return 403, None
-        scope["token"] = token
+        scope.update(token=token, root_path=self.access.place)
         return None, None
 
     def _is_foreign(self, scope: Scope) -> bool:
         """Returns True if a page of another origin sends the request."""
         origin = _header(scope, b"origin")
         ours = {f"http://{host}" for host in self.access.hosts}
-        return (bool(origin) and origin not in ours) or _header(scope, b"sec-fetch-site") == "cross-site"
+        site = _header(scope, b"sec-fetch-site")  # "same-site" is another port of this machine
+        return (bool(origin) and origin not in ours) or site in ("cross-site", "same-site")
 
     def _cookie(self, scope: Scope) -> str:
         token = parse_qs(scope["query_string"].decode("latin-1"))["token"][0]
-        return f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
+        return f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path={self.access.place}/"
 
 
 _WORDS: Final = {

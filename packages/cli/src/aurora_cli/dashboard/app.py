@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -16,24 +14,23 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from aurora_cli.dashboard.access import Guard
+from aurora_cli.dashboard.actions import Actions
 from aurora_cli.dashboard.costs import costs_of
+from aurora_cli.dashboard.forms import FormError, form_of
+from aurora_cli.dashboard.logs import log_events
 from aurora_cli.dashboard.pages import Pages
+from aurora_cli.dashboard.pictures import Pictures
 from aurora_cli.dashboard.stream import Hub
 from aurora_cli.dashboard.tasks import task_values
+from aurora_cli.dashboard.work import work_values
 from aurora_cli.error_messages import error_report
-from aurora_cli.escapes import printable
-from aurora_cli.render.pictures.documents import svg_file
-from aurora_cli.watch.facts import Reader, Wanted
-from aurora_cli.watch.steering import Steering
 from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
-from aurora_spawner.control.approvals import find_approval
-from aurora_spawner.control.follow import afollow_log
-from aurora_spawner.control.timeline import run_timeline
+from aurora_spawner.control.lookup import check_task, is_held
 from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -44,8 +41,10 @@ if TYPE_CHECKING:
 __all__ = ["application"]
 
 STATIC: Final = Path(__file__).parent / "static"
-LONGEST_LOG: Final = 4_000_000
-"""Bytes of one output that are sent to a page; the rest is in `aur logs`."""
+FRESH_S: Final = 0.5
+"""The age of a view that is good enough for a page that loads: its stream brings what is newer."""
+MOST_STREAMS: Final = 200
+"""Streams at once, of all pages together."""
 PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -56,6 +55,7 @@ def application(aurora: Aurora, access: Access) -> ASGIApp:
         Route("/", dashboard.runs),
         Route("/runs/{run_id}", dashboard.run),
         Route("/runs/{run_id}/picture.svg", dashboard.picture),
+        Route("/runs/{run_id}/work", dashboard.work),
         Route("/runs/{run_id}/tasks/{task_id:path}", dashboard.task),
         Route("/stream", dashboard.stream),
         Route("/stream/{run_id}", dashboard.stream),
@@ -84,73 +84,62 @@ class Dashboard:
         self._aurora = aurora
         self._journal = aurora.project.runs_db
         self._access = access
-        self._pages = Pages(aurora.project.root.name)
-        self.hub = Hub(aurora, self._pages, access)
+        self._form_key = access.form_key(access.token)
+        self._pages = Pages(project=aurora.project.root.name, place=access.place, form_key=self._form_key)
+        self._pictures = Pictures(self._journal)
+        self._actions = Actions(aurora)
+        self._streams = 0
+        self.hub = Hub(aurora, self._pages)
 
     async def runs(self, request: Request) -> Response:
         """Returns the page of all runs."""
         view = self.hub.view(None)
-        await view.refresh(within_s=0.5)
+        await view.refresh(within_s=FRESH_S)
         parts = view.seen(may_act=self._may_act(request)).html
-        return self._html("runs", parts=parts, after=view.version)
+        return self._html(request, "runs", parts=parts, after=view.version)
 
     async def run(self, request: Request) -> Response:
         """Returns the page of one run."""
         run_id = request.path_params["run_id"]
+        await self._check(run_id)
         view = self.hub.view(run_id)
-        await view.refresh(within_s=0.5)
+        await view.refresh(within_s=FRESH_S)
         parts = view.seen(may_act=self._may_act(request)).html
         rows = [(name, html) for name, html in parts.items() if name.startswith("task-")]
-        return self._html("run", parts=parts, rows=rows, run_id=run_id, after=view.version)
+        return self._html(request, "run", parts=parts, rows=rows, run_id=run_id, after=view.version)
 
     async def picture(self, request: Request) -> Response:
         """Returns the graph and timeline of a run."""
-        timeline = await asyncio.to_thread(run_timeline, self._journal, request.path_params["run_id"])
-        svg = await asyncio.to_thread(svg_file, timeline)
+        svg = await self._pictures.of(request.path_params["run_id"])
         return Response(svg, media_type="image/svg+xml", headers={"content-security-policy": PICTURE_POLICY})
+
+    async def work(self, request: Request) -> Response:
+        """Returns the work of a run: what is merged, what waits for it, and what will conflict."""
+        run_id = request.path_params["run_id"]
+        return self._html(
+            request, "work", run_id=run_id, **await asyncio.to_thread(work_values, self._journal, run_id)
+        )
 
     async def task(self, request: Request) -> Response:
         """Returns the page of one task."""
         run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
-        values = await asyncio.to_thread(task_values, self._aurora, run_id, task_id)
-        return self._html("task", run_id=run_id, **values, **self._form(request))
+        may_act = self._may_act(request)
+        values = await asyncio.to_thread(task_values, self._aurora, run_id, task_id, may_act=may_act)
+        return self._html(request, "task", run_id=run_id, **values)
 
     async def stream(self, request: Request) -> Response:
         """Streams what changes on a page; a page that was cut off says by Last-Event-ID where it stands."""
         after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
         run_id = request.path_params.get("run_id")
-        may_act = self._may_act(request)
-
-        async def events() -> AsyncIterator[bytes]:
-            async for version, parts in self.hub.follow(run_id, after=_number(after), may_act=may_act):
-                if parts is None:
-                    yield _event("reload", "", version)
-                elif parts:
-                    yield _event("parts", json.dumps(parts), version)
-                else:
-                    yield b": nothing new\n\n"
-
-        return StreamingResponse(events(), media_type="text/event-stream")
+        if run_id is not None:
+            await self._check(run_id)
+        return self._streamed(self.hub.follow(run_id, after=_number(after), may_act=self._may_act(request)))
 
     async def log(self, request: Request) -> Response:
         """Streams the output of a task from its beginning."""
         run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
-
-        async def events() -> AsyncIterator[bytes]:
-            yield _event("anew", "")
-            sent = 0
-            pieces = afollow_log(self._journal, run_id, task_id, transcript=True)
-            async for piece in pieces:
-                if sent > LONGEST_LOG:
-                    yield _event("text", json.dumps("\n[the rest is in `aur logs`]\n"))
-                    break
-                sent += len(piece)
-                if piece:
-                    yield _event("text", json.dumps(printable(piece.decode(errors="replace"))))
-            await pieces.aclose()
-            yield _event("end", "")
-
-        return StreamingResponse(events(), media_type="text/event-stream")
+        await asyncio.to_thread(check_task, self._journal, run_id, task_id)
+        return self._streamed(log_events(self._journal, run_id, task_id))
 
     async def search(self, request: Request) -> Response:
         """Returns what the memory has for a query."""
@@ -161,60 +150,54 @@ class Dashboard:
                     hits = await memory.asearch(query, 20)
             except AuroraCoreError as error:
                 problem = error_report(error).message
-        return self._html("search", query=query, hits=hits, problem=problem)
+        return self._html(request, "search", query=query, hits=hits, problem=problem)
 
-    async def budget(self, _request: Request) -> Response:
-        """Returns the costs by day and agent."""
-        return self._html("budget", **await asyncio.to_thread(costs_of, self._aurora))
+    async def budget(self, request: Request) -> Response:
+        """Returns the costs by day, agent and model."""
+        return self._html(request, "budget", **await asyncio.to_thread(costs_of, self._aurora))
 
     async def act(self, request: Request) -> Response:
-        """Pauses, continues, cancels or answers, as the commands do."""
-        async with request.form() as form:
-            given = {name: value for name, value in form.items() if isinstance(value, str)}
-        wanted = self._access.form_key(self._access.token)
-        if not hmac.compare_digest(given.get("key", "").encode(), wanted.encode()):
+        """Does what a form asks for, as the commands do."""
+        try:
+            given = await form_of(request)
+        except FormError as error:
+            return PlainTextResponse(f"{error}\n", status_code=413, headers={"connection": "close"})
+        if not hmac.compare_digest(given.get("key", "").encode(), self._form_key.encode()):
             return PlainTextResponse("The form is not one of this server's; load the page again.\n", status_code=403)
-        said = await asyncio.to_thread(self._act, given)
+        said = await asyncio.to_thread(self._actions.do, given)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"said": said})
         run_id = given.get("run", "")
-        return self._html("message", said=said, back=f"/runs/{quote(run_id, safe='')}" if run_id else "/")
+        return self._html(request, "message", said=said, run_id=run_id)
 
-    def _act(self, given: dict[str, str]) -> str:
-        steering = Steering(self._aurora)
-        run_id, task_id = given.get("run", ""), given.get("task") or None
-        match given.get("do"):
-            case "pause":
-                return steering.pause(run_id)
-            case "cancel":
-                return steering.cancel(run_id, task_id)
-            case "resume":
-                return self._resume(steering, run_id)
-            case "approve" | "deny" | "always" as answer:
-                asked = find_approval(self._journal, given.get("question", ""))
-                note, always = given.get("note", ""), answer == "always"
-                return steering.answer(asked, approved=answer != "deny", note=note, always=always)
-        return "nothing was done: the page asked for something that this server does not know"
+    async def _check(self, run_id: str) -> None:
+        """Refuses a run that the journal does not have.
 
-    def _resume(self, steering: Steering, run_id: str) -> str:
-        reader = Reader(self._aurora, only=run_id)
+        Raises:
+            UnknownRunError: it is such a run.
+        """
+        if run_id not in self.hub:
+            await asyncio.to_thread(is_held, self._journal, run_id)
+
+    def _streamed(self, events: AsyncGenerator[bytes, None]) -> Response:
+        if self._streams >= MOST_STREAMS:
+            return PlainTextResponse("Too many pages are open; close some of them.\n", status_code=503)
+        return StreamingResponse(self._counted(events), media_type="text/event-stream")
+
+    async def _counted(self, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+        self._streams += 1
         try:
-            live = reader.look(Wanted(run_id=run_id)).selected
+            async with aclosing(events):
+                async for each in events:
+                    yield each
         finally:
-            reader.close()
-        if live is None:
-            raise UnknownRunError(run_id)
-        return steering.resume(live)
+            self._streams -= 1
 
-    def _html(self, name: str, **values: Any) -> HTMLResponse:
-        return HTMLResponse(self._pages.page(name, **values))
+    def _html(self, request: Request, name: str, **values: Any) -> HTMLResponse:
+        return HTMLResponse(self._pages.page(name, may_act=self._may_act(request), **values))
 
     def _may_act(self, request: Request) -> bool:
         return self._access.may_act(request.scope["token"])
-
-    def _form(self, request: Request) -> dict[str, object]:
-        may_act = self._may_act(request)
-        return {"may_act": may_act, "form_key": self._access.form_key(self._access.token) if may_act else ""}
 
 
 async def _failed(_request: Request, error: Exception) -> Response:
@@ -222,11 +205,6 @@ async def _failed(_request: Request, error: Exception) -> Response:
     unknown = isinstance(error, (UnknownRunError, UnknownTaskError))
     text = "\n".join(filter(None, (report.message, report.hint)))
     return PlainTextResponse(text + "\n", status_code=404 if unknown else 500)
-
-
-def _event(kind: str, data: str, version: int | None = None) -> bytes:
-    number = f"id: {version}\n" if version is not None else ""
-    return f"{number}event: {kind}\ndata: {data}\n\n".encode()
 
 
 def _number(text: str) -> int:

@@ -12,13 +12,16 @@ import markupsafe
 from aurora_cli.render.words import count, printable
 from aurora_cli.watch.task_rows import TaskRows
 from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
+from aurora_soar.taskruns.resume import RUNS_OF_TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from aurora_cli.watch.facts import Facts
+    from aurora_cli.watch.view import Row
+    from aurora_spawner.control.live_runs import LiveRun
 
-__all__ = ["Pages", "Parts"]
+__all__ = ["Drawn", "Pages", "Parts"]
 
 Parts = dict[str, str]
 """HTML by the id of the element that it is the inside of."""
@@ -30,68 +33,104 @@ def _shown(value: object) -> object:
     return printable(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
 
 
-@dataclass(frozen=True)
+class Drawn:
+    """The rows of a run's tasks as HTML; one that has not changed is not rendered again."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Row, str]] = {}
+
+    def html(self, row: Row, render: Callable[[Row], str]) -> str:
+        """Returns the HTML of a row."""
+        before, html = self._rows.get(row.key, (None, ""))
+        if before != row:
+            html = render(row)
+            self._rows[row.key] = (row, html)
+        return html
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pages:
     """The pages of one project.
 
     Attributes:
         project: its name.
+        place: the path that all addresses begin with.
+        form_key: the key of the forms of those who may act.
     """
 
     project: str
+    place: str
+    form_key: str
 
     @cached_property
     def _templates(self) -> jinja2.Environment:
-        return jinja2.Environment(
+        found = jinja2.Environment(
             loader=jinja2.PackageLoader("aurora_cli.dashboard"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             finalize=_shown,
             trim_blocks=True,
             lstrip_blocks=True,
+            auto_reload=False,
         )
+        found.globals.update(project=self.project, place=self.place, count=count)
+        return found
 
-    def page(self, name: str, **values: Any) -> str:
+    def page(self, name: str, *, may_act: bool, **values: Any) -> str:
         """Returns a whole page."""
-        return self._templates.get_template(f"{name}.html").render(project=self.project, **values)
+        return self._render(name, may_act=may_act, **values)
 
-    def parts(self, facts: Facts, run_id: str | None, *, may_act: bool, form_key: str) -> Parts:
-        """Returns the live parts of the page of all runs, or of one run."""
-        common = {"may_act": may_act, "form_key": form_key, "facts": facts, "count": count}
-        found = {
-            "top": self._part(
-                "top", **common, line=top_line(facts, self.project), budget=budget_line(facts.spending)
-            ),
-            "alerts": self._part("alerts", **common, alerts=self._alerts(facts)),
+    def parts(self, facts: Facts, run_id: str | None, drawn: Drawn) -> dict[bool, Parts]:
+        """Returns the live parts of the page of all runs, or of one run, for those who may act and for others."""
+        live = facts.selected if facts.detail else None
+        common = {
+            "top": self._render("parts/top", line=top_line(facts, self.project), budget=budget_line(facts.spending))
         }
         if run_id is None:
-            return found | {"runs": self._part("runs", **common, rows=run_rows(facts))}
-        return found | self._of_run(facts, common)
+            common["runs"] = self._render("parts/runs", rows=run_rows(facts))
+        elif live is None:
+            common["run"] = self._render("parts/gone")
+        else:
+            common |= self._tasks(facts, live.run.run_id, drawn)
+        return {
+            may_act: self._own(facts, live if run_id else None, may_act=may_act) | common for may_act in (True, False)
+        }
 
-    def _of_run(self, facts: Facts, common: Mapping[str, Any]) -> Parts:
-        live = facts.selected
-        if live is None or facts.detail is None:
-            return {"run": self._part("gone", **common)}
-        rows = TaskRows(facts)
-        places = {each.task_id: each.position for each in facts.detail.tasks}
-        head = self._part(
-            "run_head",
-            **common,
+    def _own(self, facts: Facts, live: LiveRun | None, *, may_act: bool) -> Parts:
+        """Returns the parts with forms."""
+        rows = [row for row in alert_rows(facts) if not (live and row.cells[0] in _outcome(facts))]
+        alerts = [(row, question_of(row.key, facts)) for row in rows]
+        found = {"alerts": self._render("parts/alerts", alerts=alerts, may_act=may_act)}
+        if live is not None:
+            found["run"] = self._head(facts, live, may_act=may_act)
+        return found
+
+    def _head(self, facts: Facts, live: LiveRun, *, may_act: bool) -> str:
+        return self._render(
+            "parts/run_head",
+            may_act=may_act,
             run=live.run,
             state=state_of(live),
             counts=[(state, live.status.tasks[state]) for state in _STATES if live.status.tasks.get(state)],
             has_process=live.status.pid is not None,
-            work=facts.work,
+            is_of_tasks=live.run.kind in RUNS_OF_TASKS,
+            work=_outcome(facts),
             cost=facts.spending.by_run.get(live.run.run_id),
         )
-        tasks = {
-            f"task-{places[row.key]}": self._part("task_row", **common, row=row, run_id=live.run.run_id)
-            for row in rows
-        }
-        return {"run": head, **tasks}
 
-    def _alerts(self, facts: Facts) -> list[tuple[Any, Any]]:
-        return [(row, question_of(row.key, facts)) for row in alert_rows(facts)]
+    def _tasks(self, facts: Facts, run_id: str, drawn: Drawn) -> Parts:
+        assert facts.detail is not None
+        places = {each.task_id: each.position for each in facts.detail.tasks}
 
-    def _part(self, name: str, **values: Any) -> str:
-        return self._templates.get_template(f"parts/{name}.html").render(**values)
+        def render(row: Row) -> str:
+            return self._render("parts/task_row", row=row, run_id=run_id)
+
+        return {f"task-{places[row.key]}": drawn.html(row, render) for row in TaskRows(facts)}
+
+    def _render(self, name: str, *, may_act: bool = False, **values: Any) -> str:
+        form_key = self.form_key if may_act else ""
+        return self._templates.get_template(f"{name}.html").render(may_act=may_act, form_key=form_key, **values)
+
+
+def _outcome(facts: Facts) -> list[str]:
+    return [line.strip() for line in facts.work]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_cli.render.work import task_work_lines
 from aurora_policies.errors import PoliciesError
+from aurora_soar.errors import SoarError
 from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.lookup import find_run, recovery_of
 from aurora_spawner.control.run_work import work_of_run
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_soar import Aurora
+    from aurora_spawner.control.commenting import CommentableWork
 
 __all__ = ["task_values"]
 
@@ -26,8 +28,11 @@ MOST_TEXT: Final = 200_000
 _KINDS: Final = {"+": "add", "-": "remove", "@": "place"}
 
 
-def task_values(aurora: Aurora, run_id: str, task_id: str) -> dict[str, Any]:
+def task_values(aurora: Aurora, run_id: str, task_id: str, *, may_act: bool) -> dict[str, Any]:
     """Returns the values of the page of a task.
+
+    Args:
+        may_act: the page may have a form for comments on the change.
 
     Raises:
         UnknownRunError, UnknownTaskError: there is no such run or task.
@@ -39,6 +44,7 @@ def task_values(aurora: Aurora, run_id: str, task_id: str) -> dict[str, Any]:
     if row is None:
         raise UnknownTaskError(run_id, task_id, {each.task_id: each for each in rows})
     work = work_of_run(run, rows)
+    commentable = _commentable(aurora, run_id, task_id) if may_act and work else None
     report = recovery_of(journal, run_id)
     steps = [
         f"{step.from_state} → {step.to_state} @{step.agent} {step.error or ''}".strip()
@@ -53,7 +59,8 @@ def task_values(aurora: Aurora, run_id: str, task_id: str) -> dict[str, Any]:
         "answer": masked(row.result.output[:MOST_TEXT]) if row.result else "",
         "steps": steps,
         "work": list(task_work_lines(work.tasks[task_id])) if work and task_id in work.tasks else [],
-        "diff": _diff(journal, run_id, task_id) if work else None,
+        "commentable": commentable,
+        "diff": _lines_of(commentable.diff) if commentable else _diff(journal, run_id, task_id) if work else None,
         "cost": _cost(aurora, run_id, task_id),
     }
 
@@ -63,11 +70,22 @@ def _diff(journal: Path, run_id: str, task_id: str) -> list[tuple[str, str]] | N
         text = work_diff(journal, run_id, task_id).decode(errors="replace")
     except SpawnerError:
         return None  # there is no work, or it is gone; the lines above say so
-    return list(_lines(text))
+    return _lines_of(text)
 
 
-def _lines(text: str) -> Iterator[tuple[str, str]]:
-    lines = text.splitlines()
+def _commentable(aurora: Aurora, run_id: str, task_id: str) -> CommentableWork | None:
+    """Returns the change of a task to comment on; None while its agent could not go on with it."""
+    try:
+        return aurora.commentable_work(run_id, task_id)
+    except (SpawnerError, SoarError):
+        return None
+
+
+def _lines_of(text: str) -> list[tuple[str, str]]:
+    return list(_lines(text.removesuffix("\n").split("\n"))) if text else []
+
+
+def _lines(lines: list[str]) -> Iterator[tuple[str, str]]:
     for line in lines[:MOST_LINES]:
         header = line.startswith(("+++", "---", "diff ", "index "))
         yield ("faint" if header else _KINDS.get(line[:1], "plain")), masked(line[:2_000])
