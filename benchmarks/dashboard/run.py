@@ -1,6 +1,6 @@
 """Measure what `aur dashboard` costs while agents work; writes results.md beside this file.
 
-    PYTHONPATH=. python benchmarks/dashboard/run.py       about four minutes; needs Chromium
+    python benchmarks/dashboard/run.py       about four minutes; needs Chromium
 
 A run of 1,000 tasks works in the background, 16 agents at once, each a real process of 4 seconds. First paint is what
 Chromium reports for a page that it has not loaded before; the first one is of a server that has read nothing yet. The
@@ -27,6 +27,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from tests.cli.chromium import chromium, chromium_path
 
 from aurora_spawner.control.checkpoints import list_checkpoints
@@ -52,8 +55,10 @@ window.changes = [];
 const marks = new Map();
 new MutationObserver(() => {
   for (const row of document.querySelectorAll("tr[id^=task-]")) {
-    const mark = row.cells[0].textContent.trim();
-    if (marks.has(row.id) && marks.get(row.id) !== mark) { changes.push([row.cells[1].textContent.trim(), mark, Date.now() / 1000]); }
+    const mark = row.cells[0].textContent.trim()[0];
+    if (marks.has(row.id) && marks.get(row.id) !== mark) {
+      changes.push([row.cells[1].textContent.trim(), mark, Date.now() / 1000]);
+    }
     marks.set(row.id, mark);
   }
 }).observe(document.querySelector("tbody"), { childList: true, subtree: true });
@@ -101,7 +106,9 @@ class Server:
         """Opens a stream of events."""
         where = urlsplit(self.address)
         opened = socket.create_connection((where.hostname, where.port))
-        opened.sendall(f"GET {self.place}{path} HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {self.cookie}\r\n\r\n".encode())
+        opened.sendall(
+            f"GET {self.place}{path} HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {self.cookie}\r\n\r\n".encode()
+        )
         return opened
 
     def end(self) -> None:
@@ -189,7 +196,11 @@ def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> lis
     p95 = delays[int(len(delays) * 0.95)]
     return [
         ("first paint of the run's page, of a server that has just started", f"{first:.0f} ms", "≤ 300 ms"),
-        (f"the same later, median of {PAINTS} (longest)", f"{statistics.median(paints):.0f} ms ({max(paints):.0f})", "≤ 300 ms"),
+        (
+            f"the same later, median of {PAINTS} (longest)",
+            f"{statistics.median(paints):.0f} ms ({max(paints):.0f})",
+            "≤ 300 ms",
+        ),
         (
             f"from the journal to the page, median of {len(delays)} (95 %, longest)",
             f"{statistics.median(delays):.0f} ms ({p95:.0f}, {delays[-1]:.0f})",
@@ -213,7 +224,9 @@ def main() -> None:
         for each in (folder / "home", project / ".aurora"):
             each.mkdir(parents=True)
         (project / ".aurora" / "config.yaml").write_text(CONFIG)
-        (project / "tasks.md").write_text("".join(f"- [ ] {i} Do part {i} of the work\n" for i in range(1, TASKS + 1)))
+        (project / "tasks.md").write_text(
+            "".join(f"- [ ] {i} Do part {i} of the work\n" for i in range(1, TASKS + 1))
+        )
         start = ("spawn", "tasks.md", "--bg", "--yes", "--tool", "worker", "--max-concurrent", str(AT_ONCE))
         subprocess.run([AUR, *start], cwd=project, check=True, capture_output=True)
         journal = project / ".aurora" / "runs.db"
@@ -226,7 +239,7 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     report = f"""# What the dashboard costs, measured
 
-Written by `PYTHONPATH=. python benchmarks/dashboard/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine},
+Written by `python benchmarks/dashboard/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine},
 load before the start {load:.1f}.
 A run of {TASKS:,} tasks, {AT_ONCE} at once, each a process of 4 s, works all the time.
 

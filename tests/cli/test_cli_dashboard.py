@@ -7,7 +7,10 @@ import re
 import socket
 import threading
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -16,10 +19,16 @@ from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
+from aurora_cli.dashboard.access import COOKIE
+from aurora_cli.dashboard.app import MOST_STREAMS
+from aurora_cli.dashboard.comments import comments_in
 from aurora_cli.dashboard.stream import Seen
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner import RunReport, SpawnTask
+from aurora_spawner.control.checkpoints import list_checkpoints
+from aurora_spawner.control.comment_file import CommentFileError
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -262,3 +271,158 @@ def test_a_port_that_is_taken_is_refused(aur: Aur, shed: Shed) -> None:
         outcome = aur("dashboard", "--port", str(taken.getsockname()[1]))
     assert outcome.returncode == ExitCode.USAGE
     assert "try --port 0" in outcome.stderr
+
+
+def raw(site: Site, request: bytes, *, cookie: bool = True) -> socket.socket:
+    """Sends a request as it is."""
+    where = urlsplit(site.address)
+    opened = socket.create_connection((where.hostname, where.port), timeout=20)
+    head = f"Host: {where.netloc}\r\n" + (f"Cookie: {COOKIE}={site.access.token}\r\n" if cookie else "")
+    line, _, rest = request.partition(b"\r\n")
+    opened.sendall(line + b"\r\n" + head.encode() + rest)
+    return opened
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/static/../access.py",
+        b"/static/%2e%2e/access.py",
+        b"/static/..%2faccess.py",
+        b"/static/%2fetc/passwd",
+        b"/static/%00",
+        b"/runs/..",
+        b"/runs/%2e%2e%2fruns.db",
+        b"/runs/%00",
+        b"/runs/%ff%fe",
+        b"/runs/x/tasks/../../../../etc/passwd",
+        b"/runs/x/tasks/%00",
+        b"/runs/x/work",
+        b"/log/../x/1",
+        b"/log/x/%2e%2e",
+        b"/stream/%2e%2e",
+        b"/../../etc/passwd",
+        b"//etc/passwd",
+    ],
+)
+def test_paths_lead_nowhere_else(shed: Shed, site: Site, path: bytes) -> None:
+    work(shed, "true")
+    with raw(site, b"GET " + PLACE.encode() + path + b" HTTP/1.1\r\nConnection: close\r\n\r\n") as sent:
+        answer = b"".join(iter(lambda: sent.recv(65_536), b""))
+    assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 405")), answer[:300]
+    assert b"Traceback" not in answer
+
+
+@pytest.mark.parametrize("path", [b"/", b"/runs", b"/place", b"/placeholder/", b"/static/dashboard.js"])
+def test_nothing_is_outside_of_the_place(site: Site, path: bytes) -> None:
+    with raw(site, b"GET " + path + b" HTTP/1.1\r\nConnection: close\r\n\r\n") as sent:
+        assert sent.recv(100).startswith(b"HTTP/1.1 401")
+
+
+def test_a_giant_form_is_refused_before_it_is_read(site: Site) -> None:
+    head = f"POST {PLACE}/act HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with raw(site, head.encode()) as sent:
+        chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+        count = 0
+        with suppress(OSError):  # the server has closed the connection
+            for _ in range(2_000):  # 130 MB
+                sent.sendall(chunk)
+                count += 1
+        assert count < 500
+    with site.client() as client:
+        assert client.post("/act", content=b"key=%ff&" + b"a&" * 10_000).status_code in (403, 413)
+        assert client.get("/").status_code == 200
+
+
+def test_more_pages_than_there_is_room_for_are_refused(site: Site) -> None:
+    request = f"GET {PLACE}/stream HTTP/1.1\r\n\r\n".encode()
+    opened = [raw(site, request) for _ in range(MOST_STREAMS + 40)]
+    try:
+        found = [each.recv(12) for each in opened]
+        assert found.count(b"HTTP/1.1 200") >= MOST_STREAMS
+        assert found.count(b"HTTP/1.1 503") >= 20
+        with site.client() as client:
+            assert client.get("/").status_code == 200
+    finally:
+        for each in opened:
+            each.close()
+
+    def has_room() -> bool:
+        with raw(site, request) as again:
+            return again.recv(12) == b"HTTP/1.1 200"
+
+    wait_for(has_room)
+
+
+def test_a_client_that_does_not_read_holds_nobody_up(shed: Shed, site: Site) -> None:
+    request = f"GET {PLACE}/stream?after=99999999999999 HTTP/1.1\r\n\r\n".encode()
+    deaf = [raw(site, request) for _ in range(5)]
+    try:
+        with site.client() as client:
+            version = _version(client, "/")
+            for number in range(3):
+                work(shed, "true")
+                seen = events(client, f"/stream?after={version}", until=lambda _, data: "runs" in data)
+                version = seen[-1][0] or version
+                assert f"{number + 1}" in str(json.loads(seen[-1][2])["runs"].count("/runs/"))
+    finally:
+        for each in deaf:
+            each.close()
+
+
+def test_costs_are_added_up_by_day_agent_and_model(shed: Shed, site: Site) -> None:
+    with Aurora.open(shed.path, existing=True) as aurora:
+        for agent, model, cost in (("claude", "opus", 1.25), ("claude", "haiku", 0.25), ("codex", None, 0.0)):
+            token = f"{agent}-{model}"
+            assert aurora.ledger.reserve(token=token, run_id="r", task_id="1", agent=agent, model=model).granted
+            aurora.ledger.settle(token, cost)
+        assert aurora.ledger.reserve(token="x", run_id="r", task_id="2", agent="unstarted", model=None).granted
+        aurora.ledger.release("x")
+    with site.client() as client:
+        page = client.get("/budget").text
+    assert "unstarted" not in page
+    for row in (("claude", "2", "$1.50"), ("codex", "1", "$0.00"), ("opus", "1", "$1.25"), ("unknown", "1", "$0.00")):
+        assert re.search("</td>.*?>".join(map(re.escape, row)), page), row
+    assert f"{datetime.now(UTC):%Y-%m-%d}" in page
+
+
+def test_a_run_without_a_process_goes_on_in_the_background(start_aur: Start, shed: Shed) -> None:
+    go = shed.path.parent / "go"
+    agent = json.dumps(["sh", "-c", f"cat > /dev/null; [ -e {go} ] && echo done"])
+    (shed.path / ".aurora" / "config.yaml").write_text(
+        f"tool: sh\nbackends:\n  sh: {{kind: command, command: {agent}}}\n"
+    )
+    shed.repository.commit({"tasks.md": "- [ ] 1 Begin\n"})
+    running = start_aur("spawn", "tasks.md", "--merge", "never")
+    running.communicate(timeout=50)
+    assert running.returncode == ExitCode.NOT_REACHED
+    with served(shed) as site, site.client() as client:
+        run_id = list_checkpoints(shed.journal)[0].run.run_id
+        page = f"/runs/{run_id}"
+        assert "Try the rest again</button>" in client.get(page).text
+        assert "not done" in act(client, page, do="retry", run="nosuch")
+        go.touch()
+        assert "continues in the background" in act(client, page, do="retry", run=run_id)
+        wait_for(lambda: "1 succeeded" in client.get(page).text and not list_checkpoints(shed.journal)[0].held)
+        assert "Try the rest again" not in client.get(page).text
+
+
+def test_the_work_of_a_run_is_listed(shed: Shed, site: Site) -> None:
+    tasks = (SpawnTask("echo 1 > one.txt; echo done", id="1"), SpawnTask("exit 3", id="2"))
+    report = shed.run(*tasks, merge=MergeMode.NEVER)
+    with site.client() as client:
+        page = re.sub("<[^>]+>", " ", client.get(f"/runs/{report.run_id}/work").text)
+    words = " ".join(page.split())
+    assert re.search("Finished, not merged 1 .*1 file .*not merged yet.* Not finished 2 .*no finished work", words)
+
+
+def test_fields_become_comments_on_lines() -> None:
+    diff = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1,2 @@\n one\n+two\n"
+    given = {"line-0": "in all", "line-6": "why?\n> and how", "line-5": " ", "note": "no"}
+    found = comments_in(given, diff, run_id="r", task_id="1")
+    assert [(each.file, each.line, each.text, each.comment) for each in found] == [
+        (None, None, "", "in all"),
+        ("x", 2, "two", "why?\n> and how"),
+    ]
+    with pytest.raises(CommentFileError, match="no line 99"):
+        comments_in({"line-99": "x"}, diff, run_id="r", task_id="1")

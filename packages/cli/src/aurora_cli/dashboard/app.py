@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from aurora_cli.dashboard.access import Access
     from aurora_soar import Aurora
@@ -88,7 +88,8 @@ class Dashboard:
         self._pages = Pages(project=aurora.project.root.name, place=access.place, form_key=self._form_key)
         self._pictures = Pictures(self._journal)
         self._actions = Actions(aurora)
-        self._streams = 0
+        self._streams: set[_Stream] = set()
+        self._pages.prepare()
         self.hub = Hub(aurora, self._pages)
 
     async def runs(self, request: Request) -> Response:
@@ -180,24 +181,32 @@ class Dashboard:
             await asyncio.to_thread(is_held, self._journal, run_id)
 
     def _streamed(self, events: AsyncGenerator[bytes, None]) -> Response:
-        if self._streams >= MOST_STREAMS:
+        if len(self._streams) >= MOST_STREAMS:
             return PlainTextResponse("Too many pages are open; close some of them.\n", status_code=503)
-        return StreamingResponse(self._counted(events), media_type="text/event-stream")
-
-    async def _counted(self, events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-        self._streams += 1
-        try:
-            async with aclosing(events):
-                async for each in events:
-                    yield each
-        finally:
-            self._streams -= 1
+        return _Stream(events, self._streams)
 
     def _html(self, request: Request, name: str, **values: Any) -> HTMLResponse:
         return HTMLResponse(self._pages.page(name, may_act=self._may_act(request), **values))
 
     def _may_act(self, request: Request) -> bool:
         return self._access.may_act(request.scope["token"])
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events; one of the open streams as long as it lasts."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None], streams: set[_Stream]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._events = events
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._streams.add(self)
+        try:
+            async with aclosing(self._events):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._streams.discard(self)
 
 
 async def _failed(_request: Request, error: Exception) -> Response:

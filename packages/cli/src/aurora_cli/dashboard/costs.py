@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_cli.watch.facts import Spending
 from aurora_cli.watch.view import budget_line
+from aurora_policies.budget import EntryState
 from aurora_policies.errors import PoliciesError
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def costs_of(aurora: Aurora) -> dict[str, Any]:
     """Returns the values of the page of costs."""
     try:
         ledger = aurora.ledger
-        entries, month = ledger.history(limit=MOST), ledger.status()
+        month = ledger.status()
+        entries = [each for each in ledger.history(limit=MOST) if each.state is not EntryState.RELEASED]
     except PoliciesError as error:
         return {"problem": str(error), "line": "", "tables": []}
     tables = [

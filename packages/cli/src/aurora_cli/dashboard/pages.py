@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 import markupsafe
 
-from aurora_cli.render.words import count, printable
+from aurora_cli.render.words import printable
 from aurora_cli.watch.task_rows import TaskRows
 from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
 from aurora_soar.taskruns.resume import RUNS_OF_TASKS
@@ -25,6 +25,8 @@ __all__ = ["Drawn", "Pages", "Parts"]
 
 Parts = dict[str, str]
 """HTML by the id of the element that it is the inside of."""
+_WORDS: Final = {"○": "pending", "●": "running", "✓": "succeeded", "✗": "failed", "-": "not run", "?": "asks you"}
+"""What the marks of tasks mean."""
 _STATES: Final = ("pending", "running", "succeeded", "failed", "skipped", "cancelled")
 
 
@@ -73,8 +75,13 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        found.globals.update(project=self.project, place=self.place, count=count)
+        found.globals.update(project=self.project, place=self.place, words=_WORDS)
         return found
+
+    def prepare(self) -> None:
+        """Compiles the templates, for which the first page would wait."""
+        for name in self._templates.list_templates():
+            self._templates.get_template(name)
 
     def page(self, name: str, *, may_act: bool, **values: Any) -> str:
         """Returns a whole page."""

@@ -30,8 +30,6 @@ SHORTEST_S: Final = 0.1
 """The shortest time between two reads of a view, however much is written."""
 SHARE: Final = 0.05
 """The share of a core that the reads of a view may take; a large run is read less often."""
-LONGEST_S: Final = 2.0
-"""The longest time between two reads, however long they take."""
 ALONE_S: Final = 10.0
 """A view without a page is read no longer after this time."""
 LAST_LINES: Final = 60
@@ -90,7 +88,8 @@ class View:
         self._changed = asyncio.Event()
         self._lock = asyncio.Lock()
         self._read_at = float("-inf")
-        self._pause_s = SHORTEST_S
+        self._took_s = (0.0, 0.0)
+        """The processor time of the last two reads; the first one of a view takes far longer than the others."""
         self._sent: dict[tuple[int, int, bool], bytes] = {}
         """What was last sent to pages; most of them have the same version."""
         self._running: tuple[str, ...] = ()
@@ -102,7 +101,7 @@ class View:
                 return
             parts, took_s = await asyncio.to_thread(self._read)
             self._read_at = time.monotonic()
-            self._pause_s = min(LONGEST_S, max(SHORTEST_S, took_s / SHARE))
+            self._took_s = (self._took_s[1], took_s)
             # Never below the clock: a page of an earlier server must not think itself newer.
             version = max(self.version + 1, time.time_ns() // 1_000_000)
             changed = [self._seen[may_act].take(found, version) for may_act, found in parts.items()]
@@ -131,7 +130,8 @@ class View:
         try:
             while self.followers or time.monotonic() - self.left_at < ALONE_S:
                 since = time.monotonic() - self._read_at
-                if since >= GROWS_OLD_S or (since >= self._pause_s and await asyncio.to_thread(self._has_changed)):
+                pause_s = max(SHORTEST_S, min(self._took_s) / SHARE)
+                if since >= GROWS_OLD_S or (since >= pause_s and await asyncio.to_thread(self._has_changed)):
                     await self.refresh()
                 await asyncio.sleep(CHANGED_S)
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_cli.render.work import outcome_of_run, task_work_lines
 from aurora_spawner.control.lookup import find_run, open_journal
@@ -12,7 +12,16 @@ from aurora_spawner.journal.change_views import load_foreseen
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aurora_spawner.control.run_work import WorkOfTask
+
 __all__ = ["work_values"]
+
+_HEADINGS: Final = {
+    "waiting": "Finished, not merged",
+    "unfinished": "Not finished",
+    "merged": "Merged",
+    "untaken": "Candidates not taken",
+}
 
 
 def work_values(journal: Path, run_id: str) -> dict[str, Any]:
@@ -26,12 +35,19 @@ def work_values(journal: Path, run_id: str) -> dict[str, Any]:
     with open_journal(journal, run_id) as store:
         conflicts = load_foreseen(store, run_id)
     work = work_of_run(run, rows)
-    tasks = [(each, list(task_work_lines(each))) for each in work.tasks.values()] if work else []
+    at_work = run.holder is not None and run.holder.alive()  # what to do about its work is said once it has ended
+    tasks = [(_part(each), each.task_id, list(task_work_lines(each))) for each in work.tasks.values()] if work else []
     return {
         "has_work": work is not None,
-        "outcome": list(outcome_of_run(work, run_id)) if work else [],
-        "waiting": [(each.task_id, lines) for each, lines in tasks if each.merge is None and not each.is_untaken],
-        "merged": [(each.task_id, lines) for each, lines in tasks if each.merge is not None],
-        "untaken": [(each.task_id, lines) for each, lines in tasks if each.is_untaken],
+        "outcome": list(outcome_of_run(work, run_id)) if work and not at_work else [],
+        "parts": [(_HEADINGS[part], [each for each in tasks if each[0] == part]) for part in _HEADINGS],
         "conflicts": conflicts,
     }
+
+
+def _part(work: WorkOfTask) -> str:
+    if work.is_untaken:
+        return "untaken"
+    if work.merge is not None:
+        return "merged"
+    return "unfinished" if work.work is None else "waiting"

@@ -107,13 +107,10 @@ class TaskRows(Sequence[Row]):
         mark, tone = _MARKS[row.state]
         if row.task_id in self._asking:
             mark, tone = "?", Tone.WAITS
-        indent = "  " * min(self._levels[row.task_id], _DEEPEST)
-        name = f"{indent}{one_line(row.task_id)} {one_line(row.task.headline, 80)}"
         running = self._running.get(row.task_id)
         agent = running.agent if running else _agent_of(row, live)
-        return Row(
-            key=row.task_id, cells=(mark, name, f"@{one_line(agent, 20)}", self._now(row, running, live)), tone=tone
-        )
+        name = _name_of(row.task_id, row.task.headline, min(self._levels[row.task_id], _DEEPEST))
+        return Row(key=row.task_id, cells=(mark, name, _called(agent), self._now(row, running, live)), tone=tone)
 
     def _now(self, row: TaskRow, running: RunningTask | None, live: LiveRun) -> str:
         """Returns what a task does now, what it waits for, or what came of it."""
@@ -182,6 +179,17 @@ def _agent_of(row: TaskRow, live: LiveRun) -> str:
     if row.result is not None and row.result.agent:
         return row.result.agent
     return row.task.agent or live.run.default_agent
+
+
+@lru_cache(maxsize=4_096)
+def _name_of(task_id: str, headline: str, level: int) -> str:
+    """Returns what a row calls a task; it never changes, and a view of all tasks asks for it again and again."""
+    return f"{'  ' * level}{one_line(task_id)} {one_line(headline, 80)}"
+
+
+@lru_cache(maxsize=64)
+def _called(agent: str) -> str:
+    return f"@{one_line(agent, 20)}"
 
 
 @lru_cache(maxsize=2)
