@@ -22,12 +22,14 @@ from tests.exhaustive import few
 from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
+from aurora_cli.dashboard.pages import Pages
 from aurora_cli.dashboard.stream import Seen
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner import RunReport, SpawnTask
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.comment_file import CommentFileError
+from aurora_spawner.journal.change_views import ForeseenConflict
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
@@ -413,7 +415,18 @@ def test_the_work_of_a_run_is_listed(shed: Shed, site: Site) -> None:
     with site.client() as client:
         page = re.sub("<[^>]+>", " ", client.get(f"/runs/{report.run_id}/work").text)
     words = " ".join(page.split())
-    assert re.search("Finished, not merged 1 .*1 file .*not merged yet.* Not finished 2 .*no finished work", words)
+    found = re.search("deliver it with: aur merge .* Not finished 2 .*no finished work .* Merged 1 .*1 file", words)
+    assert found, words
+
+
+def test_conflicts_that_are_foreseen_are_listed() -> None:
+    pages = Pages(project="shop", place=PLACE, form_key="k")
+    conflicts = [ForeseenConflict(first="1", second="<2>", files=("till.py", "stock.py"))]
+    page = pages.page(
+        "work", may_act=False, run_id="r", has_work=True, outcome=[], conflicts=conflicts, parts=[("Merged", [])]
+    )
+    assert "1 and &lt;2&gt;, in till.py, stock.py" in page
+    assert "No task has begun" in page
 
 
 def test_fields_become_comments_on_lines() -> None:

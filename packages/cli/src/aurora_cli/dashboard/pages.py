@@ -39,14 +39,17 @@ class Drawn:
     """The rows of a run's tasks as HTML; one that has not changed is not rendered again."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Row, str]] = {}
+        self._rows: dict[str, tuple[tuple[object, ...] | None, Row, str]] = {}
 
-    def html(self, row: Row, render: Callable[[Row], str]) -> str:
+    def html(self, rows: TaskRows, index: int, render: Callable[[Row], str]) -> str:
         """Returns the HTML of a row."""
-        before, html = self._rows.get(row.key, (None, ""))
-        if before != row:
-            html = render(row)
-            self._rows[row.key] = (row, html)
+        key, stamp = rows.key_at(index), rows.stamp_at(index)
+        before = self._rows.get(key)
+        if before is not None and stamp is not None and stamp == before[0]:
+            return before[2]
+        row = rows[index]
+        html = before[2] if before is not None and before[1] == row else render(row)
+        self._rows[key] = (stamp, row, html)
         return html
 
 
@@ -127,12 +130,14 @@ class Pages:
 
     def _tasks(self, facts: Facts, run_id: str, drawn: Drawn) -> Parts:
         assert facts.detail is not None
-        places = {each.task_id: each.position for each in facts.detail.tasks}
+        rows = TaskRows(facts)
 
         def render(row: Row) -> str:
             return self._render("parts/task_row", row=row, run_id=run_id)
 
-        return {f"task-{places[row.key]}": drawn.html(row, render) for row in TaskRows(facts)}
+        return {
+            f"task-{each.position}": drawn.html(rows, index, render) for index, each in enumerate(facts.detail.tasks)
+        }
 
     def _render(self, name: str, *, may_act: bool = False, **values: Any) -> str:
         form_key = self.form_key if may_act else ""

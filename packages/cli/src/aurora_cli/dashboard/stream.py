@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hub", "View", "event"]
 
-CHANGED_S: Final = 0.05
+CHANGED_S: Final = 0.03
 """Between two looks whether the journal has changed, which cost next to nothing."""
 GROWS_OLD_S: Final = 1.0
 """After this time a view is read again although nothing was written: times and last lines move on."""

@@ -79,6 +79,13 @@ class TaskRows(Sequence[Row]):
         """Returns the id of a task without making its row."""
         return self._rows[index].task_id
 
+    def stamp_at(self, index: int) -> tuple[object, ...] | None:
+        """Returns a value that is equal as long as the row is, and cheaper; None for a row that always moves."""
+        row = self._rows[index]
+        if row.state is TaskState.RUNNING or row.task_id in self._asking or row.task_id in self._running:
+            return None
+        return (row, self._levels[row.task_id], self._surroundings, self._settled if row.task.depends_on else 0)
+
     def first_active(self) -> int:
         """Returns the place of the first task that runs or waits for the user; 0 without one."""
         places = (place for place, each in enumerate(self._rows) if self._is_shown(each, Filter.ACTIVE))
@@ -91,6 +98,18 @@ class TaskRows(Sequence[Row]):
     @cached_property
     def _states(self) -> Mapping[str, TaskState]:
         return {each.task_id: each.state for each in self._all}
+
+    @cached_property
+    def _settled(self) -> int:
+        return sum(each.state.settled for each in self._all)
+
+    @cached_property
+    def _surroundings(self) -> tuple[object, ...]:
+        """What a task that waits to start may wait for, apart from other tasks."""
+        live = self._facts.selected
+        assert live is not None
+        holders = tuple((each.task_id, each.task.files) for each in self._holders)
+        return (live.run.default_agent, live.status.pid is None, state_of(live), bool(live.status.providers), holders)
 
     @cached_property
     def _holders(self) -> list[TaskRow]:
