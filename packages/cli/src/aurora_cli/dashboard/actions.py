@@ -1,4 +1,4 @@
-"""What is done from a page: runs are steered, questions answered, and work is commented on."""
+"""Actions of a page: runs are steered, questions answered, and work is commented on."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MOST_FIELDS: Final = 6_000
 
 
 class FormError(ValueError):
-    """What was sent is no form of a page, or too much."""
+    """Content that is no form of a page, or too long."""
 
 
 async def form_of(request: Request) -> dict[str, str]:

@@ -26,7 +26,7 @@ __all__ = ["Drawn", "Pages", "Parts"]
 Parts = dict[str, str]
 """HTML by the id of the element that it is the inside of."""
 _WORDS: Final = {"○": "pending", "●": "running", "✓": "succeeded", "✗": "failed", "-": "not run", "?": "asks you"}
-"""What the marks of tasks mean."""
+"""The meanings of the marks of tasks."""
 _STATES: Final = ("pending", "running", "succeeded", "failed", "skipped", "cancelled")
 
 

@@ -91,7 +91,7 @@ class View:
         self._took_s = (0.0, 0.0)
         """The processor time of the last two reads; the first one of a view takes far longer than the others."""
         self._sent: dict[tuple[int, int, bool], bytes] = {}
-        """What was last sent to pages; most of them have the same version."""
+        """The last events that were sent; most pages have the same version."""
         self._running: tuple[str, ...] = ()
 
     async def refresh(self, *, within_s: float = 0.0) -> None:

@@ -105,7 +105,7 @@ class TaskRows(Sequence[Row]):
 
     @cached_property
     def _surroundings(self) -> tuple[object, ...]:
-        """What a task that waits to start may wait for, apart from other tasks."""
+        """All that a task that waits to start may wait for, apart from other tasks."""
         live = self._facts.selected
         assert live is not None
         holders = tuple((each.task_id, each.task.files) for each in self._holders)
