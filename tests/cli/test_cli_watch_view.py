@@ -247,7 +247,7 @@ def test_a_row_is_another_one_only_under_another_stamp() -> None:
     paused = live()
     paused = replace(paused, status=replace(paused.status, paused=True))
     waits = live()
-    waits = replace(waits, status=replace(waits.status, providers=({"provider": "anthropic"},)))  # type: ignore[arg-type]
+    waits = replace(waits, status=replace(waits.status, providers=({"provider": "anthropic"},)))
     first = (
         task("1"),
         task("1", state=TaskState.RUNNING, attempts=1, files=("a.py",)),

@@ -132,8 +132,10 @@ class Pages:
         assert facts.detail is not None
         rows = TaskRows(facts)
 
+        macro = self._templates.get_template("parts/task_row.html").module.task_row  # type: ignore[attr-defined]
+
         def render(row: Row) -> str:
-            return self._render("parts/task_row", row=row, run_id=run_id)
+            return str(macro(row, run_id))  # a third of the time of a template of its own
 
         return {
             f"task-{each.position}": drawn.html(rows, index, render) for index, each in enumerate(facts.detail.tasks)
