@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -240,3 +241,35 @@ def test_looks_that_cost_much_come_seldom() -> None:
     assert next_pause_s(0.0) == 0.5
     assert next_pause_s(0.05) == pytest.approx(2.0)
     assert next_pause_s(10.0) == 5.0
+
+
+def test_a_row_is_another_one_only_under_another_stamp() -> None:
+    paused = live()
+    paused = replace(paused, status=replace(paused.status, paused=True))
+    waits = live()
+    waits = replace(waits, status=replace(waits.status, providers=({"provider": "anthropic"},)))
+    first = (
+        task("1"),
+        task("1", state=TaskState.RUNNING, attempts=1, files=("a.py",)),
+        task("1", state=TaskState.FAILED),
+    )
+    seen = [
+        TaskRows(facts_of(run, one, task("2", "b", "1"), task("3", files=("a.py",)), task("4", attempts=1)))
+        for run in (
+            live(),
+            paused,
+            waits,
+            live(pid=None),
+            asking(live(), question("3")),
+            live(running=[works_on("1")]),
+        )
+        for one in first
+    ]
+    same = 0
+    for one, other in product(seen, seen):
+        for index in range(4):
+            stamp = one.stamp_at(index)
+            if stamp is not None and stamp == other.stamp_at(index):
+                assert one[index] == other[index]
+                same += one is not other
+    assert same > 50

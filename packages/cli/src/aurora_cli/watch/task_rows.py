@@ -79,6 +79,13 @@ class TaskRows(Sequence[Row]):
         """Returns the id of a task without making its row."""
         return self._rows[index].task_id
 
+    def stamp_at(self, index: int) -> tuple[object, ...] | None:
+        """Returns a value that is equal as long as the row is, and cheaper; None for a row that always moves."""
+        row = self._rows[index]
+        if row.state is TaskState.RUNNING or row.task_id in self._asking or row.task_id in self._running:
+            return None
+        return (row, self._levels[row.task_id], self._surroundings, self._settled if row.task.depends_on else 0)
+
     def first_active(self) -> int:
         """Returns the place of the first task that runs or waits for the user; 0 without one."""
         places = (place for place, each in enumerate(self._rows) if self._is_shown(each, Filter.ACTIVE))
@@ -91,6 +98,18 @@ class TaskRows(Sequence[Row]):
     @cached_property
     def _states(self) -> Mapping[str, TaskState]:
         return {each.task_id: each.state for each in self._all}
+
+    @cached_property
+    def _settled(self) -> int:
+        return sum(each.state.settled for each in self._all)
+
+    @cached_property
+    def _surroundings(self) -> tuple[object, ...]:
+        """All that a task that waits to start may wait for, apart from other tasks."""
+        live = self._facts.selected
+        assert live is not None
+        holders = tuple((each.task_id, each.task.files) for each in self._holders)
+        return (live.run.default_agent, live.status.pid is None, state_of(live), bool(live.status.providers), holders)
 
     @cached_property
     def _holders(self) -> list[TaskRow]:
@@ -107,13 +126,10 @@ class TaskRows(Sequence[Row]):
         mark, tone = _MARKS[row.state]
         if row.task_id in self._asking:
             mark, tone = "?", Tone.WAITS
-        indent = "  " * min(self._levels[row.task_id], _DEEPEST)
-        name = f"{indent}{one_line(row.task_id)} {one_line(row.task.headline, 80)}"
         running = self._running.get(row.task_id)
         agent = running.agent if running else _agent_of(row, live)
-        return Row(
-            key=row.task_id, cells=(mark, name, f"@{one_line(agent, 20)}", self._now(row, running, live)), tone=tone
-        )
+        name = _name_of(row.task_id, row.task.headline, min(self._levels[row.task_id], _DEEPEST))
+        return Row(key=row.task_id, cells=(mark, name, _called(agent), self._now(row, running, live)), tone=tone)
 
     def _now(self, row: TaskRow, running: RunningTask | None, live: LiveRun) -> str:
         """Returns what a task does now, what it waits for, or what came of it."""
@@ -182,6 +198,17 @@ def _agent_of(row: TaskRow, live: LiveRun) -> str:
     if row.result is not None and row.result.agent:
         return row.result.agent
     return row.task.agent or live.run.default_agent
+
+
+@lru_cache(maxsize=4_096)
+def _name_of(task_id: str, headline: str, level: int) -> str:
+    """Returns what a row calls a task; it never changes, and a view of all tasks asks for it again and again."""
+    return f"{'  ' * level}{one_line(task_id)} {one_line(headline, 80)}"
+
+
+@lru_cache(maxsize=64)
+def _called(agent: str) -> str:
+    return f"@{one_line(agent, 20)}"
 
 
 @lru_cache(maxsize=2)

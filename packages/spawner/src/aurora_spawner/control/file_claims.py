@@ -56,7 +56,7 @@ def file_holders(rows: Sequence[TaskRow]) -> list[TaskRow]:
 def awaited(row: TaskRow, holders: Sequence[TaskRow], run: RunRow) -> FileClaim | None:
     """Returns the claim that a task waits for; None if it waits for none."""
     allowed = run.options is not None and run.options.overlaps == "allow"
-    if allowed or row.state.settled or row.attempts:
+    if allowed or not holders or not row.task.files or row.state.settled or row.attempts:
         return None
     claim = FileClaim.of(row.task)
     return next((each for each in map(FileClaim.of, (held.task for held in holders)) if claim.common(each)), None)

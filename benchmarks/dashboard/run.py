@@ -1,0 +1,255 @@
+"""Measure what `aur dashboard` costs while agents work; writes results.md beside this file.
+
+    python benchmarks/dashboard/run.py       about four minutes; needs Chromium
+
+A run of 1,000 tasks works in the background, 16 agents at once, each a real process of 4 seconds. First paint is what
+Chromium reports for a page that it has not loaded before; the first one is of a server that has read nothing yet. The
+time of an event is that from the journal's own time of the start or end of a task to the change of its row in the
+page. The share of a core is the server's own processor time, user and system, over SECONDS of wall time.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.cli.chromium import chromium, chromium_path
+
+from aurora_spawner.control.checkpoints import list_checkpoints
+from aurora_spawner.control.lookup import find_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.chromium import Browser
+
+AUR = Path(sys.executable).with_name("aur")
+HERE = Path(__file__).resolve().parent
+TASKS, AT_ONCE, PAGES, SECONDS, PAINTS = 1_000, 16, 20, 30.0, 9
+SETTLE_S = 6.0
+CONFIG = """
+backends:
+  worker:
+    kind: command
+    command: ["sh", "-c", "for i in $(seq 20); do echo step $i of the work; sleep 0.2; done"]
+"""
+WATCH = """
+window.changes = [];
+const marks = new Map();
+new MutationObserver(() => {
+  for (const row of document.querySelectorAll("tr[id^=task-]")) {
+    const mark = row.cells[0].textContent.trim()[0];
+    if (marks.has(row.id) && marks.get(row.id) !== mark) {
+      changes.push([row.cells[1].textContent.trim(), mark, Date.now() / 1000]);
+    }
+    marks.set(row.id, mark);
+  }
+}).observe(document.querySelector("tbody"), { childList: true, subtree: true });
+0
+"""
+
+
+class Server:
+    """A dashboard in a process of its own."""
+
+    def __init__(self, project: Path) -> None:
+        self.process = subprocess.Popen(
+            [AUR, "dashboard", "--port", "0"],
+            cwd=project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout
+        self.address = self.process.stdout.readline().strip()
+        self._seen = psutil.Process(self.process.pid)
+        while True:
+            try:
+                answer = httpx.get(self.address)
+                break
+            except httpx.ConnectError:
+                time.sleep(0.02)
+        self.place = answer.headers["location"].rstrip("/")
+        self.cookie = answer.headers["set-cookie"].split(";")[0]
+
+    def cpu_s(self) -> float:
+        times = self._seen.cpu_times()
+        return times.user + times.system
+
+    def memory_mb(self) -> float:
+        return float(self._seen.memory_info().rss) / 1e6
+
+    def share(self, seconds: float) -> float:
+        """Returns the percentage of a core that it takes from now on."""
+        before, began = self.cpu_s(), time.monotonic()
+        time.sleep(seconds)
+        return 100 * (self.cpu_s() - before) / (time.monotonic() - began)
+
+    def stream(self, path: str) -> socket.socket:
+        """Opens a stream of events."""
+        where = urlsplit(self.address)
+        opened = socket.create_connection((where.hostname, where.port))
+        opened.sendall(
+            f"GET {self.place}{path} HTTP/1.1\r\nHost: {where.netloc}\r\nCookie: {self.cookie}\r\n\r\n".encode()
+        )
+        return opened
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@contextmanager
+def pages(server: Server, path: str, number: int) -> Iterator[None]:
+    """Keeps pages open that read all that comes."""
+    opened = [server.stream(path) for _ in range(number)]
+
+    def read(stream: socket.socket) -> None:
+        while stream.recv(1 << 18):
+            pass
+
+    readers = [threading.Thread(target=read, args=(each,), daemon=True) for each in opened]
+    for each in readers:
+        each.start()
+    try:
+        yield
+    finally:
+        for stream in opened:
+            stream.shutdown(socket.SHUT_RDWR)
+        for each in readers:
+            each.join()
+        for stream in opened:
+            stream.close()
+
+
+def paint_ms(browser: Browser, address: str) -> float:
+    """Returns the time to the first paint of a new page."""
+    page = browser.page()
+    page.open(address)
+    page.wait("performance.getEntriesByName('first-contentful-paint').length")
+    found = float(page.run("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    page.ask("Page.close")
+    return found
+
+
+def delays_ms(browser: Browser, address: str, journal: Path, run_id: str) -> list[float]:
+    """Returns for each start and end of a task the time until its row says so."""
+    page = browser.page()
+    page.open(address)
+    time.sleep(SETTLE_S)
+    page.run(WATCH)
+    time.sleep(SECONDS)
+    changes = page.run("changes")
+    page.ask("Page.close")
+    rows = {row.task_id: row for row in find_run(journal, run_id)[1]}
+    found = []
+    for name, mark, at in changes:
+        row = rows[name.split()[0]]
+        begun = row.started_at if mark == "●" else row.ended_at
+        if begun is not None:
+            found.append((at - begun) * 1e3)
+    return found
+
+
+def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> list[tuple[str, str, str]]:
+    path = f"/runs/{run_id}"
+    server = Server(project)
+    try:
+        enter = browser.page()
+        enter.open(server.address)
+        where = server.address.partition("/?")[0] + server.place + path
+        first = paint_ms(browser, where)
+        paints = [paint_ms(browser, where) for _ in range(PAINTS)]
+        enter.ask("Page.close")
+        delays = sorted(delays_ms(browser, where, journal, run_id))
+        time.sleep(12)
+        alone = server.memory_mb()
+        with pages(server, f"/stream/{run_id}?after=99999999999999", PAGES):
+            time.sleep(SETTLE_S)
+            busy = server.share(SECONDS)
+            many = server.memory_mb()
+            silent = [server.stream(f"/stream/{run_id}?after=99999999999999") for _ in range(PAGES)]
+            time.sleep(SECONDS)
+            stuck = server.memory_mb()
+            for each in silent:
+                each.close()
+        assert list_checkpoints(journal)[0].held, "the run ended while it was watched; give it more to do"
+    finally:
+        server.end()
+    p95 = delays[int(len(delays) * 0.95)]
+    return [
+        ("first paint of the run's page, of a server that has just started", f"{first:.0f} ms", "≤ 300 ms"),
+        (
+            f"the same later, median of {PAINTS} (longest)",
+            f"{statistics.median(paints):.0f} ms ({max(paints):.0f})",
+            "≤ 300 ms",
+        ),
+        (
+            f"from the journal to the page, median of {len(delays)} (95 %, longest)",
+            f"{statistics.median(delays):.0f} ms ({p95:.0f}, {delays[-1]:.0f})",
+            "≤ 200 ms",
+        ),
+        (f"share of a core with {PAGES} pages of the run open", f"{busy:.1f} %", "≤ 5 %"),
+        ("memory without an open page", f"{alone:.0f} MB", "bounded"),
+        (f"memory with {PAGES} pages", f"{many:.0f} MB", "bounded"),
+        (f"memory with {PAGES} more that read nothing, after {SECONDS:.0f} s", f"{stuck:.0f} MB", "bounded"),
+    ]
+
+
+def main() -> None:
+    browser_path = chromium_path()
+    assert browser_path, "Chromium is not installed"
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="aurora-dashboard-") as place, chromium(browser_path) as browser:
+        folder = Path(place).resolve()
+        os.environ.update(HOME=str(folder / "home"), AURORA_TRUST="1")
+        project = folder / "project"
+        for each in (folder / "home", project / ".aurora"):
+            each.mkdir(parents=True)
+        (project / ".aurora" / "config.yaml").write_text(CONFIG)
+        (project / "tasks.md").write_text(
+            "".join(f"- [ ] {i} Do part {i} of the work\n" for i in range(1, TASKS + 1))
+        )
+        start = ("spawn", "tasks.md", "--bg", "--yes", "--tool", "worker", "--max-concurrent", str(AT_ONCE))
+        subprocess.run([AUR, *start], cwd=project, check=True, capture_output=True)
+        journal = project / ".aurora" / "runs.db"
+        run_id = list_checkpoints(journal)[0].run.run_id
+        try:
+            found = measured(project, run_id, journal, browser)
+        finally:
+            subprocess.run([AUR, "cancel", run_id, "--at-once"], cwd=project, check=True, capture_output=True)
+    table = "\n".join(f"| {what} | {value} | {target} |" for what, value, target in found)
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    report = f"""# What the dashboard costs, measured
+
+Written by `python benchmarks/dashboard/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine},
+load before the start {load:.1f}.
+A run of {TASKS:,} tasks, {AT_ONCE} at once, each a process of 4 s, works all the time.
+
+| what | measured | target |
+|---|---|---|
+{table}
+"""
+    (HERE / "results.md").write_text(report, encoding="utf-8")
+    print(report)
+
+
+if __name__ == "__main__":
+    main()

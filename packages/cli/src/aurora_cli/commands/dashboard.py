@@ -1,0 +1,55 @@
+"""`aur dashboard`: watch and steer the runs of the project on a local web page."""
+
+from __future__ import annotations
+
+import socket
+from typing import Final
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.output import emit, note
+
+__all__ = ["command"]
+
+HOST: Final = "127.0.0.1"
+
+
+@click.command(
+    "dashboard",
+    cls=AurCommand,
+    examples=(
+        ("aur dashboard", "Print the address of the page, and serve it until Ctrl-C."),
+        ("aur dashboard --port 9000", "On another port."),
+    ),
+)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8766, show_default=True, help="0 takes any free one.")
+def command(*, port: int) -> int:
+    """Watch and steer runs on a local web page.
+
+    The page shows runs, tasks, logs, changes, costs, questions and the memory, and updates itself. It is served on
+    this machine only. The first address may do everything, the second one only look; both hold a fresh token.
+    """
+    aurora = wiring.open_existing()
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise click.UsageError(f"port {port} cannot be used: {error.strerror}; try --port 0") from error
+        import uvicorn
+
+        from aurora_cli.dashboard.access import new_access
+        from aurora_cli.dashboard.app import application
+
+        bound = listener.getsockname()[1]
+        access = new_access(HOST, bound)
+        emit(f"http://{HOST}:{bound}/?token={access.token}")
+        note(f"only to look: http://{HOST}:{bound}/?token={access.read_token}")
+        config = uvicorn.Config(
+            application(aurora, access), log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+    return ExitCode.DONE

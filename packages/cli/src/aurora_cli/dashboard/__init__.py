@@ -1,0 +1,6 @@
+"""The dashboard: the runs of a project as a local web page, watched and steered.
+
+`access` lets nobody in without the token, `app` has the addresses, `pages` renders what `watch/` reads, `stream`
+pushes what has changed, and `actions` does what a form asks for. `templates/` and `static/` hold the files of the
+page; nothing is loaded from elsewhere.
+"""

@@ -1,0 +1,220 @@
+"""The addresses of the dashboard: pages, what changes on them, and what is done from them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from aurora_cli.dashboard.access import Guard
+from aurora_cli.dashboard.actions import Actions
+from aurora_cli.dashboard.costs import costs_of
+from aurora_cli.dashboard.forms import FormError, form_of
+from aurora_cli.dashboard.logs import log_events
+from aurora_cli.dashboard.pages import Pages
+from aurora_cli.dashboard.pictures import Pictures
+from aurora_cli.dashboard.stream import Hub
+from aurora_cli.dashboard.tasks import task_values
+from aurora_cli.dashboard.work import work_values
+from aurora_cli.error_messages import error_report
+from aurora_core import AuroraCoreError
+from aurora_soar.errors import SoarError
+from aurora_spawner.control.lookup import check_task, is_held
+from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from aurora_cli.dashboard.access import Access
+    from aurora_soar import Aurora
+
+__all__ = ["application"]
+
+STATIC: Final = Path(__file__).parent / "static"
+FRESH_S: Final = 0.5
+"""The age of a view that is good enough for a page that loads: its stream brings what is newer."""
+MOST_STREAMS: Final = 200
+"""Streams at once, of all pages together."""
+PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def application(aurora: Aurora, access: Access) -> ASGIApp:
+    """Returns the dashboard of a project as an ASGI application."""
+    dashboard = Dashboard(aurora, access)
+    routes = [
+        Route("/", dashboard.runs),
+        Route("/runs/{run_id}", dashboard.run),
+        Route("/runs/{run_id}/picture.svg", dashboard.picture),
+        Route("/runs/{run_id}/work", dashboard.work),
+        Route("/runs/{run_id}/tasks/{task_id:path}", dashboard.task),
+        Route("/stream", dashboard.stream),
+        Route("/stream/{run_id}", dashboard.stream),
+        Route("/log/{run_id}/{task_id:path}", dashboard.log),
+        Route("/search", dashboard.search),
+        Route("/budget", dashboard.budget),
+        Route("/act", dashboard.act, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await dashboard.hub.close()
+
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: _failed})
+    for known in (SpawnerError, SoarError, AuroraCoreError):
+        app.add_exception_handler(known, _failed)
+    return Guard(app=app, access=access)
+
+
+class Dashboard:
+    """The pages and actions of one project."""
+
+    def __init__(self, aurora: Aurora, access: Access) -> None:
+        self._aurora = aurora
+        self._journal = aurora.project.runs_db
+        self._access = access
+        self._form_key = access.form_key(access.token)
+        self._pages = Pages(project=aurora.project.root.name, place=access.place, form_key=self._form_key)
+        self._pictures = Pictures(self._journal)
+        self._actions = Actions(aurora)
+        self._streams: set[_Stream] = set()
+        self._pages.prepare()
+        self.hub = Hub(aurora, self._pages)
+
+    async def runs(self, request: Request) -> Response:
+        """Returns the page of all runs."""
+        view = self.hub.view(None)
+        await view.refresh(within_s=FRESH_S)
+        parts = view.seen(may_act=self._may_act(request)).html
+        return self._html(request, "runs", parts=parts, after=view.version)
+
+    async def run(self, request: Request) -> Response:
+        """Returns the page of one run."""
+        run_id = request.path_params["run_id"]
+        await self._check(run_id)
+        view = self.hub.view(run_id)
+        await view.refresh(within_s=FRESH_S)
+        parts = view.seen(may_act=self._may_act(request)).html
+        rows = [(name, html) for name, html in parts.items() if name.startswith("task-")]
+        return self._html(request, "run", parts=parts, rows=rows, run_id=run_id, after=view.version)
+
+    async def picture(self, request: Request) -> Response:
+        """Returns the graph and timeline of a run."""
+        svg = await self._pictures.of(request.path_params["run_id"])
+        return Response(svg, media_type="image/svg+xml", headers={"content-security-policy": PICTURE_POLICY})
+
+    async def work(self, request: Request) -> Response:
+        """Returns the work of a run: what is merged, what waits for it, and what will conflict."""
+        run_id = request.path_params["run_id"]
+        return self._html(
+            request, "work", run_id=run_id, **await asyncio.to_thread(work_values, self._journal, run_id)
+        )
+
+    async def task(self, request: Request) -> Response:
+        """Returns the page of one task."""
+        run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
+        may_act = self._may_act(request)
+        values = await asyncio.to_thread(task_values, self._aurora, run_id, task_id, may_act=may_act)
+        return self._html(request, "task", run_id=run_id, **values)
+
+    async def stream(self, request: Request) -> Response:
+        """Streams what changes on a page; a page that was cut off says by Last-Event-ID where it stands."""
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
+        run_id = request.path_params.get("run_id")
+        if run_id is not None:
+            await self._check(run_id)
+        return self._streamed(self.hub.follow(run_id, after=_number(after), may_act=self._may_act(request)))
+
+    async def log(self, request: Request) -> Response:
+        """Streams the output of a task from its beginning."""
+        run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
+        await asyncio.to_thread(check_task, self._journal, run_id, task_id)
+        return self._streamed(log_events(self._journal, run_id, task_id))
+
+    async def search(self, request: Request) -> Response:
+        """Returns what the memory has for a query."""
+        query, hits, problem = request.query_params.get("q", "").strip()[:2_000], [], ""
+        if query:
+            try:
+                with self._aurora.open_memory() as memory:
+                    hits = await memory.asearch(query, 20)
+            except AuroraCoreError as error:
+                problem = error_report(error).message
+        return self._html(request, "search", query=query, hits=hits, problem=problem)
+
+    async def budget(self, request: Request) -> Response:
+        """Returns the costs by day, agent and model."""
+        return self._html(request, "budget", **await asyncio.to_thread(costs_of, self._aurora))
+
+    async def act(self, request: Request) -> Response:
+        """Does what a form asks for, as the commands do."""
+        try:
+            given = await form_of(request)
+        except FormError as error:
+            return PlainTextResponse(f"{error}\n", status_code=413, headers={"connection": "close"})
+        if not hmac.compare_digest(given.get("key", "").encode(), self._form_key.encode()):
+            return PlainTextResponse("The form is not one of this server's; load the page again.\n", status_code=403)
+        said = await asyncio.to_thread(self._actions.do, given)
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse({"said": said})
+        run_id = given.get("run", "")
+        return self._html(request, "message", said=said, run_id=run_id)
+
+    async def _check(self, run_id: str) -> None:
+        """Refuses a run that the journal does not have.
+
+        Raises:
+            UnknownRunError: it is such a run.
+        """
+        if run_id not in self.hub:
+            await asyncio.to_thread(is_held, self._journal, run_id)
+
+    def _streamed(self, events: AsyncGenerator[bytes, None]) -> Response:
+        if len(self._streams) >= MOST_STREAMS:
+            return PlainTextResponse("Too many pages are open; close some of them.\n", status_code=503)
+        return _Stream(events, self._streams)
+
+    def _html(self, request: Request, name: str, **values: Any) -> HTMLResponse:
+        return HTMLResponse(self._pages.page(name, may_act=self._may_act(request), **values))
+
+    def _may_act(self, request: Request) -> bool:
+        return self._access.may_act(request.scope["token"])
+
+
+class _Stream(StreamingResponse):
+    """Server-sent events; one of the open streams as long as it lasts."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None], streams: set[_Stream]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._events = events
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._streams.add(self)
+        try:
+            async with aclosing(self._events):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._streams.discard(self)
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    report = error_report(error)
+    unknown = isinstance(error, (UnknownRunError, UnknownTaskError))
+    text = "\n".join(filter(None, (report.message, report.hint)))
+    return PlainTextResponse(text + "\n", status_code=404 if unknown else 500)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 20 else 0

@@ -1,0 +1,150 @@
+"""Renders the parts of the pages from what `watch/` has read. Everything from outside is escaped by the templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import jinja2
+import markupsafe
+
+from aurora_cli.render.words import printable
+from aurora_cli.watch.task_rows import TaskRows
+from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
+from aurora_soar.taskruns.resume import RUNS_OF_TASKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_cli.watch.facts import Facts
+    from aurora_cli.watch.view import Row
+    from aurora_spawner.control.live_runs import LiveRun
+
+__all__ = ["Drawn", "Pages", "Parts"]
+
+Parts = dict[str, str]
+"""HTML by the id of the element that it is the inside of."""
+_WORDS: Final = {"○": "pending", "●": "running", "✓": "succeeded", "✗": "failed", "-": "not run", "?": "asks you"}
+"""The meanings of the marks of tasks."""
+_STATES: Final = ("pending", "running", "succeeded", "failed", "skipped", "cancelled")
+
+
+def _shown(value: object) -> object:
+    """Returns text with escapes for its control characters, which may turn what a person reads."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
+
+
+class Drawn:
+    """The rows of a run's tasks as HTML; one that has not changed is not rendered again."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[tuple[object, ...] | None, Row, str]] = {}
+
+    def html(self, rows: TaskRows, index: int, render: Callable[[Row], str]) -> str:
+        """Returns the HTML of a row."""
+        key, stamp = rows.key_at(index), rows.stamp_at(index)
+        before = self._rows.get(key)
+        if before is not None and stamp is not None and stamp == before[0]:
+            return before[2]
+        row = rows[index]
+        html = before[2] if before is not None and before[1] == row else render(row)
+        self._rows[key] = (stamp, row, html)
+        return html
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    """The pages of one project.
+
+    Attributes:
+        project: its name.
+        place: the path that all addresses begin with.
+        form_key: the key of the forms of those who may act.
+    """
+
+    project: str
+    place: str
+    form_key: str
+
+    @cached_property
+    def _templates(self) -> jinja2.Environment:
+        found = jinja2.Environment(
+            loader=jinja2.PackageLoader("aurora_cli.dashboard"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            finalize=_shown,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        found.globals.update(project=self.project, place=self.place, words=_WORDS)
+        return found
+
+    def prepare(self) -> None:
+        """Compiles the templates, for which the first page would wait."""
+        for name in self._templates.list_templates():
+            self._templates.get_template(name)
+
+    def page(self, name: str, *, may_act: bool, **values: Any) -> str:
+        """Returns a whole page."""
+        return self._render(name, may_act=may_act, **values)
+
+    def parts(self, facts: Facts, run_id: str | None, drawn: Drawn) -> dict[bool, Parts]:
+        """Returns the live parts of the page of all runs, or of one run, for those who may act and for others."""
+        live = facts.selected if facts.detail else None
+        common = {
+            "top": self._render("parts/top", line=top_line(facts, self.project), budget=budget_line(facts.spending))
+        }
+        if run_id is None:
+            common["runs"] = self._render("parts/runs", rows=run_rows(facts))
+        elif live is None:
+            common["run"] = self._render("parts/gone")
+        else:
+            common |= self._tasks(facts, live.run.run_id, drawn)
+        return {
+            may_act: self._own(facts, live if run_id else None, may_act=may_act) | common for may_act in (True, False)
+        }
+
+    def _own(self, facts: Facts, live: LiveRun | None, *, may_act: bool) -> Parts:
+        """Returns the parts with forms."""
+        rows = [row for row in alert_rows(facts) if not (live and row.cells[0] in _outcome(facts))]
+        alerts = [(row, question_of(row.key, facts)) for row in rows]
+        found = {"alerts": self._render("parts/alerts", alerts=alerts, may_act=may_act)}
+        if live is not None:
+            found["run"] = self._head(facts, live, may_act=may_act)
+        return found
+
+    def _head(self, facts: Facts, live: LiveRun, *, may_act: bool) -> str:
+        return self._render(
+            "parts/run_head",
+            may_act=may_act,
+            run=live.run,
+            state=state_of(live),
+            counts=[(state, live.status.tasks[state]) for state in _STATES if live.status.tasks.get(state)],
+            has_process=live.status.pid is not None,
+            is_of_tasks=live.run.kind in RUNS_OF_TASKS,
+            work=_outcome(facts),
+            cost=facts.spending.by_run.get(live.run.run_id),
+        )
+
+    def _tasks(self, facts: Facts, run_id: str, drawn: Drawn) -> Parts:
+        assert facts.detail is not None
+        rows = TaskRows(facts)
+
+        macro = self._templates.get_template("parts/task_row.html").module.task_row  # type: ignore[attr-defined]
+
+        def render(row: Row) -> str:
+            return str(macro(row, run_id))  # a third of the time of a template of its own
+
+        return {
+            f"task-{each.position}": drawn.html(rows, index, render) for index, each in enumerate(facts.detail.tasks)
+        }
+
+    def _render(self, name: str, *, may_act: bool = False, **values: Any) -> str:
+        form_key = self.form_key if may_act else ""
+        return self._templates.get_template(f"{name}.html").render(may_act=may_act, form_key=form_key, **values)
+
+
+def _outcome(facts: Facts) -> list[str]:
+    return [line.strip() for line in facts.work]

@@ -1,0 +1,176 @@
+"use strict";
+// Puts what the server has rendered into its place. Parts are escaped there; nothing here makes HTML of data.
+
+const main = document.getElementById("main");
+const said = document.getElementById("said");
+const title = document.title;
+
+// What the focus is on, in words that hold after its part was replaced.
+function nameOf(element) {
+  const form = element.closest("form");
+  const about = form ? [...form.querySelectorAll("input[type=hidden]")].map((each) => each.value) : [];
+  return [element.tagName, element.name, element.getAttribute("value"), element.getAttribute("href"), ...about].join("\n");
+}
+
+const TARGETS = "a[href], button, input:not([type=hidden])";
+
+function put(id, html) {
+  const place = document.getElementById(id);
+  if (!place) { location.reload(); return; }          // a task that this page does not have yet
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  const typed = [...place.querySelectorAll("input:not([type=hidden])")].filter((each) => each.value)
+    .map((each) => [nameOf(each), each.value]);
+  const cursor = focused && focused.matches("input") ? [focused.selectionStart, focused.selectionEnd] : null;
+  const name = focused ? nameOf(focused) : "";
+  place.innerHTML = html;
+  const targets = [...place.querySelectorAll(TARGETS)];
+  for (const [of, value] of typed) {
+    const input = targets.find((each) => nameOf(each) === of);
+    if (input) { input.value = value; }
+  }
+  const again = focused && targets.find((each) => nameOf(each) === name);
+  if (again) {
+    again.focus({ preventScroll: true });
+    if (cursor) { again.setSelectionRange(...cursor); }
+  }
+}
+
+// A part is not replaced under a pressed button or a selection: what comes meanwhile waits.
+let pressed = false;
+const waiting = new Map();
+
+function selects(place) {
+  const selection = getSelection();
+  return place && !selection.isCollapsed && selection.containsNode(place, true);
+}
+
+function putWaiting() {
+  if (pressed) { return; }
+  for (const [id, html] of waiting) {
+    if (selects(document.getElementById(id))) { continue; }
+    waiting.delete(id);
+    put(id, html);
+  }
+}
+
+document.addEventListener("pointerdown", () => { pressed = true; });
+for (const kind of ["pointerup", "pointercancel"]) {
+  document.addEventListener(kind, () => setTimeout(() => { pressed = false; putWaiting(); }));
+}
+document.addEventListener("selectionchange", () => setTimeout(putWaiting));
+
+let asked = document.querySelectorAll(".question").length;
+
+function tellQuestions() {
+  const count = document.querySelectorAll(".question").length;
+  document.title = (count ? `(${count}) ` : "") + title;
+  if (count > asked) { said.textContent = "A question waits for your answer."; }
+  asked = count;
+}
+
+let pictureDue = 0;
+
+function refreshPicture() {
+  const picture = document.querySelector("img.picture");
+  if (!picture || pictureDue) { return; }
+  pictureDue = setTimeout(() => {
+    pictureDue = 0;
+    picture.src = picture.src.split("?")[0] + "?" + Date.now();
+  }, 5000);
+}
+
+// Browsers keep few connections to a server: a page that nobody sees gives its own back.
+function follow(address) {
+  let after = main.dataset.after;
+  let events = null;
+  let lost = false;
+  function open() {
+    events = new EventSource(address + "?after=" + after);
+    events.addEventListener("parts", (event) => {
+      after = event.lastEventId;
+      for (const [id, html] of Object.entries(JSON.parse(event.data))) { waiting.set(id, html); }
+      putWaiting();
+      tellQuestions();
+      refreshPicture();
+    });
+    events.addEventListener("reload", () => location.reload());
+    events.onerror = () => {
+      lost = true;
+      said.textContent = "The connection to Aurora is lost; this page tries again.";
+      if (events.readyState === EventSource.CLOSED) { setTimeout(() => { if (!document.hidden) { open(); } }, 5000); }
+    };
+    events.onopen = () => {
+      if (lost) { said.textContent = ""; }
+      lost = false;
+    };
+  }
+  document.addEventListener("visibilitychange", () => {
+    events.close();
+    if (!document.hidden) { open(); }
+  });
+  open();
+}
+
+if (main.dataset.stream) {
+  tellQuestions();
+  follow(main.dataset.stream);
+}
+
+const log = document.getElementById("log");
+if (log) {
+  const events = new EventSource(log.dataset.log);
+  events.addEventListener("anew", () => { log.textContent = ""; });
+  events.addEventListener("text", (event) => {
+    const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
+    log.append(JSON.parse(event.data));
+    if (atEnd) { log.scrollTop = log.scrollHeight; }
+  });
+  events.addEventListener("end", () => events.close());
+}
+
+// Comments on the lines of a change: a line is a button, and its comment a field below it.
+function comment(line) {
+  const name = "line-" + line.dataset.line;
+  let field = document.querySelector(`textarea[name="${name}"]`);
+  if (!field) {
+    field = document.createElement("textarea");
+    field.name = name;
+    field.rows = 2;
+    field.setAttribute("aria-label", "Comment on the line: " + line.textContent);
+    line.after(field);
+  }
+  field.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const line = event.target.closest("[data-line]");
+  if (line && getSelection().isCollapsed) { comment(line); }
+});
+
+document.addEventListener("keydown", (event) => {
+  const line = event.target.closest("[data-line]");
+  if (!line) { return; }
+  const lines = [...document.querySelectorAll("[data-line]")];
+  const other = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (event.key === "Enter" || event.key === " ") { comment(line); } else if (other) {
+    const next = lines[lines.indexOf(line) + other];
+    if (next) { line.tabIndex = -1; next.tabIndex = 0; next.focus(); }
+  } else { return; }
+  event.preventDefault();
+});
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.method !== "post") { return; }
+  event.preventDefault();
+  const button = event.submitter;
+  if (button.dataset.sure && !confirm(button.dataset.sure)) { return; }
+  const body = new URLSearchParams(new FormData(form, button));
+  said.textContent = "…";
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+    said.textContent = answer.ok ? (await answer.json()).said : "Not done: " + (await answer.text());
+  } catch {
+    said.textContent = "Not done: the connection to Aurora is lost.";
+  }
+});

@@ -1,0 +1,220 @@
+"""Pushes what has changed: each view reads once for all its pages, and every part of it has a version."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aurora_cli.dashboard.pages import Drawn
+from aurora_cli.error_messages import error_report
+from aurora_cli.watch.facts import Facts, Reader, Wanted
+from aurora_soar.errors import SoarError
+from aurora_spawner.errors import SpawnerError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from aurora_cli.dashboard.pages import Pages, Parts
+    from aurora_soar import Aurora
+
+__all__ = ["Hub", "View", "event"]
+
+CHANGED_S: Final = 0.03
+"""Between two looks whether the journal has changed, which cost next to nothing."""
+GROWS_OLD_S: Final = 1.0
+"""After this time a view is read again although nothing was written: times and last lines move on."""
+SHORTEST_S: Final = 0.1
+"""The shortest time between two reads of a view, however much is written."""
+SHARE: Final = 0.05
+"""The share of a core that the reads of a view may take; a large run is read less often."""
+ALONE_S: Final = 10.0
+"""A view without a page is read no longer after this time."""
+LAST_LINES: Final = 60
+"""Running tasks whose last line is read."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """The parts of a view for one kind of token, each with the version in which it changed last."""
+
+    html: Parts = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    structure: int = 0
+    """The version in which parts came or went; older pages have to load anew."""
+
+    def take(self, parts: Parts, version: int) -> bool:
+        """Takes the parts as they are now; returns True if something is another."""
+        changed = [name for name, html in parts.items() if self.html.get(name) != html]
+        if parts.keys() != self.html.keys():
+            self.structure = version
+        elif not changed:
+            return False
+        self.versions.update(dict.fromkeys(changed, version))
+        self.html = parts
+        return True
+
+    def since(self, version: int) -> Parts | None:
+        """Returns the parts that changed after a version; None if a page of that version has to load anew."""
+        if version < self.structure:
+            return None
+        return {name: html for name, html in self.html.items() if self.versions[name] > version}
+
+
+def event(kind: str, data: str, version: int | None = None) -> bytes:
+    """Returns a server-sent event; its data has no line break."""
+    number = f"id: {version}\n" if version is not None else ""
+    return f"{number}event: {kind}\ndata: {data}\n\n".encode()
+
+
+class View:
+    """All runs, or one of them, as its pages see it.
+
+    Args:
+        run_id: None for all runs.
+    """
+
+    def __init__(self, aurora: Aurora, pages: Pages, run_id: str | None) -> None:
+        self.run_id = run_id
+        self._pages = pages
+        self._reader = Reader(aurora)
+        self._drawn = Drawn()
+        self._seen = {True: Seen(), False: Seen()}
+        self.version = 0
+        self.followers = 0
+        self.left_at = time.monotonic()
+        self._changed = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._read_at = float("-inf")
+        self._took_s = (0.0, 0.0)
+        """The processor time of the last two reads; the first one of a view takes far longer than the others."""
+        self._sent: dict[tuple[int, int, bool], bytes] = {}
+        """The last events that were sent; most pages have the same version."""
+        self._running: tuple[str, ...] = ()
+
+    async def refresh(self, *, within_s: float = 0.0) -> None:
+        """Reads the view, unless it was read within the time."""
+        async with self._lock:
+            if time.monotonic() - self._read_at < within_s:
+                return
+            parts, took_s = await asyncio.to_thread(self._read)
+            self._read_at = time.monotonic()
+            self._took_s = (self._took_s[1], took_s)
+            # Never below the clock: a page of an earlier server must not think itself newer.
+            version = max(self.version + 1, time.time_ns() // 1_000_000)
+            changed = [self._seen[may_act].take(found, version) for may_act, found in parts.items()]
+            if any(changed):
+                self.version = version
+                self._changed.set()
+                self._changed = asyncio.Event()
+
+    def seen(self, *, may_act: bool) -> Seen:
+        """Returns the parts as they were last read."""
+        return self._seen[may_act]
+
+    def change(self, after: int, *, may_act: bool) -> tuple[bytes, bool]:
+        """Returns what brings a page of a version up to date, and True if that is another page."""
+        key = (after, self.version, may_act)
+        if key not in self._sent:
+            parts = self._seen[may_act].since(after)
+            if parts is None:
+                return event("reload", "", self.version), True
+            content = event("parts", json.dumps(parts), self.version) if parts else b": nothing new\n\n"
+            self._sent = {each: sent for each, sent in self._sent.items() if each[:2] == key[:2]} | {key: content}
+        return self._sent[key], False
+
+    async def keep_fresh(self) -> None:
+        """Reads the view again and again, as long as a page is open."""
+        try:
+            while self.followers or time.monotonic() - self.left_at < ALONE_S:
+                since = time.monotonic() - self._read_at
+                pause_s = max(SHORTEST_S, min(self._took_s) / SHARE)
+                if since >= GROWS_OLD_S or (since >= pause_s and await asyncio.to_thread(self._has_changed)):
+                    await self.refresh()
+                await asyncio.sleep(CHANGED_S)
+        finally:
+            self._reader.close()
+
+    async def changed(self, limit_s: float) -> None:
+        """Waits for the next change, or for the time."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _has_changed(self) -> bool:
+        try:
+            return self._reader.has_changed()
+        except SpawnerError:
+            return True  # the read says why
+
+    def _read(self) -> tuple[dict[bool, Parts], float]:
+        """Returns the parts, and the processor time that it took to make them."""
+        began = time.thread_time()
+        facts = self._facts()
+        live = facts.selected
+        self._running = tuple(each.task for each in live.status.running[:LAST_LINES]) if live else ()
+        return self._pages.parts(facts, self.run_id, self._drawn), time.thread_time() - began
+
+    def _facts(self) -> Facts:
+        try:
+            facts = self._reader.look(Wanted(run_id=self.run_id, tasks=self._running))
+        except (SpawnerError, SoarError, OSError) as error:
+            report = error_report(error)
+            return Facts(at=time.time(), problems=(" · ".join(filter(None, (report.message, report.hint))),))
+        if self.run_id is not None and facts.selected and facts.selected.run.run_id != self.run_id:
+            return Facts(at=facts.at, runs=facts.runs, gates=facts.gates, spending=facts.spending)
+        return facts
+
+
+class Hub:
+    """The views that pages are open of."""
+
+    def __init__(self, aurora: Aurora, pages: Pages) -> None:
+        self._aurora = aurora
+        self._pages = pages
+        self._views: dict[str | None, tuple[View, asyncio.Task[None]]] = {}
+
+    def __contains__(self, run_id: str | None) -> bool:
+        return run_id in self._views
+
+    def view(self, run_id: str | None) -> View:
+        """Returns the view of a run, or of all; made and kept fresh as long as pages are open."""
+        self._views = {key: found for key, found in self._views.items() if not found[1].done()}
+        found = self._views.get(run_id)
+        if found is None:
+            view = View(self._aurora, self._pages, run_id)
+            found = self._views[run_id] = (view, asyncio.ensure_future(view.keep_fresh()))
+        found[0].left_at = time.monotonic()
+        return found[0]
+
+    async def follow(self, run_id: str | None, *, after: int, may_act: bool) -> AsyncGenerator[bytes, None]:
+        """Yields what has changed after a version, again and again, until a page must load anew.
+
+        A page that reads slowly gets what changed meanwhile as one; nothing is kept for it. An empty change is
+        yielded now and then, so that a page that is gone is noticed.
+        """
+        view = self.view(run_id)
+        view.followers += 1
+        try:
+            await view.refresh(within_s=GROWS_OLD_S)
+            is_over = False
+            while not is_over:
+                version = view.version
+                content, is_over = view.change(after, may_act=may_act)
+                yield content
+                after = version
+                if view.version == version:
+                    await view.changed(ALONE_S)
+        finally:
+            view.followers -= 1
+            view.left_at = time.monotonic()
+
+    async def close(self) -> None:
+        """Ends all views."""
+        for _, task in self._views.values():
+            task.cancel()
+        await asyncio.gather(*(task for _, task in self._views.values()), return_exceptions=True)

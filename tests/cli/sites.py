@@ -1,0 +1,59 @@
+"""A dashboard that is served to tests, over real HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import uvicorn
+from tests.cli.waiting import wait_for
+
+from aurora_cli.dashboard.access import COOKIE, Access
+from aurora_cli.dashboard.app import application
+from aurora_soar.aurora.root import Aurora
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.finished_runs import Shed
+
+PLACE = "/place"
+HOSTILE = "<script src=/x></script><img src=x onerror=alert(1)>\"'&\x1b[31m"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A dashboard that is served."""
+
+    address: str
+    access: Access
+
+    @property
+    def pages(self) -> str:
+        return self.address + self.access.place
+
+    def client(self, *, may_act: bool = True) -> httpx.Client:
+        token = self.access.token if may_act else self.access.read_token
+        return httpx.Client(base_url=self.pages, cookies={COOKIE: token}, timeout=20)
+
+
+@contextmanager
+def served(shed: Shed) -> Iterator[Site]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        access = Access(token="a" * 30, read_token="r" * 30, hosts=frozenset({f"127.0.0.1:{port}"}), place=PLACE)
+        app = application(Aurora.open(shed.path, existing=True), access)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_for(lambda: server.started)
+            yield Site(f"http://127.0.0.1:{port}", access)
+        finally:
+            server.should_exit = True
+            thread.join()
