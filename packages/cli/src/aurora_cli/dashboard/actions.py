@@ -76,8 +76,10 @@ class Actions:
         return f"{one_line(run_id)} continues"
 
     def _start(self, run_id: str, *more: str) -> str:
+        from aurora_core import Memory  # with numpy
+
         plan = self._aurora.plan_resume(run_id)
-        self._aurora.refresh_memory(plan.agents)
+        self._aurora.refresh_memory(plan.agents, Memory.index)
         background.start(self._aurora, run_id, more=more)
         return f"{one_line(run_id)} continues in the background"
 

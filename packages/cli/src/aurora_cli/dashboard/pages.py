@@ -12,7 +12,7 @@ import markupsafe
 from aurora_cli.render.words import printable
 from aurora_cli.watch.task_rows import TaskRows
 from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
-from aurora_soar.taskruns.resume import RUNS_OF_TASKS
+from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
