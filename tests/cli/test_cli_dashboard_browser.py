@@ -32,9 +32,9 @@ CHROMIUM = chromium_path()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed here")
 
 AGENT = """case $(cat) in
-*Deploy*) echo true > deploy.sh; echo done;;
-*Follow*) echo the first line; until [ -e {go} ]; do sleep 0.1; done; echo the last line;;
-*Hang*) echo it hangs; sleep 300;;
+Deploy*) echo true > deploy.sh; echo done;;
+Follow*) echo the first line; until [ -e {go} ]; do sleep 0.1; done; echo the last line;;
+Hang*) echo it hangs; sleep 300;;
 *) echo done;;
 esac"""
 
@@ -102,7 +102,7 @@ def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browse
         page.write("seen in the browser")
         page.wait("Number(document.querySelector('.question p').textContent.match(/since (\\d+)/)[1]) > 1")
         assert page.run("document.activeElement.value") == "seen in the browser"
-        assert page.run("document.title").startswith("(1) ")
+        assert page.run("document.title").startswith("(1) "), page.text()
         page.click(".question button[value=approve]")
         page.wait("document.querySelector('#said').textContent.includes('approved')")
 
