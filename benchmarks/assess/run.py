@@ -59,7 +59,7 @@ OLDER: Final = (
     PromptSet(name="newest", story="written after the change for `after`"),
 )
 TRAINING: Final = (
-    PromptSet(name="training/fresh", story="by an author who had not seen the word rules, which had 94 of 120 right"),
+    PromptSet(name="training/fresh", story="the word rules, never tuned on it, had 94 of 120 right"),
     PromptSet(name="training/web_and_apps", story="written to train on: web, mobile, backend"),
     PromptSet(name="training/systems_and_science", story="written to train on: systems, data, science"),
     PromptSet(name="training/everyone", story="written to train on: people of many trades and tempers"),

@@ -72,7 +72,7 @@ def test_asking_how_something_dangerous_works_is_not_dangerous() -> None:
 
 
 def test_the_reason_names_the_words_that_decided() -> None:
-    assert "passwords" in assess(read_question("store the passwords of all users")).reasoning
+    assert "rotate" in assess(read_question("where are the leaked keys, rotate them all")).reasoning
     assert "implement" in assess(read_question("implement a plugin system")).reasoning
     assert assess(read_question("qwrtzk")).reasoning.startswith("no known word")
 

@@ -1,8 +1,8 @@
 """Phase 1: the complexity of a question, from its words.
 
 Weights learnt from labelled prompts give the chance of each complexity, and the likeliest is taken. Five dimensions
-describe the question in the log: the kind of work (keywords), its reach (scope), its side conditions (constraints), the
-length and number of its parts (structure), and the difficulty of its field (domain). They decide nothing.
+describe the question in the log: the kind of work (keywords), its reach (scope), its side conditions (constraints),
+the length and number of its parts (structure), and the difficulty of its field (domain). They decide nothing.
 """
 
 from __future__ import annotations
