@@ -38,7 +38,7 @@ _NAMED: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """What was learnt.
+    """The learnt weights.
 
     Attributes:
         step: the value of one unit of a weight.
