@@ -117,8 +117,8 @@ Learnt from all others, then asked about this one.
 
 ## Time
 
-One request: median {statistics.median(took):.2f} ms, slowest {took[-1]:.2f} ms, with the reading of the question; the
-phase alone on {len(LONG):,} characters {_assess_ms(LONG):.0f} ms. The first request of a process takes
+One request (best of three): median {statistics.median(took):.2f} ms, slowest {took[-1]:.2f} ms, with the reading of the
+question; the phase alone on {len(LONG):,} characters {_assess_ms(LONG):.0f} ms. The first request of a process takes
 {_first_load_ms():.0f} ms, because it loads the weights.
 """
 
@@ -155,6 +155,11 @@ def _share(right: int, count: int) -> str:
 
 
 def _took_ms(text: str) -> float:
+    """Returns the best of three, without loading and without what else the machine does."""
+    return min(_once_ms(text) for _ in range(3))
+
+
+def _once_ms(text: str) -> float:
     start = time.perf_counter()
     assess(read_question(text))
     return (time.perf_counter() - start) * 1e3
