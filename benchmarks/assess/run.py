@@ -117,8 +117,9 @@ Learnt from all others, then asked about this one.
 
 ## Time
 
-One request (best of three): median {statistics.median(took):.2f} ms, slowest {took[-1]:.2f} ms, with the reading of the
-question; the phase alone on {len(LONG):,} characters {_assess_ms(LONG):.0f} ms. The first request of a process takes
+One request (best of three, with the reading of the question): median {statistics.median(took):.2f} ms, slowest
+{took[-1]:.2f} ms; the phase alone
+on {len(LONG):,} characters {_assess_ms(LONG):.0f} ms. The first request of a process takes
 {_first_load_ms():.0f} ms, because it loads the weights.
 """
 
