@@ -1,10 +1,10 @@
-"""Each signal of complexity earns its weight, and what is at stake outweighs them all."""
+"""Each signal of complexity earns its weight in the dimension that describes it."""
 
 from __future__ import annotations
 
 import pytest
 
-from aurora_soar import Complexity, assess, read_question
+from aurora_soar import assess, read_question
 from aurora_soar.phases import complexity_signals as signals
 
 
@@ -61,38 +61,7 @@ def test_two_matches_fill_a_dimension(name: str, one: str, two: str) -> None:
     assert dimension(two, name) == 1.0
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Rotate the leaked api key",
-        "DELETE the users of the old tenant",
-        "Migrate the orders table in production",
-        "Review the login for sql injection",
-        "git: force-push the rewritten history",
-    ],
-)
-def test_acting_on_what_is_at_stake_is_critical_whatever_the_score(text: str) -> None:
-    found = assess(read_question(text))
-    assert found.complexity is Complexity.CRITICAL
-    assert found.score >= 0.4, "no smaller than a complex one"
-    assert "at stake" in found.reasoning
-
-
-@pytest.mark.parametrize(
-    "text", ["What is a sql injection?", "How does the encryption keys module work?", "Explain data loss"]
-)
-def test_a_question_about_how_it_works_is_not_critical(text: str) -> None:
-    assert assess(read_question(text)).complexity is not Complexity.CRITICAL
-
-
 def test_a_list_of_items_is_structure() -> None:
     flat = dimension("Add retries timeouts caches", "structure")
     listed = dimension("Add\n- retries\n- timeouts\n1. caches", "structure")
     assert listed > flat + 0.7
-
-
-def test_confidence_grows_with_the_distance_from_a_threshold() -> None:
-    near, far = assess(read_question("Where is it used")), assess(read_question("Show it"))
-    assert 0.5 <= near.confidence <= 1.0
-    assert far.score <= near.score
-    assert far.confidence >= near.confidence

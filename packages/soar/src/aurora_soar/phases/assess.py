@@ -1,9 +1,8 @@
 """Phase 1: the complexity of a question, from its words.
 
-Five dimensions are scored: the kind of work (keywords), its reach (scope), its side conditions (constraints), the
-length and number of its parts (structure), and the difficulty of its field (domain). Their weighted sum is the score.
-The thresholds around the score give the complexity, the distance to the nearest threshold the confidence. A request
-that endangers people, money or data is CRITICAL whatever its score.
+Weights learnt from labelled prompts give the chance of each complexity, and the likeliest is taken. Five dimensions
+describe the question in the log: the kind of work (keywords), its reach (scope), its side conditions (constraints),
+the length and number of its parts (structure), and the difficulty of its field (domain). They decide nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.phases import complexity_signals as signals
-from aurora_soar.phases import stakes
+from aurora_soar.phases.complexity_model import LEVELS, judge
 from aurora_soar.question.intent_patterns import in_short
 from aurora_soar.question.question import Intent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aurora_soar.question.question import Question
 
@@ -41,11 +40,11 @@ class Assessment:
 
     Attributes:
         complexity: SIMPLE, MEDIUM, COMPLEX or CRITICAL.
-        score: weighted sum of the dimensions, 0 to 1.
-        confidence: 0.5 (on a threshold) to 1 (far from any).
+        score: the expected complexity: 0 is surely SIMPLE, 1 surely CRITICAL.
+        confidence: the chance that the words give this complexity.
         dimensions: the value of each dimension, 0 to 1.
-        reasoning: one sentence that names the reason for the complexity.
-        method: "keyword": the words decided; "model": a model did, because they were beside a threshold.
+        reasoning: one sentence that names the words which decided.
+        method: "keyword": the words decided; "model": a model did, because they were not clear.
     """
 
     complexity: Complexity
@@ -56,12 +55,6 @@ class Assessment:
     method: str = "keyword"
 
 
-WEIGHTS: Final = {"keywords": 0.50, "scope": 0.18, "constraints": 0.12, "structure": 0.12, "domain": 0.08}
-MEDIUM_FROM: Final = 0.16
-COMPLEX_FROM: Final = 0.40
-
-
-_UNDERSTANDING: Final = frozenset({Intent.EXPLAIN, Intent.COMPARE})
 _LIST_ITEM: Final = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s+")
 _JOINED: Final = re.compile(r"\b(?:and|then|also|plus|as well as|including|along with)\b|[;,]", re.IGNORECASE)
 
@@ -69,45 +62,32 @@ _JOINED: Final = re.compile(r"\b(?:and|then|also|plus|as well as|including|along
 def assess(question: Question) -> Assessment:
     """Returns the complexity of a question from the words of its beginning and its end."""
     question = replace(question, text=in_short(question.text))
+    judgement = judge(question.text)
+    complexity = Complexity(LEVELS[judgement.level])
+    expected = sum(place * chance for place, chance in enumerate(judgement.chances))
+    return Assessment(
+        complexity=complexity,
+        score=round(expected / (len(LEVELS) - 1), 4),
+        confidence=round(judgement.chances[judgement.level], 3),
+        dimensions=_dimensions(question),
+        reasoning=_reason(complexity, judgement.spoke[judgement.level]),
+    )
+
+
+def _reason(complexity: Complexity, spoke: Sequence[str]) -> str:
+    words = ", ".join(repr(each) for each in spoke)
+    return f"{words or 'no known word'}: {complexity.value.lower()}"
+
+
+def _dimensions(question: Question) -> dict[str, float]:
     text = question.text
-    dimensions = {
+    return {
         "keywords": _keywords(question),
         "scope": 0.0 if _only_looks_up(text) else _scope(text),
         "constraints": _counted(signals.CONSTRAINTS, signals.CONSTRAINT_WEIGHT, text),
         "structure": _structure(text),
         "domain": _counted(signals.DEMANDING_FIELDS, signals.DEMANDING_FIELD_WEIGHT, text),
     }
-    score = sum(WEIGHTS[name] * value for name, value in dimensions.items())
-    if stake := _at_stake(question):
-        return Assessment(
-            complexity=Complexity.CRITICAL,
-            score=round(max(score, COMPLEX_FROM), 4),
-            confidence=0.9 if _acts(text) else 0.7,
-            dimensions=dimensions,
-            reasoning=f"{stake!r} puts security, money or data at stake",
-        )
-    complexity = _by_score(score)
-    strongest = max(dimensions, key=lambda name: WEIGHTS[name] * dimensions[name])
-    return Assessment(
-        complexity=complexity,
-        score=round(score, 4),
-        confidence=_confidence(score),
-        dimensions=dimensions,
-        reasoning=f"score {score:.2f}, mostly from {strongest}: {complexity.value.lower()}",
-    )
-
-
-def _at_stake(question: Question) -> str | None:
-    """Returns the words that make a request critical; a question about how something works is not critical."""
-    match = stakes.HIGH_STAKES.search(question.text)
-    if match is None:
-        return None
-    asks = stakes.ASKS.search(question.text) is not None and question.intent in _UNDERSTANDING
-    return None if asks and not stakes.ACTED.search(question.text) else match.group(0)
-
-
-def _acts(text: str) -> bool:
-    return any(pattern.search(text) for pattern in (stakes.ACTIONS, signals.CHANGE, signals.BUILD))
 
 
 def _keywords(question: Question) -> float:
@@ -147,15 +127,3 @@ def _structure(text: str) -> float:
     items = len(_LIST_ITEM.findall(text))
     joined = len(_JOINED.findall(text))
     return min(1.0, 0.2 * (sentences - 1) + 0.25 * items + 0.15 * joined + len(text.split()) / 80)
-
-
-def _by_score(score: float) -> Complexity:
-    if score < MEDIUM_FROM:
-        return Complexity.SIMPLE
-    return Complexity.MEDIUM if score < COMPLEX_FROM else Complexity.COMPLEX
-
-
-def _confidence(score: float) -> float:
-    """Returns 0.5 on a threshold, 1 at a distance of 0.2 or more from the nearest threshold."""
-    distance = min(abs(score - MEDIUM_FROM), abs(score - COMPLEX_FROM))
-    return round(0.5 + min(0.5, distance / 0.4), 3)

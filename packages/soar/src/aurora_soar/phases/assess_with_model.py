@@ -1,4 +1,4 @@
-"""Phase 1 with a model: it judges the requests whose score lies beside a threshold; the rules judge all others."""
+"""Phase 1 with a model: it judges the requests whose words are not clear; the words judge all others."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 __all__ = ["BORDERLINE_BELOW", "assess_with_model"]
 
-BORDERLINE_BELOW: Final = 0.58
-"""Below this confidence of the rules the model is asked: the score is within 0.032 of a threshold."""
+BORDERLINE_BELOW: Final = 0.6
+"""Below this confidence of the words the model is asked."""
 
 
 async def assess_with_model(
-    question: Question, by_rules: Assessment, model: LanguageModel
+    question: Question, by_words: Assessment, model: LanguageModel
 ) -> tuple[Assessment, tuple[Completion, ...]]:
-    """Returns the assessment, and the model's answers if it was asked; that of the rules if none is usable."""
-    if by_rules.confidence >= BORDERLINE_BELOW:
-        return by_rules, ()
+    """Returns the assessment, and the model's answers if it was asked; that of the words if none is usable."""
+    if by_words.confidence >= BORDERLINE_BELOW:
+        return by_words, ()
     replies = await ask_until_valid(
         model, assess_request(question), lambda said: read_document(said.text, JudgedComplexity), title="assess"
     )
     judged = replies.value
     if judged is None:
-        return by_rules, replies.calls
+        return by_words, replies.calls
     assessment = replace(
-        by_rules,
+        by_words,
         complexity=Complexity(judged.complexity),
-        reasoning=f"{by_rules.reasoning}, beside a threshold; {model.name}: {judged.reason}",
+        reasoning=f"{by_words.reasoning}, not clear; {model.name}: {judged.reason}",
         method="model",
     )
     return assessment, replies.calls

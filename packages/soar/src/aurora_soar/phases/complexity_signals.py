@@ -1,4 +1,4 @@
-"""Words that show the complexity of a request, each list beside the weight that it earns in `assess`.
+"""Words that describe what a request asks for, each list beside its weight in a dimension of `assess`.
 
 Every list holds one regular expression per line.
 """
