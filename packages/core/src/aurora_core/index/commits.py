@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.git import run_git
+from aurora_core.index.history import stored_head
 
 if TYPE_CHECKING:
     import sqlite3
@@ -66,8 +67,7 @@ def new_history(connection: sqlite3.Connection, root: Path) -> NewHistory | None
     """Reads the history if HEAD has moved; None if not. Git may take seconds: no transaction should wait for it."""
     asked = run_git(root, "rev-parse", "HEAD")
     head = asked.data.decode("ascii", "replace").strip() if asked else ""
-    known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
-    if (known[0] if known else "") == head:
+    if stored_head(connection) == head:
         return None
     return NewHistory(head=head, commits=read_commits(root) if head else ())
 
