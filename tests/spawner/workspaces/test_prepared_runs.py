@@ -272,7 +272,10 @@ def test_two_runs_that_wait_for_each_others_room_do_not_wait_for_ever(repository
         made = []
         for name in "xy":
             until = f"touch {place}/{name}; until test -e {place}/x -a -e {place}/y; do sleep 0.05; done; "
-            tasks = SpawnTask(f"{until}echo > kept.log; echo a", id="a"), SpawnTask("echo b", id="b", depends_on=("a",))
+            tasks = (
+                SpawnTask(f"{until}echo > kept.log; echo a", id="a"),
+                SpawnTask("echo b", id="b", depends_on=("a",)),
+            )
             made.append(make(repository, place, cap, *tasks, state_dir=place / "state"))
         return await asyncio.wait_for(asyncio.gather(*(each.execute() for each in made)), timeout=60)
 

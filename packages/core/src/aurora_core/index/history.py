@@ -38,12 +38,6 @@ _TITLE_WEIGHT: Final = 2
 _LENGTH_B: Final = 0.5
 
 
-def stored_head(connection: sqlite3.Connection) -> str:
-    """Returns the id of the commit up to which the history is stored; "" if none is."""
-    known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
-    return str(known[0]) if known else ""
-
-
 def put_history(connection: sqlite3.Connection, history: NewHistory) -> None:
     """Replaces the stored history, inside the caller's transaction."""
     _write(connection, history.commits)
