@@ -133,7 +133,7 @@ class Aurora(GoalPlans, RunWork):
         accept_changes: bool = False,
         on_event: Callable[[SoarEvent], None] | None = None,
     ) -> SoarResult:
-        """Continues a question that was cut off, with the agent that it had as its model; see `aask`.
+        """Continues a question that was cut off, with the model and the agents at once that it had; see `aask`.
 
         Args:
             accept_changes: continue although the question's part of the journal was changed.
@@ -151,7 +151,12 @@ class Aurora(GoalPlans, RunWork):
 
         asked = asked_question(self.project.runs_db, query_id)
         with self.open_memory() as memory:
-            orchestrator = self.orchestrator(memory, tool=asked.tool or LOCAL_AGENT, fresh=asked.fresh)
+            orchestrator = self.orchestrator(
+                memory,
+                tool=asked.tool or LOCAL_AGENT,
+                fresh=asked.fresh,
+                max_concurrent=self._max_concurrent or asked.max_concurrent,
+            )
             if index:
                 await memory.aindex()
             await settle_parts(self.project_agents, query_id)
@@ -167,7 +172,12 @@ class Aurora(GoalPlans, RunWork):
         return changes_told(self.project.root, self.config.tool, self.notify)
 
     def orchestrator(
-        self, memory: Memory | None = None, *, tool: str | None = None, fresh: bool = False
+        self,
+        memory: Memory | None = None,
+        *,
+        tool: str | None = None,
+        fresh: bool = False,
+        max_concurrent: int | None = None,
     ) -> SOAROrchestrator:
         """Builds the orchestrator of this project's questions; errors as `aask`.
 
@@ -175,11 +185,17 @@ class Aurora(GoalPlans, RunWork):
             memory: answers one question at a time; `self.memory` if None.
             tool: the agent that is its model; the configured one if None.
             fresh: take no plan and no answer from the cache.
+            max_concurrent: agents at once; the configured number if None.
         """
         from aurora_soar.aurora.question_orchestrator import build_orchestrator
 
         return build_orchestrator(
-            self.project_agents, memory or self.memory, self.shared_answers, tool=tool, fresh=fresh
+            self.project_agents,
+            memory or self.memory,
+            self.shared_answers,
+            tool=tool,
+            fresh=fresh,
+            max_concurrent=max_concurrent,
         )
 
     @property
