@@ -36,11 +36,13 @@ from aurora_soar.plans.estimate import AgentHistory, makespan, preview
 from aurora_soar.plans.goal_rules import steps_for
 from aurora_soar.plans.goal_text import TITLE_LENGTH, parts_of, sentence, title_of
 from aurora_soar.plans.plan import GoalSubgoal
+from aurora_soar.plans.review import with_tasks_of
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, read_taskfile
 from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.taskfiles.read import parse_taskfile
+from aurora_spawner.taskfiles.recipes import with_arguments
 
 HOSTILE = [
     "Add rate limiting",
@@ -59,6 +61,7 @@ HOSTILE = [
     "Do all:\n" + "\n".join(f"{n}. do thing number {n}" for n in range(1, 201)),
     "Bump | table | cells\n|---|---|\n| a | b |",
     "**Checkpoint**: stop here * optional",
+    "Render {{name}} and \\{{name}} in the page",
 ]
 
 
@@ -96,7 +99,7 @@ def plan_of(*subgoals: GoalSubgoal, goal: str = "Add rate limiting") -> GoalPlan
 
 def check_round_trip(plan: GoalPlan, decision: ReviewDecision = ReviewDecision.PROCEED) -> None:
     """Each subgoal is one task of tasks.md, with its agent, its words and its dependencies, and there is no other."""
-    file = parse_taskfile(tasks_md(plan, decision, default_agent="local"), Path("tasks.md"))
+    file = with_arguments(parse_taskfile(tasks_md(plan, decision, default_agent="local"), Path("tasks.md")), {})
     assert [line.id for line in file.lines] == [str(each.number) for each in plan.subgoals]
     assert (file.notes, file.groups, file.done, file.left_out) == ((), (), (), ())
     for line, each in zip(file.lines, plan.subgoals, strict=True):
@@ -233,6 +236,14 @@ def test_edited_tasks_become_the_plan(shop: Path) -> None:
     assert again.decisions == (ReviewDecision.PROCEED, ReviewDecision.ABORT), "the tasks are the user's own"
     assert second.is_gap
     assert not again.plan.subgoals[1].is_gap
+
+
+def test_an_edited_task_that_speaks_of_an_argument_keeps_its_subgoal() -> None:
+    plan = plan_of(subgoal(1, "Render {{name}}", ideal_agent="designer"))
+    file = parse_taskfile(tasks_md(plan, ReviewDecision.PROCEED, default_agent="local"), Path("tasks.md"))
+    again = with_tasks_of(plan, file, personas=frozenset(), default_agent="local")
+    assert again.subgoals[0].description == "Render {{name}}"
+    assert again.subgoals[0].ideal_agent == "designer"
 
 
 def test_costs_and_times_are_unknown_without_history_and_measured_with_it() -> None:

@@ -16,12 +16,14 @@ from tests.soar import killed_questions
 from tests.soar.killed_questions import ANSWER, QUESTION, SOURCE, Counted, orchestrator
 
 from aurora_core import Memory, Project
-from aurora_soar import Completion, NotResumableError
+from aurora_soar import Aurora, Completion, NotResumableError
 from aurora_soar.errors import StoredStepError
 from aurora_soar.question.question import read_question
-from aurora_soar.resumption.record import AskedQuestion
+from aurora_soar.resumption.record import AskedQuestion, parts_of
+from aurora_soar.resumption.recorder import QuestionRecorder
 from aurora_soar.resumption.values import from_json, to_json
 from aurora_soar.taskruns.resume import list_resumable
+from aurora_spawner.control.lookup import find_run
 from aurora_spawner.errors import RunHeldError
 from aurora_spawner.runs.noted_run import read_notes
 
@@ -147,3 +149,18 @@ def test_values_come_back_as_they_were() -> None:
     assert from_json(json.loads(json.dumps(to_json(value)))) == value
     with pytest.raises(TypeError):
         to_json(object())
+
+
+def test_a_question_is_resumed_with_as_many_agents_at_once_as_it_was_asked_with(shop: Path) -> None:
+    with Aurora.open(shop) as aurora:
+        aurora.set_up()
+        state_dir = aurora.project_agents.recovery().state_dir
+        recorder = QuestionRecorder(
+            project=aurora.project, tool=None, max_concurrent=1, fresh=False, state_dir=state_dir
+        )
+        with recorder.new("Explain how the till scans an article and how the basket adds it", None) as record:
+            pass  # the process ends here
+        assert aurora.project_agents.max_concurrent() > 1
+        aurora.resume_question(record.query_id)
+        (part,) = parts_of(aurora.project.runs_db, record.query_id)
+        assert find_run(aurora.project.runs_db, part)[0].max_concurrent == 1

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.core.test_core_history import commit, git
 from tests.soar.test_soar_model import FAILED, REPORT, SOURCE, Scripted
 
 import aurora_soar.answer_cache
@@ -203,6 +204,21 @@ def test_a_changed_file_is_never_answered_from_the_cache(
     (root / "retry.py").write_text(SOURCE.replace("min(30, 2**attempt)", "min(60, 3**attempt)"))
     changed, _ = ask(cache=cache, on_event=lambda event: notes.append(event.message))
     assert changed.cached_from == "", "not even before the index knows of the change"
+    memory.index()
+    assert ask(cache=cache)[0].cached_from == ""
+
+
+def test_after_a_commit_nothing_is_answered_from_the_cache(
+    ask: Callable[..., tuple[SoarResult, Scripted]], root: Path, memory: Memory, tmp_path: Path
+) -> None:
+    """A model may have looked at the history, and the ranking rests on it, though no file has changed."""
+    cache = AnswerCache(tmp_path / "cache")
+    git(root, "init", "-q")
+    commit(root, "Start")
+    memory.index()
+    ask(cache=cache)
+    assert ask(cache=cache)[0].cached_from != ""
+    git(root, "commit", "-q", "--allow-empty", "-m", "Wait longer")
     memory.index()
     assert ask(cache=cache)[0].cached_from == ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from aurora_soar.question.follow_up import resolve
 from aurora_soar.sessions import ANSWER_KEPT, SessionStore, Turn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -133,6 +135,18 @@ def test_a_link_in_place_of_the_file_is_not_followed(store: SessionStore, tmp_pa
     with pytest.raises(OSError, match="symbolic links"):
         store.add(turn())
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_in_its_place_is_named_and_nothing_hangs(
+    store: SessionStore, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    store.add(turn())
+    (tmp_path / ".aurora/logs/turns.jsonl").unlink()
+    make(tmp_path / ".aurora/logs/turns.jsonl")
+    for use in (store.all, lambda: store.add(turn())):
+        with pytest.raises(OSError, match=r"is not a regular file.*turns\.jsonl"):
+            use()
 
 
 def test_what_does_not_fit_the_budget_is_named_newest_turns_first() -> None:

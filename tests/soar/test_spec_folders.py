@@ -144,6 +144,11 @@ def _pipe(folder: Path) -> None:
     os.mkfifo(folder / "plan.md")
 
 
+def _folder_of_tasks(folder: Path) -> None:
+    (folder / "tasks.md").unlink()
+    (folder / "tasks.md").mkdir()
+
+
 def _many(folder: Path) -> None:
     for number in range(MOST_FILES):
         (folder / f"{number}.md").touch()
@@ -159,6 +164,7 @@ def _deep(folder: Path) -> None:
         (_link_out, "plan.md: is a link out of the folder"),
         (_link_of_tasks, "tasks.md: is a link out of the folder"),
         (_pipe, "plan.md: cannot be read: is not a regular file"),
+        (_folder_of_tasks, "tasks.md: cannot be read: is not a regular file"),
         (_many, f"002-till: has more than {MOST_FILES} entries"),
         (_deep, "a/b/c/d/e: lies too deep"),
         (lambda folder: (folder / "tasks.md").unlink(), "has spec.md but no tasks.md; make the tasks first"),
@@ -202,3 +208,11 @@ def test_an_addition_that_would_change_a_task_is_left_out(lay: Callable[..., Pat
         stored = aurora.write_plan(aurora.plan_folder(folder), ReviewDecision.PROCEED)
     assert lines_of(stored.taskfile) == lines_of(folder / "tasks.md")
     assert tasks in stored.taskfile.read_text()
+
+
+def test_a_proposal_that_speaks_of_an_argument_makes_no_recipe(lay: Callable[..., Path]) -> None:
+    folder = lay({**OPEN_SPEC, "proposal.md": "## Why\n\nThe page shows {{name}}.\n"}, "openspec/changes/page")
+    with Aurora.open() as aurora:
+        stored = aurora.write_plan(aurora.plan_folder(folder), ReviewDecision.PROCEED)
+        plan = aurora.plan(stored.taskfile)
+    assert any("The page shows {{name}}." in task.prompt for task in plan.file.tasks)

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,10 +24,13 @@ from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.file_claims import awaited, file_holders, seen_files
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.merging import merge_work
+from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind
 from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.runs.file_claims import MOST_SEEN, FileClaims
+from aurora_spawner.runs.run_tasks import RunTasks
+from aurora_spawner.runs.seen_files import claim_edited
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.file_claims import (
     CLAIMS_HEADING,
@@ -317,6 +321,31 @@ def test_what_a_running_task_changes_is_claimed_once_and_told_to_who_begins() ->
     assert len(claims.see(two, [f"{n}.txt" for n in range(500)])) == MOST_SEEN
     claims.release("1")
     assert not claims.others(two)
+
+
+def test_a_call_that_is_allowed_after_its_task_has_ended_claims_nothing(tmp_path: Path) -> None:
+    """A person may agree long after the task was cancelled; it must not come to life again."""
+    nothing: Any = {name: {} for name in ("states", "results", "positions", "attempts")}
+    graph = SimpleNamespace(tasks={"1": task("1")})
+    state: Any = SimpleNamespace(**nothing, graph=graph, discarded=frozenset(), cancelled=(), added=0)
+    options: Any = SimpleNamespace(max_added=0)
+    tasks, claims, kept = RunTasks(state, options=options, backends={}), FileClaims(waits=True), list[object]()
+    run: Any = SimpleNamespace(
+        tasks=tasks,
+        cwd_of=lambda _worktree: tmp_path,
+        scheduler=SimpleNamespace(claims=claims),
+        task=graph.tasks.__getitem__,
+        recorder=SimpleNamespace(append_nowait=lambda _task, fact: kept.append(fact)),
+    )
+    use = ToolUse(kind=UseKind.WRITE, files=("late.txt",))
+    call = ToolCall(
+        task_id="1", agent="sh", tool="Write", uses=(use,), cwd=tmp_path, workspace=tmp_path, isolated=False
+    )
+    claim_edited(run, call)
+    assert (dict(tasks.in_flight), claims.others(task("2")), kept) == ({}, [], [])
+    tasks.flight("1")
+    claim_edited(run, call)
+    assert [each.seen for each in claims.others(task("2"))] == [("late.txt",)]
 
 
 def run_id_in(folder: Path) -> str:

@@ -42,7 +42,13 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "place"
 
 
-def make(repository: Repository, place: Path, preparation: Preparation, *tasks: SpawnTask) -> Run:
+def make(
+    repository: Repository,
+    place: Path,
+    preparation: Preparation,
+    *tasks: SpawnTask,
+    state_dir: Path | None = None,
+) -> Run:
     options = RunOptions(
         default_agent="sh",
         cwd=repository.path,
@@ -50,6 +56,7 @@ def make(repository: Repository, place: Path, preparation: Preparation, *tasks: 
         isolation=isolation_of(repository.path, home=place / "worktrees", merge=MergeMode.AUTO)[0],
         preparation=preparation,
         executor=LocalExecutor(grace_s=0.3),
+        state_dir=state_dir,
     )
     return Run.create(place / "runs.db", tasks, BACKENDS, options)
 
@@ -255,6 +262,26 @@ def test_beyond_the_cap_tasks_wait_until_others_have_ended_and_their_worktrees_a
     told = "waits for room: worktrees take 0.0 GB, and may take 0.0 GB (max_disk_gb); task a will give some back"
     assert (waiting[0].task_id, waiting[0].message) == ("c", told)
     assert not list((place / "worktrees").glob("*/*/?"))
+
+
+def test_two_runs_that_wait_for_each_others_room_do_not_wait_for_ever(repository: Repository, place: Path) -> None:
+    """What their first tasks leave is in no commit, so neither run has anything to give back before it ends."""
+    cap = Preparation(setup=BIG.setup, max_disk_bytes=500_000)
+
+    async def both() -> list[RunReport]:
+        made = []
+        for name in "xy":
+            until = f"touch {place}/{name}; until test -e {place}/x -a -e {place}/y; do sleep 0.05; done; "
+            tasks = (
+                SpawnTask(f"{until}echo > kept.log; echo a", id="a"),
+                SpawnTask("echo b", id="b", depends_on=("a",)),
+            )
+            made.append(make(repository, place, cap, *tasks, state_dir=place / "state"))
+        return await asyncio.wait_for(asyncio.gather(*(each.execute() for each in made)), timeout=60)
+
+    for report in asyncio.run(both()):
+        assert report.results["a"].success
+        assert "nothing that runs will give any back" in str(report.results["b"].error)
 
 
 def test_without_a_cap_worktrees_may_take_as_much_as_stays_free(tmp_path: Path) -> None:

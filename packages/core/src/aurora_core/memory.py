@@ -17,6 +17,7 @@ from aurora_core.errors import ProjectError
 from aurora_core.freshness import Freshness, State
 from aurora_core.hit_search import WITHOUT_REASONING, HitSearch
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
+from aurora_core.index.commits import stored_head
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
@@ -394,9 +395,9 @@ class Memory(AsyncCalls):
             return sorted(indexed_paths(self._connection))
 
     def state(self) -> str:
-        """Returns a digest of all indexed files; it changes with any of them."""
+        """Returns a digest of all indexed files and the newest commit; it changes with any of them."""
         with reading(self._connection, self._database):
-            return content_digest(self._connection)
+            return f"{content_digest(self._connection)} {stored_head(self._connection)}"
 
     def names(self) -> list[str]:
         """Returns the last component of every defined name once, in alphabetical order."""

@@ -135,8 +135,8 @@ def key_of(
 ) -> str:
     """Returns the key of a question: it changes with everything that the answer rests on.
 
-    That is the words, the index, the model, the agents and their files, the policies, the earlier turns, and Aurora
-    itself, its prompts included.
+    That is the words, the index and the newest commit, the model, the agents and their files, the policies, the
+    earlier turns, and Aurora itself, its prompts included.
 
     Args:
         index: the state of the memory.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aurora_core.bounded import open_regular
 from aurora_core.private_files import private_folder, write_private
 from aurora_soar.errors import NoSessionError, SessionIdError
 
@@ -173,7 +174,7 @@ class SessionStore:
 
     def _content(self) -> bytes:
         try:
-            descriptor = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = open_regular(self._file, follow=False)
         except FileNotFoundError:
             return b""
         with os.fdopen(descriptor, "rb") as file:
@@ -184,6 +185,7 @@ class SessionStore:
         return self._file.stat().st_size if self._file.exists() else 0
 
     def _append(self, turn: Turn) -> None:
+        # What is there was read before: it is a regular file.
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)

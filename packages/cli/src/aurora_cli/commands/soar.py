@@ -82,7 +82,8 @@ def command(
     Each question begins a session. With --continue or --session-id, "it" and the like mean the subject of the turn
     before, and a model is shown the earlier turns, the newest within 2,000 tokens. `aur mem forget --session NAME`
     removes a session. The same question is answered from the cache as long as nothing that the answer rests on has
-    changed: words, code, model, agents, policies, earlier turns, Aurora itself; `--verbosity verbose` shows the key.
+    changed: words, code, commits, model, agents, policies, earlier turns, Aurora itself; `--verbosity verbose` shows
+    the key.
 
     A question that was interrupted or killed is continued with --resume, in its session: no model is asked again what
     it has answered, finished subgoals stay finished, and agents that still work are adopted.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aurora_core.git import GitOutput
 
-__all__ = ["Commit", "NewHistory", "new_history", "read_commits"]
+__all__ = ["Commit", "NewHistory", "new_history", "read_commits", "stored_head"]
 
 MAX_COMMITS: Final = 6000
 MAX_LOG_BYTES: Final = 24_000_000
@@ -62,12 +62,17 @@ class NewHistory:
     commits: Sequence[Commit]
 
 
+def stored_head(connection: sqlite3.Connection) -> str:
+    """Returns the id of the commit up to which the history is stored; "" if none is."""
+    known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
+    return str(known[0]) if known else ""
+
+
 def new_history(connection: sqlite3.Connection, root: Path) -> NewHistory | None:
     """Reads the history if HEAD has moved; None if not. Git may take seconds: no transaction should wait for it."""
     asked = run_git(root, "rev-parse", "HEAD")
     head = asked.data.decode("ascii", "replace").strip() if asked else ""
-    known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
-    if (known[0] if known else "") == head:
+    if stored_head(connection) == head:
         return None
     return NewHistory(head=head, commits=read_commits(root) if head else ())
 

@@ -58,7 +58,13 @@ class ModelParts:
 
 
 def build_orchestrator(
-    agents: ProjectAgents, memory: Memory, shared: Memory | None, *, tool: str | None = None, fresh: bool = False
+    agents: ProjectAgents,
+    memory: Memory,
+    shared: Memory | None,
+    *,
+    tool: str | None = None,
+    fresh: bool = False,
+    max_concurrent: int | None = None,
 ) -> SOAROrchestrator:
     """Builds the orchestrator that answers questions about a project.
 
@@ -69,6 +75,7 @@ def build_orchestrator(
         shared: a memory of answers that the user's projects share; None without consent.
         tool: the agent that is the model; the configured one if None.
         fresh: take no plan and no answer from the cache; new ones replace those that are there.
+        max_concurrent: agents at once; the configured number if None, and never more than the policies allow.
 
     Raises:
         UnknownAgentError, UntrustedAgentError: the named agent is not there, or not trusted.
@@ -82,7 +89,7 @@ def build_orchestrator(
         memory=memory,
         policies=agents.policies,
         registry=registry,
-        max_concurrent=agents.max_concurrent(),
+        max_concurrent=agents.max_concurrent(max_concurrent),
         recovery=skipping(among(registry.backends, recovery)),
         shared=shared,
         model=parts.model if parts else None,

@@ -116,7 +116,7 @@ class Questions(ProjectParts):
         accept_changes: bool = False,
         on_event: Callable[[SoarEvent], None] | None = None,
     ) -> SoarResult:
-        """Continues a question that was cut off, with the agent that it had as its model; see `aask`.
+        """Continues a question that was cut off, with the model and the agents at once that it had; see `aask`.
 
         Args:
             accept_changes: continue although the question's part of the journal was changed.
@@ -134,7 +134,12 @@ class Questions(ProjectParts):
 
         asked = asked_question(self.project.runs_db, query_id)
         with self.open_memory() as memory:
-            orchestrator = self.orchestrator(memory, tool=asked.tool or LOCAL_AGENT, fresh=asked.fresh)
+            orchestrator = self.orchestrator(
+                memory,
+                tool=asked.tool or LOCAL_AGENT,
+                fresh=asked.fresh,
+                max_concurrent=self._max_concurrent or asked.max_concurrent,
+            )
             if index:
                 await memory.aindex()
             await settle_parts(self.project_agents, query_id)
@@ -150,7 +155,12 @@ class Questions(ProjectParts):
         return changes_told(self.project.root, self.config.tool, self.notify)
 
     def orchestrator(
-        self, memory: Memory | None = None, *, tool: str | None = None, fresh: bool = False
+        self,
+        memory: Memory | None = None,
+        *,
+        tool: str | None = None,
+        fresh: bool = False,
+        max_concurrent: int | None = None,
     ) -> SOAROrchestrator:
         """Builds the orchestrator of this project's questions; errors as `aask`.
 
@@ -158,11 +168,17 @@ class Questions(ProjectParts):
             memory: answers one question at a time; `self.memory` if None.
             tool: the agent that is its model; the configured one if None.
             fresh: take no plan and no answer from the cache.
+            max_concurrent: agents at once; the configured number if None.
         """
         from aurora_soar.aurora.question_orchestrator import build_orchestrator
 
         return build_orchestrator(
-            self.project_agents, memory or self.memory, self.shared_answers, tool=tool, fresh=fresh
+            self.project_agents,
+            memory or self.memory,
+            self.shared_answers,
+            tool=tool,
+            fresh=fresh,
+            max_concurrent=max_concurrent,
         )
 
     @property

@@ -9,6 +9,7 @@ from aurora_soar.personas import adhoc_persona
 from aurora_soar.plans.goal_text import clean, cut
 from aurora_soar.plans.plan import ReviewDecision
 from aurora_soar.registry import LOCAL_AGENT
+from aurora_spawner.taskfiles.recipes import unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,16 +84,15 @@ def tasks_md(plan: GoalPlan, decision: ReviewDecision, *, default_agent: str | N
     Args:
         default_agent: left out of gaps, so that the one at the time of the run does them; None names all agents.
     """
-    return "\n".join(
-        [
-            f"# {plan.title}",
-            "",
-            "The tasks of a plan; plan.md says how they came about.",
-            "",
-            *(line for each in plan.subgoals for line in _task(plan, each, decision, default_agent)),
-            "",
-        ]
-    )
+    lines = [
+        f"# {plan.title}",
+        "",
+        "The tasks of a plan; plan.md says how they came about.",
+        "",
+        *(line for each in plan.subgoals for line in _task(plan, each, decision, default_agent)),
+        "",
+    ]
+    return unfilled("\n".join(lines))  # a goal may speak of {{name}}, and its plan is no recipe
 
 
 def plan_md(plan: GoalPlan, plan_id: str) -> str:

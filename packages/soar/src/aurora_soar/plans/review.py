@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_soar.phases.decompose import MatchQuality
 from aurora_soar.plans.goal_text import task_words
 from aurora_soar.plans.plan import AgentGap, GoalPlan, GoalSubgoal, ReviewDecision
+from aurora_spawner.taskfiles.recipes import fill
 
 if TYPE_CHECKING:
     from aurora_soar.plans.estimate import ExecutionPreview
@@ -58,7 +59,7 @@ def with_tasks_of(plan: GoalPlan, file: TaskFile, *, personas: frozenset[str], d
         name = agent.removeprefix("@")
         new = GoalSubgoal(
             number=numbers[line.id],
-            description=task_words(line.title),
+            description=task_words(fill(line.title, {})),
             ideal_agent=name,
             ideal_agent_desc="",
             agent=name,

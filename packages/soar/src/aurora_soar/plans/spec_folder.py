@@ -105,7 +105,7 @@ def read_spec_folder(folder: Path) -> SpecFolder:
         raise SpecFolderError(folder, "is no folder; name the one that holds tasks.md")
     tool, main = _recognise(folder)
     found, notes = _survey(folder)
-    texts = {name: _text(folder, name) for name in (main, *(n for n in found if Path(n).suffix == ".md"))}
+    texts = {name: _text(folder, name) for name in (main, TASKS, *(n for n in found if Path(n).suffix == ".md"))}
     tasks = texts.pop(TASKS)
     documents = [name for name in found if name not in (main, TASKS) and Path(name).suffix in _TEXTS]
     title = _title(texts[main]) or _humanised(folder.name)

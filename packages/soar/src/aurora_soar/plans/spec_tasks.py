@@ -12,6 +12,7 @@ from aurora_spawner.errors import SpawnerError
 from aurora_spawner.taskfiles.lines import LINE_END, Kind, read_outline
 from aurora_spawner.taskfiles.model import LineState
 from aurora_spawner.taskfiles.read import parse_taskfile
+from aurora_spawner.taskfiles.recipes import unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def spec_tasks(plan: GoalPlan, spec: SpecSource, decision: ReviewDecision, *, de
             named = line.task.agent is not None
             said = _additions(plan, spec, subgoal, decision, default_agent, named=named)
             last, indent = _end_of(entry)
-            added[last] = [f"{' ' * indent}- {each}" for each in said]
+            added[last] = [f"{' ' * indent}- {unfilled(each)}" for each in said]
     text = _with_lines(spec.tasks, added)
     return text if _is_same_work(file, text, spec.taskfile) else spec.tasks
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import fcntl
+import os
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
@@ -11,6 +13,8 @@ from aurora_spawner.runs.leftovers import living_runs
 from aurora_spawner.tasks import run_events
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aurora_spawner.errors import DiskCapError
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -37,20 +41,68 @@ async def has_room_now(run: RunContext, task_id: str, full: DiskCapError) -> boo
         return False
     run.notifier.emit(run_events.TaskWaitsForRoom(task_id=task_id, reason=full.taken, others=helping))
     waited = 0.0
-    while not run.stopping(task_id) and waited < _LOOK_S and _helping(run) == helping:
-        await asyncio.sleep(_PAUSE_S)
-        waited += _PAUSE_S
+    with ExitStack() as held:
+        is_said = False
+        while not run.stopping(task_id) and waited < _LOOK_S and _helping(run) == helping:
+            is_said = is_said or (not _own_helping(run) and _say_waiting(worktrees.workspaces.folder, held))
+            await asyncio.sleep(_PAUSE_S)
+            waited += _PAUSE_S
     worktrees.disk.forget()
     return not run.stopping(task_id)
 
 
 def _helping(run: RunContext) -> tuple[str, ...]:
-    """Returns who will give worktrees back at its end: running tasks with one, and other runs of the repository."""
+    """Returns who will give worktrees back at its end: running tasks with one, and other runs of the repository.
+
+    Of runs that only wait for each other, the youngest gives up first, and so helps the older ones.
+    """
     assert run.worktrees is not None
-    own = tuple(f"task {task_id}" for task_id, flight in run.tasks.in_flight.items() if flight.worktree is not None)
     folder, living = run.worktrees.workspaces.folder, living_runs(run.options.state_dir)
-    others = sorted(each.name for each in folder.parent.iterdir() if each.name in living and each != folder)
-    return (*own, *(f"run {name}" for name in others))
+    there = folder.parent.iterdir() if folder.parent.is_dir() else ()
+    others = sorted(
+        each.name
+        for each in there
+        if each.name in living and each != folder and (each.name > folder.name or not _only_waits(each))
+    )
+    return (*_own_helping(run), *(f"run {name}" for name in others))
+
+
+def _own_helping(run: RunContext) -> tuple[str, ...]:
+    return tuple(f"task {task_id}" for task_id, flight in run.tasks.in_flight.items() if flight.worktree is not None)
+
+
+def _say_waiting(folder: Path, held: ExitStack) -> bool:
+    """Tells other runs, by a lock on the folder of its worktrees, that a run only waits; a death takes it back.
+
+    Returns:
+        False if that cannot be told now, since another task of the run has done so, or somebody looks.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # it has no worktree yet, so nobody waits for it
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return False
+    held.callback(os.close, descriptor)
+    return True
+
+
+def _only_waits(folder: Path) -> bool:
+    """Returns True if a run says that it only waits; see `_say_waiting`."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # it is just given back
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _give_one_back(run: RunContext, worktrees: RunWorktrees) -> bool:

@@ -24,7 +24,10 @@ def claim_changed(run: RunContext, task_id: str, files: Iterable[str]) -> None:
 
 def claim_edited(run: RunContext, call: ToolCall) -> None:
     """Claims the files that a tool call is about to write or delete, inside the folder that the agent works in."""
-    cwd = run.cwd_of(run.tasks.flight(call.task_id).worktree)
+    flight = run.tasks.in_flight.get(call.task_id)
+    if flight is None:
+        return  # it has ended while somebody was asked, and so has its claim
+    cwd = run.cwd_of(flight.worktree)
     edits = (use for use in call.uses if use.kind in (UseKind.WRITE, UseKind.DELETE))
     files = (Path(os.path.normpath(call.cwd / file)) for use in edits for file in use.files)
     inside = (file for file in files if file.is_relative_to(call.workspace))
@@ -32,8 +35,6 @@ def claim_edited(run: RunContext, call: ToolCall) -> None:
 
 
 def _claim(run: RunContext, task_id: str, files: Iterable[str]) -> None:
-    if task_id not in run.tasks.in_flight:
-        return  # it has ended meanwhile, and so has its claim
     new = run.scheduler.claims.see(run.task(task_id), files)
     if new:
         run.recorder.append_nowait(task_id, FilesClaimed(files=list(new), seen=True))

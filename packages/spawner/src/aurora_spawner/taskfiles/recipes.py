@@ -39,6 +39,11 @@ def fill(text: str, arguments: Mapping[str, str]) -> str:
     return ARGUMENT.sub(value, text)
 
 
+def unfilled(text: str) -> str:
+    """Returns a text for a task file that `fill` gives back as it was: nothing in it is an argument."""
+    return ARGUMENT.sub(lambda place: f"\\{place[0]}", text)
+
+
 def title_with(title: str, arguments: Mapping[str, str]) -> str:
     """Returns the title of a task with the values of its arguments, on one line."""
     return " ".join(fill(title, arguments).split()) if ARGUMENT.search(title) else title
