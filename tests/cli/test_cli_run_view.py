@@ -116,6 +116,27 @@ def test_a_routine_start_is_no_line_but_an_adopted_one_is() -> None:
     assert line(adopted) == "1 Read: adopted"
 
 
+@pytest.mark.parametrize(
+    ("gate", "limit_s", "said"),
+    [
+        (
+            "merge",
+            3600.0,
+            "waits for your answer, and is denied after 1 h (aur approve k7, or aur deny k7): brings it: x",
+        ),
+        ("live", None, "waits for your answer (aur approve k7, or aur deny k7): brings it: x"),
+        ("agent", 60.0, 'waits for your answer (aur answer k7 "…"): brings it: x'),
+    ],
+)
+def test_a_question_is_told_with_the_commands_that_answer_it(gate: str, limit_s: float | None, said: str) -> None:
+    question = ApprovalQuestion(task_id="1", gate=gate, subject="x" + "y" * 500, rule="r", reason="brings it")
+    event = ApprovalAsked(at=1.0, task_id="1", title="Read", approval="k7", question=question, limit_s=limit_s)
+    line = line_of(event, Board())
+    assert line is not None
+    assert line.startswith(f"1 Read: {said}")
+    assert len(line) < 400
+
+
 def test_a_pause_is_told() -> None:
     assert (line(RunPaused()) or "").startswith("paused")
     assert line(RunEnded(state=RunState.SUCCEEDED)) is None

@@ -75,7 +75,7 @@ def _next_steps(agents: Enforcement) -> Iterator[str]:
         yield "\nagents:"
         yield from (f"  {one_line(sentence, 300)}" for sentence in agents.sentences)
     else:
-        yield "\nno agent CLI is installed: questions are answered without a model, and tasks need an agent"
+        yield "\nno agent CLI is installed: the local agent answers from the code, and changes no file"
     yield "next:"
     yield "  aur policies show     what agents may do here"
     yield "  aur trust             before settings of this project that start programs take effect"

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
     from aurora_spawner.control.approvals import AnswerReport, ApprovalRow
     from aurora_spawner.tasks.approvals import ApprovalAnswer
+    from aurora_spawner.tasks.run_events import ApprovalAsked
 
 __all__ = [
     "answer_document",
     "answer_line",
     "approval_lines",
     "approvals_document",
+    "asked_line",
     "grant_lines",
     "question_lines",
     "settled_line",
@@ -69,6 +71,17 @@ def short_line(row: ApprovalRow) -> str:
     if row.gate == AGENT_GATE:
         return f'waits for your answer ({row.approval}): {why}; aur answer {row.approval} "…"'
     return f"waits for your answer ({row.approval}): {why}; aur approve {row.approval}, or aur deny {row.approval}"
+
+
+def asked_line(event: ApprovalAsked) -> str:
+    """Returns a question that a run asks now, in one line: the commands that answer it, and what happens without."""
+    question = event.question
+    until = f", and is denied after {time_words(event.limit_s)}" if event.limit_s is not None else ""
+    answers = f"aur approve {event.approval}, or aur deny {event.approval}"
+    if question.gate == AGENT_GATE:
+        answers, until = f'aur answer {event.approval} "…"', ""
+    why = f"{one_line(question.reason, 120)}: {one_line(question.subject, 160)}"
+    return f"waits for your answer{until} ({answers}): {why}"
 
 
 def grant_lines(rows: Sequence[ApprovalRow]) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_cli.render.approvals import asked_line
 from aurora_cli.render.words import one_line
-from aurora_spawner.tasks.run_events import RunStarted, TaskEnded, TaskEvent, TaskStarted
+from aurora_spawner.tasks.run_events import ApprovalAsked, RunStarted, TaskEnded, TaskEvent, TaskStarted
 
 if TYPE_CHECKING:
     from aurora_spawner import RunEvent, SpawnResult
@@ -59,6 +60,8 @@ def line_of(event: RunEvent, board: Board) -> str | None:
     """Returns the line for an event that the board has applied; None for a routine event."""
     if isinstance(event, TaskEnded):
         return f"[{board.done}/{board.total}] {_name(event)}: {_end(event.result)}"
+    if isinstance(event, ApprovalAsked):
+        return f"{_name(event)}: {asked_line(event)}"
     if not event.message:
         return None
     return (
