@@ -31,7 +31,7 @@ sys.exit(main())
 
 @pytest.mark.parametrize("command", [["soar", "Where is the till?"], ["mem", "index"], ["spawn", "tasks.md"]])
 @pytest.mark.parametrize("number", [2, 15, 1])
-@pytest.mark.parametrize("moment", [1, 12, 60, 150])
+@pytest.mark.parametrize("moment", [1, 12, 60, 110])
 def test_a_signal_at_an_import_ends_it_with_one_line(
     shop: Path, command: list[str], number: int, moment: int
 ) -> None:

@@ -56,10 +56,13 @@ def test_claims_are_shown_while_tasks_work(
     aur: Aur, start_aur: Callable[..., subprocess.Popen[str]], shed: Shed, tmp_path: Path
 ) -> None:
     running = start_aur("spawn", "tasks.md", "--order", "parallel", "--merge", "never", "--yes")
-    wait_for(lambda: (shed.path / ".aurora/runs.db").exists() and "has claimed other.txt" in shown(aur))
-    lines = [line.strip() for line in shown(aur).splitlines()]
-    assert "has claimed shared.txt" in lines
-    assert "waits for task 1, which has claimed shared.txt" in lines
+    wanted = {"has claimed shared.txt", "has claimed other.txt", "waits for task 1, which has claimed shared.txt"}
+
+    def are_shown() -> bool:
+        has_run = (shed.path / ".aurora/runs.db").exists()
+        return has_run and wanted <= {line.strip() for line in shown(aur).splitlines()}
+
+    wait_for(are_shown)
     run_id = json.loads(aur("runs", "list", "--json").stdout)["runs"][0]["run_id"]
     tasks = json.loads(aur("runs", "show", run_id, "--json").stdout)["tasks"]
     assert [each["claims"] for each in tasks] == [["shared.txt"], [], ["other.txt"]]

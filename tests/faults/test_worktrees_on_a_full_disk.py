@@ -57,7 +57,8 @@ assert processes_of_run(run.run_id, within_s=5.0) == []
 told = [str(result.error) for result in report.results.values() if result.error] + list(report.notices)
 if report.merge is not None and report.merge.delivery.problem:
     told.append(report.merge.delivery.problem)
-assert any("o space left" in each or "unable to write" in each for each in told), told
+full_words = ("o space left", "unable to write", "Out of diskspace", "couldn't write")
+assert any(word in each for each in told for word in full_words), told
 ballast.unlink()
 backends = {"sh": CommandBackend("sh", ("sh",))}
 report = Run.resume(place / "runs.db", run.run_id, backends, retry_failed=True).execute_sync()

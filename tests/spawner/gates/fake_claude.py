@@ -19,7 +19,9 @@ print(
 said = []
 review = sys.argv[sys.argv.index("--review") + 1] if "--review" in sys.argv else None
 prompt = sys.stdin.read()
-for command in prompt.splitlines() if review is None else [review]:
+# What follows the task in the prompt of a retry, a hand-over note, is no command.
+commands = prompt.partition("An earlier attempt at this task")[0].splitlines()
+for command in commands if review is None else [review]:
     if command.startswith("wait for "):
         while not Path(command.removeprefix("wait for ")).exists():
             time.sleep(0.01)

@@ -17,7 +17,7 @@ from aurora_core.errors import ProjectError
 from aurora_core.freshness import Freshness, State
 from aurora_core.hit_search import WITHOUT_REASONING, HitSearch
 from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
-from aurora_core.index.commits import stored_head
+from aurora_core.index.history_head import stored_head
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project

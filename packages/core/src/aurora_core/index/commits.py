@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.git import run_git
+from aurora_core.index.history_head import stored_head
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_core.git import GitOutput
 
-__all__ = ["Commit", "NewHistory", "new_history", "read_commits", "stored_head"]
+__all__ = ["Commit", "NewHistory", "new_history", "read_commits"]
 
 MAX_COMMITS: Final = 6000
 MAX_LOG_BYTES: Final = 24_000_000
@@ -60,12 +61,6 @@ class NewHistory:
 
     head: str
     commits: Sequence[Commit]
-
-
-def stored_head(connection: sqlite3.Connection) -> str:
-    """Returns the id of the commit up to which the history is stored; "" if none is."""
-    known = connection.execute("SELECT value FROM meta WHERE key = 'history_head'").fetchone()
-    return str(known[0]) if known else ""
 
 
 def new_history(connection: sqlite3.Connection, root: Path) -> NewHistory | None:
