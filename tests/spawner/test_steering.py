@@ -11,9 +11,10 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,8 @@ from aurora_spawner.control.steering import (
 from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
+from aurora_spawner.runs import execution
+from aurora_spawner.runs.control_server import serve_control
 from aurora_spawner.storage.private_sockets import short_path
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.result import TaskState
@@ -472,3 +475,29 @@ async def test_an_attempt_that_finishes_while_it_is_cancelled_has_finished(
     assert [await each for each in cancels] == [state for _each in cancels]
     assert report.state == state
     assert run_status(run.journal, run.run_id).state == state
+
+
+def test_a_cancel_waits_for_the_socket_of_a_coordinator_that_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal names the coordinator before its socket is there."""
+    held = threading.Event()
+
+    @asynccontextmanager
+    async def later(coordinator: Any, spool: Path) -> AsyncIterator[None]:
+        held.set()
+        await asyncio.sleep(0.3)
+        async with serve_control(coordinator, spool):
+            yield
+
+    monkeypatch.setattr(execution, "serve_control", later)
+    options = RunOptions(
+        default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs", executor=LocalExecutor(grace_s=0.3)
+    )
+    run = Run.create(tmp_path / "runs.db", [SpawnTask("sleep 60", id="1")], BACKENDS, options)
+    working = threading.Thread(target=run.execute_sync)
+    working.start()
+    assert held.wait(timeout=20)
+    cancel_run(run.journal, run.run_id)
+    working.join(timeout=30)
+    assert run_status(run.journal, run.run_id).state == "cancelled"

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 CHANGE_TIMEOUT_S: Final = BUSY_WAIT_S + 5
 """The longest wait for a change, which is durable before it is answered; another process may be writing, too."""
+SOCKET_WAIT_S: Final = 3.0
+"""The longest wait for a coordinator's socket: the journal names the coordinator a moment before that is there."""
+_PAUSE_S: Final = 0.05
 PIECE_BYTES: Final = 64 << 10
 ANSWER_LIMIT_BYTES: Final = 16 << 20
 """The longest answer; a longer one counts as no answer."""
@@ -62,6 +65,22 @@ def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) 
         NoAnswerError: Its coordinator does not answer, or not with an object.
         SpawnerError: The coordinator refused.
     """
+    until = time.monotonic() + SOCKET_WAIT_S
+    while True:
+        try:
+            answer = _ask(journal, run_id, request)
+        except NoAnswerError as error:
+            if not isinstance(error.__cause__, FileNotFoundError) or time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            break
+    if not answer.get("ok"):
+        raise SpawnerError(f"run {run_id}: {answer.get('error', 'refused')}")
+    return answer
+
+
+def _ask(journal: Path, run_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
     with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
     if run.holder is None or not run.holder.alive():
@@ -69,10 +88,7 @@ def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) 
     if request.get("do") == "cancel":  # a coordinator that was stopped, as by Ctrl-Z, has to run to end it
         with suppress(ProcessLookupError, PermissionError):  # of another user's: it refuses the connection, too
             os.kill(run.holder.pid, signal.SIGCONT)
-    answer = send_request(run, request, pid=run.holder.pid, timeout_s=CHANGE_TIMEOUT_S)
-    if not answer.get("ok"):
-        raise SpawnerError(f"run {run_id}: {answer.get('error', 'refused')}")
-    return answer
+    return send_request(run, request, pid=run.holder.pid, timeout_s=CHANGE_TIMEOUT_S)
 
 
 def send_request(run: RunRow, request: Mapping[str, Any], *, pid: int, timeout_s: float) -> dict[str, Any]:
