@@ -250,12 +250,12 @@ def test_a_program_that_cannot_start_ends_as_in_a_shell(tmp_path: Path, monkeypa
         ("Error: EACCES: permission denied, open '/home/a/x'", "/home/a/x"),
         ("mkdir: cannot create directory '/home/a/x': Permission denied", "/home/a/x"),
         (r'{"text": "cannot create /home/a/x: Permission denied\n"}', "/home/a/x"),
-        ("cat: /work/here/x: Permission denied", None),
+        ("cat: /srv/here/x: Permission denied", None),
         ("no such file: /home/a/x", None),
     ],
 )
 def test_a_denied_place_is_read_out_of_what_programs_say(said: str, place: str | None) -> None:
-    assert denied_places([said], ["/work/here"]) == (() if place is None else (place,))
+    assert denied_places([said], ["/srv/here"]) == (() if place is None else (place,))
 
 
 def test_a_flood_of_output_does_not_hold_up_the_search_for_denied_places() -> None:
