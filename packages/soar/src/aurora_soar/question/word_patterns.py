@@ -7,16 +7,13 @@ import re
 __all__ = ["any_of"]
 
 
-def any_of(lines: str, *, start: bool = False, **words: str) -> re.Pattern[str]:
+def any_of(lines: str, *, start: bool = False) -> re.Pattern[str]:
     """Returns one pattern of all lines, which matches whole words in any case.
 
     Args:
         lines: one regular expression per line.
         start: match only at the beginning of the request; a polite word may come before it.
-        words: expressions, separated by blanks, that lines use by their name in angle brackets, as in `<verb> it`.
     """
     alternatives = "|".join(line.strip() for line in lines.splitlines() if line.strip())
-    for name, listed in words.items():
-        alternatives = alternatives.replace(f"<{name}>", f"(?:{'|'.join(listed.split())})")
     before = r"^\W*(?:(?:please|just|now|can you|could you|would you)\s+)*" if start else r"\b"
     return re.compile(rf"{before}(?:{alternatives})(?!\w)", re.IGNORECASE)

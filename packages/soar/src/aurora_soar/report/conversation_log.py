@@ -199,7 +199,6 @@ def _assess(execution: Execution) -> dict[str, object]:
         "method": a.method,
         "reasoning": a.reasoning,
         "score": a.score,
-        "dimensions": dict(a.dimensions),
         "intent": execution.question.intent.value,
     }
 
