@@ -9,7 +9,7 @@ import pytest
 from aurora_soar import make_hit, read_question
 from aurora_soar.adapted_memory import AdaptedMemory
 from aurora_soar.evidence.evidence import Aspect
-from aurora_soar.phases.bundle import bundles_for
+from aurora_soar.phases.bundle import BUNDLE_TOKENS, bundles_for
 from aurora_soar.phases.decompose import Decomposition, MatchQuality, Subgoal
 from aurora_soar.phases.prompts import subgoal_request
 
@@ -66,7 +66,7 @@ def test_each_chunk_goes_in_full_to_the_subgoal_that_it_fits(memory: AdaptedMemo
         subgoal("Look up", Aspect.DEFINITIONS),
         subgoal("Explain how an article is removed from the shelf"),
     )
-    bundles = bundles_for(work, [PAY, REFUND, STOCK], memory)
+    bundles = bundles_for(work, [PAY, REFUND, STOCK], memory, readers=range(3))
     assert sorted(bundles) == [0, 2], "the local agent reads the memory itself"
     assert bundles[0].chunks == (PAY, REFUND)
     assert bundles[0].elsewhere == ("stock.py:1-2 take",)
@@ -76,16 +76,16 @@ def test_each_chunk_goes_in_full_to_the_subgoal_that_it_fits(memory: AdaptedMemo
 
 
 def test_what_does_not_fit_is_named_and_the_budget_holds(memory: AdaptedMemory) -> None:
-    long = make_hit("long.py", 1, "long", "def long():\n" + "    card()\n" * 400)
-    bundle = bundles_for(plan(subgoal("Explain cards")), [long, PAY], memory, budget=100)[0]
+    long = make_hit("long.py", 1, "long", "def long():\n" + "    card()\n" * 1200)
+    bundle = bundles_for(plan(subgoal("Explain cards")), [long, PAY], memory, readers=[0])[0]
     assert bundle.chunks == (PAY,)
-    assert bundle.left_out == ("long.py:1-401 long",)
-    assert 0 < bundle.tokens <= bundle.budget == 100
+    assert bundle.left_out == ("long.py:1-1201 long",)
+    assert 0 < bundle.tokens <= BUNDLE_TOKENS
 
 
 def test_a_prompt_quotes_the_code_and_lists_the_rest(memory: AdaptedMemory) -> None:
     work = plan(subgoal("Explain how a card is charged"), subgoal("Explain how an article is removed"))
-    bundles = bundles_for(work, [PAY, STOCK], memory)
+    bundles = bundles_for(work, [PAY, STOCK], memory, readers=range(2))
     prompt = subgoal_request(read_question("How does a sale work?"), work.subgoals[0], bundles[0])
     assert "def pay(card):" in prompt
     assert "def take(article)" not in prompt
@@ -95,7 +95,6 @@ def test_a_prompt_quotes_the_code_and_lists_the_rest(memory: AdaptedMemory) -> N
 
 def test_without_any_chunk_the_prompt_says_so(memory: AdaptedMemory) -> None:
     work = plan(subgoal("Explain it"))
-    prompt = subgoal_request(
-        read_question("How does a sale work?"), work.subgoals[0], bundles_for(work, [], memory)[0]
-    )
+    (bundle,) = bundles_for(work, [], memory, readers=[0]).values()
+    prompt = subgoal_request(read_question("How does a sale work?"), work.subgoals[0], bundle)
     assert "The project's memory holds nothing about it." in prompt

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from aurora_core import Hit
     from aurora_soar.sessions import Turn
 
-__all__ = ["ANSWER_TOKENS", "TURN_TOKENS", "Background", "Carried", "tokens_of"]
+__all__ = ["Background", "Carried", "tokens_of"]
 
-TURN_TOKENS: Final = 2_000
+_TURN_TOKENS: Final = 2_000
 """The budget of earlier turns."""
-ANSWER_TOKENS: Final = 1_000
+_ANSWER_TOKENS: Final = 1_000
 """The budget of earlier answers."""
 _CHARACTERS_PER_TOKEN: Final = 4
 """An estimate for English and code; no tokenizer of a model is at hand."""
@@ -65,7 +65,7 @@ def tokens_of(text: str) -> int:
     return -(-len(text) // _CHARACTERS_PER_TOKEN)
 
 
-def _turns(turns: Sequence[Turn], budget: int = TURN_TOKENS) -> Carried:
+def _turns(turns: Sequence[Turn]) -> Carried:
     """Returns the earlier turns of a session, the newest that fit; the last one is cut rather than left out."""
     parts = [
         (
@@ -75,10 +75,10 @@ def _turns(turns: Sequence[Turn], budget: int = TURN_TOKENS) -> Carried:
         )
         for turn in turns
     ]
-    return _fitting(parts, "The conversation so far, oldest first:", budget)
+    return _fitting(parts, "The conversation so far, oldest first:", _TURN_TOKENS)
 
 
-def _answers(hits: Sequence[Hit], budget: int = ANSWER_TOKENS) -> Carried:
+def _answers(hits: Sequence[Hit]) -> Carried:
     """Returns earlier answers to similar questions, the best that fit."""
     parts = [
         (r.run_id, f"Answer {r.run_id}", f"Question: {r.query}\nAnswer: {r.answer}\n{_places(r.sources)}")
@@ -86,7 +86,7 @@ def _answers(hits: Sequence[Hit], budget: int = ANSWER_TOKENS) -> Carried:
         if (r := hit.reasoning) is not None
     ]
     lead = "Answers that were given before to similar questions; the code that they cite has not changed since:"
-    return _fitting(parts, lead, budget)
+    return _fitting(parts, lead, _ANSWER_TOKENS)
 
 
 def _places(sources: Sequence[str]) -> str:

@@ -43,7 +43,6 @@ class Bundle:
     neighbours: tuple[str, ...]
     left_out: tuple[str, ...]
     tokens: int
-    budget: int = BUNDLE_TOKENS
 
 
 def bundles_for(
@@ -51,33 +50,31 @@ def bundles_for(
     retrieved: Sequence[Hit],
     memory: SoarMemory,
     *,
-    readers: Iterable[int] | None = None,
-    budget: int = BUNDLE_TOKENS,
+    readers: Iterable[int],
 ) -> dict[int, Bundle]:
     """Returns the bundle of each subgoal whose agent reads code itself, by index.
 
     A chunk goes in full to the subgoal that it fits best; the others are told its place.
 
     Args:
-        readers: the subgoals that are to be done; all if None.
+        readers: the subgoals that are to be done.
     """
-    open_ones = range(len(decomposition.subgoals)) if readers is None else readers
-    reading = {at: each for at in open_ones if (each := decomposition.subgoals[at]).aspect is Aspect.REPORT}
+    reading = {at: each for at in readers if (each := decomposition.subgoals[at]).aspect is Aspect.REPORT}
     if not reading:
         return {}
     wanted = {at: frozenset(terms(f"{each.description} {each.source_file or ''}")) for at, each in reading.items()}
     owners = {id(hit): _owner(hit, reading, wanted) for hit in retrieved}
-    return {at: _bundle(at, [(hit, owners[id(hit)] == at) for hit in retrieved], memory, budget) for at in reading}
+    return {at: _bundle(at, [(hit, owners[id(hit)] == at) for hit in retrieved], memory) for at in reading}
 
 
-def _owner(hit: Hit, readers: dict[int, Subgoal], wanted: dict[int, frozenset[str]]) -> int:
+def _owner(hit: Hit, reading: dict[int, Subgoal], wanted: dict[int, frozenset[str]]) -> int:
     """Returns the subgoal that shares most words with a chunk; of equals, one that starts from its file."""
     words = frozenset(terms(f"{hit.file} {hit.name} {hit.content}"))
-    return max(readers, key=lambda at: (len(wanted[at] & words), readers[at].source_file == hit.file, -at))
+    return max(reading, key=lambda at: (len(wanted[at] & words), reading[at].source_file == hit.file, -at))
 
 
-def _bundle(at: int, candidates: Sequence[tuple[Hit, bool]], memory: SoarMemory, budget: int) -> Bundle:
-    left = budget
+def _bundle(at: int, candidates: Sequence[tuple[Hit, bool]], memory: SoarMemory) -> Bundle:
+    left = BUNDLE_TOKENS
     chunks: list[Hit] = []
     elsewhere: list[str] = []
     left_out: list[str] = []
@@ -102,8 +99,7 @@ def _bundle(at: int, candidates: Sequence[tuple[Hit, bool]], memory: SoarMemory,
         elsewhere=tuple(elsewhere),
         neighbours=tuple(neighbours),
         left_out=tuple(left_out),
-        tokens=budget - left,
-        budget=budget,
+        tokens=BUNDLE_TOKENS - left,
     )
 
 

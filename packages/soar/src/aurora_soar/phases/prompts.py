@@ -170,9 +170,7 @@ def _found_by(outputs: Sequence[AgentOutput]) -> str:
 def _places(places: Sequence[Hit]) -> str:
     if not places:
         return "The project's memory holds nothing about it.\n"
-    lines = "\n".join(
-        " ".join(f"- {hit.file}:{hit.line_start}-{hit.line_end} {hit.name}".split()) for hit in places[:PLACES_SHOWN]
-    )
+    lines = "\n".join(f"- {place_of(hit)}" for hit in places[:PLACES_SHOWN])
     return f"Places that the project's memory names for it; there may be others:\n{lines}\n"
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.private_files import create_private, private_folder, write_private
-from aurora_soar.phases.bundle import place_of
+from aurora_soar.phases.bundle import BUNDLE_TOKENS, place_of
 from aurora_soar.report.execution import Phase, PhaseTiming, usage_of
 
 if TYPE_CHECKING:
@@ -376,7 +376,7 @@ def _bundle(bundle: Bundle) -> dict[str, object]:
     return {
         "subgoal_index": bundle.subgoal_index,
         "tokens": bundle.tokens,
-        "budget_tokens": bundle.budget,
+        "budget_tokens": BUNDLE_TOKENS,
         "chunks": [place_of(hit) for hit in bundle.chunks],
         "elsewhere": list(bundle.elsewhere),
         "neighbours": len(bundle.neighbours),
