@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from aurora_policies import PoliciesEngine
+from aurora_soar.doctor.enforcement import enforcement_of
 from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate
-from aurora_spawner import Backend, CliBackend, CommandBackend
+from aurora_spawner import Backend, CliBackend, CommandBackend, ModelBackend
 from aurora_spawner.gates.hook_command import HOOK
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, ToolUse, UseKind, Verdict
 
@@ -104,6 +105,19 @@ def test_a_gate_is_built_only_for_agents_with_hooks_and_says_which_have_none() -
     assert found.words["bold"] == "off: Aurora has no hook for it; it may use every tool"
     assert "local" not in found.words
     assert find_gate(DEFAULTS, backends, ["aider", "mine"]).gate is None
+
+
+def test_what_is_enforced_is_said_of_agents_that_can_change_something_alone() -> None:
+    backends: dict[str, Backend] = {
+        "claude": CliBackend(name="claude", kind="claude"),
+        "mine": CommandBackend("mine", ("true",)),
+        "local": CommandBackend("local", ("true",)),
+        "talker": ModelBackend(name="talker", api="openai", model="m"),
+    }
+    found = enforcement_of(backends, DEFAULTS)
+    assert found.gated == ("claude",)
+    assert found.ungated == {"mine": "it is a program without hooks"}, "a model has no tools"
+    assert "talker" not in "".join(found.sentences)
 
 
 def test_a_hook_that_does_not_work_is_found_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

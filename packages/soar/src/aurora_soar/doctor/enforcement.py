@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_soar.registry import LOCAL_AGENT
-from aurora_soar.taskruns.gate import GATED, PolicyGate, how_gated
-from aurora_spawner import CliBackend
-from aurora_spawner.gates.probe import probe_gate
+from aurora_soar.taskruns.gate import GATED, find_gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +43,10 @@ class Enforcement:
 
 
 def enforcement_of(backends: Mapping[str, Backend], policies: PoliciesEngine) -> Enforcement:
-    """Finds out for each agent how the policies hold; the hook is tried with a harmless and a dangerous call."""
-    acting = {name: each for name, each in backends.items() if name != LOCAL_AGENT}
-    hooked = any(isinstance(each, CliBackend) for each in acting.values())
-    problem = probe_gate(PolicyGate(policies=policies)) if hooked else ""
-    how = {name: how_gated(each, problem=problem) for name, each in acting.items()}
+    """Finds out for each agent that can change something how the policies hold, as `find_gate` does for a run."""
+    found = find_gate(policies, backends, backends)
     return Enforcement(
-        gated=tuple(name for name, said in how.items() if said == GATED),
-        ungated={name: said.removeprefix("off: ") for name, said in how.items() if said != GATED},
-        problem=problem,
+        gated=tuple(name for name, said in found.words.items() if said == GATED),
+        ungated={name: said.removeprefix("off: ") for name, said in found.words.items() if said != GATED},
+        problem=found.problem,
     )
