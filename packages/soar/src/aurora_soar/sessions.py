@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_core.bounded import open_regular
+from aurora_core.folder_lock import folder_locked
 from aurora_core.private_files import private_folder, write_private
 from aurora_soar.errors import NoSessionError, SessionIdError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from aurora_core import Project
 
@@ -198,14 +198,5 @@ class SessionStore:
         lines = (turn.model_dump_json().encode("utf-8", "replace") + b"\n" for turn in turns)
         write_private(self._file, b"".join(lines))
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        private_folder(self._folder)
-        descriptor = os.open(
-            self._folder / "turns.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+    def _lock(self) -> AbstractContextManager[None]:
+        return folder_locked(private_folder(self._folder))
