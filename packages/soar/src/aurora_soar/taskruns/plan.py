@@ -240,18 +240,21 @@ def plan_tasks(
         preparation=agents.preparation,
         resolver=resolver,
     )
-    placed = replace(placed, delivery=_delivery(agents, replace(plan, isolation=placed), placed))
-    _check_places(plan, placed)
-    plan = replace(plan, isolation=placed)
     # Only a plan that knows its place knows who resolves conflicts.
+    plan = replace(plan, isolation=placed)
+    _check_places(plan)
     gate = agents.gate(plan.agents)
-    sandboxes = plan.limits.confinement.words(gate.words) if plan.limits else {}
-    return replace(plan, gate=gate, sandboxes=sandboxes)
+    return replace(
+        plan,
+        isolation=replace(placed, delivery=_delivery(agents, plan)),
+        gate=gate,
+        sandboxes=plan.limits.confinement.words(gate.words) if plan.limits else {},
+    )
 
 
-def _delivery(agents: ProjectAgents, plan: SpawnPlan, placed: IsolationPlan) -> Verdict | None:
+def _delivery(agents: ProjectAgents, plan: SpawnPlan) -> Verdict | None:
     """Asks the merge gate about the delivery of the work that the plan's agents, resolving ones too, will do."""
-    isolation = placed.isolation
+    isolation = plan.isolation.isolation
     if isolation is None or isolation.target is None or isolation.merge is MergeMode.NEVER:
         return None
     used = tuple(sorted(plan.agents))
@@ -266,18 +269,18 @@ def _place(file: TaskFile, task: SpawnTask) -> str:
     return f"{file.path}:{line}" if line else str(file.path)
 
 
-def _check_places(plan: SpawnPlan, isolation: IsolationPlan) -> None:
+def _check_places(plan: SpawnPlan) -> None:
     """Refuses candidates without worktrees.
 
     Raises:
         TaskFileError: A task has some that may write.
     """
-    if isolation.isolation is not None:
+    if plan.isolation.isolation is not None:
         return
     task = first_task_needing_worktrees(plan.file.tasks, backends=plan.backends, default_agent=plan.default_agent)
     if task is not None:
         line = plan.file.line_of(task.id or "")
-        raise TaskFileError(plan.file.path, line, place_problem(task, isolation.reason), field="candidates")
+        raise TaskFileError(plan.file.path, line, place_problem(task, plan.isolation.reason), field="candidates")
 
 
 def agents_of(task: SpawnTask, default_agent: str) -> tuple[str, ...]:
