@@ -204,6 +204,7 @@ def test_a_changed_file_is_never_answered_from_the_cache(
     (root / "retry.py").write_text(SOURCE.replace("min(30, 2**attempt)", "min(60, 3**attempt)"))
     changed, _ = ask(cache=cache, on_event=lambda event: notes.append(event.message))
     assert changed.cached_from == "", "not even before the index knows of the change"
+    assert "the cached answer cites code that has changed, and is ignored" in notes
     memory.index()
     assert ask(cache=cache)[0].cached_from == ""
 

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 import aurora_core
 from aurora_core.bounded import read_regular
 from aurora_core.private_files import private_folder, write_private
-from aurora_soar.evidence.evidence import Aspect
 from aurora_soar.phases.decompose import Decomposition
 from aurora_soar.phases.synthesize import Synthesis
 
@@ -58,10 +57,6 @@ class CachedAnswer(_Entry):
     decomposition: Decomposition | None
     evidence: tuple[str, ...]
 
-
-_NAMES: Final = {"Aspect": Aspect}
-CachedPlan.model_rebuild(_types_namespace={**globals(), **_NAMES})
-CachedAnswer.model_rebuild(_types_namespace={**globals(), **_NAMES})
 
 _Kind = TypeVar("_Kind", CachedPlan, CachedAnswer)
 
