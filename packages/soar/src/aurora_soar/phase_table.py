@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aurora_core import StoreError
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.local_agent.lookup import look_up
 from aurora_soar.phase_conditions import (
@@ -261,12 +262,15 @@ def _record(context: Context, found: Findings) -> Recorded:
     """Records the answer, unless it was interrupted: a part of an answer must not pass for one later."""
     question, written = found.of(Assessed).question, found.of(Synthesized)
     synthesis = written.synthesis
-    if found.of(Collected).interrupted or any(call.interrupted for call in written.calls):
+    if found.of(Collected).interrupted or written.interrupted:
         return NOT_RECORDED
-    if found.of(Recalled).answer is not None:  # it was recorded when it was given
-        context.memory.record_access(synthesis.chunk_ids)
-        return NOT_RECORDED
-    return record_answer(context.memory, question, synthesis, context.query_id, shared=context.shared)
+    try:
+        if found.of(Recalled).answer is None:
+            return record_answer(context.memory, question, synthesis, context.query_id, shared=context.shared)
+        context.memory.record_access(synthesis.chunk_ids)  # the answer was recorded when it was given
+    except StoreError as error:  # it was found all the same
+        context.timer.emit(Phase.RECORD, "progress", f"the answer was not recorded: {error}")
+    return NOT_RECORDED
 
 
 def _plan_of(found: Findings) -> Decomposition | None:

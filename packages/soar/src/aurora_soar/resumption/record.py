@@ -11,7 +11,7 @@ from aurora_soar.errors import NotResumableError, StoredStepError
 from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_soar.resumption.values import from_json, to_json
 from aurora_spawner.control.lookup import open_journal
-from aurora_spawner.errors import UnknownRunError
+from aurora_spawner.errors import JournalError, UnknownRunError
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.noted_run import NotedRun, create_noted_run, hold_noted_run, read_notes
 from aurora_spawner.runs.run import check_unchanged
@@ -82,7 +82,7 @@ class Unrecorded:
         elapsed_ms: the time that earlier processes have worked on it.
         resumed: whether an earlier process has worked on it.
         accept_changes: the user goes on although the journal may not be as it was written.
-        problem: why nothing is kept; "" if there is no such reason.
+        problem: why nothing is kept, or not everything; "" if there is no such reason.
     """
 
     def __init__(self, *, problem: str = "") -> None:
@@ -127,7 +127,8 @@ class Unrecorded:
 class QuestionRecord(Unrecorded):
     """A record in the journal that this process holds.
 
-    Once it is closed nothing more of the question is kept: what follows rests on work that was cut off.
+    Once it is closed nothing more of the question is kept: what follows rests on work that was cut off, or that could
+    not be written.
     """
 
     def __init__(self, run: NotedRun, *, accept_changes: bool) -> None:
@@ -168,8 +169,7 @@ class QuestionRecord(Unrecorded):
     def keep(self, name: str, given: object, noted: Mapping[str, Any]) -> None:
         """Keeps what a step gave, unless it was cut off; then the record is closed."""
         self._closed = self._closed or bool(getattr(given, "interrupted", False))
-        if not self._closed:
-            self._run.keep(_STEP, {"name": name, "given": to_json(given), "noted": dict(noted)})
+        self._note(_STEP, {"name": name, "given": to_json(given), "noted": dict(noted)})
 
     def answer(self, key: str) -> Any | None:
         """Returns an answer of a model that was kept; None if there is none, or another version wrote it."""
@@ -180,7 +180,7 @@ class QuestionRecord(Unrecorded):
 
     def keep_answer(self, key: str, answer: object, *, prompt: str) -> None:
         """Keeps an answer of a model."""
-        self._run.keep(_ANSWER, {"key": key, "prompt": prompt, "answer": to_json(answer)})
+        self._note(_ANSWER, {"key": key, "prompt": prompt, "answer": to_json(answer)})
 
     def part(self, key: str, create: Callable[[], Run], resume: Callable[[str], Run]) -> Run:
         """Returns the run of a part; it is known before anything of it starts."""
@@ -190,13 +190,27 @@ class QuestionRecord(Unrecorded):
             except UnknownRunError:  # a clean-up has removed it
                 pass
         run = create()
-        self._run.keep(_PART, {"key": key, "run_id": run.run_id})
+        self._note(_PART, {"key": key, "run_id": run.run_id})
         self._parts[key] = run.run_id
         return run
 
     def end(self, state: RunState) -> str | None:
         """Ends the work on the question; an interrupted one can be resumed."""
-        return self._run.end(state)
+        try:
+            notice = self._run.end(state)
+        except JournalError as error:
+            notice = f"the end of this question is not in the journal: {error}"
+        return self.problem or notice
+
+    def _note(self, topic: str, note: dict[str, Any]) -> None:
+        """Writes a note; a journal that cannot be written closes the record, and the question goes on."""
+        if self._closed:
+            return
+        try:
+            self._run.keep(topic, note)
+        except JournalError as error:
+            self._closed = True
+            self.problem = f"not all of this question is in the journal: {error}"
 
 
 @contextmanager
