@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +27,11 @@ from aurora_soar.resumption.recorder import QuestionRecorder
 from aurora_soar.resumption.values import from_json, to_json
 from aurora_soar.taskruns.resume import list_resumable
 from aurora_spawner.control.lookup import find_run
-from aurora_spawner.errors import RunHeldError
+from aurora_spawner.errors import JournalCorruptError, RunHeldError
+from aurora_spawner.journal.facts import NoteKept
 from aurora_spawner.runs.noted_run import read_notes
 
-RECALL, PLAN_CALL, PART, OUTPUTS, ANSWER_CALL, RECORD = 1, 4, 7, 8, 9, 11
+RECALL, PLAN_CALL, ANSWER_CALL, RECORD = 1, 4, 9, 11
 WRITES = range(RECALL, RECORD + 1)
 POINTS = [f"{at}{after}" for at in WRITES for after in ("", "+")]
 
@@ -115,6 +119,44 @@ async def test_one_of_two_resumes_wins_and_an_answered_question_is_not_resumed(p
         assert isinstance(lost, RunHeldError)
         with pytest.raises(NotResumableError):
             await soar.aresume(cut_off.query_id)
+
+
+def test_a_note_that_was_changed_from_outside_is_named(project: Project) -> None:
+    with Memory.open(project.root) as memory:
+        memory.index()
+        soar = orchestrator(project, memory)
+        soar._model = Stopping(Counted(project.root), "answer")
+        run_id = soar.execute(QUESTION).query_id
+        named = r"runs\.db: run soar-\d+: a note of its question: .*it was changed from outside"
+        for word in ("noted", "given", "elapsed_ms", "name", "key", "run_id"):
+            with changed(project, f'"{word}":', '"other":'), pytest.raises(JournalCorruptError, match=named):
+                soar.resume(run_id, accept_changes=True)
+        late = r"a note of its question: duration_ms must be a number, not 'late'"
+        words = ('"duration_ms":', '"duration_ms":"late","other":')
+        with changed(project, *words), pytest.raises(JournalCorruptError, match=late):
+            soar.resume(run_id, accept_changes=True)
+        with changed(project, '"run_id":', '"other":'), pytest.raises(JournalCorruptError, match=named):
+            parts_of(project.runs_db, run_id)
+        for word in ("fields", "AskedQuestion", "max_concurrent"):
+            with (
+                changed(project, word, "other"),
+                pytest.raises(StoredStepError, match=rf"runs\.db: run {run_id}: its "),
+            ):
+                soar.resume(run_id)
+        assert soar.resume(run_id, accept_changes=True).ok, "what is put right again can be resumed"
+
+
+@contextmanager
+def changed(project: Project, word: str, other: str) -> Iterator[None]:
+    """Has a word of the notes replaced."""
+    with sqlite3.connect(project.runs_db) as journal:
+        notes = journal.execute("SELECT seq, payload FROM events WHERE kind = ?", [NoteKept.kind]).fetchall()
+        journal.executemany(
+            "UPDATE events SET payload = ? WHERE seq = ?", [(note.replace(word, other), seq) for seq, note in notes]
+        )
+    yield
+    with sqlite3.connect(project.runs_db) as journal:
+        journal.executemany("UPDATE events SET payload = ? WHERE seq = ?", [(note, seq) for seq, note in notes])
 
 
 def test_the_record_says_which_version_of_a_prompt_an_answer_is_to(project: Project) -> None:

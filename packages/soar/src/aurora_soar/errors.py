@@ -212,6 +212,8 @@ class NotResumableError(SoarError):
 class StoredStepError(SoarError, ValueError):
     """A stored result of a question's step cannot be read, for example because another version wrote it."""
 
+    hint = 'resume it with the version of Aurora that was asked, or ask again: aur soar "…"'
+
 
 class StoredLimitError(SoarError):
     """The file that stores a run's cost limit cannot be read.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aurora_soar.report.execution import Phase, PhaseTiming
 from aurora_soar.report.result import SoarEvent
-from aurora_soar.resumption.record import Unrecorded
+from aurora_soar.resumption.record import StepTimes, Unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -173,16 +173,16 @@ async def run_steps(
     for step in steps:
         if step.unless(findings):
             continue
-        given: tuple[object, dict[str, Any]] | None = record.given(step.name, step.gives)
+        given: tuple[object, StepTimes] | None = record.given(step.name, step.gives)
         if given is not None:
-            result, noted = given
-            _restore_timing(step, noted, timer)
+            result, times = given
+            _restore_timing(step, times, timer)
         else:
             seen = findings.only(step.takes, step.may_take)
             with _timed(step, timer):
                 result = await _result(step, context, seen)
             if step.kept:
-                record.keep(step.name, result, {"elapsed_ms": timer.elapsed_ms, **_timing_of(step, timer)})
+                record.keep(step.name, result, _times_of(step, timer))
         findings = findings.with_result(result)
         findings.of(step.gives)
     return findings
@@ -194,15 +194,16 @@ def _timed(step: Step[_Context], timer: PhaseTimer) -> AbstractContextManager[No
     return timer.more_of(step.part_of) if step.part_of is not None else nullcontext()
 
 
-def _timing_of(step: Step[_Context], timer: PhaseTimer) -> dict[str, object]:
+def _times_of(step: Step[_Context], timer: PhaseTimer) -> StepTimes:
     phase = step.phase or step.part_of
-    return asdict(timer.timings[phase]) if phase is not None else {}
+    timing = timer.timings[phase] if phase is not None else PhaseTiming()
+    return StepTimes(elapsed_ms=timer.elapsed_ms, duration_ms=timing.duration_ms, started_at=timing.started_at)
 
 
-def _restore_timing(step: Step[_Context], noted: Mapping[str, Any], timer: PhaseTimer) -> None:
+def _restore_timing(step: Step[_Context], times: StepTimes, timer: PhaseTimer) -> None:
     phase = step.phase or step.part_of
-    if phase is not None and "duration_ms" in noted:
-        timer.timings[phase] = PhaseTiming(duration_ms=noted["duration_ms"], started_at=noted["started_at"])
+    if phase is not None:
+        timer.timings[phase] = PhaseTiming(duration_ms=times.duration_ms, started_at=times.started_at)
 
 
 async def _result(step: Step[_Context], context: _Context, findings: Findings) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,13 +12,15 @@ from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_soar.resumption.values import from_json, to_json
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import JournalError, UnknownRunError
-from aurora_spawner.journal.views import load_run
+from aurora_spawner.journal.views import as_written, load_run
 from aurora_spawner.runs.noted_run import NotedRun, create_noted_run, hold_noted_run, read_notes
 from aurora_spawner.runs.run import check_unchanged
+from aurora_spawner.storage.stored_values import read_fields
 from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from aurora_spawner import Run
@@ -29,6 +31,7 @@ __all__ = [
     "AskedQuestion",
     "AskedTurn",
     "QuestionRecord",
+    "StepTimes",
     "Unrecorded",
     "asked_question",
     "parts_of",
@@ -74,6 +77,21 @@ class AskedTurn:
     subject: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTimes:
+    """The times that are kept with what a step gave.
+
+    Attributes:
+        elapsed_ms: of the whole question so far.
+        duration_ms: of the step's phase; 0 if it is no part of one.
+        started_at: Unix time at which that phase began; None if the step is no part of one.
+    """
+
+    elapsed_ms: float
+    duration_ms: float = 0.0
+    started_at: float | None = None
+
+
 class Unrecorded:
     """A record that keeps nothing: a question whose journal cannot be written is answered all the same.
 
@@ -93,12 +111,12 @@ class Unrecorded:
         self.accept_changes = False
         self.elapsed_ms = 0.0
 
-    def given(self, name: str, kind: type[_Kind]) -> tuple[_Kind, dict[str, Any]] | None:
-        """Returns what a step gave before, and what was noted with it; None if it has to run."""
+    def given(self, name: str, kind: type[_Kind]) -> tuple[_Kind, StepTimes] | None:
+        """Returns what a step gave before, and its times; None if it has to run."""
         del name, kind
         return None
 
-    def keep(self, name: str, given: object, noted: Mapping[str, Any]) -> None:
+    def keep(self, name: str, given: object, times: StepTimes) -> None:
         """Keeps what a step gave."""
 
     def answer(self, key: str) -> Any | None:
@@ -131,45 +149,47 @@ class QuestionRecord(Unrecorded):
     not be written.
     """
 
-    def __init__(self, run: NotedRun, *, accept_changes: bool) -> None:
+    def __init__(self, journal: Path, run: NotedRun, *, accept_changes: bool) -> None:
         super().__init__()
         self.query_id = run.run_id
         self.accept_changes = accept_changes
         self.started_at = datetime.fromtimestamp(run.created_at, UTC)
         self._run = run
-        self._steps: dict[str, dict[str, Any]] = {}
+        self._steps: dict[str, tuple[Any, StepTimes]] = {}
         self._answers: dict[str, Any] = {}
         self._parts: dict[str, str] = {}
         self._closed = False
         for note in run.notes():
-            self._take(note)
+            with _as_noted(journal, run.run_id):
+                self._take(note)
         self.resumed = bool(self._steps or self._answers or self._parts)
 
     def _take(self, note: Note) -> None:
         if note.topic == _STEP:
-            self._steps[note.note["name"]] = note.note
-            self.elapsed_ms = max(self.elapsed_ms, note.note["noted"].get("elapsed_ms", 0.0))
+            times = StepTimes(**read_fields(StepTimes, note.note["noted"]))
+            self._steps[note.note["name"]] = (note.note["given"], times)
+            self.elapsed_ms = max(self.elapsed_ms, times.elapsed_ms)
         elif note.topic == _ANSWER:
             self._answers[note.note["key"]] = note.note["answer"]
         elif note.topic == _PART:
             self._parts[note.note["key"]] = note.note["run_id"]
 
-    def given(self, name: str, kind: type[_Kind]) -> tuple[_Kind, dict[str, Any]] | None:
+    def given(self, name: str, kind: type[_Kind]) -> tuple[_Kind, StepTimes] | None:
         """Returns what a step gave before; a later step is not taken from the record once one had to run."""
         stored = None if self._closed else self._steps.pop(name, None)
         try:
-            value = from_json(stored["given"]) if stored is not None else None
+            value = from_json(stored[0]) if stored is not None else None
         except StoredStepError:  # written by another version: the step runs again, with the answers that are kept
             value = None
         if stored is None or not isinstance(value, kind):
             self._steps.clear()
             return None
-        return value, stored["noted"]
+        return value, stored[1]
 
-    def keep(self, name: str, given: object, noted: Mapping[str, Any]) -> None:
+    def keep(self, name: str, given: object, times: StepTimes) -> None:
         """Keeps what a step gave, unless it was cut off; then the record is closed."""
         self._closed = self._closed or bool(getattr(given, "interrupted", False))
-        self._note(_STEP, {"name": name, "given": to_json(given), "noted": dict(noted)})
+        self._note(_STEP, {"name": name, "given": to_json(given), "noted": asdict(times)})
 
     def answer(self, key: str) -> Any | None:
         """Returns an answer of a model that was kept; None if there is none, or another version wrote it."""
@@ -233,7 +253,7 @@ def recorded(
         with open_journal(journal, run_id) as store:
             check_unchanged(store, run_id, options.state_dir, accept=accept_changes)
     with hold_noted_run(journal, run_id, state_dir=options.state_dir) as run:
-        yield QuestionRecord(run, accept_changes=accept_changes)
+        yield QuestionRecord(journal, run, accept_changes=accept_changes)
 
 
 def asked_question(journal: Path, run_id: str) -> AskedQuestion:
@@ -242,6 +262,7 @@ def asked_question(journal: Path, run_id: str) -> AskedQuestion:
     Raises:
         UnknownRunError: the journal has no such run.
         NotResumableError: it is no question, or the question has its answer.
+        StoredStepError: its words cannot be read.
     """
     with open_journal(journal, run_id) as store:
         run = load_run(store, run_id)
@@ -249,12 +270,25 @@ def asked_question(journal: Path, run_id: str) -> AskedQuestion:
         raise NotResumableError(run_id)
     for note in read_notes(journal, run_id):
         if note.topic == _ASKED:
-            found = from_json(note.note)
-            if isinstance(found, AskedQuestion):
-                return found
+            return _asked(journal, run_id, note)
     raise NotResumableError(run_id)
+
+
+def _asked(journal: Path, run_id: str, note: Note) -> AskedQuestion:
+    try:
+        found = from_json(note.note)
+    except StoredStepError as error:
+        raise StoredStepError(f"{journal}: run {run_id}: its question cannot be read: {error}") from error
+    if not isinstance(found, AskedQuestion):
+        raise StoredStepError(f"{journal}: run {run_id}: it begins with no question")
+    return found
 
 
 def parts_of(journal: Path, run_id: str) -> tuple[str, ...]:
     """Returns the ids of the runs that did parts of a question, in the order they came; errors as `read_notes`."""
-    return tuple(note.note["run_id"] for note in read_notes(journal, run_id) if note.topic == _PART)
+    with _as_noted(journal, run_id):
+        return tuple(note.note["run_id"] for note in read_notes(journal, run_id) if note.topic == _PART)
+
+
+def _as_noted(journal: Path, run_id: str) -> AbstractContextManager[None]:
+    return as_written(journal, f"run {run_id}: a note of its question")
