@@ -151,6 +151,32 @@ def test_the_plan_of_a_model_is_used(aur: Aur, shop: Path) -> None:
     assert "- [ ] 1 Ask the till keeper\n  - Agent: planner\n" in taskfile.read_text()
 
 
+def test_the_same_goal_is_planned_once_until_something_changes(aur: Aur, shop: Path) -> None:
+    (shop / ".aurora").mkdir()
+    plan = {"goal": "g", "subgoals": [{"description": "Ask the till keeper", "assigned_agent": "planner"}]}
+    script = f"echo >> .aurora/asked; echo '{json.dumps(plan)}'"
+    command = json.dumps(["sh", "-c", script])
+    config = f"backends:\n  planner: {{kind: command, command: {command}}}\n"
+    (shop / ".aurora" / "config.yaml").write_text(config)
+
+    def planned(*options: str) -> tuple[str, int]:
+        outcome = aur("goals", GOAL, "--yes", "--tool", "planner", *options)
+        assert outcome.returncode == ExitCode.DONE, outcome.stderr
+        assert "Ask the till keeper" in outcome.stdout
+        return outcome.stdout, len((shop / ".aurora" / "asked").read_text().splitlines())
+
+    first, asked = planned()
+    assert ("note:" in first, asked) == (False, 1)
+    again, asked = planned()
+    assert asked == 1
+    assert "planned by planner" in again
+    assert "note: this plan was made before" in again
+    assert planned("--no-cache") == (first.replace("0001", "0003"), 2)
+    (shop / "scales.py").write_text("def weigh(article):\n    return article.grams\n")
+    assert planned()[1] == 3, "the code is not what it was"
+    assert aur("goals", "--from", "x", "--yes", "--no-cache").returncode == ExitCode.USAGE
+
+
 def test_a_folder_of_a_spec_tool_is_a_plan_that_spawn_runs(aur: Aur, shop: Path) -> None:
     folder = shop / "openspec" / "changes" / "add-receipts"
     folder.mkdir(parents=True)

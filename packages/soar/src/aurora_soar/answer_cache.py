@@ -22,6 +22,7 @@ from aurora_soar.phases.synthesize import Synthesis
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from aurora_core import Project
     from aurora_policies import PoliciesEngine
     from aurora_soar.registry import AgentRegistry
     from aurora_soar.sessions import Turn
@@ -72,6 +73,11 @@ class AnswerCache:
     def __init__(self, folder: Path, *, fresh: bool = False) -> None:
         self._folder = folder
         self._fresh = fresh
+
+    @classmethod
+    def of(cls, project: Project, *, fresh: bool = False) -> AnswerCache:
+        """Returns the cache of a project."""
+        return cls(project.aurora_dir / "cache" / "answers", fresh=fresh)
 
     @property
     def fresh(self) -> bool:
@@ -127,14 +133,16 @@ def key_of(
     registry: AgentRegistry,
     policies: PoliciesEngine,
     turns: Sequence[Turn] = (),
+    source: str = "",
 ) -> str:
-    """Returns the key of a question: it changes with everything that the answer rests on.
+    """Returns the key of a question or a goal: it changes with everything that the answer rests on.
 
     That is the words, the index and the newest commit, the model, the agents and their files, the policies, the
     earlier turns, and Aurora itself, its prompts included.
 
     Args:
         index: the state of the memory.
+        source: what a goal was taken from, if others wrote it.
     """
     parts: Mapping[str, object] = {
         "query": query,
@@ -144,6 +152,7 @@ def key_of(
         "backends": [_plain(each) for each in registry.backends.values()],
         "policies": policies.as_yaml(),
         "turns": [(turn.question, turn.answer) for turn in turns],
+        "source": source,
         "aurora": _code_state(),
     }
     return hashlib.sha256(repr(sorted(parts.items())).encode("utf-8", "backslashreplace")).hexdigest()

@@ -65,6 +65,7 @@ _ANSWERS: Final[Mapping[str, ReviewDecision]] = {
 )
 @click.option("--yes", is_flag=True, help="Write the plan without a review; required without a terminal.")
 @click.option("--no-index", is_flag=True, help="Plan from the index as it stands; do not look for changed files.")
+@click.option("--no-cache", is_flag=True, help="Take no plan from the cache; plan anew, and keep that.")
 @json_option
 @click.pass_context
 def command(
@@ -76,6 +77,7 @@ def command(
     tool: str | None,
     yes: bool,
     no_index: bool,
+    no_cache: bool,
     as_json: bool,
 ) -> int:
     """Plan a goal, and keep the plan as tasks that can be run.
@@ -94,6 +96,8 @@ def command(
     text = " ".join(goal)
     if [bool(text.strip()), issue is not None, folder is not None].count(True) != 1:
         raise click.UsageError("give one of these: a goal, --issue with a number, --from with a folder", ctx)
+    if folder is not None and no_cache:
+        raise click.UsageError("--from plans nothing that could be in the cache", ctx)
     if not yes and (as_json or not is_interactive()):
         raise click.UsageError("there is no terminal to review the plan at; use --yes", ctx)
     with wiring.open_folder(tool=tool) as aurora:
@@ -105,7 +109,7 @@ def command(
         review = (
             aurora.plan_folder(folder, index=False)
             if folder is not None
-            else aurora.plan_goal(text, index=False, source=source)
+            else aurora.plan_goal(text, index=False, source=source, fresh=no_cache)
         )
         if review is None:
             note("interrupted; no plan was written")

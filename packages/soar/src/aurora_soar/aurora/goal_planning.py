@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies import BudgetStoreError
 from aurora_policies.budget.statement import EntryState
+from aurora_soar.answer_cache import AnswerCache
 from aurora_soar.aurora.question_orchestrator import model_parts
 from aurora_soar.notices import Notice
 from aurora_soar.plans.documents import tasks_md
 from aurora_soar.plans.estimate import AgentHistory, ExecutionPreview, preview
-from aurora_soar.plans.make import PlanningAgents, plan_goal
+from aurora_soar.plans.make import PlanningAgents, PlanningModel, plan_goal
 from aurora_soar.plans.plan import GoalPlan, ReviewDecision
 from aurora_soar.plans.review import DecompositionReview, with_tasks_of
 from aurora_soar.plans.spec_plan import plan_spec_folder
@@ -38,13 +39,23 @@ _NEWEST: Final = 1_000
 
 
 async def review_goal(
-    parts: ProjectParts, goal: str, memory: Memory, *, source: str = ""
+    parts: ProjectParts, goal: str, memory: Memory, *, source: str = "", fresh: bool = False
 ) -> DecompositionReview | None:
     """Returns the plan of a goal for review; None if a signal ended the planning. Errors as `Aurora.aplan_goal`."""
-    with_model = model_parts(parts.project_agents)
-    model = with_model.model if with_model else None
-    plan = await plan_goal(goal, memory, _planning(parts), model=model, source=source)
+    plan = await plan_goal(goal, memory, _planning(parts), model=_model(parts, fresh=fresh), source=source)
     return DecompositionReview(plan=plan, preview=_preview(parts, plan)) if plan else None
+
+
+def _model(parts: ProjectParts, *, fresh: bool) -> PlanningModel | None:
+    agents = parts.project_agents
+    if (with_model := model_parts(agents)) is None:
+        return None
+    return PlanningModel(
+        model=with_model.model,
+        backends=with_model.registry.backends,
+        policies=agents.policies,
+        cache=AnswerCache.of(parts.project, fresh=fresh),
+    )
 
 
 def review_folder(parts: ProjectParts, spec: SpecFolder, memory: Memory) -> DecompositionReview:

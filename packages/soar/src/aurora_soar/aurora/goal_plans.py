@@ -21,13 +21,17 @@ __all__ = ["GoalPlans"]
 class GoalPlans(ProjectParts):
     """The part of `Aurora` that plans goals."""
 
-    def plan_goal(self, goal: str, *, index: bool = True, source: str = "") -> DecompositionReview | None:
+    def plan_goal(
+        self, goal: str, *, index: bool = True, source: str = "", fresh: bool = False
+    ) -> DecompositionReview | None:
         """Plans a goal; see `aplan_goal`. Must not be called while an event loop runs."""
         import asyncio
 
-        return asyncio.run(self.aplan_goal(goal, index=index, source=source))
+        return asyncio.run(self.aplan_goal(goal, index=index, source=source, fresh=fresh))
 
-    async def aplan_goal(self, goal: str, *, index: bool = True, source: str = "") -> DecompositionReview | None:
+    async def aplan_goal(
+        self, goal: str, *, index: bool = True, source: str = "", fresh: bool = False
+    ) -> DecompositionReview | None:
         """Plans a goal and returns the plan for review; None if a signal ended the planning. Nothing is written.
 
         With `tool` set that agent plans, else rules do. `write_plan` keeps the plan once it is decided.
@@ -35,6 +39,7 @@ class GoalPlans(ProjectParts):
         Args:
             index: bring the memory up to date first.
             source: what the goal was taken from, if others wrote it; agents are told to take it as a description.
+            fresh: take no plan from the cache.
 
         Raises:
             EmptyQuestionError: the goal holds no word to look for.
@@ -52,7 +57,7 @@ class GoalPlans(ProjectParts):
             if index:
                 await memory.aindex()
             async with achanges_told(self.project.root, self.config.tool, self.notify):
-                return await review_goal(self, goal, memory, source=source)
+                return await review_goal(self, goal, memory, source=source, fresh=fresh)
 
     def issue(self, number: int, *, remote: str | None = None) -> Issue:
         """Returns an issue of the project's forge, by `gh` or `glab`.

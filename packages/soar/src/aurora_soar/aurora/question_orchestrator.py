@@ -97,7 +97,7 @@ def build_orchestrator(
         budget=partial(_budget_status, agents),
         gate=parts.gate if parts else None,
         tool=parts.model.name if parts else None,
-        cache=AnswerCache(agents.project.aurora_dir / "cache" / "answers", fresh=fresh),
+        cache=AnswerCache.of(agents.project, fresh=fresh),
     )
 
 

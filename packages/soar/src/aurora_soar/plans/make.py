@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import ChunkKind
+from aurora_soar.answer_cache import key_of
 from aurora_soar.evidence.evidence import Aspect
 from aurora_soar.personas import Matcher
 from aurora_soar.phases.assess import Assessment, assess
@@ -20,6 +21,7 @@ from aurora_soar.plans.goal_text import clean, looked_up, sentence, title_of
 from aurora_soar.plans.plan import GoalPlan, GoalSubgoal, MemoryFile
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.question import Question, read_question
+from aurora_soar.recall import keep_plan, recall_plan
 from aurora_soar.registry import LOCAL_AGENT, Agent, AgentRegistry
 
 if TYPE_CHECKING:
@@ -27,13 +29,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core import Memory
+    from aurora_policies import PoliciesEngine
+    from aurora_soar.answer_cache import AnswerCache
     from aurora_soar.models.language_model import LanguageModel
     from aurora_soar.personas import Persona
+    from aurora_soar.phases.decompose_with_model import Planned
+    from aurora_spawner import Backend
 
-__all__ = ["PlanningAgents", "memory_files", "plan_goal"]
+__all__ = ["PlanningAgents", "PlanningModel", "memory_files", "plan_goal"]
 
 PERSONAS_SHOWN: Final = 40
 """A model chooses among so many personas; those that fit the goal best."""
+_CACHED: Final = "this plan was made before, for the same goal and code; to plan anew: --no-cache (fresh=True)"
 _DEFAULT_DESCRIPTION: Final = "The coding agent that does what no other agent of this list fits."
 
 
@@ -66,8 +73,43 @@ class PlanningAgents:
         return AgentRegistry(agents={**default, **local.agents, **personas}, backends=local.backends)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningModel:
+    """A model that plans, and the cache of its plans.
+
+    Attributes:
+        backends: those of the model, with their settings; with the policies, what its plans rest on.
+    """
+
+    model: LanguageModel
+    backends: Mapping[str, Backend]
+    policies: PoliciesEngine
+    cache: AnswerCache
+
+    async def plan(
+        self, question: Question, context: RetrievedContext, registry: AgentRegistry, *, index: str, source: str
+    ) -> Planned:
+        """Returns the plan in the cache, or asks for one and keeps it.
+
+        Args:
+            index: the state of the memory.
+        """
+        key = key_of(
+            question.text,
+            index=index,
+            model=self.model.name,
+            registry=replace(registry, backends=self.backends),
+            policies=self.policies,
+            source=source,
+        )
+        if (known := recall_plan(self.cache, key)) is not None:
+            return replace(known, note=_CACHED)
+        planned = await plan_with_model(question, context, registry, self.model, source=source)
+        return replace(planned, note=planned.note or keep_plan(self.cache, key, planned))
+
+
 async def plan_goal(
-    goal: str, memory: Memory, agents: PlanningAgents, *, model: LanguageModel | None = None, source: str = ""
+    goal: str, memory: Memory, agents: PlanningAgents, *, model: PlanningModel | None = None, source: str = ""
 ) -> GoalPlan | None:
     """Returns the plan of a goal: the model's if there is one, else by rules; None if a signal ended the planning.
 
@@ -85,7 +127,7 @@ async def plan_goal(
     planned_by, note = None, ""
     decomposition = _by_rules(goal, question, assessment, context, agents)
     if model is not None:
-        planned = await plan_with_model(question, context, registry, model, source=source)
+        planned = await model.plan(question, context, registry, index=memory.state(), source=source)
         if planned.interrupted:
             return None
         note = planned.note

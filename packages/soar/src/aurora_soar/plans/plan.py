@@ -125,7 +125,7 @@ class GoalPlan:
         planned_by: the model or the spec tool whose plan it is; None if rules planned.
         score: of the verification, 0 to 1.
         issues: what the verification found weak.
-        note: what became of a model's plan that could not be used as it was; "" if nothing is to be said.
+        note: what became of a model's plan, or where it comes from; "" if nothing is to be said.
         spec: where the tasks come from, if a spec tool made them.
     """
 
