@@ -88,14 +88,27 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project.init(tmp_path)
 
 
-@pytest.mark.parametrize("at", ["plan", "answer"])
-def test_what_a_signal_cut_off_is_asked_again_and_the_log_is_replaced(project: Project, at: str) -> None:
+@pytest.mark.parametrize(
+    ("at", "question", "asked"),
+    [
+        ("assess", "Rework the backoff delay", []),
+        ("plan", QUESTION, []),
+        ("critic", "Delete the production payments database after the backoff delay of the retry loop", ["plan"]),
+        ("answer", QUESTION, ["plan"]),
+    ],
+)
+def test_what_a_signal_cut_off_is_asked_again_and_the_log_is_replaced(
+    project: Project, at: str, question: str, asked: list[str]
+) -> None:
     with Memory.open(project.root) as memory:
         memory.index()
         soar = orchestrator(project, memory)
-        soar._model = Stopping(Counted(project.root), at)
-        first = soar.execute(QUESTION)
-        assert first.interrupted
+        model = soar._model = Stopping(Counted(project.root), at)
+        first = soar.execute(question)
+        assert (first.interrupted, model.stopped) == (True, [at])
+        written = project.root / "asked"
+        told = [line.split()[0] for line in written.read_text().splitlines()] if written.exists() else []
+        assert told == asked, "nothing more is asked after the signal"
         (left,) = list_resumable(project.runs_db)
         assert left.run.run_id == first.query_id
         result = soar.resume(first.query_id)

@@ -51,8 +51,9 @@ def not_critical(found: Findings) -> bool:
 
 
 def planning_interrupted(found: Findings) -> bool:
-    """Returns True if a signal ended the planning, or the check of the plan."""
-    return any(each is not None and each.interrupted for each in (found.get(Planned), found.get(Criticised)))
+    """Returns True if a signal ended a call of the model for the plan: what it is for, itself, or its check."""
+    asked = (found.get(Assessed), found.get(Planned), found.get(Criticised))
+    return any(each is not None and each.interrupted for each in asked)
 
 
 def no_faults(found: Findings) -> bool:

@@ -65,7 +65,7 @@ def _recall(context: Context, _found: Findings) -> Recalled:
 
 
 async def _assess(context: Context, found: Findings) -> Assessed:
-    """Judges the question by rules, and by the model where they are not sure; a cached answer needs no model."""
+    """Judges the question by its words, and by the model where they are not clear; a cached answer needs none."""
     question = read_question(context.query)
     assessment = assess(question)
     if context.model is None or cached(found):
@@ -329,7 +329,7 @@ _START: Final[tuple[Step[Context], ...]] = (
     Step(None, _collect_cached, (), Collected, unless=not_cached),
 )
 _AGENTS: Final[tuple[Step[Context], ...]] = (
-    Step(Phase.DECOMPOSE, _decompose, (Assessed, Retrieved, Recalled), Planned, unless=cached),
+    Step(Phase.DECOMPOSE, _decompose, (Assessed, Retrieved, Recalled), Planned, unless=not_plannable),
     Step(Phase.VERIFY, _verify, (Planned, Retrieved), Verification, unless=not_plannable),
     _check(_criticise, (Assessed, Retrieved, Planned), Criticised, unless=not_critical),
     _check(_plan_again, (Assessed, Retrieved, Recalled, Planned, Criticised), Planned, unless=no_faults),
@@ -339,7 +339,7 @@ _AGENTS: Final[tuple[Step[Context], ...]] = (
     _recovery(_collect_again, (Assessed, Retrieved, Collected, Replanned), Collected, unless=nothing_new),
 )
 _END: Final[tuple[Step[Context], ...]] = (
-    Step(None, _look_up, (Assessed,), Collected, may_take=(Planned,), unless=collected),
+    Step(None, _look_up, (Assessed,), Collected, may_take=(Planned, Criticised), unless=collected),
     Step(Phase.SYNTHESIZE, _synthesize, (Assessed, Retrieved, Collected), Synthesized, unless=cached),
     Step(None, _synthesize_cached, (Recalled,), Synthesized, unless=not_cached),
     Step(Phase.RECORD, _record, (Assessed, Recalled, Collected, Synthesized), Recorded),
