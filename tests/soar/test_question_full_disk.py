@@ -1,4 +1,4 @@
-"""A question whose disk is full is answered all the same: what could not be written is told, and ends nothing."""
+"""A full disk takes no answer away that agents have found: what could not be written is told, and ends nothing."""
 
 from __future__ import annotations
 
