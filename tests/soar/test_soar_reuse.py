@@ -17,6 +17,8 @@ from aurora_policies import PoliciesEngine
 from aurora_soar import Agent, AgentRegistry, SOAROrchestrator
 from aurora_soar.answer_cache import AnswerCache, CachedAnswer, CachedPlan, key_of
 from aurora_soar.phases.decompose import Decomposition
+from aurora_soar.phases.decompose_with_model import Planned
+from aurora_soar.recall import keep_plan
 from aurora_soar.sessions import Turn
 from aurora_spawner import CommandBackend
 
@@ -255,6 +257,25 @@ def test_the_cache_keeps_the_entries_that_were_used_last(tmp_path: Path, monkeyp
         if key == "b":
             assert cache.find(CachedPlan, "a")[0] == plan, "a use makes it the youngest"
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {"plan-a.json", "plan-c.json"}
+
+
+@pytest.mark.parametrize("linked", ["cache", "cache/answers"])
+def test_a_cache_that_leads_elsewhere_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: str
+) -> None:
+    monkeypatch.setattr(aurora_soar.answer_cache, "MOST_ENTRIES", 0)
+    theirs = tmp_path / "home" / "answers"
+    theirs.mkdir(parents=True)
+    (theirs / "my-notes.json").write_text("{}")
+    (tmp_path / linked).parent.mkdir(exist_ok=True)
+    (tmp_path / linked).symlink_to(theirs if linked.endswith("answers") else theirs.parent)
+    planned = Planned(
+        decomposition=Decomposition(goal="g", subgoals=(), execution_order=(), expected_tools=(), query_hash="h"),
+        planned_by="coder",
+    )
+    note = keep_plan(AnswerCache(tmp_path / "cache" / "answers"), "a", planned)
+    assert note == f"nothing was cached: {tmp_path / linked}: it is a link; put a folder in its place"
+    assert [each.name for each in theirs.iterdir()] == ["my-notes.json"]
 
 
 def test_the_key_changes_with_everything_that_an_answer_rests_on(tmp_path: Path) -> None:

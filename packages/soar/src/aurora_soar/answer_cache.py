@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -104,8 +105,11 @@ class AnswerCache:
         """Stores an entry, unless it is very large.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written, or the folder is a link.
         """
+        for folder in (self._folder, self._folder.parent):
+            if folder.is_symlink():  # a project from elsewhere could have the sweep remove files anywhere
+                raise OSError(errno.ELOOP, "it is a link; put a folder in its place", str(folder))
         content = entry.model_dump_json().encode("utf-8", "backslashreplace")
         if len(content) > _LARGEST:
             return

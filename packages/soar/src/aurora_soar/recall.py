@@ -75,5 +75,6 @@ def _put(cache: AnswerCache, key: str, entry: CachedPlan | CachedAnswer) -> str:
     try:
         cache.put(key, entry)
     except OSError as error:
-        return f"nothing was cached: {error.strerror or error}"
+        place = f"{error.filename}: " if error.filename else ""
+        return f"nothing was cached: {place}{error.strerror or error}"
     return ""
