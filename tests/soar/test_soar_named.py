@@ -166,6 +166,8 @@ def test_a_similar_name_is_offered(memory: Memory) -> None:
     "question",
     [
         "Where is the ceiling of retries?",
+        "Where are COLOURS put?",
+        "Where are letters built?",
         "How are letters delivered?",
         "Which colors are there?",  # the code spells them in British
         "Where is RETRY_CEILING altered, adjusted or overridden?",
