@@ -76,6 +76,14 @@ def test_what_is_between_definitions_is_kept() -> None:
     assert ("class", "A", 14, 14) in found, "an attribute after a method still belongs to its class"
 
 
+@pytest.mark.parametrize(
+    ("line", "is_kept"), [("LIMIT = 5", True), ("N: int = 1", True), ("pass", False), ("1 == 2", False)]
+)
+def test_a_short_line_between_definitions_is_kept_if_it_gives_a_name_its_value(line: str, is_kept: bool) -> None:
+    chunks = cut_file("a.py", f"{line}\n\n\ndef f():\n    return 1\n").chunks
+    assert [each.content for each in chunks] == [*([line] if is_kept else []), "def f():\n    return 1"]
+
+
 def test_signatures_are_one_line_without_body_or_comments() -> None:
     text = "def f(  # why\n    a: int,\n    b: str = 'x',\n) -> None:\n    '''Doc.'''\n    return None\n"
     (chunk,) = cut_file("m.py", text).chunks

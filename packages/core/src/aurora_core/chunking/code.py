@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["chunk_code"]
 
-# A run between definitions with less text than this (a brace, a blank line) is no chunk of its own.
+# A run between definitions with less text than this (a brace, a blank line) is no chunk of its own, unless it gives a
+# name its value: `LIMIT = 5` may be what somebody looks for.
 MIN_REMAINDER: Final = 12
+_ASSIGNS: Final = re.compile(r"\w\s*:?=(?![=>])")
 # Definitions are looked for this deep; a syntax tree of generated code can be thousands of nodes deep.
 MAX_DEPTH: Final = 40
 MAX_SIGNATURE: Final = 400
@@ -364,7 +367,8 @@ def _remainder(definition: _Definition, lines: list[str], first: int, last: int)
     while last >= first and not lines[last].strip():
         last -= 1
     content = "\n".join(lines[first : last + 1])
-    if last < first or (len(content.strip()) < MIN_REMAINDER and not own):
+    is_short = len(content.strip()) < MIN_REMAINDER and not _ASSIGNS.search(content)
+    if last < first or (is_short and not own):
         return
     yield Chunk(
         kind=ChunkKind.CODE,
