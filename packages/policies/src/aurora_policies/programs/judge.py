@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aurora_policies.places import Patterns, Places
     from aurora_policies.repository import Repository
     from aurora_policies.shell.command import Command
+    from aurora_policies.shell.port import Shell
     from aurora_policies.shell.state import State, Value
-    from aurora_policies.shell.walk import Shell
 
 __all__ = ["Call", "Judge", "Surroundings"]
 
