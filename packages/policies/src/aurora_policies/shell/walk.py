@@ -39,7 +39,8 @@ MAX_STEPS: Final = 4_000
 MAX_DEPTH: Final = 40
 _MAX_S: Final = 2.0
 _IGNORED: Final = frozenset({"comment", "heredoc_body", "heredoc_end", "heredoc_start", "file_descriptor"})
-_INDEX_COMMAND: Final = re.compile(r"-[vR]\s.*\[[^\]]*(\$\(|`)", re.DOTALL)
+_OF_VARIABLE: Final = re.compile(r"-[vR]\s")
+_IN_INDEX: Final = re.compile(r"\[[^\]\[]*(\$\(|`)")
 
 
 class Walk:
@@ -246,7 +247,9 @@ class Walk:
 
     def _test(self, node: Node) -> Stream:
         self.inside(node)
-        if _INDEX_COMMAND.search(source(node)) and "'" in source(node):
+        text = source(node)
+        flag = _OF_VARIABLE.search(text)
+        if flag is not None and "'" in text and _IN_INDEX.search(text, flag.end()):
             self.undecided("a test may run a command in the index of a variable")
         return EMPTY
 
