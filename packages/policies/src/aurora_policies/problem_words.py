@@ -20,7 +20,7 @@ _EXPECTED: Final = {
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
 }
-"""What was expected, by pydantic's name for the problem."""
+"""Expected values, by pydantic's name for the problem."""
 _BEGINNINGS: Final = ("Input should ", "String should ", "List should ", "Tuple should ", "Dictionary should ")
 
 
