@@ -71,7 +71,7 @@ def test_one_value_is_alone_on_standard_output(aur: Aur, project: Path) -> None:
         (["get", "spawner.max_concurent"], "did you mean spawner.max_concurrent?"),
         (["get", "toool"], "did you mean tool?"),
         (["get", "backends.claude"], "is not a setting"),
-        (["set", "spawner.max_concurent", "3"], "did you mean max_concurrent?"),
+        (["set", "spawner.max_concurent", "3"], "did you mean spawner.max_concurrent?"),
         (["set", "backends.a", "{kind: clade}"], "backends.a.kind: there is no 'clade'; did you mean claude?"),
         (["set", "spawner.recovery.base_dely", "3"], "did you mean base_delay?"),
         (["set", "tool"], "Missing argument"),

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_core.errors import ConfigError
 from aurora_core.settings.notify_events import NOTIFY_EVENTS, NOTIFY_FIELDS
+from aurora_core.settings.schema_words import problem_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -233,7 +234,7 @@ def settings_in(source: YamlSource) -> dict[str, object]:
 def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False)[0]
     place = tuple(first["loc"])
-    reason = first["msg"]
+    reason = problem_words(first)
     if first["type"] == "unfit":
         place, reason = (*place, first["ctx"]["name"]), reason.removeprefix(f"{first['ctx']['name']} ")
     if first["type"] == "extra_forbidden":
@@ -245,7 +246,9 @@ def suggestion(word: str, inside: tuple[int | str, ...]) -> str:
     """Returns the setting that was probably meant, or all known settings of a section."""
     fields = _fields_inside(inside)
     close = get_close_matches(word, fields, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(fields)}"
+    return (
+        f"; did you mean {'.'.join(map(str, (*inside, *close)))}?" if close else f"; known here: {', '.join(fields)}"
+    )
 
 
 def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
