@@ -146,6 +146,14 @@ def test_a_trusted_project_stays_trusted_and_another_does_not_become_so(
     assert "has no effect until you trust this project" in aur("config", "get", "backends.theirs").stderr
 
 
+def test_what_a_change_trusts_is_said(aur: Aur, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AURORA_TRUST")
+    assert "trusted" not in aur("config", "set", "spawner.max_concurrent", "4").stderr
+    made = aur("config", "set", "backends.mine", "{kind: command, command: [cat], env: {TOKEN: hush}}")
+    assert "you have set it, so it is trusted: backends.mine" in made.stderr
+    assert "hush" not in made.stderr
+
+
 def test_an_agent_cannot_change_settings(aur: Aur, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "a-token")
     before = project.read_bytes()
