@@ -23,10 +23,9 @@ from aurora_spawner.tasks.run_events import RunPaused
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
-    from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent, RunReport
     from aurora_spawner.taskfiles.model import TaskFile
@@ -35,26 +34,23 @@ __all__ = ["execute", "in_background", "report_result", "resume"]
 
 
 def execute(
+    aurora: Aurora,
     run: Run,
     file: TaskFile | None,
     titles: Mapping[str, str],
     *,
     as_json: bool,
     answer_of: str | None = None,
-    aurora: Aurora | None = None,
-    over_budget: Callable[..., Iterable[str]] = lambda _run_id, **_limit: (),
+    delivers: bool = True,
     on_start: Callable[[], None] = lambda: None,
-    outbox: Outbox | None = None,
 ) -> ExitCode:
     """Executes a run with live progress, and ticks the boxes of its task file if it has one.
 
     Args:
         titles: of its tasks, by id.
         answer_of: the task whose answer is the result that is printed; None for the summary of the run.
-        aurora: brings the work of a run to its target, if the user agrees; None asks nothing.
-        over_budget: called at the end; returns a sentence for each budget that is passed, as `Aurora.over_budget`.
+        delivers: bring the work of the run to its target, if the user agrees; False asks nothing.
         on_start: called once the journal says that this process works on the run.
-        outbox: tells others of what happens.
     """
     with watch() as show:
 
@@ -63,14 +59,14 @@ def execute(
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
-        executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=outbox)
+        executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=aurora.outbox)
         asks = is_interactive() and not as_json
         result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
-    for notice in (*result.notices, *over_budget(run.run_id, per_run_usd=run.options.limit_usd)):
+    for notice in (*result.notices, *aurora.over_budget(run.run_id, per_run_usd=run.options.limit_usd)):
         note(notice)
     code = report_result(result, as_json=as_json, answer_of=answer_of)
     target = _waiting_target(run, result.report)
-    if aurora is None or target is None or as_json or not is_interactive():
+    if not delivers or target is None or as_json or not is_interactive():
         return code
     merged = deliver_if_wanted(aurora, run.run_id, f"Merge it into {target}")
     if merged is None:
@@ -135,15 +131,7 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {plan.run.run_id}")
-    return execute(
-        run,
-        plan.file,
-        plan.titles,
-        as_json=as_json,
-        aurora=aurora,
-        over_budget=aurora.over_budget,
-        outbox=aurora.outbox,
-    )
+    return execute(aurora, run, plan.file, plan.titles, as_json=as_json)
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
