@@ -11,7 +11,7 @@ from aurora_cli import background
 from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.exits import ExitCode
-from aurora_cli.output import emit, emit_json, note
+from aurora_cli.output import emit, emit_json, is_live_terminal, note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.merge_report import delivery_lines
 from aurora_cli.render.merges import merge_lines
@@ -19,7 +19,7 @@ from aurora_cli.render.run import as_document, summary, watch
 from aurora_cli.render.words import one_line
 from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import execute_run, resumed_run
-from aurora_spawner.tasks.run_events import RunPaused
+from aurora_spawner.tasks.run_events import RunPaused, TaskEnded
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.taskruns.resume import ResumePlan
-    from aurora_spawner import Run, RunEvent, RunReport
+    from aurora_spawner import Run, RunEvent, RunReport, SpawnResult
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "report_result", "resume"]
@@ -52,10 +52,16 @@ def execute(
         delivers: bring the work of the run to its target, if the user agrees; False asks nothing.
         on_start: called once the journal says that this process works on the run.
     """
+    told = set[str]()
+    tells_at_once = not (as_json or is_live_terminal())
     with watch() as show:
 
         def follow(event: RunEvent) -> None:
             show(event)
+            if tells_at_once and isinstance(event, TaskEnded) and event.task_id == answer_of:
+                with suppress(OSError):  # a full disk is told at the end
+                    _emit_answer(event.result)  # now: the merge may wait for an approval
+                    told.add(event.task_id)
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
@@ -64,7 +70,7 @@ def execute(
         result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
     for notice in (*result.notices, *aurora.over_budget(run.run_id, per_run_usd=run.options.limit_usd)):
         note(notice)
-    code = report_result(result, as_json=as_json, answer_of=answer_of)
+    code = report_result(result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told)
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
         return code
@@ -145,15 +151,25 @@ def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_j
     return ExitCode.DONE
 
 
-def report_result(result: TaskRunResult, *, as_json: bool, answer_of: str | None = None) -> ExitCode:
-    """Prints a run's result, and returns the exit status for it; the arguments as in `execute`."""
+def report_result(
+    result: TaskRunResult,
+    *,
+    as_json: bool,
+    answer_of: str | None = None,
+    is_told: bool = False,
+) -> ExitCode:
+    """Prints a run's result, and returns the exit status for it; the arguments as in `execute`.
+
+    Args:
+        is_told: the answer was printed already.
+    """
     report, not_run = result.report, result.not_run
     answer = report.results.get(answer_of) if answer_of is not None else None
     if as_json:
         emit_json(as_document(report, result.titles, not_run))
     elif answer is not None:
-        if answer.output:
-            emit(answer.output.rstrip("\n"))
+        if not is_told:
+            _emit_answer(answer)
         note(summary(report))
     else:
         emit(summary(report))
@@ -169,3 +185,8 @@ def report_result(result: TaskRunResult, *, as_json: bool, answer_of: str | None
     if report.trouble:
         return ExitCode.ENVIRONMENT
     return ExitCode.DONE if result.ok else ExitCode.NOT_REACHED
+
+
+def _emit_answer(answer: SpawnResult) -> None:
+    if answer.output:
+        emit(answer.output.rstrip("\n"))
