@@ -15,7 +15,7 @@ from aurora_cli.output import emit, emit_json, is_live_terminal, note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.merge_report import delivery_lines
 from aurora_cli.render.merges import merge_lines
-from aurora_cli.render.run import as_document, summary, watch
+from aurora_cli.render.run import WaitsForPerson, as_document, summary, watch
 from aurora_cli.render.words import one_line
 from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import execute_run, resumed_run
@@ -52,12 +52,13 @@ def execute(
         delivers: bring the work of the run to its target, if the user agrees; False asks nothing.
         on_start: called once the journal says that this process works on the run.
     """
-    told = set[str]()
+    waits, told = WaitsForPerson(), set[str]()
     tells_at_once = not (as_json or is_live_terminal())
     with watch() as show:
 
         def follow(event: RunEvent) -> None:
             show(event)
+            waits(event)
             if tells_at_once and isinstance(event, TaskEnded) and event.task_id == answer_of:
                 with suppress(OSError):  # a full disk is told at the end
                     _emit_answer(event.result)  # now: the merge may wait for an approval
@@ -70,7 +71,9 @@ def execute(
         result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
     for notice in (*result.notices, *aurora.over_budget(run.run_id, per_run_usd=run.options.limit_usd)):
         note(notice)
-    code = report_result(result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told)
+    code = report_result(
+        result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told, waited_s=waits.seconds
+    )
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
         return code
@@ -157,11 +160,13 @@ def report_result(
     as_json: bool,
     answer_of: str | None = None,
     is_told: bool = False,
+    waited_s: float = 0.0,
 ) -> ExitCode:
     """Prints a run's result, and returns the exit status for it; the arguments as in `execute`.
 
     Args:
         is_told: the answer was printed already.
+        waited_s: time of the run in which it waited for a person.
     """
     report, not_run = result.report, result.not_run
     answer = report.results.get(answer_of) if answer_of is not None else None
@@ -170,9 +175,9 @@ def report_result(
     elif answer is not None:
         if not is_told:
             _emit_answer(answer)
-        note(summary(report))
+        note(summary(report, waited_s=waited_s))
     else:
-        emit(summary(report))
+        emit(summary(report, waited_s=waited_s))
     if report.merge:
         for line in merge_lines(report.run_id, report.merge):
             note(line)
