@@ -271,8 +271,8 @@ def test_a_port_that_is_taken_is_refused(aur: Aur, shed: Shed) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         outcome = aur("dashboard", "--port", str(taken.getsockname()[1]))
-    assert outcome.returncode == ExitCode.USAGE
-    assert "try --port 0" in outcome.stderr
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "choose another one: --port" in outcome.stderr
 
 
 def raw(site: Site, request: bytes, *, cookie: bool = True) -> socket.socket:
