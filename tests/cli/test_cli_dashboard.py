@@ -19,6 +19,7 @@ from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
+from aurora_cli.dashboard import costs
 from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
@@ -372,7 +373,7 @@ def test_a_client_that_does_not_read_holds_nobody_up(shed: Shed, site: Site) -> 
             each.close()
 
 
-def test_costs_are_added_up_by_day_agent_and_model(shed: Shed, site: Site) -> None:
+def test_costs_are_added_up_by_day_agent_and_model(shed: Shed, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with Aurora.open(shed.path, existing=True) as aurora:
         for agent, model, cost in (("claude", "opus", 1.25), ("claude", "haiku", 0.25), ("codex", None, 0.0)):
             token = f"{agent}-{model}"
@@ -386,6 +387,10 @@ def test_costs_are_added_up_by_day_agent_and_model(shed: Shed, site: Site) -> No
     for row in (("claude", "2", "$1.50"), ("codex", "1", "$0.00"), ("opus", "1", "$1.25"), ("unknown", "1", "$0.00")):
         assert re.search("</td>.*?>".join(map(re.escape, row)), page), row
     assert f"{datetime.now(UTC):%Y-%m-%d}" in page
+    assert "Only the newest" not in page
+    monkeypatch.setattr(costs, "MOST", 2)
+    with site.client() as client:
+        assert "Only the newest 2 attempts are added up" in client.get("/budget").text
 
 
 def test_a_run_without_a_process_goes_on_in_the_background(start_aur: Start, shed: Shed) -> None:
