@@ -23,6 +23,7 @@ from aurora_cli.dashboard import costs
 from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
+from aurora_cli.dashboard.logs import WholeLines
 from aurora_cli.dashboard.pages import Pages
 from aurora_cli.dashboard.stream import Seen
 from aurora_cli.exits import ExitCode
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
     Aur = Callable[..., CompletedProcess[str]]
     Start = Callable[..., Popen[str]]
+
+
+PAGES = Pages(project="shop", place=PLACE, form_key="k")
 
 
 @pytest.fixture
@@ -106,6 +110,15 @@ def test_the_memory_is_searched_with_scores_by_part(shed: Shed, site: Site) -> N
         assert "app.py:1" in found
         assert "activation 0." in found
         assert "Nothing was found" in client.get("/search", params={"q": "zzznowhere"}).text
+
+
+def test_no_page_shows_a_key(shed: Shed, site: Site) -> None:
+    report = shed.run(SpawnTask("# API_KEY=abcd" + "efgh1234\necho API_KEY=abcd" + "efgh1234; exit 3", id="1"))
+    place = f"/runs/{report.run_id}"
+    with site.client() as client:
+        for path in ("/", place, f"{place}/tasks/1", f"{place}/work", f"{place}/picture.svg"):
+            assert "efgh1234" not in client.get(path).text, path
+        assert "API_KEY=***" in client.get(f"{place}/tasks/1").text
 
 
 def test_what_agents_wrote_stays_text(shed: Shed, site: Site) -> None:
@@ -424,10 +437,17 @@ def test_the_work_of_a_run_is_listed(shed: Shed, site: Site) -> None:
     assert found, words
 
 
+def test_output_is_streamed_in_whole_lines_without_keys() -> None:
+    lines = WholeLines()
+    pieces = ["é".encode()[:1], "é".encode()[1:] + b" API_KEY=abcd", b"efgh1234\nnext \x1b[31m"]
+    assert [lines.add(each) for each in pieces] == ["", "", "é API_KEY=***\n"]
+    assert lines.add(b"", final=True) == "next \\x1b[31m"
+    assert len(lines.add(b"x" * 100_000)) == 100_000, "a line without an end is not held back for ever"
+
+
 def test_conflicts_that_are_foreseen_are_listed() -> None:
-    pages = Pages(project="shop", place=PLACE, form_key="k")
     conflicts = [ForeseenConflict(first="1", second="<2>", files=("till.py", "stock.py"))]
-    page = pages.page(
+    page = PAGES.page(
         "work", may_act=False, run_id="r", has_work=True, outcome=[], conflicts=conflicts, parts=[("Merged", [])]
     )
     assert "1 and &lt;2&gt;, in till.py, stock.py" in page
