@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -25,7 +26,7 @@ from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
 from aurora_cli.dashboard.logs import WholeLines
 from aurora_cli.dashboard.pages import Pages
-from aurora_cli.dashboard.stream import Seen
+from aurora_cli.dashboard.stream import Hub, Seen, View
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner import RunReport, SpawnTask
@@ -263,6 +264,23 @@ def test_parts_have_versions() -> None:
     assert seen.since(6) == {}
     seen.take({"a": "2"}, 8)
     assert seen.since(7) is None
+
+
+async def test_a_view_that_cannot_be_read_any_longer_ends_its_streams(
+    shed: Shed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_view: View) -> None:
+        raise ZeroDivisionError
+
+    with Aurora.open(shed.path, existing=True) as aurora:
+        hub = Hub(aurora, PAGES)
+        await hub.view(None).refresh()
+        following = hub.follow(None, after=hub.view(None).version, may_act=True)
+        assert await anext(following) == b": nothing new\n\n"
+        monkeypatch.setattr(View, "_read", failing)
+        async with asyncio.timeout(8):
+            assert [each async for each in following] == []
+        await hub.close()
 
 
 def test_the_command_serves_until_it_is_ended(start_aur: Start, shed: Shed) -> None:
