@@ -30,6 +30,7 @@ from aurora_cli.dashboard.stream import Hub, Seen, View
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner import RunReport, SpawnTask
+from aurora_spawner.control import live_runs
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.comment_file import CommentFileError
 from aurora_spawner.journal.change_views import ForeseenConflict
@@ -241,6 +242,16 @@ def test_a_question_is_answered_from_the_page(aur: Aur, start_aur: Start, shed: 
     assert running.returncode == ExitCode.DONE, err
     assert "1 of 1 succeeded" in out
     assert "from the page" in aur("approvals", "--all").stdout
+
+
+def test_a_run_that_is_no_longer_listed_has_its_page(shed: Shed, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_runs, "RECENT", 1)
+    old, new = work(shed, "true"), work(shed, "true")
+    with site.client() as client:
+        assert [each in client.get("/").text for each in (old.run_id, new.run_id)] == [False, True]
+        page = client.get(f"/runs/{old.run_id}").text
+    assert f"<h1>{old.run_id} <span" in page
+    assert page.count('<tr id="task-') == 1
 
 
 def test_unknown_runs_tasks_and_a_missing_journal_are_said(shed: Shed, site: Site) -> None:

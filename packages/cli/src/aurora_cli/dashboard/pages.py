@@ -101,7 +101,7 @@ class Pages:
             "top": self._render("parts/top", line=top_line(facts, self.project), budget=budget_line(facts.spending))
         }
         if run_id is None:
-            common["runs"] = self._render("parts/runs", rows=run_rows(facts))
+            common["runs"] = self._render("parts/runs", rows=run_rows(facts), recent=RECENT)
         elif live is None:
             common["run"] = self._render("parts/gone")
         else:

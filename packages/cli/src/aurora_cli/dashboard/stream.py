@@ -79,7 +79,7 @@ class View:
     def __init__(self, aurora: Aurora, pages: Pages, run_id: str | None) -> None:
         self.run_id = run_id
         self._pages = pages
-        self._reader = Reader(aurora)
+        self._reader = Reader(aurora, also=run_id)
         self._drawn = Drawn()
         self._seen = {True: Seen(), False: Seen()}
         self.version = 0
