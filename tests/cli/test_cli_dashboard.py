@@ -254,6 +254,14 @@ def test_a_run_that_is_no_longer_listed_has_its_page(shed: Shed, site: Site, mon
     assert page.count('<tr id="task-') == 1
 
 
+def test_an_action_in_a_project_that_is_gone_says_so(shed: Shed, site: Site) -> None:
+    with site.client() as client:
+        key = re.findall('name="key" value="(\\w+)"', client.get(f"/runs/{work(shed, 'exit 3').run_id}").text)[0]
+        (shed.path / ".aurora").rename(shed.path / "moved")
+        assert "not done: " in client.post("/act", data={"key": key, "do": "pause", "run": "r"}).text
+        (shed.path / "moved").rename(shed.path / ".aurora")
+
+
 def test_unknown_runs_tasks_and_a_missing_journal_are_said(shed: Shed, site: Site) -> None:
     with site.client() as client:
         assert "Nothing has run here yet" in client.get("/").text

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.log_tail import LogTail
 
     Aur = Callable[..., CompletedProcess[str]]
@@ -82,8 +81,8 @@ class Recorded(Steering):
         self.done.append(("cancel", run_id, task_id))
         return "cancelled it"
 
-    def answer(self, asked: ApprovalRow, *, approved: bool, note: str = "", always: bool = False) -> str:
-        self.done.append(("answer", asked.approval, approved, note, always))
+    def answer(self, approval: str, *, approved: bool, note: str = "", always: bool = False) -> str:
+        self.done.append(("answer", approval, approved, note, always))
         return "answered it"
 
 
@@ -271,11 +270,17 @@ def test_keys_on_a_run_without_a_process_say_what_to_do(shed: Shed, monkeypatch:
         assert steering.pause(run.run_id).startswith(f"not done: run {run.run_id} is not running")
         assert steering.cancel(run.run_id, "1") == f"cancelling {run.run_id}/1"
         assert steering.cancel(run.run_id, "7").startswith(f"not done: run {run.run_id} has no task")
-        asked = replace(question(), run_id=run.run_id)
-        assert "not done: " in steering.answer(asked, approved=True)
+        assert "not done: " in steering.answer("k7m2xq", approved=True)
         monkeypatch.setenv(TOKEN_VARIABLE, "1")
-        assert "an agent" in steering.answer(asked, approved=True)
+        assert "an agent" in steering.answer("k7m2xq", approved=True)
         reader.close()
+
+
+def test_a_key_that_fails_ends_no_view(shed: Shed) -> None:
+    run = shed.create(writes("1", "one.txt", "first"))
+    (shed.path / ".aurora" / "policies.yaml").write_text("budgets: {}\n")
+    with Aurora.open(shed.path) as aurora:
+        assert "did you mean budget?" in Steering(aurora).cancel(run.run_id, None)
 
 
 def test_without_a_terminal_it_is_a_usage_error_that_names_the_other_form(aur: Aur, shed: Shed) -> None:

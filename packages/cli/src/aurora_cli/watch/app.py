@@ -358,7 +358,7 @@ class WatchApp(App[ExitCode]):
             if answer is not None:
                 self._act(
                     lambda: self._steering.answer(
-                        asked, approved=answer.approved, note=answer.note, always=answer.always
+                        asked.approval, approved=answer.approved, note=answer.note, always=answer.always
                     )
                 )
 
