@@ -215,6 +215,20 @@ async def test_another_run_is_chosen_by_its_row() -> None:
         await until(pilot, lambda: "of spawn-2" in text_of(app))
 
 
+async def test_keys_steer_the_run_at_the_cursor_before_its_tasks_are_read() -> None:
+    other = live(run=replace(live().run, run_id="spawn-2"))
+    facts = busy_facts()
+    app, steering = app_of(
+        replace(facts, runs=(*facts.runs, other)), trouble=JournalError(Path("runs.db"), "is busy")
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("shift+tab", "shift+tab", "down", "p", "C")
+        await until(pilot, lambda: "spawn-2?" in text_of(app))
+        await pilot.press("y")
+        await until(pilot, lambda: len(steering.done) == 2)
+    assert steering.done == [("pause", "spawn-2"), ("cancel", "spawn-2", None)]
+
+
 async def test_a_journal_that_cannot_be_read_any_longer_is_told_and_the_view_stays() -> None:
     app, _ = app_of(busy_facts(), trouble=JournalError(Path("runs.db"), "is damaged"))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -333,7 +333,8 @@ class WatchApp(App[ExitCode]):
 
     def action_cancel(self, task: bool) -> None:
         """Cancels the selected task, or the run, after a question."""
-        live, task_id = self._selected(), self.query_one("#tasks", RowList).key if task else None
+        live = self._facts.selected if task else self._selected()
+        task_id = self.query_one("#tasks", RowList).key if task else None
         if live is None or (task and task_id is None):
             return
         run_id = live.run.run_id
@@ -365,9 +366,12 @@ class WatchApp(App[ExitCode]):
         self.push_screen(AnswerQuestion(asked, now=self._facts.at, denying=denying), act)
 
     def _selected(self) -> LiveRun | None:
-        if self._facts.selected is None:
+        """Returns the run at the cursor, of which the tasks may not be read yet."""
+        key = self.query_one("#runs", RowList).key
+        found = next((each for each in self._facts.runs if each.run.run_id == key), None)
+        if found is None:
             self._say("no run is selected")
-        return self._facts.selected
+        return found
 
     def _question(self) -> ApprovalRow | None:
         alerts = self.query_one("#alerts", RowList)
