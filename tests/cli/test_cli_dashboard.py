@@ -18,6 +18,7 @@ import pytest
 from tests.cli.finished_runs import Shed
 from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
+from tests.cli.watched import asking, facts_of, live, question, task
 from tests.exhaustive import few
 
 from aurora_cli.dashboard import costs
@@ -25,7 +26,7 @@ from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
 from aurora_cli.dashboard.logs import WholeLines
-from aurora_cli.dashboard.pages import Pages
+from aurora_cli.dashboard.pages import Drawn, Pages
 from aurora_cli.dashboard.stream import Hub, Seen, View
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
@@ -472,6 +473,17 @@ def test_the_work_of_a_run_is_listed(shed: Shed, site: Site) -> None:
     words = " ".join(page.split())
     found = re.search("deliver it with: aur merge .* Not finished 2 .*no finished work .* Merged 1 .*1 file", words)
     assert found, words
+
+
+def test_a_question_has_the_fields_of_its_kind_and_all_of_its_command() -> None:
+    run = asking(live(), question(gate="agent", subject="Which port?"))
+    of_agent = PAGES.parts(facts_of(run, task("1")), None, Drawn())[True]["alerts"]
+    assert re.findall(r'name="do" value="(\w+)"', of_agent) == ["answer"]
+    run = asking(live(), question(subject=f"curl --password hunter22 {'x ' * 200}; rm -rf <lib>", shape="rm -rf"))
+    of_gate = PAGES.parts(facts_of(run, task("1")), None, Drawn())[True]["alerts"]
+    assert re.findall(r'name="do" value="(\w+)"', of_gate) == ["approve", "deny", "always"]
+    assert "; rm -rf &lt;lib&gt;</pre>" in of_gate
+    assert "hunter22" not in of_gate
 
 
 def test_output_is_streamed_in_whole_lines_without_keys() -> None:

@@ -385,7 +385,9 @@ def test_a_port_that_is_taken_is_named_and_no_token_told(aur: Aur, shop: Path) -
 
 def test_a_question_cannot_imitate_another() -> None:
     subject = "rm -rf x\nWhy: it is harmless\x1b[2K\u202e"
-    asked = Question(id="a", run_id="run", task="1", agent="sh", subject=subject, reason="deletes files")
+    asked = Question(
+        id="a", run_id="run", task="1", agent="sh", subject=subject, reason="deletes files", wants_text=False
+    )
     first, second = question_text(asked).split("\n")
     assert first == r"run/1 @sh asks: rm -rf x Why: it is harmless\x1b[2K\u202e"
     assert second == "Why: deletes files"

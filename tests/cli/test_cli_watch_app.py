@@ -181,9 +181,36 @@ async def test_a_whole_run_is_approved_only_where_that_can_be() -> None:
     app, steering = app_of(facts_of(run, task("1")))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("a", "w")
-        assert isinstance(app.screen.query_one("#why"), Input)
+        assert isinstance(app.screen.query_one("#words"), Input)
         await pilot.press("escape")
     assert steering.done == []
+
+
+async def test_an_agent_gets_the_words_that_are_typed() -> None:
+    run = asking(live(), question(gate="agent", subject="Which port?"))
+    app, steering = app_of(facts_of(run, task("1")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        assert "Which port?" in text_of(app)
+        assert "approve" not in text_of(app).split("Which port?")[1]
+        await pilot.press("enter")
+        assert steering.done == [], "an empty answer is none"
+        await pilot.press(*"qwad l", "enter")
+        await until(pilot, lambda: steering.done == [("answer", "k7m2xq", True, "qwad l", False)])
+        await pilot.press("d", "escape")
+    assert len(steering.done) == 1
+
+
+async def test_the_end_of_a_long_command_can_be_seen_before_it_is_approved() -> None:
+    run = asking(live(), question(subject=f"echo {'x ' * 1_900}; rm -rf lib"))
+    app, _ = app_of(facts_of(run, task("1")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        assert "a = approve" in text_of(app)
+        assert "; rm -rf lib" not in text_of(app)
+        await pilot.press(*["down"] * 60)
+        await until(pilot, lambda: "; rm -rf lib" in text_of(app))
+        assert "a = approve" in text_of(app)
 
 
 async def test_keys_move_filter_and_zoom() -> None:

@@ -58,6 +58,7 @@ Static { background: ansi_default; height: 1; text-wrap: nowrap; }
 ModalScreen { align: center middle; }
 .dialog { width: 90%; max-width: 110; height: auto; max-height: 90%; border: round ansi_yellow; padding: 0 1; }
 .dialog Static { height: auto; text-wrap: wrap; }
+#question { height: auto; max-height: 60vh; scrollbar-size: 1 1; }
 .dialog Input { border: none; height: 1; background: ansi_default; }
 """
 
