@@ -1,4 +1,4 @@
-"""What is wrong with a value of a schema, in plain words: what it must be, and what it is."""
+"""Problems of values of a schema in plain words: what each must be, and what it is."""
 
 from __future__ import annotations
 
