@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from select import select
 from typing import TYPE_CHECKING
 
 import pytest
@@ -263,10 +264,11 @@ def test_the_question_at_the_end_of_a_run_is_the_approval(project: Shed, typed: 
 def test_the_answer_comes_before_the_wait_for_an_approval(aur: Aur, start_aur: Start, project: Shed) -> None:
     assert "merged into main, a protected branch, when you agree" in aur("exec", "Write it", "--dry-run").stdout
     running = start_aur("exec", "Write it", "--merge", "auto", "--yes")
-    assert running.stdout
-    assert running.stdout.readline() == "done\n"
     wait_for(lambda: bool(open_approvals(project.journal)))
     assert running.poll() is None
+    assert running.stdout
+    assert select([running.stdout], [], [], 0)[0], "the answer is held back"
+    assert running.stdout.readline() == "done\n"
     answer_approval(project.journal, open_approvals(project.journal)[0].approval, approved=True)
     out, err = running.communicate(timeout=50)
     assert (running.returncode, out) == (ExitCode.DONE, ""), err
