@@ -318,10 +318,11 @@ def test_keys_on_a_run_without_a_process_say_what_to_do(shed: Shed, monkeypatch:
 
 
 def test_a_key_that_fails_ends_no_view(shed: Shed) -> None:
-    run = shed.create(writes("1", "one.txt", "first"))
     (shed.path / ".aurora" / "policies.yaml").write_text("budgets: {}\n")
     with Aurora.open(shed.path) as aurora:
-        assert "did you mean budget?" in Steering(aurora).cancel(run.run_id, None)
+        steering = Steering(aurora)
+        assert "did you mean budget?" in steering.said(lambda: str(aurora.policies))
+        assert "not done: bug in Aurora: ZeroDivisionError" in steering.said(lambda: str(1 / 0))
 
 
 def test_without_a_terminal_it_is_a_usage_error_that_names_the_other_form(aur: Aur, shed: Shed) -> None:
