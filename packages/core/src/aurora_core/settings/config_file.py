@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_core.errors import ConfigError
 from aurora_core.settings.notify_events import NOTIFY_EVENTS, NOTIFY_FIELDS
-from aurora_core.settings.schema_words import problem_words
+from aurora_core.settings.problem_words import problem_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Problems of values of a schema in plain words: what each must be, and what it is."""
+"""Problems of a setting in the words of YAML, not in those of Python and pydantic."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ _WANTED: Final[Mapping[str, str]] = {
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
 }
-"""By kind of pydantic's error; of others, its message stands."""
+"""What was expected, by pydantic's name for the problem."""
 _WANTED_KIND: Final[Mapping[str, str]] = {
-    "string_type": "must be a text",
+    "string_type": "must be text",
     "list_type": "must be a list",
-    "dict_type": "must be a section",
-    "model_type": "must be a section",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
 }
 """The same for what may hold a secret, and is not repeated."""
 _ALONE: Final[Mapping[str, str]] = {
@@ -39,18 +40,25 @@ _ALONE: Final[Mapping[str, str]] = {
     "too_short": "must not be empty",
 }
 """The same for what has no value worth repeating; every least length is 1."""
+_BEGINNINGS: Final = ("Input should ", "String should ", "List should ", "Tuple should ", "Dictionary should ")
 
 
 def problem_words(error: ErrorDetails) -> str:
-    """Returns what is wrong, as the rest of a sentence that begins with the name of the setting."""
+    """Returns what is wrong with a value, and what it is, to follow the name of its field."""
     kind = error["type"]
-    if kind in _ALONE:
-        return _ALONE[kind]
+    if kind in _WANTED:
+        return f"{_WANTED[kind].format(**error.get('ctx', {}))}, not {_shown(error['input'])}"
     if kind in _WANTED_KIND:
         return f"{_WANTED_KIND[kind]}, not {_kind_of(error['input'])}"
-    if kind not in _WANTED:
-        return error["msg"]
-    return f"{_WANTED[kind].format(**error.get('ctx', {}))}, not {_shown(error['input'])}"
+    return _ALONE.get(kind) or _in_plain_words(error["msg"])
+
+
+def _in_plain_words(message: str) -> str:
+    message = message.removeprefix("Value error, ")  # pydantic's name for what our own checks say
+    for each in _BEGINNINGS:
+        if message.startswith(each):
+            return f"must {message.removeprefix(each)}"
+    return message
 
 
 def _shown(value: Any) -> str:
@@ -63,5 +71,5 @@ def _shown(value: Any) -> str:
 def _kind_of(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "empty" if value is None else "true or false"
-    kinds: tuple[tuple[type, str], ...] = ((str, "a text"), (list, "a list"), (dict, "a section"))
+    kinds: tuple[tuple[type, str], ...] = ((str, "text"), (list, "a list"), (dict, "a mapping"))
     return next((words for kind, words in kinds if isinstance(value, kind)), "a number")
