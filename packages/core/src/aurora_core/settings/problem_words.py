@@ -25,7 +25,7 @@ _WANTED: Final[Mapping[str, str]] = {
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
 }
-"""What was expected, by pydantic's name for the problem."""
+"""Expected values, by pydantic's name for the problem."""
 _WANTED_KIND: Final[Mapping[str, str]] = {
     "string_type": "must be text",
     "list_type": "must be a list",
