@@ -17,9 +17,10 @@ from tests.spawner.workspaces.repository import Repository, make_repository, wri
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import SpawnerError
-from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.errors import GitError, WorkspaceError, WorkspaceLockedError
 from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
 from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.entries import INITIALIZING, entries_of
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
@@ -204,6 +205,19 @@ def test_killed_while_it_makes_one_the_next_start_makes_it(repository: Repositor
         worktree = workspaces.create(task, "HEAD")
         assert worktree.git.text("status", "--porcelain") == ""
         assert (worktree.path / "many" / "399.txt").read_text() == "399"
+
+
+def test_who_fills_a_worktree_is_not_waited_for_without_a_limit(
+    repository: Repository, workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook that never ends, of a git whose coordinator was killed, still has the lock."""
+    worktree = workspaces.create("a", "HEAD")
+    entry = entries_of(repository.path / ".git")[worktree.path]
+    entry.relock(INITIALIZING)
+    monkeypatch.setattr("aurora_spawner.workspaces.turns.TURN_WAIT_S", 0.05)
+    with entry.being_made(), pytest.raises(WorkspaceLockedError, match="end that process, or wait"):
+        workspaces.create("a", "HEAD")
+    assert workspaces.create("a", "HEAD") == worktree
 
 
 def test_work_is_committed_with_trailers_and_the_agents_own_commits_stay(
