@@ -242,6 +242,26 @@ def test_work_is_committed_with_trailers_and_the_agents_own_commits_stay(
     assert repository("status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("name", ["hooks", "my\nhooks"])
+def test_a_hook_of_the_users_is_run_wherever_it_is(
+    repository: Repository, workspaces: Workspaces, tmp_path: Path, name: str
+) -> None:
+    write(tmp_path / name, {"commit-msg": '#!/bin/sh\necho checked >> "$1"\n'})
+    (tmp_path / name / "commit-msg").chmod(0o755)
+    repository("config", "core.hooksPath", str(tmp_path / name))
+    worktree = workspaces.create("a", "HEAD")
+    write(worktree.path, {"new.py": "1\n"})
+    commit_work(worktree, "Do it", trailers={})
+    assert repository("log", "-1", "--format=%B", worktree.branch).endswith("checked")
+
+
+def test_a_message_may_have_what_git_does_not_take(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    write(worktree.path, {"new.py": "1\n"})
+    commit_work(worktree, "Fix \ud800 a\0nd ü\n", trailers={})
+    assert repository("log", "-1", "--format=%s", worktree.branch) == "Fix ? and ü"
+
+
 def test_no_change_is_no_commit(workspaces: Workspaces) -> None:
     worktree = workspaces.create("a", "HEAD")
     write(worktree.path, {"debug.log": "ignored\n"})
