@@ -326,6 +326,45 @@ def test_a_worktree_with_work_is_never_removed(repository: Repository, workspace
     assert worktree.path.is_dir()
 
 
+SLOW_REMOVAL = """\
+#!/bin/sh
+case "$*" in *"worktree remove"*)
+    for folder; do :; done
+    rm "$folder/app.py"; touch "$HALF"
+    sleep 0.5
+esac
+exec "$REAL_GIT" "$@"
+"""
+
+
+def test_a_removal_whose_process_was_killed_is_waited_for(
+    repository: Repository, workspaces: Workspaces, tmp_path: Path
+) -> None:
+    """Half a worktree looks like one whose files an agent has deleted."""
+    worktree = workspaces.create("a", "HEAD")
+    write(tmp_path / "bin", {"git": SLOW_REMOVAL})
+    (tmp_path / "bin" / "git").chmod(0o755)
+    program = (
+        "import sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
+        "made = Workspaces(Path(sys.argv[1]), home=Path(sys.argv[2]), run_id='run-1'); made.remove(made.find('a'))\n"
+    )
+    names = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "REAL_GIT": str(shutil.which("git")),
+        "HALF": str(tmp_path / "half"),
+    }
+    start: list[str | Path] = [sys.executable, "-c", program, repository.path, workspaces.folder.parent.parent]
+    with WarmPopen(start, env=os.environ | names) as killed:
+        while not (tmp_path / "half").exists():
+            assert killed.poll() is None
+            time.sleep(0.01)
+        killed.kill()
+    workspaces.wait_for_others()
+    workspaces.remove(worktree)
+    assert not worktree.path.exists()
+    assert repository("for-each-ref", "--format=%(refname)") == "refs/heads/main"
+
+
 def test_merged_work_may_go_and_leaves_nothing(repository: Repository, workspaces: Workspaces) -> None:
     worktree = workspaces.create("a", "HEAD")
     repository.commit({"new.py": "1\n"}, folder=worktree.path)

@@ -193,14 +193,14 @@ class Workspaces:
             ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
         """
         aside = worktree.path.with_name(f"{worktree.path.name}.{since}")
-        with self._alone():
+        with self._alone() as held:
             known = self._known(worktree)
             if known is not None and known.lock is not None:
-                self.git.run("worktree", "unlock", str(worktree.path))
-            self.git.run("worktree", "move", str(worktree.path), str(aside))
+                self.git.run("worktree", "unlock", str(worktree.path), held=held)
+            self.git.run("worktree", "move", str(worktree.path), str(aside), held=held)
             reason = f"{OUR_LOCK}files of an earlier attempt at task {worktree.task_id} that no commit has"
-            self.git.run("worktree", "lock", "--reason", reason, str(aside))
-            self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name))
+            self.git.run("worktree", "lock", "--reason", reason, str(aside), held=held)
+            self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name), held=held)
         return aside
 
     @contextmanager
@@ -263,9 +263,8 @@ class Workspaces:
         if there and there != worktree.base:
             raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
         refs = (base_ref_of(self.run_id, worktree.path.name), *(() if there else (branch,)))
-        self.git.run(
-            "update-ref", "--stdin", stdin="".join(f"update {ref} {worktree.base}\n" for ref in refs).encode()
-        )
+        lines = "".join(f"update {ref} {worktree.base}\n" for ref in refs)
+        self.git.run("update-ref", "--stdin", stdin=lines.encode(), held=held)
         git = Git(self.git.folder, git_dir=self.git.git_dir, settings=exact_settings(self.folder))
         how = ("--quiet", "--no-checkout", "--lock", "--reason", INITIALIZING)
         command = ("worktree", "add", *how, str(worktree.path), worktree.branch)
@@ -323,7 +322,7 @@ class Workspaces:
 
     def _delete(self, place: Path) -> None:
         """Deletes a checkout of ours that holds no work, whatever became of it."""
-        with self._alone():
+        with self._alone() as held:
             if place.is_symlink():
                 place.unlink()
             for folder, _, _ in os.walk(place):
@@ -331,7 +330,7 @@ class Workspaces:
                     Path(folder).chmod(0o700)  # what is in a read-only folder cannot be deleted
             shutil.rmtree(place, ignore_errors=True)
             if place in self._registered():
-                self.git.run("worktree", "remove", "--force", "--force", str(place))
+                self.git.run("worktree", "remove", "--force", "--force", str(place), held=held)
         if place.exists():
             raise WorkspaceError(place, "could not be deleted; end what still writes there, then delete it")
 
@@ -370,13 +369,13 @@ class Workspaces:
         free_ports(self._home.parent, worktree.path)
 
     def _take_down_beside(self, worktree: Worktree, *, ignored_too: bool, removes: bool) -> None:
-        with self._alone(removes=removes):
+        with self._alone(removes=removes) as held:
             known = self._known(worktree)
             _check_saved(worktree, ignored_too=ignored_too)
             if known is not None:
                 if self._take_back(worktree):
                     _check_saved(worktree, ignored_too=ignored_too)
-                self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
+                self.git.run("worktree", "remove", "--force", "--force", str(worktree.path), held=held)
 
     def _take_back(self, worktree: Worktree) -> bool:
         """Removes what a worktree was given; the user's own files stay. Returns whether it was given anything."""
@@ -404,6 +403,15 @@ class Workspaces:
 
     def _entry(self, path: Path) -> Entry | None:
         return entries_of(self._common).get(path)
+
+    def wait_for_others(self) -> None:
+        """Waits until nobody changes the list of worktrees, such as a git whose process was killed.
+
+        Raises:
+            WorkspaceLockedError: That takes longer than `TURN_WAIT_S`.
+        """
+        with self._alone():
+            pass
 
     @contextmanager
     def delivering(self) -> Iterator[None]:
