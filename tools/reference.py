@@ -128,8 +128,9 @@ def settings_of(
         inner, many = section_in(field.annotation)
         if inner is not None:
             rows = settings_of(inner, f"{key}{many}.", shown if isinstance(shown, inner) else None)
-            agents = key == "agents"  # a section of an agent only makes stricter what holds for all
-            yield from ((each, kind, "as for all agents" if agents else default) for each, kind, default in rows)
+            for each, kind, default in rows:  # a section of an agent only makes stricter what holds for all
+                inherits = key == "agents" and "[]" not in each
+                yield each, kind, "as for all agents" if inherits else default
             continue
         required = field.is_required() and given is None
         default = "none" if shown in (None, PydanticUndefined) else f"`{plain(shown)}`"
@@ -156,12 +157,10 @@ def type_of(annotation: Any) -> str:
         return " or ".join(f"`{each}`" for each in arguments)
     if hasattr(annotation, "__metadata__"):
         return type_of(origin)
-    if origin is not None and arguments:
-        inner = ", ".join(type_of(each) for each in arguments if each is not Ellipsis)
-        name = {"dict": "mapping of", "list": "list of", "tuple": "list of"}.get(getattr(origin, "__name__", ""), "")
-        return f"{name} {inner}".strip() if name else inner.replace(", none", " or none")
     if arguments:
-        return " or ".join(type_of(each) for each in arguments)
+        inner = [type_of(each) for each in arguments if each is not Ellipsis]
+        name = {"dict": "mapping of", "list": "list of", "tuple": "list of"}.get(getattr(origin, "__name__", ""))
+        return f"{name} {', '.join(inner)}" if name else " or ".join(inner)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " or ".join(f"`{each.value}`" for each in annotation)
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "NoneType": "none"}

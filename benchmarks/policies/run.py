@@ -1,6 +1,6 @@
 """What the default policies say to commands: misses and false alarms by rule, and the time of an answer.
 
-.venv/bin/python benchmarks/policies/run.py                  both published sets
+.venv/bin/python benchmarks/policies/run.py                  the published sets
 .venv/bin/python benchmarks/policies/run.py --set FILE       another set: JSON lines {command, expect, rule}
 .venv/bin/python benchmarks/policies/run.py --write          results.md records the published sets
 
@@ -37,7 +37,10 @@ FIRST_RUN = """\
 first run, on 2026-11-29: 8 misses of 265 dangerous commands, 1 false alarm of 114 harmless ones. The misses:
 `test -v 'a[$(…)]'`, `screen -dmS x rm …`, `powershell -Command`, `cmd /c del`, `man -P`, `zip -TT`, `curl -K-`,
 `gh gist create .env`. All were then followed, so the table below is no measure of what is new. The false alarm was
-`"$@"`, which stood there as harmless and is now a prompt: whether a command has parameters is not known."""
+`"$@"`, which stood there as harmless and is now a prompt: whether a command has parameters is not known.
+
+`mended.jsonl` has commands of kinds that were mistakes until they were mended (`corpora.md`); it shows that they stay
+mended, and nothing about what is new. `building.jsonl` is the set that the analyser was built with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@
 … --write    side_by_side.md records it
 
 PROGRAM is the installed program: `nah` of the Python package of that name, `cc-safety-net` of the Node package. Each
-is asked as an agent's hook would ask it, in a made-up home and project, under its default and its strictest settings;
-so are our policies, by `aur policies check` for the time, and in this process for all answers. No command is run.
+is asked as an agent's hook would ask it, in a made-up home and project, under its default and its strictest settings.
+Our policies are asked in this process, so their time is not that of a hook. No command is run.
 """
 
 from __future__ import annotations

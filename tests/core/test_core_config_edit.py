@@ -53,7 +53,7 @@ def test_a_value_is_read_as_the_setting_needs_it(file: Path, key: str, texts: li
     [
         ("toool", ["x"], "toool: is not a setting; did you mean tool?"),
         ("spawner.max_concurent", ["3"], "did you mean max_concurrent?"),
-        ("spawner.max_concurrent", ["many"], "integer"),
+        ("spawner.max_concurrent", ["many"], "whole number"),
         ("spawner.max_concurrent", ["0"], "greater than or equal to 1"),
         ("isolation", ["wortree"], "'auto', 'worktree' or 'none'"),
         ("backends.m", ["{kind: model, model: x, key: sk-verysecret}"], "must name a key"),

@@ -9,6 +9,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fuzz.bounded import bounded
 from tests.policies.commands import ask
 from tests.policies.fuzzed_commands import GLUE, fuzzed
 
@@ -54,6 +55,30 @@ LARGE = {
 @pytest.mark.parametrize("name", LARGE)
 def test_what_is_too_large_is_a_prompt(name: str) -> None:
     assert ask(LARGE[name]).action == "prompt"
+
+
+PUMPED = {
+    "a test of variables": "[[ '" + "-v [" * 8_000 + "' = x ]]",
+    "a command that tests variables": "test '" + "-v [" * 60_000 + "'",
+    "an arithmetic": "let '" + "a[" * 100_000 + "'",
+    "a program that opens files": "node -e '" + "open(," * 40_000 + "'",
+    "a program that loads modules": "node -e 'require" + " " * 200_000 + "'",
+    "a program with a text that does not end": "node -e '\"" + '\\"' * 100_000 + "'",
+    "Perl that opens files": "perl -e '" + "open " * 40_000 + "'",
+    "Ruby that opens files": "ruby -e '" + "open " * 40_000 + "'",
+    "Ruby that prints": "ruby -e 'puts" + " " * 200_000 + "'",
+    "awk that prints": "awk '" + "print " * 40_000 + "'",
+    "Perl with a pattern that does not end": "perl -e '=" + r"\/" * 100_000 + "'",
+    "sed with much white space": "sed '," + " " * 200_000 + "'",
+    "sed with many lines": "sed '" + "\n" * 200_000 + "'",
+    "a program with a long number": "1" * 200_000 + "x",
+    "a forge that is asked": "gh " + "api " * 40_000,
+}
+
+
+@pytest.mark.parametrize("name", PUMPED)
+def test_a_command_takes_time_in_proportion_to_its_length(name: str) -> None:
+    bounded(check_answered, PUMPED[name])
 
 
 def test_what_is_large_and_plain_is_allowed() -> None:

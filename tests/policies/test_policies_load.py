@@ -113,13 +113,13 @@ def test_the_patience_with_providers_is_handed_on(file: Path, written: str, mean
         ("budget:\n  monthly_limit_usd: .inf\n", 2, "budget.monthly_limit_usd", "finite"),
         ("budget:\n  monthly_limit_usd: .nan\n", 2, "budget.monthly_limit_usd", "finite"),
         ("budget: {warn_at_percent: 101}\n", 1, "budget.warn_at_percent", "100"),
-        ("agent_recovery:\n  fallback_to_llm: 1\n", 2, "agent_recovery.fallback_to_llm", "boolean"),
-        ("agent_recovery:\n  max_retries: 2.5\n", 2, "agent_recovery.max_retries", "integer"),
+        ("agent_recovery:\n  fallback_to_llm: 1\n", 2, "agent_recovery.fallback_to_llm", "true or false"),
+        ("agent_recovery:\n  max_retries: 2.5\n", 2, "agent_recovery.max_retries", "whole number"),
         ("agent_recovery:\n  timeout_seconds: 0\n", 2, "agent_recovery.timeout_seconds", "greater than 0"),
         ('safety:\n  protected_paths: ["ok", ""]\n', 2, "safety.protected_paths.1", "must not be empty"),
-        ("safety:\n  protected_paths: .env\n", 2, "safety.protected_paths", "tuple"),
+        ("safety:\n  protected_paths: .env\n", 2, "safety.protected_paths", "list"),
         ("safety:\n  branch_prefix: '--force'\n", 2, "safety.branch_prefix", "pattern"),
-        ("budget:\n", 1, "budget", "None"),
+        ("budget:\n", 1, "budget", "not null"),
         ("- budget\n", 1, "", "must be a mapping"),
         ("just words\n", 1, "", "must be a mapping"),
         ("budget: [unclosed\n", 2, "", "not valid YAML"),
@@ -168,7 +168,7 @@ def test_the_message_is_one_line_a_problem_with_file_line_and_field(file: Path) 
         PoliciesEngine.load(file)
     first, second = str(caught.value).splitlines()
     assert first.startswith(f"{file}:2:3: budget.monthly_limit_usd: ")
-    assert "'lots'" in first
+    assert 'not "lots"' in first
     assert second.startswith(f"{file}:3:1: safty: ")
 
 

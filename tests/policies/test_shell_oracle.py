@@ -13,9 +13,10 @@ import pytest
 from tests.policies.commands import cases
 
 from aurora_policies.shell.command import Command
+from aurora_policies.shell.port import Shell
 from aurora_policies.shell.state import State
 from aurora_policies.shell.stream import NOT_KNOWN, Stream
-from aurora_policies.shell.walk import Shell
+from aurora_policies.shell.walk import Walk
 from aurora_policies.shell.words import Word
 
 SHFMT = Path(sys.executable).with_name("shfmt")
@@ -92,7 +93,7 @@ def test_the_names_of_commands_agree() -> None:
         if wanted is None:
             continue
         seen = Seen()
-        Shell(seen, state=State(folder="/w"), home="/h").run_text(command)
+        Walk(seen, state=State(folder="/w"), home="/h").run_text(command)
         compared += 1
         if not wanted <= seen.names | {"time", "let", "[", "test", "declare", "export"}:
             wrong.append((command, wanted - seen.names))
@@ -102,7 +103,7 @@ def test_the_names_of_commands_agree() -> None:
 
 def seen(command: str) -> list[list[str]]:
     programs = Seen()
-    Shell(programs, state=State(folder="/w"), home="/h").run_text(command)
+    Walk(programs, state=State(folder="/w"), home="/h").run_text(command)
     return programs.commands
 
 
@@ -190,7 +191,7 @@ def test_the_words_of_generated_scripts_agree() -> None:
         if tree is None:
             continue
         programs = Seen()
-        Shell(programs, state=State(folder="/w"), home="/h").run_text(text)
+        Walk(programs, state=State(folder="/w"), home="/h").run_text(text)
         if programs.refused:
             continue  # a prompt, whatever is in it
         compared += 1

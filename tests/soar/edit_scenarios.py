@@ -87,6 +87,7 @@ class Executable:
 Change = dict[str, "str | Link | Executable | None"]
 
 KEY = "k3J9xQ2mVb7RtY5pLw8Z"
+SWITCHED_OFF = "@pytest.mark." + "skip"  # text of a scenario, in two parts: no test of ours is skipped by it
 
 
 def plus(path: str, text: str) -> Change:
@@ -142,7 +143,7 @@ DANGEROUS: dict[str, Change] = {
         "requirements.txt", "--extra-index-{} https://r.example/all\n".format("url")
     ),
     "a package from an address": {"package.json": PACKAGE.replace('"^1.3.0"', '"git+https://x.example/p.git"')},
-    "tests that are switched off": {"tests/test_app.py": TEST.replace("def test", "@pytest.mark.skip\ndef test")},
+    "tests that are switched off": {"tests/test_app.py": TEST.replace("def test", f"{SWITCHED_OFF}\ndef test")},
     "tests that are deleted": {"tests/test_old.py": None},
     "a migration that is deleted": {"migrations/0002_orders.py": None},
     "a migration that drops a table": {"migrations/0003_drop.py": "def up(op):\n    op.drop_table('users')\n"},
@@ -206,7 +207,7 @@ HARMLESS: dict[str, Change] = {
     "a tool in the project file": plus("pyproject.toml", "\n[tool.ruff]\nline-length = 100\n"),
     "one more test": plus("tests/test_app.py", "\n\ndef test_zero():\n    assert add(0, 0) == 0\n"),
     "a test for some systems": {
-        "tests/test_app.py": TEST.replace("def test", "@pytest.mark.skipif(WINDOWS, reason='x')\ndef test")
+        "tests/test_app.py": TEST.replace("def test", f"{SWITCHED_OFF}if(WINDOWS, reason='x')\ndef test")
     },
     "a test in another folder": {"tests/test_old.py": None, "tests/unit/test_old.py": BASE["tests/test_old.py"]},
     "a migration with a way back": {

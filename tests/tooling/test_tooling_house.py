@@ -1,24 +1,14 @@
 """The picture of the rooms in docs/architecture.md is the one that the imports give."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from tests.tooling.programs import ROOT, program
 
 
 @pytest.fixture(scope="module")
 def house() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("house", ROOT / "tools" / "house.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return program("house")
 
 
 def test_the_page_shows_the_rooms_as_they_are(house: ModuleType) -> None:

@@ -27,6 +27,14 @@ from aurora_spawner.gates.tool_calls import MASKED_WINDOW, SUBJECT_LIMIT, ToolCa
         ("X=ASIA0123456789ABCDEF x", "X=ASIA*** x"),
         ("echo eyJhbGciOiJI.eyJzdWIiOiJ4.c2lnbmF0dXJl", "echo eyJ***"),
         ("PASSWORD='my long phrase' run", "PASSWORD='***' run"),
+        (
+            'TOKEN=hunter22; curl -H "Authorization: Bearer $TOKEN" x',
+            'TOKEN=***; curl -H "Authorization: Bearer $TOKEN" x',
+        ),
+        ("TOKEN='hunter 22'; x --token \"$TOKEN\"", "TOKEN='***'; x --token \"$TOKEN\""),
+        ('TOKEN=hunter22; curl -H "X-Api: $TOKEN" x', 'TOKEN=***; curl -H "X-Api: $TOKEN" x'),
+        ("TOKEN=hunter22; git clone https://me:$TOKEN@host/x", "TOKEN=***; git clone https://me:$TOKEN@host/x"),
+        ("TOKEN=a1b2c3d4e5f6g7; echo $TOKEN | docker login", "TOKEN=***; echo $TOKEN | docker login"),
         ('PASSWORD="my long phrase" run', 'PASSWORD="***" run'),
         ("mysql -u root -psecret db", "mysql -u root -p*** db"),
         ("mysqldump -psecret db", "mysqldump -p*** db"),
@@ -74,6 +82,14 @@ def test_what_looks_like_a_key_is_masked(text: str, shown: str) -> None:
         ("curl -u a:$(unlink x)", "unlink x"),
         ("curl https://`unlink${IFS}x`@host", "unlink${IFS}x"),
         ("echo '-----BEGIN PRIVATE KEY-----'\nunlink src", "unlink src"),
+        ("TOKEN='rm -rf src'; sh -c \"$TOKEN\"", "rm -rf src"),
+        ("export TOKEN='rm -rf src' && eval ${TOKEN}", "rm -rf src"),
+        ("TOKEN=unlink; $TOKEN src", "unlink"),
+        ("TOKEN=unlink; echo token\n$TOKEN src", "=unlink"),
+        ("TOKEN=unlink; :\n$TOKEN src", "=unlink"),
+        ("TOKEN='rm -rf src' bash -c 'printenv TOKEN | sh'", "rm -rf src"),
+        ("A_TOKEN='rm -rf src'; B=$A_TOKEN; $B; curl -H \"Bearer $A_TOKEN\" x", "rm -rf src"),
+        (f"{'N' * 90}_TOKEN=unlink; ${'N' * 90}_TOKEN src", "unlink"),
     ],
 )
 def test_a_mask_hides_nothing_that_a_shell_runs(text: str, run: str) -> None:
@@ -81,7 +97,7 @@ def test_a_mask_hides_nothing_that_a_shell_runs(text: str, run: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["curl ", "mysql ", "'", '"', "\\", "password=", "-", "docker login ", "https://", "a", "\n"]
+    "piece", ["curl ", "mysql ", "'", '"', "\\", "password=", "-", "docker login ", "https://", "a", "\n", "$a "]
 )
 def test_any_text_is_masked_in_time(piece: str) -> None:
     masked(piece * (MASKED_WINDOW // len(piece)))

@@ -23,7 +23,7 @@ from aurora_policies.schema import Action, Policies
 from aurora_policies.shell.parse import TooComplex
 from aurora_policies.shell.state import State
 from aurora_policies.shell.stream import EMPTY
-from aurora_policies.shell.walk import Shell
+from aurora_policies.shell.walk import Walk
 from aurora_policies.shell.words import Word
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
         custom=rules_of(policies.commands).effect,
     )
     judge = Judge(around, PROGRAMS, unknown_program)
-    shell = Shell(judge, state=State(folder=posixpath.normpath(cwd), arguments=None), home=around.places.home)
+    shell = Walk(judge, state=State(folder=posixpath.normpath(cwd), arguments=None), home=around.places.home)
     if operation.type is OperationType.COMMAND:
         _run(judge, shell, operation.command)
     else:
@@ -87,7 +87,7 @@ def script_results(text: str, policies: Policies) -> list[PolicyResult]:
     No file is read, and no folder is taken to be there.
     """
     judge = Judge(_somewhere(lambda _words: None), PROGRAMS, unknown_program)
-    _run(judge, Shell(judge, state=State(folder="/workspace", arguments=None), home="/home/user"), text)
+    _run(judge, Walk(judge, state=State(folder="/workspace", arguments=None), home="/home/user"), text)
     return [_strictest([each], policies) for each in judge.found.effects]
 
 
@@ -111,11 +111,11 @@ def _commands_of(command: str) -> list[tuple[str, ...]]:
         found.append(words)
 
     judge = Judge(_somewhere(note), PROGRAMS, unknown_program)
-    _run(judge, Shell(judge, state=State(folder="/workspace"), home="/home/user"), command)
+    _run(judge, Walk(judge, state=State(folder="/workspace"), home="/home/user"), command)
     return found
 
 
-def _run(judge: Judge, shell: Shell, command: str) -> None:
+def _run(judge: Judge, shell: Walk, command: str) -> None:
     _within_bounds(judge, lambda: shell.run_text(_known_text(command)))
 
 
@@ -136,7 +136,7 @@ def _within_bounds(judge: Judge, analysis: Callable[[], object]) -> None:
         judge.undecided(ANALYSIS_FAILED)
 
 
-def _change(judge: Judge, shell: Shell, operation: Operation, policies: Policies) -> None:
+def _change(judge: Judge, shell: Walk, operation: Operation, policies: Policies) -> None:
     files = operation.files or ((operation.target,) if operation.target else ())
     limits = policies.safety
     if len(set(files)) > limits.max_files_modified:
@@ -160,7 +160,7 @@ def _change(judge: Judge, shell: Shell, operation: Operation, policies: Policies
         _outside(judge, shell, word)
 
 
-def _outside(judge: Judge, shell: Shell, word: Word) -> None:
+def _outside(judge: Judge, shell: Walk, word: Word) -> None:
     """A file tool has no reason to write outside the workspace, but for temporary files."""
     path = shell.path(word.text)
     places = judge.around.places

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from aurora_policies.errors import PolicyFileError, Problem
 from aurora_policies.operations import Operation, OperationType
 from aurora_policies.plain_yaml import PlainYamlError, read_plain_yaml
+from aurora_policies.problem_words import problem_words
 from aurora_policies.schema import Action
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def read_examples(path: Path) -> tuple[Example, ...]:
             for each in error.errors(include_url=False):
                 line, column = place_of(each["loc"])
                 field = ".".join(map(str, each["loc"]))
-                problems.append(Problem(line=line, column=column, field=field, reason=each["msg"]))
+                problems.append(Problem(line=line, column=column, field=field, reason=problem_words(each)))
             continue
         found.append(Example(line=place_of(())[0], **value.model_dump()))
     if problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from aurora_policies.errors import PolicyFileError, Problem
 from aurora_policies.plain_yaml import PlainYamlError, read_plain_yaml
+from aurora_policies.problem_words import problem_words
 from aurora_policies.schema import AgentSection, Policies
 
 if TYPE_CHECKING:
@@ -83,12 +85,32 @@ def _dotted(place: Sequence[int | str]) -> str:
 
 
 def _problem(details: ErrorDetails, document: PlainYaml) -> Problem:
-    place = tuple(details["loc"])
+    place = _in_document(details, document.value)
     if details["type"] == "extra_forbidden":
         return _problem_at(place, document, _unknown(place))
-    given = f", not {details['input']!r:.60}" if details["type"] != "missing" else ""
-    reason = details["msg"].removeprefix("Value error, ")  # pydantic's name for what our own checks say
-    return _problem_at(place, document, f"{reason}{given}")
+    given = f", not {_shown(details['input']):.60}" if details["type"] != "missing" else ""
+    return _problem_at(place, document, f"{problem_words(details)}{given}")
+
+
+def _in_document(details: ErrorDetails, value: object) -> _Place:
+    """Returns the place of a problem, without what pydantic calls the kinds of value that it tried there."""
+    place = []
+    for part in details["loc"]:
+        parts = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(parts, dict) and part in parts:
+            value = parts[part]
+        elif details["type"] != "missing":
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _shown(value: object) -> str:
+    try:
+        shown = json.dumps(value, ensure_ascii=False)
+        return shown if shown.isprintable() else json.dumps(value)
+    except (TypeError, ValueError):  # a date, for one
+        return str(value)
 
 
 def _problem_at(place: _Place, document: PlainYaml, reason: str) -> Problem:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aurora_policies.problem_words import problem_words
+
 __all__ = ["Question", "QuestionError", "parse_question"]
 
 MAX_BYTES = 4_000_000
@@ -44,4 +46,4 @@ def parse_question(line: bytes) -> Question:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
-        raise QuestionError(f"{field}: {first['msg']}" if field else first["msg"]) from error
+        raise QuestionError(f"{field}: {problem_words(first)}" if field else problem_words(first)) from error

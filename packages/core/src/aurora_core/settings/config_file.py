@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_core.errors import ConfigError
 from aurora_core.settings.notify_events import NOTIFY_EVENTS, NOTIFY_FIELDS
+from aurora_core.settings.problem_words import problem_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -233,7 +234,7 @@ def settings_in(source: YamlSource) -> dict[str, object]:
 def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False)[0]
     place = tuple(first["loc"])
-    reason = first["msg"]
+    reason = problem_words(first)
     if first["type"] == "unfit":
         place, reason = (*place, first["ctx"]["name"]), reason.removeprefix(f"{first['ctx']['name']} ")
     if first["type"] == "extra_forbidden":

@@ -45,9 +45,11 @@ _CALL: Final = re.compile(
     r"\b(?:system|[pP]open\w*|exec\w*|spawn\w*|run|call|check_call|check_output|getoutput|sh|shell\w*|passthru|Command"
     r"|ProcessBuilder|Start|cmd)\s*[(!]?\(?\s*(?P<words>\[?\s*[frb]?(?P<quote>[\"'`]).+)"
 )
-_QUOTED: Final = re.compile(r"[frb]?([\"'`])((?:\\.|(?!\1).)*)\1\s*(,?)\s*\[?\s*")
+_QUOTED: Final = re.compile(r"[frb]?([\"'`])((?:\\.|(?!\1)[^\\])*)\1\s*(,?)\s*\[?\s*")
 _CI_SECRET: Final = re.compile(r"\$\{\{\s*secrets\.\w+\s*\}\}")
-_CI_VALUE: Final = re.compile(r"\$\{\{[^}]*\}\}")
+_CI_VALUE: Final = re.compile(r"\$\{\{(?:(?!\$\{\{)[^}])*\}\}")
+_SPACES: Final = re.compile(r"\s{2,}")
+"""Runs of white space, each part of which the forms above would try on its own."""
 
 
 def commands_in(path: str, lines: Sequence[Line]) -> Iterator[Line]:
@@ -59,11 +61,11 @@ def commands_in(path: str, lines: Sequence[Line]) -> Iterator[Line]:
         yield from _blocks(lines)
     elif _EACH_LINE.fullmatch(path):
         for number, text in _joined(lines):
-            for command in _of_line(text):
+            for command in _of_line(_SPACES.sub(" ", text)):
                 yield number, command
     elif _CODE.fullmatch(path):
         for number, text in lines:
-            for found in _CALL.finditer(text):
+            for found in _CALL.finditer(_SPACES.sub(" ", text)):
                 yield number, _of_call(found["words"])
 
 

@@ -125,7 +125,7 @@ _PYTHON_RUNS_CODE: Final = frozenset(
 _OPEN: Final = frozenset({"open", "fdopen", "ZipFile", "TarFile"})
 _SQL: Final = frozenset({"execute", "executescript", "executemany", "text", "raw", "query", "run_sql", "sql"})
 
-_TEXT_ALONE: Final = re.compile(r"'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"")
+_TEXT_ALONE: Final = re.compile(r"(?<!\\)'(?:\\.|[^'\\\n])*'|(?<!\\)\"(?:\\.|[^\"\\\n])*\"")
 _CHANGES: Final[Mapping[str, re.Pattern[str]]] = {
     "javascript": re.compile(
         r"\b(unlink|unlinkSync|rm|rmSync|rmdir|rmdirSync|writeFile|writeFileSync|appendFile|appendFileSync|truncate\w*|rename\w*"
@@ -135,17 +135,19 @@ _CHANGES: Final[Mapping[str, re.Pattern[str]]] = {
     ),
     "perl": re.compile(
         r"\b(unlink|rmdir|rename|system|exec|truncate|rmtree|remove_tree|symlink|link|chmod|chown|kill|mkdir|syswrite|eval|sysopen|fork"
-        r"|utime)\b|`|\bqx\b|\bopen\b[^;]*[|>]|\bmove\s*\(|\bcopy\s*\(|\bdo\s*['\"(]|-\|"
+        r"|utime)\b|`|\bqx\b|\bopen\b((?!\bopen\b)[^;])*[|>]|\bmove\s*\(|\bcopy\s*\(|\bdo\s*['\"(]|-\|"
     ),
     "ruby": re.compile(
         r"\b(system|exec|spawn|fork|eval|instance_eval|send|public_send|unlink|delete|rm|rm_rf|rm_r|rm_f|rmtree|remove_dir|rename"
-        r"|truncate|write|binwrite|mv|cp|cp_r|mkdir\w*|ln_s|symlink|chmod|popen\w*|capture\w*|remove_entry\w*|remove)\b|`|%x|\bopen\b[^;]*['\"][wa]"
+        r"|truncate|write|binwrite|mv|cp|cp_r|mkdir\w*|ln_s|symlink|chmod|popen\w*|capture\w*|remove_entry\w*|remove)\b|`|%x|\bopen\b((?!\bopen\b)[^;])*['\"][wa]"
     ),
     "php": re.compile(
         r"\b(unlink|rmdir|rename|file_put_contents|fwrite|fputs|exec|system|shell_exec|passthru|popen|proc_open|eval|assert|copy"
         r"|symlink|link|chmod|chown|touch|mkdir|move_uploaded_file|ftruncate|pcntl_exec|call_user_func\w*|create_function)\s*\(|`|\$\w+\s*\("
     ),
-    "awk": re.compile(r"\bsystem\s*\(|\|\s*getline|\bprintf?\b[^;}\n]*>|\|&?\s*[\"\w]|@load|@include"),
+    "awk": re.compile(
+        r"\bsystem\s*\(|\|\s*getline|\bprintf?\b((?!\bprintf?\b)[^;}\n])*>|\|&?\s*[\"\w]|@load|@include"
+    ),
     "lua": re.compile(
         r"\bos\s*\.\s*(execute|remove|rename|tmpname)|\bio\s*\.\s*(popen|open)|\bload(string|file)?\s*\(|\bdofile\b|\[\s*['\"]"
     ),
@@ -262,19 +264,22 @@ def judge_program(call: Call, text: str, language: str) -> None:
     bare = _TEXT_ALONE.sub("''", text) if language not in {"perl", "ruby", "any"} else text
     if language in {"perl", "ruby"}:
         text = _PATTERNS.sub(" ", text)
-        bare = re.sub(r"\b(print|puts|say|p)\s*\(?\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\`#])*\")", "print ''", text)
+        bare = _PRINTED.sub("print ''", text)
     if _CHANGES.get(language, _CHANGES["any"]).search(bare) or (language == "javascript" and _JS_RUNS.search(text)):
         call.judge.undecided("a program given on the command line deletes, writes or runs commands")
 
 
+_PRINTED: Final = re.compile(r"\b(?:print|puts|say|p)(?:\s*\()?\s*(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\`#])*\")")
 _PATTERNS: Final = re.compile(
-    r"(?:\bm|(?<![\w)\]}\s/])\s*|(?<=if )|(?<=unless )|(?<=~ )|(?<=and )|(?<=or ))/(?:\\.|[^/\\\n])*/[imsxgo]*"
+    r"(?:\bm|(?<![\w)\]}\s/\\])\s*|(?<=if )|(?<=unless )|(?<=~ )|(?<=and )|(?<=or ))/(?:\\.|[^/\\\n])*/[imsxgo]*"
     r"|\bs/(?:\\.|[^/\\\n])*/(?:\\.|[^/\\\n])*/[imsxgo]*(?![\w])"
 )
 """Patterns of Perl and Ruby, which are no code; one with the flag e is."""
 _JS_RUNS: Final = re.compile(
-    r"(require|import)\s*\(?\s*['\"](node:)?(child_process|shelljs|execa|rimraf|fs-extra|zx)|\bopen(Sync)?\s*\([^;]*,\s*['\"](w|a|r\+)|\[\s*['\"](unlink|rm|write|exec|spawn)"
+    r"(require|import)(\s*\()?\s*['\"](node:)?(child_process|shelljs|execa|rimraf|fs-extra|zx)"
+    r"|\bopen(Sync)?\s*\(((?!\bopen(Sync)?\s*\()[^;])*,\s*['\"](w|a|r\+)|\[\s*['\"](unlink|rm|write|exec|spawn)"
 )
+"""Each open reads only as far as the next, or a long program would be read once for each."""
 
 
 def _python(call: Call) -> Stream:

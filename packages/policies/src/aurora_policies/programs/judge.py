@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aurora_policies.places import Patterns, Places
     from aurora_policies.repository import Repository
     from aurora_policies.shell.command import Command
+    from aurora_policies.shell.port import Shell
     from aurora_policies.shell.state import State, Value
-    from aurora_policies.shell.walk import Shell
 
 __all__ = ["Call", "Judge", "Surroundings"]
 
@@ -35,7 +35,7 @@ MAX_FILES: Final = 2_000
 _FRESH: Final = "/tmp/aurora-fresh."  # noqa: S108 - a name for what mktemp makes; nothing is written there
 _NO_NAME: Final = re.compile(r"[\s;|&()<>`\"']")
 """In the name of a program it is a sign that the parser was led astray."""
-_VERSION: Final = re.compile(r"-?\d+(\.\d+)*$")
+_VERSION: Final = re.compile(r"(?<![\d.])-?\d+(\.\d+)*$")
 """The version at the end of a program's name."""
 ASK: Final = "Leave it to the user, or say in your answer why it is needed."
 PIPED: Final = "runs a script that comes through a pipe"

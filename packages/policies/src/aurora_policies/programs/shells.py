@@ -27,7 +27,7 @@ _ONLY_READS: Final = re.compile(r"-[ceuxv]*n[ceuxv]*")
 """With `-n` among these alone a shell reads a script and runs nothing; an interactive one ignores it."""
 _ACTIVATE: Final = re.compile(r"/(?:bin|Scripts)/activate(?:\.\w+)?$")
 _OF_ACTIVATE: Final = (Rule.CODE_INJECTION, Rule.UNDECIDABLE)
-_ARITHMETIC_COMMAND: Final = re.compile(r"\[[^\]]*(\$\(|`)")
+_ARITHMETIC_COMMAND: Final = re.compile(r"\[[^\]\[]*(\$\(|`)")
 
 
 def run_text(call: Call, text: str, *, arguments_: tuple[Word, ...] = (), name: str = "bash") -> Stream:

@@ -122,8 +122,8 @@ def _aws(call: Call) -> Stream:
 
 _FORGE: Final = re.compile(
     r"\b(repo (delete|archive)|release delete|secret (set|delete|remove)|auth (token|logout)"
-    r"|api\b.*(-X|--method)[ =]?(DELETE|PUT|PATCH|POST)"
-    r"|(ssh-key|gist|run|variable|cache) delete)\b|pr merge\b.*--admin"
+    r"|api\b((?!\bapi\b).)*(-X|--method)[ =]?(DELETE|PUT|PATCH|POST)"
+    r"|(ssh-key|gist|run|variable|cache) delete)\b|pr merge\b((?!\bpr merge\b).)*--admin"
 )
 
 

@@ -25,10 +25,10 @@ _COPY_VALUED: Final = frozenset(
     {"-t", "--target-directory", "-S", "--suffix", "-m", "--mode", "-o", "--owner", "-g", "--group"}
 )
 _SED_SUBSTITUTE: Final = re.compile(
-    r"(?:^|[;\n{}]|[/,]\s*|\d)\s*s([^\w\s\\])(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1([a-zA-Z0-9]*)(?:\s+(\S+))?",
+    r"(?:^|[;\n{}/,\d])[^\S\n]*s([^\w\s\\])(?:\\.|(?!\1).)*\1(?:\\.|(?!\1).)*\1([a-zA-Z0-9]*)(?:\s+(\S+))?",
     re.DOTALL,
 )
-_SED_COMMAND: Final = re.compile(r"(?:^|[;\n{])\s*(?:\d+|\$|/(?:\\.|[^/\\])*/)?\s*([eEwW])\s+(\S+)")
+_SED_COMMAND: Final = re.compile(r"(?:^|[;\n{])[^\S\n]*(?:(?:\d+|\$|/(?:\\.|[^/\\])*/)\s*)?([eEwW])\s+(\S+)")
 
 
 def _tee(call: Call) -> Stream:

@@ -1,11 +1,13 @@
 """Masks keys and passwords in commands, which the journal keeps and people are shown.
 
-A mask must hide nothing that a shell runs: no value reaches over a substitution, a separator, or an unquoted blank.
+A mask must hide nothing that a shell runs: no value reaches over a substitution, a separator, or an unquoted blank,
+and the value of a variable that may be run later in the command is shown.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 
 MASK: Final = "***"
@@ -50,13 +52,25 @@ _OPENS: Final = re.compile(rf"(?:^|[\s;&|(]){_NAME}=|\s--(?:password|token|api-k
 _RUNS: Final = re.compile(r"[;&|<>()`$\n]")
 """Nothing with these is hidden: it may be a command where a comment or a here-document has a quote of its own."""
 _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
+_ASSIGNS: Final = re.compile(r"(?<!\w)([A-Za-z_]\w*)=[\"']?\Z")
+_LONGEST_NAME: Final = 1_000
+_USED: Final = re.compile(r"(?:\$\{?!?|\bprintenv\s+)([A-Za-z_]\w*)")
+_AS_CREDENTIAL: Final = re.compile(
+    r"(?:\b(?:bearer|basic|token)[ \t]+|:[ \t]*|--(?:password|token|api-key|secret)[ \t=]+|://[^\s/@]{0,99})[\"']?\Z",
+    re.IGNORECASE,
+)
+"""The text before a variable that is sent as a key or password: nothing runs it there."""
+_LIKE_A_KEY: Final = re.compile(r"[\"']?(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{12,}[\"']?")
+"""A value that is no name of a program."""
 
 
 def masked(text: str) -> str:
     """Returns the text with what looks like a key or a password masked."""
-    text = _phrases_masked(text)
+    used = _used(text)
+    text = _phrases_masked(text, used)
+    named = partial(_named_masked, used)
     for each in (_PRIVATE_KEY, _KEYS, _LONG_KEYS, _NAMED, _IN_OPTIONS, _IN_ADDRESSES):
-        text = each.sub(rf"\1{MASK}", text)
+        text = each.sub(named if each is _NAMED else rf"\1{MASK}", text)
     return text
 
 
@@ -65,12 +79,33 @@ def masked_end(text: str) -> str:
     return masked(_REST_OF_A_KEY.sub(MASK, text))
 
 
-def _phrases_masked(text: str) -> str:
+def _used(text: str) -> frozenset[str]:
+    """Returns the variables that a command uses other than as a key or password, so that it may run their values."""
+    return frozenset(
+        found[1]
+        for found in _USED.finditer(text)
+        if not _AS_CREDENTIAL.search(text, max(0, found.start() - 120), found.start())
+    )
+
+
+def _runs(used: frozenset[str], before: str, value: str) -> bool:
+    """Tells whether a value is assigned to a variable whose value may be run, and may be a command."""
+    assigned = _ASSIGNS.search(before)
+    return assigned is not None and assigned[1] in used and not _LIKE_A_KEY.fullmatch(value)
+
+
+def _named_masked(used: frozenset[str], found: re.Match[str]) -> str:
+    value = found.end(1)
+    before = found.string[max(0, value - _LONGEST_NAME) : value]
+    return found[0] if _runs(used, before, found.string[value : found.end()]) else f"{found[1]}{MASK}"
+
+
+def _phrases_masked(text: str, used: frozenset[str]) -> str:
     """Returns the text with values in quotes masked that have blanks, such as PASSWORD='some long phrase'."""
     shown: list[str] = []
     for part in _QUOTED.findall(text):
         opens = part[0] in "'\"" and len(part) > 2 and shown and _ends_with_name(shown[-1])
-        hidden = opens and not _RUNS.search(part)
+        hidden = opens and not _RUNS.search(part) and not _runs(used, shown[-1][-_LONGEST_NAME:], part)
         shown.append(f"{part[0]}{MASK}{part[0]}" if hidden and not part[1:].startswith("$") else part)
     return "".join(shown)
 
