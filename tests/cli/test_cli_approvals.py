@@ -10,10 +10,12 @@ import pytest
 from tests.cli.finished_runs import Shed, make_shed
 from tests.cli.terminals import on_terminal
 from tests.cli.waiting import wait_for
+from tests.cli.watched import NOW, question
 from tests.exhaustive import few
 
 from aurora_cli import approval_prompts
 from aurora_cli.exits import ExitCode
+from aurora_cli.render.approvals import question_lines
 from aurora_spawner.control.approvals import AnswerReport
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
@@ -190,6 +192,12 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     gone = aur("policies", "rehearse", "--run", run_id).stdout
     assert gone.startswith("judged the work of 0 attempts")
     assert gone.endswith("the commits of 2 attempts are gone\n")
+
+
+def test_whoever_approves_a_long_command_sees_its_end() -> None:
+    for padding in ("x ", "\U000e0001"):
+        lines = list(question_lines(question(subject=f"echo {padding * 1_900}; rm -rf lib"), now=NOW))
+        assert lines[1].endswith("; rm -rf lib")
 
 
 def test_who_answers_too_late_is_told_what_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

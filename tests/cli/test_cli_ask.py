@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
+from tests.cli.sites import served
 from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
@@ -68,6 +70,20 @@ def test_an_agent_gets_the_words_of_the_user(aur: Aur, start_aur: Start, shed: S
     assert shed.repository.shown("main", "port.txt") == "8080, as before"
     decisions = aur("audit", "export", "--decisions").stdout
     assert "8080, as before" in decisions
+
+
+def test_an_agent_gets_the_words_that_were_typed_on_the_page(aur: Aur, start_aur: Start, shed: Shed) -> None:
+    tasks(shed, "Port")
+    running = start_aur(*SPAWN)
+    with served(shed) as site, site.client() as client:
+        wait_for(lambda: 'value="answer">' in client.get("/").text)
+        page = client.get("/").text
+        key, asked_for = (re.findall(f'name="{name}" value="(\\w+)"', page)[0] for name in ("key", "question"))
+        given = {"key": key, "question": asked_for, "do": "answer"}
+        assert "the answer is empty" in client.post("/act", data={**given, "note": " "}).text
+        assert "answered" in client.post("/act", data={**given, "note": "8080"}).text
+    assert running.wait(timeout=60) == ExitCode.DONE
+    assert shed.repository.shown("main", "port.txt") == "8080"
 
 
 def test_the_default_counts_if_nobody_is_asked(aur: Aur, shed: Shed) -> None:

@@ -71,7 +71,7 @@ def test_one_value_is_alone_on_standard_output(aur: Aur, project: Path) -> None:
         (["get", "spawner.max_concurent"], "did you mean spawner.max_concurrent?"),
         (["get", "toool"], "did you mean tool?"),
         (["get", "backends.claude"], "is not a setting"),
-        (["set", "spawner.max_concurent", "3"], "did you mean max_concurrent?"),
+        (["set", "spawner.max_concurent", "3"], "did you mean spawner.max_concurrent?"),
         (["set", "backends.a", "{kind: clade}"], "backends.a.kind: there is no 'clade'; did you mean claude?"),
         (["set", "spawner.recovery.base_dely", "3"], "did you mean base_delay?"),
         (["set", "tool"], "Missing argument"),
@@ -144,6 +144,14 @@ def test_a_trusted_project_stays_trusted_and_another_does_not_become_so(
     assert "once you trust it: aur trust" in outcome.stderr
     assert aur("config", "get", "check").stdout == "[]\n"
     assert "has no effect until you trust this project" in aur("config", "get", "backends.theirs").stderr
+
+
+def test_what_a_change_trusts_is_said(aur: Aur, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AURORA_TRUST")
+    assert "trusted" not in aur("config", "set", "spawner.max_concurrent", "4").stderr
+    made = aur("config", "set", "backends.mine", "{kind: command, command: [cat], env: {TOKEN: hush}}")
+    assert "you have set it, so it is trusted: backends.mine" in made.stderr
+    assert "hush" not in made.stderr
 
 
 def test_an_agent_cannot_change_settings(aur: Aur, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

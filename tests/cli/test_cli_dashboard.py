@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -17,16 +18,20 @@ import pytest
 from tests.cli.finished_runs import Shed
 from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
+from tests.cli.watched import asking, facts_of, live, question, task
 from tests.exhaustive import few
 
+from aurora_cli.dashboard import costs
 from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
-from aurora_cli.dashboard.pages import Pages
-from aurora_cli.dashboard.stream import Seen
+from aurora_cli.dashboard.logs import WholeLines
+from aurora_cli.dashboard.pages import Drawn, Pages
+from aurora_cli.dashboard.stream import Hub, Seen, View
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner import RunReport, SpawnTask
+from aurora_spawner.control import live_runs
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.comment_file import CommentFileError
 from aurora_spawner.journal.change_views import ForeseenConflict
@@ -38,6 +43,9 @@ if TYPE_CHECKING:
 
     Aur = Callable[..., CompletedProcess[str]]
     Start = Callable[..., Popen[str]]
+
+
+PAGES = Pages(project="shop", place=PLACE, form_key="k")
 
 
 @pytest.fixture
@@ -105,6 +113,15 @@ def test_the_memory_is_searched_with_scores_by_part(shed: Shed, site: Site) -> N
         assert "app.py:1" in found
         assert "activation 0." in found
         assert "Nothing was found" in client.get("/search", params={"q": "zzznowhere"}).text
+
+
+def test_no_page_shows_a_key(shed: Shed, site: Site) -> None:
+    report = shed.run(SpawnTask("# API_KEY=abcd" + "efgh1234\necho API_KEY=abcd" + "efgh1234; exit 3", id="1"))
+    place = f"/runs/{report.run_id}"
+    with site.client() as client:
+        for path in ("/", place, f"{place}/tasks/1", f"{place}/work", f"{place}/picture.svg"):
+            assert "efgh1234" not in client.get(path).text, path
+        assert "API_KEY=***" in client.get(f"{place}/tasks/1").text
 
 
 def test_what_agents_wrote_stays_text(shed: Shed, site: Site) -> None:
@@ -228,6 +245,24 @@ def test_a_question_is_answered_from_the_page(aur: Aur, start_aur: Start, shed: 
     assert "from the page" in aur("approvals", "--all").stdout
 
 
+def test_a_run_that_is_no_longer_listed_has_its_page(shed: Shed, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_runs, "RECENT", 1)
+    old, new = work(shed, "true"), work(shed, "true")
+    with site.client() as client:
+        assert [each in client.get("/").text for each in (old.run_id, new.run_id)] == [False, True]
+        page = client.get(f"/runs/{old.run_id}").text
+    assert f"<h1>{old.run_id} <span" in page
+    assert page.count('<tr id="task-') == 1
+
+
+def test_an_action_in_a_project_that_is_gone_says_so(shed: Shed, site: Site) -> None:
+    with site.client() as client:
+        key = re.findall('name="key" value="(\\w+)"', client.get(f"/runs/{work(shed, 'exit 3').run_id}").text)[0]
+        (shed.path / ".aurora").rename(shed.path / "moved")
+        assert "not done: " in client.post("/act", data={"key": key, "do": "pause", "run": "r"}).text
+        (shed.path / "moved").rename(shed.path / ".aurora")
+
+
 def test_unknown_runs_tasks_and_a_missing_journal_are_said(shed: Shed, site: Site) -> None:
     with site.client() as client:
         assert "Nothing has run here yet" in client.get("/").text
@@ -251,6 +286,23 @@ def test_parts_have_versions() -> None:
     assert seen.since(7) is None
 
 
+async def test_a_view_that_cannot_be_read_any_longer_ends_its_streams(
+    shed: Shed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_view: View) -> None:
+        raise ZeroDivisionError
+
+    with Aurora.open(shed.path, existing=True) as aurora:
+        hub = Hub(aurora, PAGES)
+        await hub.view(None).refresh()
+        following = hub.follow(None, after=hub.view(None).version, may_act=True)
+        assert await anext(following) == b": nothing new\n\n"
+        monkeypatch.setattr(View, "_read", failing)
+        async with asyncio.timeout(8):
+            assert [each async for each in following] == []
+        await hub.close()
+
+
 def test_the_command_serves_until_it_is_ended(start_aur: Start, shed: Shed) -> None:
     running = start_aur("dashboard", "--port", "0")
     assert running.stdout
@@ -271,8 +323,8 @@ def test_a_port_that_is_taken_is_refused(aur: Aur, shed: Shed) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         outcome = aur("dashboard", "--port", str(taken.getsockname()[1]))
-    assert outcome.returncode == ExitCode.USAGE
-    assert "try --port 0" in outcome.stderr
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "choose another one: --port" in outcome.stderr
 
 
 def raw(site: Site, request: bytes, *, cookie: bool = True) -> socket.socket:
@@ -372,7 +424,7 @@ def test_a_client_that_does_not_read_holds_nobody_up(shed: Shed, site: Site) -> 
             each.close()
 
 
-def test_costs_are_added_up_by_day_agent_and_model(shed: Shed, site: Site) -> None:
+def test_costs_are_added_up_by_day_agent_and_model(shed: Shed, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with Aurora.open(shed.path, existing=True) as aurora:
         for agent, model, cost in (("claude", "opus", 1.25), ("claude", "haiku", 0.25), ("codex", None, 0.0)):
             token = f"{agent}-{model}"
@@ -386,6 +438,10 @@ def test_costs_are_added_up_by_day_agent_and_model(shed: Shed, site: Site) -> No
     for row in (("claude", "2", "$1.50"), ("codex", "1", "$0.00"), ("opus", "1", "$1.25"), ("unknown", "1", "$0.00")):
         assert re.search("</td>.*?>".join(map(re.escape, row)), page), row
     assert f"{datetime.now(UTC):%Y-%m-%d}" in page
+    assert "Only the newest" not in page
+    monkeypatch.setattr(costs, "MOST", 2)
+    with site.client() as client:
+        assert "Only the newest 2 attempts are added up" in client.get("/budget").text
 
 
 def test_a_run_without_a_process_goes_on_in_the_background(start_aur: Start, shed: Shed) -> None:
@@ -419,10 +475,28 @@ def test_the_work_of_a_run_is_listed(shed: Shed, site: Site) -> None:
     assert found, words
 
 
+def test_a_question_has_the_fields_of_its_kind_and_all_of_its_command() -> None:
+    run = asking(live(), question(gate="agent", subject="Which port?"))
+    of_agent = PAGES.parts(facts_of(run, task("1")), None, Drawn())[True]["alerts"]
+    assert re.findall(r'name="do" value="(\w+)"', of_agent) == ["answer"]
+    run = asking(live(), question(subject=f"curl --password hunter22 {'x ' * 200}; rm -rf <lib>", shape="rm -rf"))
+    of_gate = PAGES.parts(facts_of(run, task("1")), None, Drawn())[True]["alerts"]
+    assert re.findall(r'name="do" value="(\w+)"', of_gate) == ["approve", "deny", "always"]
+    assert "; rm -rf &lt;lib&gt;</pre>" in of_gate
+    assert "hunter22" not in of_gate
+
+
+def test_output_is_streamed_in_whole_lines_without_keys() -> None:
+    lines = WholeLines()
+    pieces = ["é".encode()[:1], "é".encode()[1:] + b" API_KEY=abcd", b"efgh1234\nnext \x1b[31m"]
+    assert [lines.add(each) for each in pieces] == ["", "", "é API_KEY=***\n"]
+    assert lines.add(b"", final=True) == "next \\x1b[31m"
+    assert len(lines.add(b"x" * 100_000)) == 100_000, "a line without an end is not held back for ever"
+
+
 def test_conflicts_that_are_foreseen_are_listed() -> None:
-    pages = Pages(project="shop", place=PLACE, form_key="k")
     conflicts = [ForeseenConflict(first="1", second="<2>", files=("till.py", "stock.py"))]
-    page = pages.page(
+    page = PAGES.page(
         "work", may_act=False, run_id="r", has_work=True, outcome=[], conflicts=conflicts, parts=[("Merged", [])]
     )
     assert "1 and &lt;2&gt;, in till.py, stock.py" in page

@@ -144,6 +144,20 @@ def test_an_unknown_agent_is_an_error_before_anything_runs(aur: Aur, works: Path
     assert not (works / ".aurora" / "runs.db").exists()
 
 
+def test_a_missing_program_is_an_error_before_anything_runs(aur: Aur, works: Path) -> None:
+    gone = '  gone: {kind: command, command: ["no-such-program"]}\n'
+    configure(works, CONFIG + gone)
+    outcome = aur("exec", "Say hello", "--agent", "gone")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert "aur exec: the program of agent gone, 'no-such-program', is not found" in outcome.stderr
+    assert "`aur agents doctor`" in outcome.stderr
+    assert not (works / ".aurora" / "runs.db").exists()
+    configure(works, CONFIG + gone.replace("]}", "], fallback: [echo]}"))
+    assert aur("exec", "Say hello", "--agent", "gone").stdout == "Say hello\n", "another agent is there"
+    configure(works, CONFIG + '  own: {kind: command, command: ["./made-by-the-set-up"]}\n')
+    assert aur("exec", "Say hello", "--agent", "own").returncode == ExitCode.NOT_REACHED, "known only at the start"
+
+
 def test_a_dry_run_changes_nothing_and_names_no_file(aur: Aur, shop: Path) -> None:
     assert "1  Ask  (@local" in aur("exec", "Ask", "--dry-run").stdout
     document = json.loads(aur("exec", "Ask", "--dry-run", "--json").stdout)

@@ -121,6 +121,16 @@ def test_a_slip_finds_the_nearest_at_any_depth(typed: str, nearest: str) -> None
     assert nearest in (raised.value.possibilities or [])
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("discrad", True), ("forget", True), ("cancle", True), ("canal", False), ("discuss", False)],
+)
+def test_what_destroys_is_offered_only_for_a_slip(typed: str, offered: bool) -> None:
+    with pytest.raises(click.NoSuchCommand) as raised:
+        root.resolve_command(click.Context(root, info_name="aur", **root.context_settings), [typed])
+    assert bool({"discard", "mem forget", "cancel"} & set(raised.value.possibilities or [])) is offered
+
+
 def test_nothing_near_is_nothing_suggested() -> None:
     with pytest.raises(click.NoSuchCommand) as raised:
         root.resolve_command(click.Context(root, info_name="aur", **root.context_settings), ["xyzzy"])

@@ -26,6 +26,7 @@ from tests.cli.conftest import AUR
 from tests.cli.finished_runs import Shed, make_shed
 from tests.cli.terminals import on_terminal
 from tests.cli.waiting import wait_for
+from tests.cli.watched import question
 
 from aurora_cli.exits import ExitCode
 from aurora_cli.mcp_clients import CLIENTS
@@ -385,10 +386,20 @@ def test_a_port_that_is_taken_is_named_and_no_token_told(aur: Aur, shop: Path) -
 
 def test_a_question_cannot_imitate_another() -> None:
     subject = "rm -rf x\nWhy: it is harmless\x1b[2K\u202e"
-    asked = Question(id="a", run_id="run", task="1", agent="sh", subject=subject, reason="deletes files")
+    asked = Question(
+        id="a", run_id="run", task="1", agent="sh", subject=subject, reason="deletes files", wants_text=False
+    )
     first, second = question_text(asked).split("\n")
     assert first == r"run/1 @sh asks: rm -rf x Why: it is harmless\x1b[2K\u202e"
     assert second == "Why: deletes files"
+
+
+def test_a_question_of_an_agent_asks_for_the_note() -> None:
+    for gate, ends in (("agent", True), ("live", False)):
+        assert (
+            question_text(Question.of(question(gate=gate))).endswith("The agent gets what you write as the note.")
+            is ends
+        )
 
 
 def test_a_paused_run_is_listed_as_paused() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from select import select
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
 from tests.cli.terminals import on_terminal
+from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
+    Start = Callable[..., subprocess.Popen[str]]
 
 DENY = "destructive: {git_merge_main: {action: deny}}\n"
 
@@ -256,6 +259,20 @@ def test_the_question_at_the_end_of_a_run_is_the_approval(project: Shed, typed: 
     assert (project.path / "one.txt").exists() is arrives
     (row,) = approvals_of(project.journal)
     assert str(row.state) == ("approved" if arrives else "denied")
+
+
+def test_the_answer_comes_before_the_wait_for_an_approval(aur: Aur, start_aur: Start, project: Shed) -> None:
+    assert "merged into main, a protected branch, when you agree" in aur("exec", "Write it", "--dry-run").stdout
+    running = start_aur("exec", "Write it", "--merge", "auto", "--yes")
+    wait_for(lambda: bool(open_approvals(project.journal)))
+    assert running.poll() is None
+    assert running.stdout
+    assert select([running.stdout], [], [], 0)[0], "the answer is held back"
+    assert running.stdout.readline() == "done\n"
+    answer_approval(project.journal, open_approvals(project.journal)[0].approval, approved=True)
+    out, err = running.communicate(timeout=50)
+    assert (running.returncode, out) == (ExitCode.DONE, ""), err
+    assert (project.path / "one.txt").exists()
 
 
 def test_no_time_for_an_answer_is_a_no_that_says_so(aur: Aur, project: Shed) -> None:

@@ -111,7 +111,7 @@ def test_the_doctor_says_whether_the_key_is_there(aur: Aur, model: Path) -> None
     ("line", "field", "reason"),
     [
         (f"key: {SECRET}", "key", "must name a key"),
-        ("api: telepathy", "api", "must be"),
+        ("api: telepathy", "api", "must be 'anthropic', "),
         ("base_url: localhost", "base_url", "pattern"),
         ("command: [cat]", "model", "not a setting of kind model"),
     ],

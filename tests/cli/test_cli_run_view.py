@@ -13,7 +13,7 @@ from rich.live import Live
 from aurora_cli.render import live_run as live
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.live_run import MAX_ROWS, LiveRun
-from aurora_cli.render.run import PlainRun, as_document, summary
+from aurora_cli.render.run import PlainRun, WaitsForPerson, as_document, summary
 from aurora_cli.user_prompts import turn_at_terminal
 from aurora_spawner import RunEvent, RunReport, SpawnResult, TaskState
 from aurora_spawner.tasks.approvals import ApprovalQuestion
@@ -65,6 +65,24 @@ def report(*results: SpawnResult, interrupted: bool = False) -> RunReport:
         duration_s=1.25,
         interrupted=interrupted,
     )
+
+
+def test_the_time_in_which_a_person_is_waited_for_is_told() -> None:
+    question = ApprovalQuestion(task_id="1", gate="after", subject="x", rule="r", reason="why")
+    waits = WaitsForPerson()
+    for event in (
+        RunStarted(at=100.0),
+        ApprovalAsked(at=103.0, task_id="1", approval="a", question=question, limit_s=None),
+        ApprovalAsked(at=104.0, task_id="2", approval="b", question=question, limit_s=None),
+        ApprovalSettled(at=105.0, task_id="1", approval="a"),
+        ApprovalSettled(at=109.5, task_id="2", approval="b"),
+        RunEnded(at=112.0, state=RunState.SUCCEEDED),
+    ):
+        waits(event)
+    done = report(SpawnResult(task_id="1", agent="local", state=TaskState.SUCCEEDED))
+    assert waits.seconds == 6.5
+    assert summary(done, waited_s=1.2).endswith("succeeded in 1.2 s, of which 1.2 s waiting for you")
+    assert summary(done, waited_s=0.4).endswith("succeeded in 1.2 s")
 
 
 def test_the_board_knows_who_runs_and_how_many_ended_how() -> None:

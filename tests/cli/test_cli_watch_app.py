@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from textual.pilot import Pilot
 
-    from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.log_tail import LogTail
 
     Aur = Callable[..., CompletedProcess[str]]
@@ -82,8 +81,8 @@ class Recorded(Steering):
         self.done.append(("cancel", run_id, task_id))
         return "cancelled it"
 
-    def answer(self, asked: ApprovalRow, *, approved: bool, note: str = "", always: bool = False) -> str:
-        self.done.append(("answer", asked.approval, approved, note, always))
+    def answer(self, approval: str, *, approved: bool, note: str = "", always: bool = False) -> str:
+        self.done.append(("answer", approval, approved, note, always))
         return "answered it"
 
 
@@ -182,9 +181,36 @@ async def test_a_whole_run_is_approved_only_where_that_can_be() -> None:
     app, steering = app_of(facts_of(run, task("1")))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("a", "w")
-        assert isinstance(app.screen.query_one("#why"), Input)
+        assert isinstance(app.screen.query_one("#words"), Input)
         await pilot.press("escape")
     assert steering.done == []
+
+
+async def test_an_agent_gets_the_words_that_are_typed() -> None:
+    run = asking(live(), question(gate="agent", subject="Which port?"))
+    app, steering = app_of(facts_of(run, task("1")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        assert "Which port?" in text_of(app)
+        assert "approve" not in text_of(app).split("Which port?")[1]
+        await pilot.press("enter")
+        assert steering.done == [], "an empty answer is none"
+        await pilot.press(*"qwad l", "enter")
+        await until(pilot, lambda: steering.done == [("answer", "k7m2xq", True, "qwad l", False)])
+        await pilot.press("d", "escape")
+    assert len(steering.done) == 1
+
+
+async def test_the_end_of_a_long_command_can_be_seen_before_it_is_approved() -> None:
+    run = asking(live(), question(subject=f"echo {'x ' * 1_900}; rm -rf lib"))
+    app, _ = app_of(facts_of(run, task("1")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        assert "a = approve" in text_of(app)
+        assert "; rm -rf lib" not in text_of(app)
+        await pilot.press(*["down"] * 60)
+        await until(pilot, lambda: "; rm -rf lib" in text_of(app))
+        assert "a = approve" in text_of(app)
 
 
 async def test_keys_move_filter_and_zoom() -> None:
@@ -214,6 +240,20 @@ async def test_another_run_is_chosen_by_its_row() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("shift+tab", "shift+tab", "down")
         await until(pilot, lambda: "of spawn-2" in text_of(app))
+
+
+async def test_keys_steer_the_run_at_the_cursor_before_its_tasks_are_read() -> None:
+    other = live(run=replace(live().run, run_id="spawn-2"))
+    facts = busy_facts()
+    app, steering = app_of(
+        replace(facts, runs=(*facts.runs, other)), trouble=JournalError(Path("runs.db"), "is busy")
+    )
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("shift+tab", "shift+tab", "down", "p", "C")
+        await until(pilot, lambda: "spawn-2?" in text_of(app))
+        await pilot.press("y")
+        await until(pilot, lambda: len(steering.done) == 2)
+    assert steering.done == [("pause", "spawn-2"), ("cancel", "spawn-2", None)]
 
 
 async def test_a_journal_that_cannot_be_read_any_longer_is_told_and_the_view_stays() -> None:
@@ -271,11 +311,18 @@ def test_keys_on_a_run_without_a_process_say_what_to_do(shed: Shed, monkeypatch:
         assert steering.pause(run.run_id).startswith(f"not done: run {run.run_id} is not running")
         assert steering.cancel(run.run_id, "1") == f"cancelling {run.run_id}/1"
         assert steering.cancel(run.run_id, "7").startswith(f"not done: run {run.run_id} has no task")
-        asked = replace(question(), run_id=run.run_id)
-        assert "not done: " in steering.answer(asked, approved=True)
+        assert "not done: " in steering.answer("k7m2xq", approved=True)
         monkeypatch.setenv(TOKEN_VARIABLE, "1")
-        assert "an agent" in steering.answer(asked, approved=True)
+        assert "an agent" in steering.answer("k7m2xq", approved=True)
         reader.close()
+
+
+def test_a_key_that_fails_ends_no_view(shed: Shed) -> None:
+    (shed.path / ".aurora" / "policies.yaml").write_text("budgets: {}\n")
+    with Aurora.open(shed.path) as aurora:
+        steering = Steering(aurora)
+        assert "did you mean budget?" in steering.said(lambda: str(aurora.policies))
+        assert "not done: bug in Aurora: ZeroDivisionError" in steering.said(lambda: str(1 / 0))
 
 
 def test_without_a_terminal_it_is_a_usage_error_that_names_the_other_form(aur: Aur, shed: Shed) -> None:

@@ -180,7 +180,7 @@ def test_what_stands_in_the_way_of_a_run_is_told() -> None:
         spending=Spending(month=month(41.0)),
     )
     said = [row.cells[0] for row in alert_rows(facts)]
-    assert said[0] == "it is paused: no further task starts; r resumes it"
+    assert said[0] == "it is paused: no further task starts until it is resumed"
     assert said[1].startswith("provider anthropic is paused until ")
     assert said[2:] == [
         "@codex is unavailable: its circuit is open",

@@ -62,7 +62,12 @@ def works_on(task_id: str, *, agent: str = "claude", attempt: int = 1, ended: bo
 
 
 def question(
-    task_id: str = "1", *, approval: str = "k7m2xq", subject: str = "rm -rf lib", shape: str = ""
+    task_id: str = "1",
+    *,
+    approval: str = "k7m2xq",
+    subject: str = "rm -rf lib",
+    shape: str = "",
+    gate: str = "live",
 ) -> ApprovalRow:
     return ApprovalRow(
         run_id="spawn-1",
@@ -70,7 +75,7 @@ def question(
         task_id=task_id,
         number=1,
         agent="claude",
-        gate="live",
+        gate=gate,
         subject=subject,
         rule="file_delete",
         reason="it deletes files",

@@ -17,9 +17,13 @@ from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, Ask
 class Inbox:
     def __init__(self, answer: ApprovalAnswer) -> None:
         self.answer, self.asked = answer, list[ApprovalQuestion]()
+        self.is_waiting = False
 
     def answer_to(self, _question: ApprovalQuestion, _number: int) -> None:
         return None
+
+    def is_open(self, question: ApprovalQuestion, _number: int) -> bool:
+        return self.is_waiting and question in self.asked
 
     def count(self, _task_id: str, _number: int, gate: str) -> int:
         return sum(each.gate == gate for each in self.asked)
@@ -85,6 +89,8 @@ def test_an_attempt_asks_a_limited_number_of_questions() -> None:
         ask(inbox, question=f"{number}?")
     with pytest.raises(SpawnerError, match="decide without asking"):
         ask(inbox, question="one more?")
+    inbox.is_waiting = True  # the answer to a call that was lost with its coordinator is still to come
+    assert ask(inbox, question=f"{QUESTIONS_LIMIT - 1}?")["by"] == "user"
 
 
 def test_a_key_in_a_question_is_not_shown() -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from aurora_spawner.attempts.attempt_folder import kept_bytes
-from aurora_spawner.supervision import supervisor
+from aurora_spawner.supervision import process_table
+from aurora_spawner.supervision.spool import Spool
 from aurora_spawner.supervision.supervisor_process import SUPERVISOR
 
 COMMAND = [sys.executable, "-I", "-S", str(SUPERVISOR)]
@@ -189,12 +190,12 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
 def test_processes_are_seen_without_proc_as_well() -> None:
     """Without /proc, `ps` reports the living processes with their parents and groups."""
     with subprocess.Popen(["sleep", "299"], start_new_session=True) as child:
-        for table in (supervisor.process_table(), supervisor.process_table_of_ps()):
+        for table in (process_table.process_table(), process_table.process_table_of_ps()):
             assert table[child.pid] == (os.getpid(), child.pid)
             assert table[os.getpid()] == (os.getppid(), os.getpgrp())
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        for table in (supervisor.process_table(), supervisor.process_table_of_ps()):
+        for table in (process_table.process_table(), process_table.process_table_of_ps()):
             assert child.pid not in table, "the dead are not listed"
 
 
@@ -205,7 +206,7 @@ def test_head_and_tail_are_kept_whatever_the_pieces(tmp_path: Path) -> None:
         content = bytes(range(65, 65 + total))
         reader, writer = os.pipe()
         path = tmp_path / str(total)
-        spool = supervisor.Spool(str(path), reader, cap)
+        spool = Spool(str(path), reader, cap)
         for start in range(0, total, 3):
             os.write(writer, content[start : start + 3])
             assert spool.drain()

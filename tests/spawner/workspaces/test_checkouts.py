@@ -13,6 +13,7 @@ from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.forecast import Forecaster
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.results import commit_work
+from aurora_spawner.workspaces.unsaved import unsaved
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 
@@ -78,7 +79,7 @@ def test_without_its_link_a_worktree_is_no_part_of_the_repository_around_it(
     harm(worktree)
     for use in (
         lambda: commit_work(worktree, "More", trailers={}),
-        lambda: workspaces.unsaved(worktree),
+        lambda: unsaved(worktree.git),
         lambda: workspaces.remove(worktree),
         lambda: workspaces.create("a", "HEAD"),
     ):
@@ -221,7 +222,7 @@ def test_hidden_changes_are_no_reason_to_remove_a_worktree(
 def test_only_ignored_files_are_work_too_and_named(workspaces: Workspaces) -> None:
     worktree = workspaces.create("a", "HEAD")
     write(worktree.path, {"build/.gitignore": "*\n", "build/out.o": "1\n", "notes.log": "1\n"})
-    assert set(workspaces.unsaved(worktree).ignored) == {"build/", "notes.log"}
+    assert set(unsaved(worktree.git).ignored) == {"build/", "notes.log"}
     with pytest.raises(WorkspaceError, match=r"no commit has: .*notes\.log"):
         workspaces.remove(worktree)
     assert (worktree.path / "notes.log").exists()

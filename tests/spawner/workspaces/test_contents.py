@@ -15,6 +15,7 @@ from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.preparation import Preparation
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.setting_up import Preparer
+from aurora_spawner.workspaces.unsaved import unsaved
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 
@@ -207,10 +208,10 @@ def test_a_set_up_that_failed_is_done_again_and_what_was_put_there_meanwhile_sta
     with pytest.raises(WorkspaceError, match="failed with exit status 1"):
         prepared(workspaces, Preparation(setup=("mkdir gen; echo 1 > gen/a.py; echo 1 > own.log; git add .; false",)))
     worktree = workspaces.find("a")
-    assert not workspaces.unsaved(worktree)
+    assert not unsaved(worktree.git)
     write(worktree.path, {"mine.py": "of the user"})
     prepared(workspaces, Preparation(setup=("echo 1 > gen/b.py; git add gen/b.py",)))
-    assert workspaces.unsaved(worktree).changed == ("mine.py",)
+    assert unsaved(worktree.git).changed == ("mine.py",)
     assert [file.path for file in commit_work(worktree, "work", trailers={}).files] == ["mine.py"]
     assert [path.name for path in sorted((worktree.path / "gen").iterdir())] == ["a.py", "b.py"]
-    assert not workspaces.unsaved(worktree)
+    assert not unsaved(worktree.git)

@@ -63,6 +63,29 @@ def test_a_git_that_hangs_while_files_are_read_is_ended(
 
 
 @pytest.mark.usefixtures("short_wait")
+def test_a_lock_of_ours_that_was_left_during_the_wait_is_removed_when_it_is_stale(repository: Repository) -> None:
+    lock = leave_lock(repository, f"{OURS}.lock")
+    os.utime(lock, (time.time() + 0.2,) * 2)
+    repository.git.run("update-ref", OURS, "HEAD")
+    assert repository("rev-parse", OURS) == repository("rev-parse", "HEAD")
+
+
+@pytest.mark.usefixtures("short_wait")
+def test_a_lock_that_goes_at_the_end_of_the_wait_is_no_error(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_lock(repository, f"{OURS}.lock")
+
+    def removed_by_another(path: Path) -> None:
+        os.unlink(path)  # noqa: PTH108 -- the method is this function
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(Path, "unlink", removed_by_another)
+    repository.git.run("update-ref", OURS, "HEAD")
+    assert repository("rev-parse", OURS) == repository("rev-parse", "HEAD")
+
+
+@pytest.mark.usefixtures("short_wait")
 def test_a_lock_from_the_future_ends_the_wait(repository: Repository) -> None:
     lock = leave_lock(repository, f"{OURS}.lock")
     os.utime(lock, (time.time() + 3600,) * 2)

@@ -13,6 +13,7 @@ from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
+from aurora_spawner.workspaces.unsaved import unsaved
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 
@@ -48,7 +49,7 @@ def test_names_of_every_kind_arrive(repository: Repository, workspaces: Workspac
     for name in NAMES:
         (worktree.path / "old" / name).write_text("2\n")
         (worktree.path / name).write_text("1\n")
-    assert set(workspaces.unsaved(worktree).changed) == {*NAMES, *(f"old/{name}" for name in NAMES)}
+    assert set(unsaved(worktree.git).changed) == {*NAMES, *(f"old/{name}" for name in NAMES)}
     delivered(repository, worktree)
     assert {path.name for path in repository.path.iterdir() if path.is_file()} >= set(NAMES)
     assert all((repository.path / "old" / name).read_text() == "2\n" for name in NAMES)

@@ -13,7 +13,8 @@ from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.results import WorkResult, commit_work
-from aurora_spawner.workspaces.worktrees import Unsaved, Workspaces, Worktree
+from aurora_spawner.workspaces.unsaved import Unsaved, unsaved
+from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 CONFLICT = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> other\n"
 
@@ -239,7 +240,7 @@ def test_what_a_hook_changed_and_what_is_ignored_keeps_the_worktree(
     hook.chmod(0o755)
     write(worktree.path, {"new.py": "1\n", "debug.log": "1\n"})
     result = collect(worktree)
-    assert workspaces.unsaved(worktree) == Unsaved(changed=("new.py",), ignored=("debug.log",))
+    assert unsaved(worktree.git) == Unsaved(changed=("new.py",), ignored=("debug.log",))
     assert repository.shown(str(result.commit), "new.py") == "1"
 
 
@@ -285,12 +286,12 @@ def test_settings_of_the_user_hide_no_work(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     workspaces = Workspaces(repository.path, home=tmp_path / "home", run_id="run-1")
     worktree = workspaces.create("a", read_base(repository.git).commit)
-    assert workspaces.unsaved(worktree).changed == ()
+    assert unsaved(worktree.git).changed == ()
     (worktree.path / "docs/guide.md").chmod(0o755)
     (worktree.path / "app.py").rename(worktree.path / "App.py")
     (worktree.path / "link").symlink_to("App.py")
     (worktree.path / "crlf.txt").write_bytes(b"1\r\n2\r\n")
-    assert set(workspaces.unsaved(worktree).changed) == {"docs/guide.md", "app.py", "App.py", "link", "crlf.txt"}
+    assert set(unsaved(worktree.git).changed) == {"docs/guide.md", "app.py", "App.py", "link", "crlf.txt"}
     with pytest.raises(WorkspaceError, match="no commit has"):
         workspaces.remove(worktree)
     result = commit_work(worktree, "# é\n", trailers={"Aurora-Task": "a"})

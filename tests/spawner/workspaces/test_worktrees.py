@@ -17,9 +17,10 @@ from tests.spawner.workspaces.repository import Repository, make_repository, wri
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import SpawnerError
-from aurora_spawner.errors import GitError, WorkspaceError
+from aurora_spawner.errors import GitError, WorkspaceError, WorkspaceLockedError
 from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
 from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.entries import INITIALIZING, entries_of
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
@@ -206,6 +207,19 @@ def test_killed_while_it_makes_one_the_next_start_makes_it(repository: Repositor
         assert (worktree.path / "many" / "399.txt").read_text() == "399"
 
 
+def test_who_fills_a_worktree_is_not_waited_for_without_a_limit(
+    repository: Repository, workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook that never ends, of a git whose coordinator was killed, still has the lock."""
+    worktree = workspaces.create("a", "HEAD")
+    entry = entries_of(repository.path / ".git")[worktree.path]
+    entry.relock(INITIALIZING)
+    monkeypatch.setattr("aurora_spawner.workspaces.turns.TURN_WAIT_S", 0.05)
+    with entry.being_made(), pytest.raises(WorkspaceLockedError, match="end that process, or wait"):
+        workspaces.create("a", "HEAD")
+    assert workspaces.create("a", "HEAD") == worktree
+
+
 def test_work_is_committed_with_trailers_and_the_agents_own_commits_stay(
     repository: Repository, workspaces: Workspaces
 ) -> None:
@@ -226,6 +240,26 @@ def test_work_is_committed_with_trailers_and_the_agents_own_commits_stay(
     }
     assert result.out_of_scope == ("data.bin", "deep/new file.txt")
     assert repository("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("name", ["hooks", "my\nhooks"])
+def test_a_hook_of_the_users_is_run_wherever_it_is(
+    repository: Repository, workspaces: Workspaces, tmp_path: Path, name: str
+) -> None:
+    write(tmp_path / name, {"commit-msg": '#!/bin/sh\necho checked >> "$1"\n'})
+    (tmp_path / name / "commit-msg").chmod(0o755)
+    repository("config", "core.hooksPath", str(tmp_path / name))
+    worktree = workspaces.create("a", "HEAD")
+    write(worktree.path, {"new.py": "1\n"})
+    commit_work(worktree, "Do it", trailers={})
+    assert repository("log", "-1", "--format=%B", worktree.branch).endswith("checked")
+
+
+def test_a_message_may_have_what_git_does_not_take(repository: Repository, workspaces: Workspaces) -> None:
+    worktree = workspaces.create("a", "HEAD")
+    write(worktree.path, {"new.py": "1\n"})
+    commit_work(worktree, "Fix \ud800 a\0nd ü\n", trailers={})
+    assert repository("log", "-1", "--format=%s", worktree.branch) == "Fix ? and ü"
 
 
 def test_no_change_is_no_commit(workspaces: Workspaces) -> None:
@@ -290,6 +324,45 @@ def test_a_worktree_with_work_is_never_removed(repository: Repository, workspace
     with pytest.raises(SpawnerError, match=r"no commit has|no other branch has"):
         workspaces.remove(worktree)
     assert worktree.path.is_dir()
+
+
+SLOW_REMOVAL = """\
+#!/bin/sh
+case "$*" in *"worktree remove"*)
+    for folder; do :; done
+    rm "$folder/app.py"; touch "$HALF"
+    sleep 0.5
+esac
+exec "$REAL_GIT" "$@"
+"""
+
+
+def test_a_removal_whose_process_was_killed_is_waited_for(
+    repository: Repository, workspaces: Workspaces, tmp_path: Path
+) -> None:
+    """Half a worktree looks like one whose files an agent has deleted."""
+    worktree = workspaces.create("a", "HEAD")
+    write(tmp_path / "bin", {"git": SLOW_REMOVAL})
+    (tmp_path / "bin" / "git").chmod(0o755)
+    program = (
+        "import sys; from pathlib import Path; from aurora_spawner.workspaces.worktrees import Workspaces\n"
+        "made = Workspaces(Path(sys.argv[1]), home=Path(sys.argv[2]), run_id='run-1'); made.remove(made.find('a'))\n"
+    )
+    names = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "REAL_GIT": str(shutil.which("git")),
+        "HALF": str(tmp_path / "half"),
+    }
+    start: list[str | Path] = [sys.executable, "-c", program, repository.path, workspaces.folder.parent.parent]
+    with WarmPopen(start, env=os.environ | names) as killed:
+        while not (tmp_path / "half").exists():
+            assert killed.poll() is None
+            time.sleep(0.01)
+        killed.kill()
+    workspaces.wait_for_others()
+    workspaces.remove(worktree)
+    assert not worktree.path.exists()
+    assert repository("for-each-ref", "--format=%(refname)") == "refs/heads/main"
 
 
 def test_merged_work_may_go_and_leaves_nothing(repository: Repository, workspaces: Workspaces) -> None:

@@ -34,6 +34,7 @@ class Entry:
         summary: its line in the group's help.
         section: the heading above it in the group's help.
         entries: the commands of a group.
+        destroys: it ends or removes something; never suggested for a word that is not nearly its name.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Entry:
     summary: str
     section: str = "Commands"
     entries: tuple[Entry, ...] = ()
+    destroys: bool = False
 
 
 SEMANTIC: Final[tuple[Entry, ...]] = (
@@ -55,8 +57,8 @@ MEM: Final[tuple[Entry, ...]] = (
     Entry(name="show", module="mem.show", summary="Show a definition by its name or place, and its callers."),
     Entry(name="stats", module="mem.stats", summary="Show what is indexed and what is left out."),
     Entry(name="watch", module="mem.watch", summary="Index the project, and keep the index current."),
-    Entry(name="forget", module="mem.forget", summary="Forget earlier answers."),
-    Entry(name="rebuild", module="mem.rebuild", summary="Rebuild the memory from the files."),
+    Entry(name="forget", module="mem.forget", summary="Forget earlier answers.", destroys=True),
+    Entry(name="rebuild", module="mem.rebuild", summary="Rebuild the memory from the files.", destroys=True),
     Entry(name="semantic", module="mem.semantic", summary="Turn search by meaning on or off.", entries=SEMANTIC),
 )
 
@@ -71,7 +73,7 @@ RUNS: Final[tuple[Entry, ...]] = (
     Entry(name="show", module="runs.show", summary="Show a run and the results of its tasks."),
     Entry(name="result", module="runs.result", summary="Print the result of a finished task."),
     Entry(name="trace", module="runs.trace", summary="Send a run as an OpenTelemetry trace."),
-    Entry(name="clean", module="runs.clean", summary="Delete the data of old runs."),
+    Entry(name="clean", module="runs.clean", summary="Delete the data of old runs.", destroys=True),
 )
 
 CHECKPOINT: Final[tuple[Entry, ...]] = (
@@ -95,7 +97,7 @@ AUDIT: Final[tuple[Entry, ...]] = (
 BUDGET: Final[tuple[Entry, ...]] = (
     Entry(name="show", module="budget.show", summary="Show this month's cost and what is left."),
     Entry(name="set", module="budget.set", summary="Set limits for all your projects."),
-    Entry(name="reset", module="budget.reset", summary="Reset this month's cost to zero."),
+    Entry(name="reset", module="budget.reset", summary="Reset this month's cost to zero.", destroys=True),
     Entry(name="history", module="budget.history", summary="List the cost of attempts, newest first."),
 )
 
@@ -122,13 +124,14 @@ WORKTREES: Final[tuple[Entry, ...]] = (
         name="clean",
         module="worktrees.clean",
         summary="Remove worktrees that hold nothing that is not elsewhere.",
+        destroys=True,
     ),
 )
 
 KEYS: Final[tuple[Entry, ...]] = (
     Entry(name="set", module="keys.set", summary="Store a key in the system's keyring."),
     Entry(name="list", module="keys.list", summary="Show where each key comes from, never the key."),
-    Entry(name="remove", module="keys.remove", summary="Remove a key from the system's keyring."),
+    Entry(name="remove", module="keys.remove", summary="Remove a key from the system's keyring.", destroys=True),
 )
 
 CONFIG: Final[tuple[Entry, ...]] = (
@@ -196,7 +199,9 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         name="pause", module="pause", summary="Pause a run: running tasks finish, no new task starts.", section="Runs"
     ),
     Entry(name="resume", module="resume", summary="Resume a run that was paused or interrupted.", section="Runs"),
-    Entry(name="cancel", module="cancel", summary="Cancel a run, or one of its tasks.", section="Runs"),
+    Entry(
+        name="cancel", module="cancel", summary="Cancel a run, or one of its tasks.", section="Runs", destroys=True
+    ),
     Entry(
         name="approvals", module="approvals", summary="List the questions that wait for an answer.", section="Runs"
     ),
@@ -251,6 +256,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         module="discard",
         summary="Discard the work of a task; it can be got back for 30 days.",
         section="Work in worktrees",
+        destroys=True,
     ),
     Entry(
         name="candidates",

@@ -22,6 +22,8 @@ __all__ = ["AurCommand", "AurGroup", "Example"]
 _NARROW: Final = 50
 _NARROW_TERMS: Final = 4
 """Columns of terms on a narrow terminal; longer ones stand on a line of their own."""
+_A_SLIP: Final = 0.8
+"""The likeness of two words from which one is the other, mistyped."""
 Example = tuple[str, str]
 """A command line, and its effect."""
 
@@ -84,7 +86,7 @@ class AurGroup(click.Group):
             return super().resolve_command(ctx, args)
         if Path(name).is_file():
             raise click.UsageError(f"{name} is a file, not a command; run its tasks with: aur spawn {name}", ctx)
-        raise click.NoSuchCommand(name, possibilities=self._full_names(), ctx=ctx)
+        raise click.NoSuchCommand(name, possibilities=self._near(name), ctx=ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Writes the catalogue, section by section, without importing a command."""
@@ -105,9 +107,16 @@ class AurGroup(click.Group):
         """Writes the examples below the commands."""
         _write_examples(self.examples, formatter)
 
-    def _full_names(self) -> list[str]:
-        nested = [f"{entry.name} {child.name}" for entry in self.entries.values() for child in entry.entries]
-        return [*self.entries, *nested]
+    def _near(self, name: str) -> list[str]:
+        """Returns the commands that click may suggest: what cannot be undone only for a slip of a key or two."""
+        from difflib import SequenceMatcher  # click imports it for the same error
+
+        nested = {f"{each.name} {child.name}": child for each in self.entries.values() for child in each.entries}
+        return [
+            known
+            for known, entry in {**self.entries, **nested}.items()
+            if not entry.destroys or SequenceMatcher(None, name, entry.name).ratio() >= _A_SLIP
+        ]
 
 
 def _write_examples(examples: Sequence[Example], formatter: click.HelpFormatter) -> None:

@@ -11,66 +11,71 @@ from aurora_cli import background
 from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.exits import ExitCode
-from aurora_cli.output import emit, emit_json, note
+from aurora_cli.output import emit, emit_json, is_live_terminal, note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.merge_report import delivery_lines
 from aurora_cli.render.merges import merge_lines
-from aurora_cli.render.run import as_document, summary, watch
+from aurora_cli.render.run import WaitsForPerson, as_document, summary, watch
 from aurora_cli.render.words import one_line
 from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import execute_run, resumed_run
-from aurora_spawner.tasks.run_events import RunPaused
+from aurora_spawner.tasks.run_events import RunPaused, TaskEnded
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
-    from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.resume import ResumePlan
-    from aurora_spawner import Run, RunEvent, RunReport
+    from aurora_spawner import Run, RunEvent, RunReport, SpawnResult
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["execute", "in_background", "report_result", "resume"]
 
 
 def execute(
+    aurora: Aurora,
     run: Run,
     file: TaskFile | None,
     titles: Mapping[str, str],
     *,
     as_json: bool,
     answer_of: str | None = None,
-    aurora: Aurora | None = None,
-    over_budget: Callable[..., Iterable[str]] = lambda _run_id, **_limit: (),
+    delivers: bool = True,
     on_start: Callable[[], None] = lambda: None,
-    outbox: Outbox | None = None,
 ) -> ExitCode:
     """Executes a run with live progress, and ticks the boxes of its task file if it has one.
 
     Args:
         titles: of its tasks, by id.
         answer_of: the task whose answer is the result that is printed; None for the summary of the run.
-        aurora: brings the work of a run to its target, if the user agrees; None asks nothing.
-        over_budget: called at the end; returns a sentence for each budget that is passed, as `Aurora.over_budget`.
+        delivers: bring the work of the run to its target, if the user agrees; False asks nothing.
         on_start: called once the journal says that this process works on the run.
-        outbox: tells others of what happens.
     """
+    waits, told = WaitsForPerson(), set[str]()
+    tells_at_once = not (as_json or is_live_terminal())
     with watch() as show:
 
         def follow(event: RunEvent) -> None:
             show(event)
+            waits(event)
+            if tells_at_once and isinstance(event, TaskEnded) and event.task_id == answer_of:
+                with suppress(OSError):  # a full disk is told at the end
+                    _emit_answer(event.result)  # now: the merge may wait for an approval
+                    told.add(event.task_id)
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
-        executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=outbox)
+        executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=aurora.outbox)
         asks = is_interactive() and not as_json
         result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
-    for notice in (*result.notices, *over_budget(run.run_id, per_run_usd=run.options.limit_usd)):
+    for notice in (*result.notices, *aurora.over_budget(run.run_id, per_run_usd=run.options.limit_usd)):
         note(notice)
-    code = report_result(result, as_json=as_json, answer_of=answer_of)
+    code = report_result(
+        result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told, waited_s=waits.seconds
+    )
     target = _waiting_target(run, result.report)
-    if aurora is None or target is None or as_json or not is_interactive():
+    if not delivers or target is None or as_json or not is_interactive():
         return code
     merged = deliver_if_wanted(aurora, run.run_id, f"Merge it into {target}")
     if merged is None:
@@ -135,15 +140,7 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {plan.run.run_id}")
-    return execute(
-        run,
-        plan.file,
-        plan.titles,
-        as_json=as_json,
-        aurora=aurora,
-        over_budget=aurora.over_budget,
-        outbox=aurora.outbox,
-    )
+    return execute(aurora, run, plan.file, plan.titles, as_json=as_json)
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
@@ -157,18 +154,30 @@ def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_j
     return ExitCode.DONE
 
 
-def report_result(result: TaskRunResult, *, as_json: bool, answer_of: str | None = None) -> ExitCode:
-    """Prints a run's result, and returns the exit status for it; the arguments as in `execute`."""
+def report_result(
+    result: TaskRunResult,
+    *,
+    as_json: bool,
+    answer_of: str | None = None,
+    is_told: bool = False,
+    waited_s: float = 0.0,
+) -> ExitCode:
+    """Prints a run's result, and returns the exit status for it; the arguments as in `execute`.
+
+    Args:
+        is_told: the answer was printed already.
+        waited_s: time of the run in which it waited for a person.
+    """
     report, not_run = result.report, result.not_run
     answer = report.results.get(answer_of) if answer_of is not None else None
     if as_json:
         emit_json(as_document(report, result.titles, not_run))
     elif answer is not None:
-        if answer.output:
-            emit(answer.output.rstrip("\n"))
-        note(summary(report))
+        if not is_told:
+            _emit_answer(answer)
+        note(summary(report, waited_s=waited_s))
     else:
-        emit(summary(report))
+        emit(summary(report, waited_s=waited_s))
     if report.merge:
         for line in merge_lines(report.run_id, report.merge):
             note(line)
@@ -181,3 +190,8 @@ def report_result(result: TaskRunResult, *, as_json: bool, answer_of: str | None
     if report.trouble:
         return ExitCode.ENVIRONMENT
     return ExitCode.DONE if result.ok else ExitCode.NOT_REACHED
+
+
+def _emit_answer(answer: SpawnResult) -> None:
+    if answer.output:
+        emit(answer.output.rstrip("\n"))

@@ -6,6 +6,7 @@ SoarError
 ├── AgentOutputError       an agent's output that is not the document it promised: agent and field
 ├── NoProjectError         a folder that belongs to no project
 ├── UnknownAgentError      a name that no agent has, and where it stands
+├── MissingProgramError    an agent whose program is not on this machine, and where it is named
 ├── UntrustedAgentError    an agent of a project that the user does not trust, and where it is named
 ├── NoSandboxError         a run whose agents must be in a sandbox where none holds
 ├── OverLimitError         a run that a cap or the budget refuses
@@ -45,6 +46,7 @@ __all__ = [
     "ForgeError",
     "IncludeDirtyError",
     "LogFileError",
+    "MissingProgramError",
     "ModelAnswerError",
     "NoProjectError",
     "NoSandboxError",
@@ -147,6 +149,15 @@ class UnknownAgentError(SoarError):
         self.hint = (
             f"{guess}known agents: {', '.join(sorted(known))}; add others under `backends:` in .aurora/config.yaml"
         )
+
+
+class MissingProgramError(SoarError):
+    """A task names an agent whose program is not found; nothing was started."""
+
+    hint = "`aur agents doctor` shows each agent's program, and how to install it"
+
+    def __init__(self, agent: str, program: str, where: str) -> None:
+        super().__init__(f"{where}: the program of agent {agent}, {program!r}, is not found")
 
 
 class UntrustedAgentError(SoarError):

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from aurora_cli import wiring
+from aurora_cli.errors import PortError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.output import emit, note
@@ -33,23 +34,22 @@ def command(*, port: int) -> int:
     this machine only. The first address may do everything, the second one only look; both hold a fresh token.
     """
     aurora = wiring.open_existing()
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-        except OSError as error:
-            raise click.UsageError(f"port {port} cannot be used: {error.strerror}; try --port 0") from error
+    try:
+        listening = socket.create_server((HOST, port))
+    except OSError as error:
+        raise PortError(port, error) from error
+    with listening:
         import uvicorn
 
         from aurora_cli.dashboard.access import new_access
         from aurora_cli.dashboard.app import application
 
-        bound = listener.getsockname()[1]
+        bound = listening.getsockname()[1]
         access = new_access(HOST, bound)
         emit(f"http://{HOST}:{bound}/?token={access.token}")
         note(f"only to look: http://{HOST}:{bound}/?token={access.read_token}")
         config = uvicorn.Config(
             application(aurora, access), log_level="warning", access_log=False, timeout_graceful_shutdown=2
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config).run(sockets=[listening])
     return ExitCode.DONE

@@ -163,12 +163,5 @@ def command(**given: object) -> int:
             note(f"its answer, once it is done: aur runs result {run.run_id}")
             return code
         return run_progress.execute(
-            run,
-            None,
-            plan.titles,
-            as_json=options.as_json,
-            answer_of=plan.file.lines[0].id,
-            aurora=aurora,
-            over_budget=aurora.over_budget,
-            outbox=aurora.outbox,
+            aurora, run, None, plan.titles, as_json=options.as_json, answer_of=plan.file.lines[0].id
         )

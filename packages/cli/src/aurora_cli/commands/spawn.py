@@ -347,13 +347,7 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
         with TemporaryDirectory(prefix="aurora-") as folder:
             run = aurora.new_run(plan, stagger_s=options.stagger_s, keep_in=Path(folder))
             return run_progress.execute(
-                run,
-                plan.file,
-                plan.titles,
-                as_json=options.as_json,
-                over_budget=aurora.over_budget,
-                on_start=on_start,
-                outbox=aurora.outbox,
+                aurora, run, plan.file, plan.titles, as_json=options.as_json, delivers=False, on_start=on_start
             )
     run = aurora.new_run(plan, stagger_s=options.stagger_s)
     if options.background:
@@ -361,16 +355,7 @@ def _run(aurora: Aurora, plan: SpawnPlan, options: _Options, *, on_start: Callab
             [f"--max-concurrent={options.at_once}"] if options.at_once else []
         )
         return run_progress.in_background(aurora, run.run_id, more=more, as_json=options.as_json)
-    return run_progress.execute(
-        run,
-        plan.file,
-        plan.titles,
-        as_json=options.as_json,
-        aurora=aurora,
-        over_budget=aurora.over_budget,
-        on_start=on_start,
-        outbox=aurora.outbox,
-    )
+    return run_progress.execute(aurora, run, plan.file, plan.titles, as_json=options.as_json, on_start=on_start)
 
 
 def _with_trusted_checks(aurora: Aurora, plan: SpawnPlan) -> SpawnPlan:

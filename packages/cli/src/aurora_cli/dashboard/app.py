@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from aurora_cli.dashboard.access import Guard
-from aurora_cli.dashboard.actions import Actions
+from aurora_cli.dashboard.actions import act
 from aurora_cli.dashboard.costs import costs_of
 from aurora_cli.dashboard.forms import FormError, form_of
 from aurora_cli.dashboard.logs import log_events
@@ -87,7 +87,6 @@ class Dashboard:
         self._form_key = access.form_key(access.token)
         self._pages = Pages(project=aurora.project.root.name, place=access.place, form_key=self._form_key)
         self._pictures = Pictures(self._journal)
-        self._actions = Actions(aurora)
         self._streams: set[_Stream] = set()
         self._pages.prepare()
         self.hub = Hub(aurora, self._pages)
@@ -165,7 +164,7 @@ class Dashboard:
             return PlainTextResponse(f"{error}\n", status_code=413, headers={"connection": "close"})
         if not hmac.compare_digest(given.get("key", "").encode(), self._form_key.encode()):
             return PlainTextResponse("The form is not one of this server's; load the page again.\n", status_code=403)
-        said = await asyncio.to_thread(self._actions.do, given)
+        said = await asyncio.to_thread(act, self._aurora.project.root, given)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"said": said})
         run_id = given.get("run", "")

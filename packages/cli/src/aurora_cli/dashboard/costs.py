@@ -28,15 +28,17 @@ def costs_of(aurora: Aurora) -> dict[str, Any]:
     try:
         ledger = aurora.ledger
         month = ledger.status()
-        entries = [each for each in ledger.history(limit=MOST) if each.state is not EntryState.RELEASED]
+        newest = ledger.history(limit=MOST)
     except PoliciesError as error:
-        return {"problem": str(error), "line": "", "tables": []}
+        return {"problem": str(error), "line": "", "tables": [], "most": None}
+    entries = [each for each in newest if each.state is not EntryState.RELEASED]
     tables = [
         ("Day", _added_up(entries, lambda each: f"{datetime.fromtimestamp(each.at, UTC):%Y-%m-%d}")),
         ("Agent", _added_up(entries, lambda each: each.agent)),
         ("Model", _added_up(entries, lambda each: each.model or "unknown")),
     ]
-    return {"problem": "", "line": budget_line(Spending(month=month)), "tables": tables}
+    line, most = budget_line(Spending(month=month)), MOST if len(newest) == MOST else None
+    return {"problem": "", "line": line, "tables": tables, "most": most}
 
 
 def _added_up(entries: Sequence[Entry], key: Callable[[Entry], str]) -> list[tuple[str, int, float]]:

@@ -13,6 +13,9 @@ from aurora_cli.render.words import printable
 from aurora_cli.watch.task_rows import TaskRows
 from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
 from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
+from aurora_spawner.control.live_runs import RECENT
+from aurora_spawner.gates.masking import masked
+from aurora_spawner.tasks.approvals import AGENT_GATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +81,8 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        found.globals.update(project=self.project, place=self.place, words=_WORDS)
+        found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE)
+        found.filters["masked"] = masked
         return found
 
     def prepare(self) -> None:
@@ -97,7 +101,7 @@ class Pages:
             "top": self._render("parts/top", line=top_line(facts, self.project), budget=budget_line(facts.spending))
         }
         if run_id is None:
-            common["runs"] = self._render("parts/runs", rows=run_rows(facts))
+            common["runs"] = self._render("parts/runs", rows=run_rows(facts), recent=RECENT)
         elif live is None:
             common["run"] = self._render("parts/gone")
         else:

@@ -79,11 +79,13 @@ class View:
     def __init__(self, aurora: Aurora, pages: Pages, run_id: str | None) -> None:
         self.run_id = run_id
         self._pages = pages
-        self._reader = Reader(aurora)
+        self._reader = Reader(aurora, also=run_id)
         self._drawn = Drawn()
         self._seen = {True: Seen(), False: Seen()}
         self.version = 0
         self.followers = 0
+        self.is_over = False
+        """True once it is read no longer: nobody is there, or reading it has failed."""
         self.left_at = time.monotonic()
         self._changed = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -135,6 +137,8 @@ class View:
                     await self.refresh()
                 await asyncio.sleep(CHANGED_S)
         finally:
+            self.is_over = True
+            self._changed.set()
             self._reader.close()
 
     async def changed(self, limit_s: float) -> None:
@@ -148,7 +152,7 @@ class View:
     def _has_changed(self) -> bool:
         try:
             return self._reader.has_changed()
-        except SpawnerError:
+        except (SpawnerError, OSError):
             return True  # the read says why
 
     def _read(self) -> tuple[dict[bool, Parts], float]:
@@ -192,7 +196,7 @@ class Hub:
         return found[0]
 
     async def follow(self, run_id: str | None, *, after: int, may_act: bool) -> AsyncGenerator[bytes, None]:
-        """Yields what has changed after a version, again and again, until a page must load anew.
+        """Yields what has changed after a version, again and again, until a page must load or connect anew.
 
         A page that reads slowly gets what changed meanwhile as one; nothing is kept for it. An empty change is
         yielded now and then, so that a page that is gone is noticed.
@@ -201,10 +205,10 @@ class Hub:
         view.followers += 1
         try:
             await view.refresh(within_s=GROWS_OLD_S)
-            is_over = False
-            while not is_over:
+            loads_anew = False
+            while not (loads_anew or view.is_over):
                 version = view.version
-                content, is_over = view.change(after, may_act=may_act)
+                content, loads_anew = view.change(after, may_act=may_act)
                 yield content
                 after = version
                 if view.version == version:

@@ -55,8 +55,8 @@ def task_values(aurora: Aurora, run_id: str, task_id: str, *, may_act: bool) -> 
     return {
         "row": row,
         "agent": row.result.agent if row.result else row.task.agent or run.default_agent,
-        "prompt": masked(row.task.prompt[:MOST_TEXT]),
-        "answer": masked(row.result.output[:MOST_TEXT]) if row.result else "",
+        "prompt": row.task.prompt[:MOST_TEXT],
+        "answer": row.result.output[:MOST_TEXT] if row.result else "",
         "steps": steps,
         "work": list(task_work_lines(work.tasks[task_id])) if work and task_id in work.tasks else [],
         "commentable": commentable,

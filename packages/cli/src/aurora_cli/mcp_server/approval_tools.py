@@ -13,12 +13,10 @@ from pydantic import BaseModel, Field
 
 from aurora_cli.mcp_server.documents import Answered, Question, Questions
 from aurora_cli.mcp_server.service import ProjectService
+from aurora_cli.render.approvals import WHOLE
 from aurora_cli.render.words import one_line
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner.control.approvals import answer_approval, check_is_user, find_approval, open_approvals
-
-LONGEST = 4_000
-"""Characters of a subject that are shown; a person should see a whole command."""
 
 __all__ = ["ApprovalTools", "Decision", "answer_in", "question_text"]
 
@@ -27,7 +25,9 @@ class Decision(BaseModel):
     """The form that the client shows to the person."""
 
     approve: bool = Field(description="True approves it, this once; false denies it")
-    note: str = Field(default="", max_length=1_000, description="A remark for the journal")
+    note: str = Field(
+        default="", max_length=4_000, description="The answer to an agent's question; else a remark for the journal"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,8 @@ class ApprovalTools:
 def question_text(row: Question) -> str:
     """Returns a question as the person sees it; words of an agent stay on their line and control nothing."""
     who = f"{row.run_id}/{row.task} @{row.agent}" if row.task else row.run_id
-    return f"{one_line(who)} asks: {one_line(row.subject, LONGEST)}\nWhy: {one_line(row.reason, LONGEST)}"
+    how = "\nThe agent gets what you write as the note." if row.wants_text else ""
+    return f"{one_line(who)} asks: {one_line(row.subject, WHOLE)}\nWhy: {one_line(row.reason, WHOLE)}{how}"
 
 
 def answer_in(aurora: Aurora, *, approval: str, decision: Decision) -> Answered:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aurora_spawner.tasks.approvals import AGENT_GATE
+
 if TYPE_CHECKING:
     from aurora_core import Hit, Reference
     from aurora_soar import DecompositionReview, StoredPlan
@@ -136,6 +138,7 @@ class Question(Document):
     agent: str
     subject: str
     reason: str
+    wants_text: bool = Field(description="True if an agent asks, whose answer is a text: the note")
 
     @classmethod
     def of(cls, row: ApprovalRow) -> Question:
@@ -147,6 +150,7 @@ class Question(Document):
             agent=row.agent,
             subject=row.subject,
             reason=row.reason,
+            wants_text=row.gate == AGENT_GATE,
         )
 
 

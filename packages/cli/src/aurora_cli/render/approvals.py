@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.run_events import ApprovalAsked
 
 __all__ = [
+    "WHOLE",
     "answer_document",
     "answer_line",
     "approval_lines",
@@ -30,13 +31,15 @@ __all__ = [
 
 _NEXT: Final = {"merge": "; deliver the work with: aur merge {} --yes", "push": "; push the work with: aur pr {}"}
 """The next step after an approval that no process waits for, by gate."""
+WHOLE: Final = 40_000
+"""Characters of the longest subject with each one escaped: whoever approves a command must see its end, too."""
 
 
 def question_lines(row: ApprovalRow, *, now: float) -> Iterator[str]:
     """Yields a question: who asks for what, why, since when, and what happens without an answer."""
     since = time_words(max(0.0, now - row.asked_at))
     yield f"{row.approval}  {_who(row)}  asked {since} ago"
-    yield f"  what  {one_line(row.subject, 300)}"
+    yield f"  what  {one_line(row.subject, WHOLE)}"
     yield f"  why   {one_line(row.reason, 300)} [{one_line(row.rule)}]"
     if row.gate in ("after", "merge", "push"):
         task = f" {shlex.quote(one_line(row.task_id))}" if row.task_id else ""

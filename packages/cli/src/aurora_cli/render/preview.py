@@ -178,10 +178,11 @@ def _goes(plan: IsolationPlan, isolation: Isolation) -> str:
     if isolation.target is None:
         return "not merged, because no branch is checked out"
     action = GateAction.ALLOW if plan.delivery is None else plan.delivery.action
-    approved = ", a protected branch, after your approval" if action is GateAction.PROMPT else ""
+    protected = ", a protected branch," if action is GateAction.PROMPT else ""
+    approved = f"{protected} after your approval" if protected else ""
     goes = {
         MergeMode.AUTO: f"then merged into {isolation.target}{approved}",
-        MergeMode.ASK: f"merged into {isolation.target} when you agree",
+        MergeMode.ASK: f"merged into {isolation.target}{protected} when you agree",
         MergeMode.NEVER: f"not merged into {isolation.target}",
     }
     resolver = isolation.resolver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_cli.render.words import one_line
+from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,7 @@ __all__ = ["as_document", "plan_lines", "report_lines"]
 
 def plan_lines(plan: PullRequestPlan) -> Iterator[str]:
     """Yields what would be pushed, and what would be opened."""
-    count = len(plan.work.merged)
-    yield f"{plan.work.branch}: {count} {'task' if count == 1 else 'tasks'}, to {one_line(plan.remote)}"
+    yield f"{plan.work.branch}: {count(len(plan.work.merged), 'task')}, to {one_line(plan.remote)}"
     if plan.existing:
         yield f"it has a pull request already: {one_line(plan.existing, 300)}"
     else:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from aurora_cli.output import is_live_terminal, note
 from aurora_cli.render.board import Board, line_of
 from aurora_cli.render.merges import merge_document
+from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aurora_spawner import RunEvent, RunReport, SpawnResult
 
-__all__ = ["PlainRun", "as_document", "row_of", "summary", "watch"]
+__all__ = ["PlainRun", "WaitsForPerson", "as_document", "row_of", "summary", "watch"]
 
 
 @contextmanager
@@ -44,8 +45,35 @@ class PlainRun:
             self._write(line)
 
 
-def summary(report: RunReport) -> str:
-    """Returns one line with the result of a run: `spawn-1: 3 of 4 succeeded, 1 failed in 12.0 s`."""
+class WaitsForPerson:
+    """The time of a run in which a question of it was open.
+
+    Attributes:
+        seconds: until the last event.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._open: set[str] = set()
+        self._at = 0.0
+
+    def __call__(self, event: RunEvent) -> None:
+        """Takes in the next event."""
+        if self._open:
+            self.seconds += event.at - self._at
+        self._at = event.at
+        if isinstance(event, ApprovalAsked):
+            self._open.add(event.approval)
+        elif isinstance(event, ApprovalSettled):
+            self._open.discard(event.approval)
+
+
+def summary(report: RunReport, *, waited_s: float = 0.0) -> str:
+    """Returns one line with the result of a run: `spawn-1: 3 of 4 succeeded, 1 failed in 12.0 s`.
+
+    Args:
+        waited_s: time of it in which a person was waited for; less than a second is not told.
+    """
     counts = _counts(report)
     succeeded, total = counts.pop("succeeded"), len(report.results)
     if not total:
@@ -53,7 +81,8 @@ def summary(report: RunReport) -> str:
     unmerged = len(report.merge.unmerged) if report.merge else 0
     counts |= {"unmerged": unmerged}
     others = "".join(f", {number} {state}" for state, number in counts.items() if number)
-    return f"{report.run_id}: {succeeded} of {total} succeeded{others} in {report.duration_s:.1f} s"
+    waited = f", of which {waited_s:.1f} s waiting for you" if waited_s >= 1 else ""
+    return f"{report.run_id}: {succeeded} of {total} succeeded{others} in {report.duration_s:.1f} s{waited}"
 
 
 def as_document(report: RunReport, titles: Mapping[str, str], not_run: Sequence[str] = ()) -> dict[str, object]:

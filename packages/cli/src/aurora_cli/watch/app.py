@@ -58,6 +58,7 @@ Static { background: ansi_default; height: 1; text-wrap: nowrap; }
 ModalScreen { align: center middle; }
 .dialog { width: 90%; max-width: 110; height: auto; max-height: 90%; border: round ansi_yellow; padding: 0 1; }
 .dialog Static { height: auto; text-wrap: wrap; }
+#question { height: auto; max-height: 60vh; scrollbar-size: 1 1; }
 .dialog Input { border: none; height: 1; background: ansi_default; }
 """
 
@@ -333,7 +334,8 @@ class WatchApp(App[ExitCode]):
 
     def action_cancel(self, task: bool) -> None:
         """Cancels the selected task, or the run, after a question."""
-        live, task_id = self._selected(), self.query_one("#tasks", RowList).key if task else None
+        live = self._facts.selected if task else self._selected()
+        task_id = self.query_one("#tasks", RowList).key if task else None
         if live is None or (task and task_id is None):
             return
         run_id = live.run.run_id
@@ -358,16 +360,19 @@ class WatchApp(App[ExitCode]):
             if answer is not None:
                 self._act(
                     lambda: self._steering.answer(
-                        asked, approved=answer.approved, note=answer.note, always=answer.always
+                        asked.approval, approved=answer.approved, note=answer.note, always=answer.always
                     )
                 )
 
         self.push_screen(AnswerQuestion(asked, now=self._facts.at, denying=denying), act)
 
     def _selected(self) -> LiveRun | None:
-        if self._facts.selected is None:
+        """Returns the run at the cursor, of which the tasks may not be read yet."""
+        key = self.query_one("#runs", RowList).key
+        found = next((each for each in self._facts.runs if each.run.run_id == key), None)
+        if found is None:
             self._say("no run is selected")
-        return self._facts.selected
+        return found
 
     def _question(self) -> ApprovalRow | None:
         alerts = self.query_one("#alerts", RowList)

@@ -81,14 +81,23 @@ class Reader:
     """Reads the facts of one project.
 
     Args:
-        only: The run that is shown alone; None for all runs.
+        only: The run that is shown alone; None for the newest runs, and those that have not ended.
+        also: A run that is shown among them, however old it is and whatever it is a part of.
     """
 
-    def __init__(self, aurora: Aurora, *, only: str | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        aurora: Aurora,
+        *,
+        only: str | None = None,
+        also: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._aurora = aurora
         self._only = only
+        self._also = also
         self._clock = clock
-        self._runs = LiveRuns(aurora.project.runs_db, also=only, clock=clock)
+        self._runs = LiveRuns(aurora.project.runs_db, also=only or also, clock=clock)
         self._spending = Spending()
         self._spending_due = float("-inf")
         self._cost_of: dict[str, tuple[RunRow, float]] = {}
@@ -111,7 +120,7 @@ class Reader:
         """Reads everything again, as far as it has changed.
 
         Raises:
-            UnknownRunError: The run that is shown alone is not in the journal.
+            UnknownRunError: The run that was asked for is not in the journal.
             JournalError: The journal cannot be read.
         """
         runs = self._shown(self._runs.look())
@@ -146,8 +155,11 @@ class Reader:
 
     def _shown(self, runs: Sequence[LiveRun]) -> tuple[LiveRun, ...]:
         if self._only is None:
-            return tuple(each for each in runs if not is_left_part(each.status) or each.run.state.settled)
+            return tuple(each for each in runs if self._is_shown(each))
         return tuple(each for each in runs if each.run.run_id == self._only)
+
+    def _is_shown(self, live: LiveRun) -> bool:
+        return live.run.run_id == self._also or not is_left_part(live.status) or live.run.state.settled
 
     def _last_lines(self, run_id: str, task_ids: Sequence[str]) -> dict[str, str]:
         try:

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 from aurora_cli.error_messages import error_report
 from aurora_cli.render.approvals import answer_line
 from aurora_cli.render.words import one_line
-from aurora_soar.errors import SoarError
 from aurora_soar.taskruns.run_kinds import RESUMABLE
-from aurora_spawner.control.approvals import answer_approval, check_is_user
+from aurora_spawner.control.approvals import answer_approval
 from aurora_spawner.control.steering import pause_run, unpause_run
-from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aurora_soar import Aurora
     from aurora_soar.notices import Notice
-    from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.live_runs import LiveRun
 
 __all__ = ["Steering"]
@@ -38,9 +35,9 @@ class Steering:
 
         def pause() -> str:
             pause_run(self._journal, run_id)
-            return f"{one_line(run_id)} is paused: running tasks finish, no other starts; r resumes it"
+            return f"{one_line(run_id)} is paused: running tasks finish, no other starts until it is resumed"
 
-        return self._said(pause)
+        return self.said(pause)
 
     def resume(self, live: LiveRun) -> str:
         """Continues a paused run in its process; for a run without one, names the command that resumes it."""
@@ -54,7 +51,7 @@ class Steering:
             unpause_run(self._journal, live.run.run_id)
             return f"{run_id} continues"
 
-        return self._said(resume)
+        return self.said(resume)
 
     def cancel(self, run_id: str, task_id: str | None) -> str:
         """Cancels a run, or one of its tasks, as `aur cancel` does."""
@@ -66,24 +63,22 @@ class Steering:
                 return f"cancelling {target}"
             return f"{target} is already {stood}; nothing changed"
 
-        return self._said(cancel)
+        return self.said(cancel)
 
-    def answer(self, asked: ApprovalRow, *, approved: bool, note: str = "", always: bool = False) -> str:
-        """Answers a question, as `aur approve` and `aur deny` do."""
+    def answer(self, approval: str, *, approved: bool, note: str = "", always: bool = False) -> str:
+        """Answers a question, as `aur approve` and `aur deny` do; one of an agent by `note`, as `aur answer` does."""
 
         def answer() -> str:
-            check_is_user(asked.approval)
-            return answer_line(
-                answer_approval(self._journal, asked.approval, approved=approved, note=note, always=always)
-            )
+            return answer_line(answer_approval(self._journal, approval, approved=approved, note=note, always=always))
 
-        return self._said(answer)
+        return self.said(answer)
 
-    def _said(self, action: Callable[[], str]) -> str:
+    def said(self, action: Callable[[], str]) -> str:
+        """Does something; returns its sentence, or that of its error, with the notices that came of it."""
         self._notices.clear()
         try:
             sentences = [action()]
-        except (SpawnerError, SoarError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the view goes on; the report of a defect says that it is one
             found = error_report(error)
             sentences = [f"not done: {found.message}", found.hint]
         return " · ".join(filter(None, [*sentences, *(each.message for each in self._notices)]))

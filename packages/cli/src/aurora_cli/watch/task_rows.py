@@ -203,7 +203,7 @@ def _agent_of(row: TaskRow, live: LiveRun) -> str:
 @lru_cache(maxsize=4_096)
 def _name_of(task_id: str, headline: str, level: int) -> str:
     """Returns what a row calls a task; it never changes, and a view of all tasks asks for it again and again."""
-    return f"{'  ' * level}{one_line(task_id)} {one_line(headline, 80)}"
+    return f"{'  ' * level}{one_line(task_id)} {one_line(masked(headline), 80)}"
 
 
 @lru_cache(maxsize=64)

@@ -152,7 +152,7 @@ def _of_run(facts: Facts) -> Iterator[tuple[Tone, str]]:
     elif state == "interrupted":
         yield Tone.WAITS, f"it was interrupted; {goes_on}"
     elif state == "paused":
-        yield Tone.WAITS, "it is paused: no further task starts; r resumes it"
+        yield Tone.WAITS, "it is paused: no further task starts until it is resumed"
     elif state in ("failed", "cancelled") and live.run.kind in RUNS_OF_TASKS:
         yield Tone.BAD, f"try the rest again with: aur resume {run_id} --retry-failed"
     yield from ((Tone.WAITS, line) for line in trouble_lines(live.status, now=facts.at))

@@ -81,8 +81,8 @@ def _changed(path: Path, text: str, key: str, texts: Sequence[str]) -> tuple[obj
         except YamlEditError as error:
             raise ConfigError(path, None, key, str(error)) from error
         except (ConfigError, PlainYamlError) as error:
-            reason = error.reason
-            problem = problem or ConfigError(key, None, "", reason)
+            field = error.field if isinstance(error, ConfigError) and error.field else key
+            problem = problem or ConfigError(field, None, "", error.reason)
         else:
             return value, changed
     assert problem is not None

@@ -246,7 +246,9 @@ def suggestion(word: str, inside: tuple[int | str, ...]) -> str:
     """Returns the setting that was probably meant, or all known settings of a section."""
     fields = _fields_inside(inside)
     close = get_close_matches(word, fields, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known here: {', '.join(fields)}"
+    return (
+        f"; did you mean {'.'.join(map(str, (*inside, *close)))}?" if close else f"; known here: {', '.join(fields)}"
+    )
 
 
 def _fields_inside(place: tuple[int | str, ...]) -> list[str]:

@@ -32,10 +32,12 @@ class ProjectChange:
 
     Attributes:
         trusted: the settings of the project take effect; else the user has yet to trust them.
+        newly_trusted: the settings that take effect only with trust, and have it because the user has set them.
     """
 
     changed: ChangedSetting
     trusted: bool
+    newly_trusted: tuple[str, ...]
 
 
 def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> ProjectChange:
@@ -54,9 +56,11 @@ def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> 
     trusted = store.trusts(project, Part.CONFIG, before)
     changed = change_setting(project.config_file, key, texts, check=partial(_check, key))
     claims = project_claims(project)
+    new: tuple[str, ...] = ()
     if trusted and store.folder is not None and not store.trusts(project, Part.CONFIG, claims):
         store.remember(project.root, claims, parts=(Part.CONFIG,))
-    return ProjectChange(changed=changed, trusted=store.trusts(project, Part.CONFIG, claims))
+        new = tuple(each.name for each in claims if each not in before)
+    return ProjectChange(changed=changed, trusted=store.trusts(project, Part.CONFIG, claims), newly_trusted=new)
 
 
 def change_user_setting(path: Path, key: str, texts: Sequence[str]) -> ChangedSetting:

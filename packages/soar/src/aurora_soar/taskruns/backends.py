@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from aurora_core.settings.config import BackendConfig
     from aurora_spawner.backends.command import PromptBy
 
-__all__ = ["check_kinds", "configured_agents", "found_agents", "known_agents", "line_of", "program_of"]
+__all__ = [
+    "check_kinds",
+    "configured_agents",
+    "found_agents",
+    "known_agents",
+    "line_of",
+    "missing_program",
+    "program_of",
+]
 
 KINDS: Final = ("command", *PROFILES, "model")
 """Kinds of agents that a configuration may name."""
@@ -117,6 +125,15 @@ def program_of(backend: Backend, environ: Mapping[str, str], folder: Path) -> st
     if not isinstance(backend, CliBackend | CommandBackend):
         return None
     return find_executable(backend.program, backend.env.get("PATH", environ.get("PATH")), folder)
+
+
+def missing_program(backend: Backend, environ: Mapping[str, str]) -> str | None:
+    """Returns the program of an agent if no folder has it; a relative path counts from a worktree, made later."""
+    if not isinstance(backend, CliBackend | CommandBackend):
+        return None
+    is_relative = "/" in backend.program and not Path(backend.program).is_absolute()
+    found = is_relative or program_of(backend, environ, Path.cwd()) is not None
+    return None if found else backend.program
 
 
 def _command(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> CommandBackend:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aurora_soar.errors import UnknownAgentError
+from aurora_soar.errors import MissingProgramError, UnknownAgentError
+from aurora_soar.taskruns.backends import missing_program
 from aurora_soar.taskruns.checks import untrusted_checks
 from aurora_soar.taskruns.gate import RunGate
 from aurora_soar.taskruns.isolation import IsolationPlan, WantedIsolation, plan_isolation
@@ -165,6 +167,7 @@ def plan_taskfile(
         TaskError: there are to be too many candidates.
         UnknownAgentError: a task, or the default, names an agent that is not configured.
         UntrustedAgentError: a task names an agent of the project's own that the user does not trust.
+        MissingProgramError: the program of an agent that a task names is not found, nor that of a fallback.
         ConfigError: a field of `spawner.recovery` is not valid.
         PriceFileError: the user's prices cannot be understood.
         WorkspaceError: worktrees are asked for, and cannot be made; or they cannot have what they are to have.
@@ -243,6 +246,7 @@ def plan_tasks(
     # Only a plan that knows its place knows who resolves conflicts.
     plan = replace(plan, isolation=placed)
     _check_places(plan)
+    _check_programs(plan, agents)
     gate = agents.gate(plan.agents)
     return replace(
         plan,
@@ -250,6 +254,24 @@ def plan_tasks(
         gate=gate,
         sandboxes=plan.limits.confinement.words(gate.words) if plan.limits else {},
     )
+
+
+def _check_programs(plan: SpawnPlan, agents: ProjectAgents) -> None:
+    """Refuses a plan whose tasks would find out one by one that their agent's program is not there.
+
+    Raises:
+        MissingProgramError: one is not found, nor that of an agent that it may fall back to.
+    """
+    preparation = plan.isolation.preparation
+    if preparation is not None and "PATH" in preparation.env:
+        return  # its folders may be made with the worktree
+    tasks = attempted(plan.file.tasks)
+    named = {agent: _place(plan.file, task) for task in tasks for agent in agents_of(task, plan.default_agent)}
+    for agent, where in named.items():
+        chain = agents.with_fallbacks(agent, where)
+        missing = [missing_program(plan.backends[each], os.environ) for each in chain]
+        if all(missing):
+            raise MissingProgramError(agent, str(missing[0]), where)
 
 
 def _delivery(agents: ProjectAgents, plan: SpawnPlan) -> Verdict | None:

@@ -130,3 +130,36 @@ class Executor(Protocol):
     ) -> RunningAttempt | AttemptEnd:
         """Takes over an attempt of another coordinator, which still runs, has ended, or never started (voided)."""
         ...
+
+
+@dataclass(slots=True, kw_only=True)
+class WrappingExecutor:
+    """The base of executors that start attempts through another one, to which they leave the rest."""
+
+    inner: Executor
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        """Waits for the end of an attempt, as the wrapped executor."""
+        return await self.inner.collect(attempt)
+
+    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
+        """Cancels an attempt, as the wrapped executor."""
+        self.inner.cancel(attempt, at_once=at_once)
+
+    def suspend_deadline(self, attempt: RunningAttempt) -> None:
+        """Suspends a time limit, as the wrapped executor."""
+        self.inner.suspend_deadline(attempt)
+
+    def continue_deadline(self, attempt: RunningAttempt) -> None:
+        """Continues a time limit, as the wrapped executor."""
+        self.inner.continue_deadline(attempt)
+
+    def close(self) -> None:
+        """Closes the wrapped executor."""
+        self.inner.close()
+
+    async def adopt(
+        self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
+    ) -> RunningAttempt | AttemptEnd:
+        """Adopts an attempt, as the wrapped executor."""
+        return await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)

@@ -130,7 +130,7 @@ class LiveRuns:
         return tuple(self._live(store, run, asked.get(run.run_id, ())) for run in self._runs(store))
 
     def detail(self, run_id: str) -> RunDetail | None:
-        """Returns the tasks of one run; None if there is no journal.
+        """Returns the tasks of one run; None if there is no journal, or the run is gone from it.
 
         Raises:
             JournalError: The journal cannot be read.

@@ -18,6 +18,7 @@ from aurora_spawner.supervision.environment import agent_environment
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.run_merge import merge_run, remove_merged
+from aurora_spawner.workspaces.unsaved import unsaved
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -215,6 +216,6 @@ def _has_uncommitted(held: HeldRun, task_id: str) -> bool:
     if not held.worktrees.path_of(task_id).exists():
         return False
     try:
-        return bool(held.worktrees.workspaces.unsaved(held.worktrees.find(task_id)).changed)
+        return bool(unsaved(held.worktrees.find(task_id).git).changed)
     except WorkspaceError:
         return False  # it is no worktree any more; the merge keeps and names it

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.status import coordinator_pid, state_word
+from aurora_spawner.gates.masking import masked
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.views import as_written, load_events, load_run, load_tasks
 from aurora_spawner.providers.gate import GateState, ProviderGate
@@ -89,7 +90,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskTimeline:
-    """The time of one task."""
+    """The time of one task; keys in its texts are masked."""
 
     task_id: str
     title: str
@@ -180,11 +181,11 @@ def _task(run: RunRow, row: TaskRow, fold: _TaskFold, waits: Iterable[Span], end
     spans = [*waits, *fold.finish(end)]
     return TaskTimeline(
         task_id=row.task_id,
-        title=row.task.headline,
+        title=masked(row.task.headline),
         agent=row.result.agent if row.result else row.task.agent or run.default_agent,
         state=str(row.state),
         depends_on=row.task.depends_on,
-        error=row.result.error if row.result else None,
+        error=masked(row.result.error) if row.result and row.result.error else None,
         spans=tuple(sorted(spans, key=lambda span: span.start)),
         marks=tuple(fold.marks),
     )
@@ -327,7 +328,7 @@ class _TaskFold:
         self._spans.close("retry", at)
         to_state, error = change["to_state"], change.get("error")
         if error:
-            self._spans.fail_last(SpanKind.ATTEMPT, str(error))
+            self._spans.fail_last(SpanKind.ATTEMPT, masked(str(error)))
         if to_state == RecoveryState.RETRY_PENDING:
             self._spans.open("retry", SpanKind.RETRY, at, f"waits for a retry by @{change['agent']}")
         if to_state == RecoveryState.FALLBACK_PENDING:

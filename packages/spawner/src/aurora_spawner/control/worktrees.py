@@ -16,7 +16,8 @@ from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import BRANCHES, slug
 from aurora_spawner.workspaces.ours import disk_use, find_ours
 from aurora_spawner.workspaces.supported import first_of
-from aurora_spawner.workspaces.worktrees import Unsaved, Workspaces
+from aurora_spawner.workspaces.unsaved import Unsaved, unsaved
+from aurora_spawner.workspaces.worktrees import Workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,15 +154,15 @@ class Survey:
         self, ours: Ours, state: WorktreeState, keep: str | None, *, ignored_too: bool
     ) -> tuple[WorktreeState, str | None]:
         try:
-            unsaved = self._unsaved(ours)
+            found = self._unsaved(ours)
         except ForeignWorktreeError as error:
             return WorktreeState.BROKEN, f"it {error.problem}; look at its files before you delete it"
         except WorkspaceError as error:
             return state, f"git cannot look at it: {error}"
-        if unsaved.changed:
-            return WorktreeState.UNCOMMITTED, f"it holds uncommitted files: {first_of(unsaved.changed)}"
-        if unsaved.ignored and not ignored_too:
-            keep = keep or f"it holds ignored files, which --ignored removes: {first_of(unsaved.ignored)}"
+        if found.changed:
+            return WorktreeState.UNCOMMITTED, f"it holds uncommitted files: {first_of(found.changed)}"
+        if found.ignored and not ignored_too:
+            keep = keep or f"it holds ignored files, which --ignored removes: {first_of(found.ignored)}"
         return state, keep
 
     def _unsaved(self, ours: Ours) -> Unsaved:
@@ -169,12 +170,13 @@ class Survey:
 
         Raises:
             ForeignWorktreeError: It is no worktree of this repository any more.
-            WorkspaceError: Git failed.
+            WorkspaceError: Git failed, or does not tell all of such a repository.
         """
         path = ours.path
         if path is None or ours.listed is None:
             raise ForeignWorktreeError(path or self.git.folder, "is not listed by git any more")
-        return self.workspaces(ours, path).unsaved(ours.worktree(path))
+        self.workspaces(ours, path)  # it refuses a repository of which git does not tell all
+        return unsaved(ours.worktree(path).git)
 
     def workspaces(self, ours: Ours, path: Path) -> Workspaces:
         """Returns the worktrees of the run that one belongs to; opened once for each run.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt, WrappingExecutor
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.replies import ReadEnd, read_end
 from aurora_spawner.backends.sessions import read_session_record
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from aurora_spawner.attempts.executor import AttemptOrder, Executor
+    from aurora_spawner.attempts.executor import AttemptOrder
     from aurora_spawner.attempts.process_identity import ProcessIdentity
     from aurora_spawner.backends.base import Backend, Reply
     from aurora_spawner.limits.budget_port import BudgetGate
@@ -52,7 +52,7 @@ class _Reservation:
 
 
 @dataclass(slots=True, kw_only=True)
-class BudgetedExecutor:
+class BudgetedExecutor(WrappingExecutor):
     """Starts an attempt only if money is reserved for it.
 
     An attempt that does not fit waits while others of this run may give money back, and ends as `over_budget` where
@@ -60,7 +60,6 @@ class BudgetedExecutor:
     its reported cost exceeds the budget. Both end as `share_spent`: their session may continue with another share.
     """
 
-    inner: Executor
     gate: BudgetGate
     backends: Mapping[str, Backend]
     resumes: str | None = None
@@ -107,22 +106,6 @@ class BudgetedExecutor:
             with suppress(asyncio.CancelledError):
                 await watching
         return await self._settled(attempt.token, attempt.folder, end)
-
-    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """Passes it on."""
-        self.inner.cancel(attempt, at_once=at_once)
-
-    def suspend_deadline(self, attempt: RunningAttempt) -> None:
-        """Passes it on."""
-        self.inner.suspend_deadline(attempt)
-
-    def continue_deadline(self, attempt: RunningAttempt) -> None:
-        """Passes it on."""
-        self.inner.continue_deadline(attempt)
-
-    def close(self) -> None:
-        """Closes the inner executor."""
-        self.inner.close()
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None

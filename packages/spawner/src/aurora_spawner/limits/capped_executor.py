@@ -6,23 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt
+from aurora_spawner.attempts.executor import AttemptRefusedError, WrappingExecutor
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from aurora_spawner.attempts.executor import AttemptOrder, Executor
-    from aurora_spawner.attempts.process_identity import ProcessIdentity
+    from aurora_spawner.attempts.executor import AttemptOrder, RunningAttempt
 
 DEPTH_VARIABLE: Final = "AURORA_DEPTH"
 """The environment variable with the depth of an agent: the number of agents above its children, itself included."""
 
 
 @dataclass(slots=True, kw_only=True)
-class CappedExecutor:
+class CappedExecutor(WrappingExecutor):
     """An executor that limits the attempts of a run, retries included."""
 
-    inner: Executor
     max_total_spawns: int
     spawned: int = 0
     """The number of attempts so far, those of earlier executions of the run included."""
@@ -42,29 +38,3 @@ class CappedExecutor:
         self.spawned += 1
         below = {**order.environment, DEPTH_VARIABLE: str(self.depth + 1)}
         return await self.inner.start(replace(order, environment=below))
-
-    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Waits for the end of an attempt, as the wrapped executor."""
-        return await self.inner.collect(attempt)
-
-    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """Cancels an attempt, as the wrapped executor."""
-        self.inner.cancel(attempt, at_once=at_once)
-
-    def suspend_deadline(self, attempt: RunningAttempt) -> None:
-        """Suspends a time limit, as the wrapped executor."""
-        self.inner.suspend_deadline(attempt)
-
-    def continue_deadline(self, attempt: RunningAttempt) -> None:
-        """Continues a time limit, as the wrapped executor."""
-        self.inner.continue_deadline(attempt)
-
-    def close(self) -> None:
-        """Closes the wrapped executor."""
-        self.inner.close()
-
-    async def adopt(
-        self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
-    ) -> RunningAttempt | AttemptEnd:
-        """Adopts an attempt, as the wrapped executor."""
-        return await self.inner.adopt(token=token, folder=folder, supervisor=supervisor)

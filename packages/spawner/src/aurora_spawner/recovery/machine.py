@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from aurora_spawner.classification.causes import Cause, ErrorCategory
+from aurora_spawner.classification.causes import THROTTLING, Cause, ErrorCategory
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.states import RecoveryState, RecoveryStep, advance
 from aurora_spawner.storage.stored_values import read_fields
+from aurora_spawner.tasks.result import PROVIDER_LIMITED, PROVIDER_STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -248,9 +249,14 @@ class TaskRecoveryState:
         return max(0.0, end - self.transitions[0].at)
 
     @property
-    def left_for(self) -> frozenset[Cause | None]:
-        """Causes for which agents were left for the next one, or finally."""
-        return frozenset(each.cause for each in self.transitions if each.step in _LEAVING)
+    def provider_reason(self) -> str | None:
+        """Reason of its failure, if only its providers kept it from being done."""
+        causes = {each.cause for each in self.transitions if each.step in _LEAVING}
+        if self.state is not RecoveryState.FAILED or not causes:
+            return None
+        if causes <= {Cause.AUTHENTICATION}:
+            return PROVIDER_STOPPED
+        return PROVIDER_LIMITED if causes <= {Cause.AUTHENTICATION, *THROTTLING} else None
 
     @property
     def recovery_path(self) -> tuple[RecoveryState, ...]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aurora_spawner.tasks.result import NOT_PICKED, TaskState
+
 if TYPE_CHECKING:
     from aurora_spawner.recovery.policy import RecoveryPolicy
+    from aurora_spawner.tasks.result import SpawnResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,11 @@ class RunBreaker:
         if success:
             return replace(self, succeeded=self.succeeded + 1)
         return replace(self, failed=self.failed + 1)
+
+    def counting(self, result: SpawnResult) -> RunBreaker:
+        """Returns the breaker after a task; one that was skipped or waits for the user's pick has not failed."""
+        failed = result.state is TaskState.FAILED and result.termination_reason != NOT_PICKED
+        return self.after(success=result.success) if result.success or failed else self
 
     @property
     def failure_rate(self) -> float:

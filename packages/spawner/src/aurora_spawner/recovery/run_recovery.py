@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.sessions import SESSION_LOST
-from aurora_spawner.classification.causes import CATEGORY_OF, THROTTLING, Cause, ErrorCategory
+from aurora_spawner.classification.causes import CATEGORY_OF, Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
 from aurora_spawner.journal.facts import BreakerMoved, RecoveryTransitioned
 from aurora_spawner.providers.gate import GateState
@@ -27,14 +27,7 @@ from aurora_spawner.recovery.provider_patience import ProviderPatience
 from aurora_spawner.recovery.run_breaker import RunBreaker
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.recovery.timeouts import limits_of
-from aurora_spawner.tasks.result import (
-    CHECK_FAILED,
-    NOT_PICKED,
-    PROVIDER_LIMITED,
-    PROVIDER_STOPPED,
-    RESULT_REFUSED,
-    TaskState,
-)
+from aurora_spawner.tasks.result import CHECK_FAILED, RESULT_REFUSED, TaskState
 from aurora_spawner.tasks.run_events import TaskDeferred, TaskFellBack, TaskRestarted, TaskRetried
 
 if TYPE_CHECKING:
@@ -331,7 +324,7 @@ class RunRecovery:
         if result.state is TaskState.CANCELLED:
             self._cancelled(task, result)
         elif task.candidate_of is None:
-            self._batch = _counted(self._batch, result)
+            self._batch = self._batch.counting(result)
         state = self.machine.get_task_state(str(task.id))
         if state is None:
             return result
@@ -341,7 +334,7 @@ class RunRecovery:
             fallback=fell_back,
             original_agent=state.agent_id if fell_back else None,
             retry_count=state.retries,
-            termination_reason=_provider_reason(state) or result.termination_reason,
+            termination_reason=state.provider_reason or result.termination_reason,
         )
 
     def cut_off(self, task: SpawnTask) -> None:
@@ -483,19 +476,3 @@ def _begin(state: TaskRecoveryState) -> None:
         RecoveryState.CIRCUIT_OPEN: state.start_fallback,
     }
     begin[state.state]()
-
-
-def _counted(batch: RunBreaker, result: SpawnResult) -> RunBreaker:
-    """Returns the breaker after a task; a skipped one, and one that waits for the user's pick, have not failed."""
-    failed = result.state is TaskState.FAILED and result.termination_reason != NOT_PICKED
-    return batch.after(success=result.success) if result.success or failed else batch
-
-
-def _provider_reason(state: TaskRecoveryState) -> str | None:
-    """Returns why a task has failed if only its providers kept it from being done."""
-    causes = state.left_for
-    if state.state is not RecoveryState.FAILED or not causes:
-        return None
-    if causes <= {Cause.AUTHENTICATION}:
-        return PROVIDER_STOPPED
-    return PROVIDER_LIMITED if causes <= {Cause.AUTHENTICATION, *THROTTLING} else None

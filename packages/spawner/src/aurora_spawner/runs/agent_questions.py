@@ -51,7 +51,8 @@ async def ask_for_agent(run: RunContext, request: Mapping[str, Any]) -> dict[str
     question = _question(task_id, request.get("question"), default, choices)
     earlier = run.approvals.answer_to(question, attempt.number)
     if earlier is None:
-        if run.approvals.count(task_id, attempt.number, AGENT_GATE) >= QUESTIONS_LIMIT:
+        is_new = not run.approvals.is_open(question, attempt.number)
+        if is_new and run.approvals.count(task_id, attempt.number, AGENT_GATE) >= QUESTIONS_LIMIT:
             raise SpawnerError(f"this attempt has asked {QUESTIONS_LIMIT} questions; decide without asking")
         earlier = await run.approvals.ask_or_leave(question, attempt, stays=True)
     return _said(earlier, default)

@@ -182,6 +182,10 @@ class ApprovalInbox:
             raise ApprovalCutOffError(question.task_id)
         return replace(entry.answer, approval=entry.approval)
 
+    def is_open(self, question: ApprovalQuestion, number: int) -> bool:
+        """Returns True if an attempt has asked a question, perhaps an earlier coordinator, and has no answer yet."""
+        return self._same_open(key_of(_bounded(question), number)) is not None
+
     def _same_open(self, key: _Key) -> _Entry | None:
         """Returns the question if it is asked already, as by an agent that lost its first call."""
         return next((each for each in self._entries.values() if each.open and each.key == key), None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.runs.callers import unless_gone
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.coordinator import Coordinator
 
 REQUEST_LIMIT: Final = 64 << 10
-_ASKS: Final = b'{"do": "ask"'
 SILENT_LIMIT: Final = 32
 """The most connections without a request; the oldest gives way to the next."""
 CALLER_TIMEOUT_S: Final = 5.0
@@ -98,17 +98,15 @@ class _Callers:
 
     async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
         """Returns the answer; None for an agent that asks a person and is gone before, which then waits no longer."""
-        answering = asyncio.ensure_future(_answer(self._coordinator, line))
-        if not line.startswith(_ASKS):
-            return await answering
-        gone = asyncio.ensure_future(reader.read(1))
         try:
-            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-            return answering.result() if answering.done() else None
-        finally:
-            answering.cancel()
-            gone.cancel()
-            await asyncio.gather(answering, gone, return_exceptions=True)
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            return {"ok": False, "error": "the request is not JSON"}
+        action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
+        if action is None:
+            return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
+        answer = _carried_out(action(self._coordinator, request))
+        return await (unless_gone(answer, reader) if action is _ask else answer)
 
     async def leave(self) -> None:
         """Hangs up on silent callers, and waits until the others have their answers."""
@@ -118,17 +116,10 @@ class _Callers:
             await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
 
 
-async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
-    """Carries out a request and returns its answer; its effect is durable by then."""
+async def _carried_out(action: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the answer to a request; its effect is durable by then."""
     try:
-        request = json.loads(line)
-    except (ValueError, RecursionError):
-        return {"ok": False, "error": "the request is not JSON"}
-    action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
-    if action is None:
-        return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
-    try:
-        return {"ok": True, **await action(coordinator, request)}
+        return {"ok": True, **await action}
     except SpawnerError as error:
         return {"ok": False, "error": str(error)}
 

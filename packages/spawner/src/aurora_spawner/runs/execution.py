@@ -93,6 +93,7 @@ class Execution:
             for attempt in (*self.state.outdated_attempts, *hedges, *reviewers.values()):
                 await self._end_outdated(attempt)
             if worktrees is not None:
+                await asyncio.to_thread(worktrees.workspaces.wait_for_others)
                 await asyncio.to_thread(worktrees.hold, worktrees.isolation.base)
                 coordinator.notices += await start_edited_over(worktrees, self.state)
             for task_id, fact in self.state.changes:

@@ -23,6 +23,7 @@ from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 from aurora_spawner.journal.facts import ToolCallJudged
 from aurora_spawner.runs.agent_questions import asking_attempt
+from aurora_spawner.runs.callers import unless_gone
 from aurora_spawner.runs.seen_files import claim_edited
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
@@ -191,8 +192,8 @@ class _Hooks:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 token, call = await _request(reader)
-            answer = await self._answer(token, call, reader)
-            if answer is None:
+            answer = await unless_gone(self._service.answer(token, call), reader)
+            if answer is None:  # nobody's consent would reach it
                 return
             writer.write(answer)
             async with asyncio.timeout(CALL_TIMEOUT_S):
@@ -202,18 +203,6 @@ class _Hooks:
         finally:
             writer.close()
             self._open.discard(task)
-
-    async def _answer(self, token: str, call: bytes, reader: asyncio.StreamReader) -> bytes | None:
-        """Returns the answer; None if the hook is gone before, as nobody's consent would reach it."""
-        answering = asyncio.ensure_future(self._service.answer(token, call))
-        gone = asyncio.ensure_future(reader.read(1))
-        try:
-            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-            return answering.result() if answering.done() else None
-        finally:
-            answering.cancel()
-            gone.cancel()
-            await asyncio.gather(answering, gone, return_exceptions=True)
 
     def close_connections(self) -> None:
         """Leaves the open requests without an answer: the run is over, or its next coordinator gets them."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt, WrappingExecutor
 from aurora_spawner.sandbox.denials import denied_places
 from aurora_spawner.sandbox.probe import not_tried
 from aurora_spawner.sandbox.profile import PROFILE, sandboxed, temporary_folder
@@ -20,7 +20,7 @@ from aurora_spawner.supervision.programs import find_on_path
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_spawner.attempts.executor import AttemptOrder, Executor
+    from aurora_spawner.attempts.executor import AttemptOrder
     from aurora_spawner.attempts.process_identity import ProcessIdentity
     from aurora_spawner.attempts.sandbox_finding import SandboxFinding
     from aurora_spawner.sandbox.settings import Confining
@@ -31,10 +31,9 @@ FINDING_EVERY_S: Final = 0.005
 
 
 @dataclass(slots=True, kw_only=True)
-class ConfiningExecutor:
+class ConfiningExecutor(WrappingExecutor):
     """An executor that confines each attempt as its agent is to be confined; it wraps another executor."""
 
-    inner: Executor
     confining: Confining
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
@@ -99,22 +98,6 @@ class ConfiningExecutor:
         if not (folder / PROFILE).exists():
             return end
         return await asyncio.to_thread(_with_denials, token, files, end)
-
-    def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
-        """Cancels an attempt, as the wrapped executor."""
-        self.inner.cancel(attempt, at_once=at_once)
-
-    def suspend_deadline(self, attempt: RunningAttempt) -> None:
-        """Suspends a time limit, as the wrapped executor."""
-        self.inner.suspend_deadline(attempt)
-
-    def continue_deadline(self, attempt: RunningAttempt) -> None:
-        """Continues a time limit, as the wrapped executor."""
-        self.inner.continue_deadline(attempt)
-
-    def close(self) -> None:
-        """Closes the wrapped executor."""
-        self.inner.close()
 
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None

@@ -114,7 +114,7 @@ def _identity(pid: int, start_time: int) -> ProcessIdentity:
 
 
 def encode_order(order: SupervisorOrder) -> bytes:
-    """Returns an order as `serve_orders` in supervisor.py reads it."""
+    """Returns an order as `serve_orders` in forking.py reads it."""
     arguments = order.arguments()
     variables = [f"{name}={value}" for name, value in order.environment.items()]
     words = [str(len(arguments)), *arguments, *variables]

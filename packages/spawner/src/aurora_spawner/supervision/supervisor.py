@@ -5,9 +5,10 @@ This file runs alone, as one process for each attempt:
     python -I -S supervisor.py FOLDER TOKEN DEADLINE_S GRACE_S CAP_BYTES CWD CGROUP LIMITS DEATH_PIPE STDIN --
         PROGRAM COMMAND...
 
-It imports only cheap parts of the standard library: a run of many short tasks pays this start-up for each task. It
-continues when its coordinator dies, unless DEATH_PIPE is "held": then descriptor 4 is the coordinator's parent-death
-pipe, and the attempt ends when that pipe closes. SIGTERM ends the attempt with a grace period, SIGINT at once.
+It imports only cheap parts of the standard library, and files beside it that do the same: a run of many short tasks
+pays this start-up for each task. It continues when its coordinator dies, unless DEATH_PIPE is "held": then descriptor
+4 is the coordinator's parent-death pipe, and the attempt ends when that pipe closes. SIGTERM ends the attempt with a
+grace period, SIGINT at once.
 
 LIMITS are those of memory in bytes, of processes, and of processor time in seconds, 0 for none, as in `1048576,0,60`;
 or "-". `limit_watch.py` sets and watches them.
@@ -17,12 +18,12 @@ STDIN names the agent's stdin: "prompt" for the file of that name in FOLDER, "em
 `stdout` and `stderr` (capped, see `Spool`), `left` (the processes that still run when the agent ends or is asked to
 end), and last `exit` (written atomically).
 
-`supervisor.py --fork-server` stays and forks such supervisors on request (see `serve_orders`): a fork costs a tenth
-of a new interpreter.
+`supervisor.py --fork-server` stays and forks such supervisors on request, see `forking.py`: a fork costs a tenth of
+a new interpreter.
 """
 
 # pathlib would cost 4 ms of import:
-# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH118, PTH208
+# ruff: noqa: PTH100, PTH102, PTH104, PTH106, PTH108, PTH118, PTH120
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the public module adds enums and 3.5 ms; the names and values are the same
@@ -32,18 +33,23 @@ import select
 import sys
 import time
 
+FOLDER = os.path.dirname(os.path.abspath(__file__)).removesuffix("/__pycache__")
+"""Has the other files of a supervisor."""
 TYPE_CHECKING = False  # the module of that name would have to be imported
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aurora_spawner.supervision.limit_watch import LimitWatch
+if TYPE_CHECKING or __package__:
+    from aurora_spawner.supervision import forking, process_table
+    from aurora_spawner.supervision.spool import Spool
+else:
+    sys.path.insert(0, FOLDER)
+    import forking
+    import process_table
+    from spool import Spool
 
-PR_SET_PDEATHSIG = 1
-PR_SET_CHILD_SUBREAPER = 36
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    sys.path.remove(FOLDER)
 RESET_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 """The signals reset for an agent: a shell ignores some of them for background programs, Python ignores others."""
-CHUNK_BYTES = 1 << 16
 KILL_PERIOD_S = 0.02
 """The interval of the last sweep, which looks for descendants that started during the sweep before."""
 KILL_LIMIT_S = 10.0
@@ -90,204 +96,23 @@ class Order:
 
 def load_watch(word: str) -> LimitWatch:
     """Returns the watch of an attempt with limits, from the file beside this one, which few attempts need."""
-    folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 -- see above
-    if os.path.basename(folder) == "__pycache__":  # noqa: PTH119 -- see above
-        folder = os.path.dirname(folder)  # noqa: PTH120 -- see above
-    sys.path.insert(0, folder)
+    sys.path.insert(0, FOLDER)
     try:
         import limit_watch  # type: ignore[import-not-found]
     finally:
-        sys.path.remove(folder)
+        sys.path.remove(FOLDER)
     watch: LimitWatch = limit_watch.LimitWatch(word)
     return watch
-
-
-class Spool:
-    """Keeps one output stream in a file of at most `cap` bytes: the first half as head, the last half as tail.
-
-    The second half of the file is a ring buffer, so a stream within the cap is stored byte for byte in order. A
-    reader puts a longer stream in order by its total, which the exit record holds.
-    """
-
-    def __init__(self, path: str, pipe: int, cap: int) -> None:
-        self.pipe = pipe
-        self.total = 0
-        self.lost = 0
-        self._half = cap // 2
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.set_blocking(pipe, False)
-
-    def drain(self) -> bool:
-        """Reads what the pipe holds now; returns False once all writers have closed it."""
-        while True:
-            try:
-                piece = os.read(self.pipe, CHUNK_BYTES)
-            except BlockingIOError:
-                return True
-            if not piece:
-                return False
-            self._keep(piece)
-
-    def _keep(self, piece: bytes) -> None:
-        while piece:
-            position, room = self._place()
-            taken = min(room, len(piece))
-            try:
-                taken = os.pwrite(self._file, piece[:taken], position)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise
-                self.lost += taken  # a full disk must not stop the agent; the record says what is missing
-            self.total += taken
-            piece = piece[taken:]
-
-    def _place(self) -> tuple[int, int]:
-        """Returns the position of the next byte, and the number of bytes that fit before the position jumps."""
-        if self.total < self._half:
-            return self.total, self._half - self.total
-        offset = (self.total - self._half) % self._half
-        return self._half + offset, self._half - offset
-
-
-PRCTL: list[Callable[[int, int, int, int, int], int]] = []
-"""The C library's function; a fork server looks it up once for all its forks."""
-
-
-def prctl(option: int, value: int) -> None:
-    """Sets one of Linux's process options."""
-    load_prctl()
-    PRCTL[0](option, value, 0, 0, 0)
-
-
-def load_prctl() -> None:
-    """Looks up the function before a fork: each page that a fork touches first costs a copy."""
-    if not PRCTL:
-        import ctypes
-
-        PRCTL.append(ctypes.CDLL(None).prctl)
-
-
-def become_subreaper() -> None:
-    """Makes orphaned descendants children of this process, daemonised ones included (Linux)."""
-    if sys.platform == "linux":
-        prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
-def read_small(path: str) -> str:
-    """Returns a short text that the kernel or we wrote; the built-in `open` would take four times as long."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 4096).decode("utf-8", "replace")
-    finally:
-        os.close(descriptor)
-
-
-def write_small(path: str, text: str) -> None:
-    """Creates a file with a short text."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, text.encode("ascii"))
-    finally:
-        os.close(descriptor)
-
-
-def process_stat(pid: int | str) -> list[str]:
-    """Returns the fields of /proc/PID/stat after the name: [0] state, [1] parent, [2] group, [19] start in ticks."""
-    return read_small(f"/proc/{pid}/stat").rpartition(")")[2].split()
-
-
-def still_runs(pid: str, start: str) -> bool:
-    """Returns True if the process of this pid and start time runs; a zombie does not."""
-    try:
-        if sys.platform != "linux":
-            os.kill(int(pid), 0)
-            return True
-        fields = process_stat(pid)
-    except OSError:
-        return False
-    return fields[0] not in "ZX" and fields[19] == start
-
-
-def start_of(pid: int | str) -> str:
-    """Returns a process's start time in clock ticks since boot; "0" if the system does not report it."""
-    try:
-        return process_stat(pid)[19] if sys.platform == "linux" else "0"
-    except OSError:
-        return "0"
-
-
-def process_table() -> dict[int, tuple[int, int]]:
-    """Returns the parent and group of each living process, by pid."""
-    if sys.platform != "linux":
-        return process_table_of_ps()
-    table = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                fields = process_stat(name)
-            except OSError:
-                continue
-            if fields[0] not in "ZX":
-                table[int(name)] = (int(fields[1]), int(fields[2]))
-    return table
-
-
-def process_table_of_ps() -> dict[int, tuple[int, int]]:
-    """Returns the process table from `ps`, for systems without /proc."""
-    table = {}
-    with os.popen("ps -Ao pid=,ppid=,pgid=,stat=") as listing:  # noqa: S605 -- fixed words
-        for line in listing:
-            pid, parent, group, state = line.split(None, 3)
-            if not state.startswith("Z"):
-                table[int(pid)] = (int(parent), int(group))
-    return table
-
-
-def descendants(agent: int) -> list[int]:
-    """Returns all living descendants of this process, and the processes of the agent's group."""
-    table = process_table()
-    below = {os.getpid()}
-    grown = True
-    while grown:
-        born = {pid for pid, (parent, _group) in table.items() if parent in below and pid not in below}
-        grown = bool(born)
-        below |= born
-    below |= {pid for pid, (_parent, group) in table.items() if group == agent}
-    below.discard(os.getpid())
-    return sorted(below)
-
-
-def send(pids: list[int], number: int) -> None:
-    """Signals processes and wakes the stopped ones to receive it; skips those that have ended."""
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-            os.kill(pid, signal.SIGCONT)
-        except OSError:
-            continue
-
-
-BOOT_ID: list[str] = []
-"""The boot id; a fork server reads it once for all its forks."""
-
-
-def boot_id() -> str:
-    """Returns the id of the machine's present boot; empty if the system has none."""
-    if not BOOT_ID:
-        try:
-            BOOT_ID.append(read_small("/proc/sys/kernel/random/boot_id").strip())
-        except OSError:
-            BOOT_ID.append("")
-    return BOOT_ID[0]
 
 
 def claim(order: Order) -> bool:
     """Claims this attempt; returns False if another supervisor has claimed it or the coordinator has voided it."""
     draft = order.path(f"claim.{os.getpid()}")
     deadline_at = repr(time.monotonic() + order.deadline_s) if order.deadline_s else "null"
-    write_small(
+    start, boot = process_table.start_of("self"), process_table.boot_id()
+    process_table.write_small(
         draft,
-        f'{{"pid": {os.getpid()}, "start_time": {start_of("self")}, "boot_id": "{boot_id()}", '
+        f'{{"pid": {os.getpid()}, "start_time": {start}, "boot_id": "{boot}", '
         f'"token": "{order.token}", "deadline_at": {deadline_at}}}\n',
     )
     try:
@@ -323,7 +148,7 @@ class Attempt:
         signal.signal(signal.SIGINT, self._on_int)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, process_table.ENDING_SIGNALS)
 
         self.reason = "exited"
         """The reason of the attempt's end: exited, cancelled, deadline, orphaned, exec_failed or over_limit."""
@@ -387,7 +212,7 @@ class Attempt:
         self.exec_errno = int(failure or 0)
 
     def _record_agent(self) -> None:
-        write_small(self.order.path("agent"), f"{self.agent}\n")
+        process_table.write_small(self.order.path("agent"), f"{self.agent}\n")
 
     def _move_to_cgroup(self, pids: list[int]) -> None:
         """Moves processes of the attempt into its own cgroup, if the system allows that."""
@@ -400,7 +225,7 @@ class Attempt:
             self.order.watch.limit_cgroup(self.order.cgroup)
         for pid in pids:
             try:
-                write_small(os.path.join(self.order.cgroup, "cgroup.procs"), str(pid))
+                process_table.write_small(os.path.join(self.order.cgroup, "cgroup.procs"), str(pid))
             except OSError:  # it has ended meanwhile
                 continue
 
@@ -408,7 +233,7 @@ class Attempt:
         """Records the processes that still run; if this process is killed, the coordinator ends them."""
         try:
             draft = self.order.path("left.draft")
-            write_small(draft, "".join(f"{pid} {start_of(pid)}\n" for pid in pids))
+            process_table.write_small(draft, "".join(f"{pid} {process_table.start_of(pid)}\n" for pid in pids))
             os.rename(draft, self.order.path("left"))
         except OSError:  # a full disk
             return
@@ -434,7 +259,7 @@ class Attempt:
                 self.reason = "deadline"
                 return
             if age >= cgroup_at:
-                self._move_to_cgroup(descendants(self.agent))
+                self._move_to_cgroup(process_table.descendants(self.agent))
                 cgroup_at = NEVER_S
             self._wait(min(cgroup_at - age, left, look_s))
             if watch is not None and self._over_limit(watch):
@@ -444,13 +269,13 @@ class Attempt:
 
     def _over_limit(self, watch: LimitWatch) -> bool:
         """Returns True if the attempt exceeds a limit; then everything of it ends at once."""
-        living = descendants(self.agent) if self.status is None else []
+        living = process_table.descendants(self.agent) if self.status is None else []
         self.exceeded = watch.exceeded(living, ended_cpu_s=self.usage_cpu_s) or watch.exceeded_in(self.order.cgroup)
         if not self.exceeded:
             return False
         self.reason, self.hard_stop = "over_limit", True
         watch.end_cgroup(self.order.cgroup)
-        send(living, signal.SIGKILL)
+        process_table.send(living, signal.SIGKILL)
         return True
 
     def _waited_s(self) -> float:
@@ -459,12 +284,14 @@ class Attempt:
         A wait ends with its coordinator, since then nobody can say that the attempt goes on.
         """
         try:
-            total, since, *coordinator = read_small(self.order.path("waited")).split()
+            total, since, *coordinator = process_table.read_small(self.order.path("waited")).split()
             if since == "-":
                 return max(0.0, float(total))
             pid, start = coordinator
             now = time.monotonic()
-            self.nobody_answers_since = NEVER_S if still_runs(pid, start) else min(self.nobody_answers_since, now)
+            self.nobody_answers_since = (
+                NEVER_S if process_table.still_runs(pid, start) else min(self.nobody_answers_since, now)
+            )
             return max(0.0, float(total)) + max(0.0, min(now, self.nobody_answers_since) - float(since))
         except (OSError, ValueError):
             return 0.0
@@ -473,14 +300,14 @@ class Attempt:
         """Sends SIGTERM, waits for the grace period, then sends SIGKILL until no descendant is left."""
         if not self._reap():
             return
-        left = descendants(self.agent)
+        left = process_table.descendants(self.agent)
         self._record_left(left)
         if not self.in_cgroup:
             self._move_to_cgroup(left)
         if self.status is None:
-            signal_group(self.agent, signal.SIGTERM)
+            process_table.signal_group(self.agent, signal.SIGTERM)
         else:
-            send(left, signal.SIGTERM)
+            process_table.send(left, signal.SIGTERM)
         grace_end = time.monotonic() + self.order.grace_s
         signalled_rest = self.status is not None
         while not self.hard_stop and time.monotonic() < grace_end:
@@ -488,7 +315,7 @@ class Attempt:
             if not self._reap():
                 return
             if self.status is not None and not signalled_rest:
-                send(descendants(self.agent), signal.SIGTERM)
+                process_table.send(process_table.descendants(self.agent), signal.SIGTERM)
                 signalled_rest = True
         self._kill_descendants()
 
@@ -496,12 +323,12 @@ class Attempt:
         limit = time.monotonic() + KILL_LIMIT_S
         killed: set[int] = set()
         while self._reap():
-            living = descendants(self.agent)
+            living = process_table.descendants(self.agent)
             if time.monotonic() > limit:
                 self.survivors = living
                 break
             killed.update(living)
-            send(living, signal.SIGKILL)
+            process_table.send(living, signal.SIGKILL)
             self._wait(KILL_PERIOD_S)
         self.killed_descendants = len(killed - {self.agent})
 
@@ -523,7 +350,7 @@ class Attempt:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return sys.platform != "linux" and bool(descendants(self.agent))
+                return sys.platform != "linux" and bool(process_table.descendants(self.agent))
             if not pid:
                 return True
             self.usage_cpu_s += usage.ru_utime + usage.ru_stime
@@ -548,21 +375,12 @@ class Attempt:
         os.rename(self.order.path("exit.draft"), self.order.path("exit"))
 
 
-def signal_group(group: int, number: int) -> None:
-    """Signals a process group and wakes its stopped processes to receive the signal."""
-    for each in (number, signal.SIGCONT):
-        try:
-            os.killpg(group, each)
-        except OSError:
-            return
-
-
 def become_agent(order: Order, supervisor: int, streams: tuple[int, int, int], report: int) -> None:
     """Turns the forked child into the agent: new session, three streams, working folder, then the program."""
     try:
         os.setsid()
         if sys.platform == "linux":
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            process_table.prctl(process_table.PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != supervisor:
                 os._exit(1)
         for target, source in enumerate(streams):
@@ -588,9 +406,7 @@ DESCRIPTORS = 1 << 16
 
 def supervise(order: Order) -> int:
     """Runs one attempt; returns the exit status, 0 once the exit record is written."""
-    become_subreaper()
-    if order.held:
-        keep_from_agents(DEATH_PIPE)
+    process_table.become_subreaper()
     if not claim(order):
         return ALREADY_CLAIMED
     Attempt(order).run()
@@ -605,138 +421,17 @@ def keep_from_agents(descriptor: int) -> None:
         return
 
 
-# The fork server: one for each run; it forks supervisors on request.
-
-FORK_SERVER_SOCKET = 3
-"""A fork server's descriptor of the socket to its coordinator."""
-SWEEP_LIMIT_S = 2.0
-"""The time that a fork server spends on ending orphans, while its coordinator waits for the answer."""
-
-
-def serve_orders() -> int:
-    """Forks a supervisor for each order until the coordinator closes the socket or dies.
-
-    An order is its length in 8 bytes and then, separated by NUL: the number of arguments, the arguments of a
-    supervisor, and `NAME=value` for the agent's whole environment. The answer is one line: the pid and start time.
-    An empty order asks to end the orphans of killed supervisors; the answer is a line with the pids that survived.
-
-    The fork server is a subreaper: the orphans of a killed supervisor become its children, whatever their session and
-    environment. It wakes a stopped supervisor, because an attempt without a time limit would otherwise never end.
-    """
-    import gc
-    import resource  # noqa: F401 -- `os.wait4` would load it anew in each fork
-
-    keep_from_agents(DEATH_PIPE)
-    boot_id()
-    become_subreaper()
-    gc.freeze()  # a collection in a fork would copy every page that it looks at
-    gc.disable()
-    wake, wake_writer = os.pipe()
-    os.set_blocking(wake, False)
-    os.set_blocking(wake_writer, False)
-    signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it ends with its coordinator, which handles signals
-    # Blocked, not ignored: a signal to a supervisor that was forked a moment ago waits until its handlers stand.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
-    poller = select.poll()
-    poller.register(FORK_SERVER_SOCKET, select.POLLIN)
-    poller.register(wake, select.POLLIN)
-    supervisors: set[int] = set()
-    while True:
-        ready = {descriptor for descriptor, _events in poller.poll()}
-        if wake in ready:
-            os.read(wake, 512)
-        if FORK_SERVER_SOCKET in ready:
-            order = receive_order()
-            if order is None:
-                return 0
-            answer = fork_supervisor(order, supervisors, (wake, wake_writer)) if order else end_orphans(supervisors)
-            os.write(FORK_SERVER_SOCKET, answer)
-        if collect_children(supervisors):
-            end_orphans(supervisors)
-
-
-def receive_order() -> bytes | None:
-    """Returns the next order; None if the coordinator is gone."""
-    header = receive(8)
-    return receive(int.from_bytes(header, "big")) if header else None
-
-
-def receive(size: int) -> bytes | None:
-    """Returns exactly `size` bytes; None at the end of the stream."""
-    content = b""
-    while len(content) < size:
-        piece = os.read(FORK_SERVER_SOCKET, size - len(content))
-        if not piece:
-            return None
-        content += piece
-    return content
-
-
-def fork_supervisor(order: bytes, supervisors: set[int], descriptors: tuple[int, ...]) -> bytes:
-    """Forks a supervisor; returns the answer in the fork server, and never returns in the fork."""
-    pid = os.fork()
-    if pid:
-        supervisors.add(pid)
-        return f"{pid} {start_of(pid)}\n".encode("ascii")
-    status = 1
-    try:
-        os.setsid()
-        for descriptor in (FORK_SERVER_SOCKET, *descriptors):
-            os.close(descriptor)
-        count, *words = os.fsdecode(order).split("\0")
-        environment = dict(word.split("=", 1) for word in words[int(count) :])
-        status = supervise(Order(words[: int(count)], environment))
-    finally:
-        os._exit(status)
-
-
-def collect_children(supervisors: set[int]) -> bool:
-    """Reaps ended children and wakes stopped supervisors; returns True if a supervisor was killed.
-
-    It runs after the answer, so that a pid in the answer cannot belong to another process yet.
-    """
-    killed = False
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
-        except ChildProcessError:
-            return killed
-        if not pid:
-            return killed
-        if os.WIFSTOPPED(status):
-            send([pid] if pid in supervisors else [], signal.SIGCONT)
-        elif pid in supervisors:
-            supervisors.discard(pid)
-            killed = killed or os.WIFSIGNALED(status)
-
-
-def end_orphans(supervisors: set[int]) -> bytes:
-    """Kills each child that is no supervisor until none is left; returns a line with the survivors' pids."""
-    if sys.platform != "linux":
-        return b"\n"
-    limit = time.monotonic() + SWEEP_LIMIT_S
-    while True:
-        collect_children(supervisors)
-        children = {pid for pid, (parent, _group) in process_table().items() if parent == os.getpid()}
-        left = sorted(children - supervisors)
-        if not left or time.monotonic() > limit:
-            return (" ".join(map(str, left[:100])) + "\n").encode("ascii")
-        send(left, signal.SIGKILL)
-        time.sleep(KILL_PERIOD_S)
-
-
 def main(argv: list[str]) -> int:
     """Runs as fork server or supervisor, by the command line; returns the exit status.
 
     It first closes the descriptors that the coordinator inherited, which agents must not get.
     """
     os.closerange(DEATH_PIPE + 1, DESCRIPTORS)
+    keep_from_agents(DEATH_PIPE)
     if argv == ["--fork-server"]:
-        return serve_orders()
+        return forking.serve_orders(lambda words, environment: supervise(Order(words, environment)))
     order = Order(argv)
-    os.closerange(FORK_SERVER_SOCKET, DEATH_PIPE if order.held else DEATH_PIPE + 1)
+    os.closerange(forking.FORK_SERVER_SOCKET, DEATH_PIPE if order.held else DEATH_PIPE + 1)
     return supervise(order)
 
 

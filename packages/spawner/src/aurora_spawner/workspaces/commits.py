@@ -38,8 +38,8 @@ def read_head(git: Git) -> Head:
     said = git.run("rev-parse", *question, accepted=(0, 128))
     if said.status:
         return Head(commit="", branch=git.branch(), hooks=Path(os.devnull))
-    hooks, commit, branch = said.text.split("\n")[-3:]
-    return Head(commit=commit, branch="" if branch == "HEAD" else branch, hooks=Path(hooks))
+    *hooks, commit, branch = said.text.split("\n")
+    return Head(commit=commit, branch="" if branch == "HEAD" else branch, hooks=Path("\n".join(hooks)))
 
 
 def new_commit(worktree: Worktree, head: Head, message: str, trailers: Mapping[str, str]) -> str:
@@ -59,7 +59,7 @@ def new_commit(worktree: Worktree, head: Head, message: str, trailers: Mapping[s
     if head.branch and head.branch != own:
         git.run("update-ref", "--no-deref", "HEAD", head.commit)
     lines = [f"{name}: {one_line(value)}" for name, value in trailers.items()]
-    subject = message.strip()
+    subject = message.replace("\0", "").encode(errors="replace").decode().strip()  # which git takes, as arguments too
     settings = git.settings_like(_ASKED)
     identity = identity_beside(settings)
     has_hooks = any((head.hooks / name).exists() for name in _HOOKS) or any(
@@ -67,7 +67,7 @@ def new_commit(worktree: Worktree, head: Head, message: str, trailers: Mapping[s
     )
     if "\n" in subject or has_hooks:
         added = [part for line in lines for part in ("--trailer", line)]
-        git.run("commit", "--quiet", "-F", "-", *added, stdin=message.encode(errors="replace"), environment=identity)
+        git.run("commit", "--quiet", "-F", "-", *added, stdin=subject.encode(), environment=identity)
         return git.text("rev-parse", "HEAD")
     text = "\n\n".join([subject, *(["\n".join(lines)] if lines else [])]) + "\n"
     made = commit_merge(git, git.text("write-tree"), (head.commit,), text, identity=identity)

@@ -5,7 +5,6 @@ A question about one worktree is answered here from a few small files; `listing.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.turns import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +67,17 @@ class Entry:
 
         Yields:
             The descriptor of a lock, for the next git that fills it.
+
+        Raises:
+            WorkspaceError: The entry is gone.
+            WorkspaceLockedError: It takes too long, as a hook of the user's may.
         """
-        descriptor = os.open(self.git_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            descriptor = os.open(self.git_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise WorkspaceError(self.path, f"cannot be made: {system_words(error)}") from error
+        try:
+            wait_for(descriptor, self.git_dir)
             yield descriptor
         finally:
             os.close(descriptor)

@@ -128,7 +128,7 @@ class Git:
             held: The descriptor of a lock that is held until git ends, even if this process is killed before.
 
         Raises:
-            GitLockedError: Another process holds a lock longer than `LOCK_WAIT_S`.
+            GitLockedError: Another process holds a lock longer than `LOCK_WAIT_S`, one of ours twice as long.
             GitError: Git is not installed, the folder is gone, or the command failed; with git's own words.
         """
         until = time.monotonic() + LOCK_WAIT_S
@@ -140,17 +140,21 @@ class Git:
             reason = _reason(stderr, stdout, status)
             if not _is_locked(stderr):
                 raise GitError(self.folder, arguments, reason)
-            if time.monotonic() > until:
+            late_s = time.monotonic() - until
+            if late_s > 0:
+                lock = _lock_of_ours(stderr)
+                locked = GitLockedError(self.folder, arguments, reason, lock=self._named_lock(stderr))
+                if lock is None or lock in removed:
+                    raise locked
                 try:
-                    lock = _stale_lock(stderr)
-                    if lock is None or lock in removed:
-                        raise GitLockedError(self.folder, arguments, reason, lock=self._named_lock(stderr))
-                    lock.unlink()
+                    if _is_removed_as_stale(lock):
+                        removed.add(lock)
+                    elif late_s > LOCK_WAIT_S:
+                        raise locked
                 except OSError as error:
                     raise GitError(
                         self.folder, arguments, f"{reason}; it cannot be removed: {system_words(error)}"
                     ) from error
-                removed.add(lock)
             time.sleep(_LOCK_PAUSE_S)
 
     def beginnings(self, blobs: Iterable[str], count: int) -> dict[str, bytes]:
@@ -354,17 +358,27 @@ def _is_locked(stderr: bytes) -> bool:
     return any(sign in said for sign in _LOCKED) and "file exists" in said
 
 
-def _stale_lock(stderr: bytes) -> Path | None:
-    """Returns the lock of a ref of ours that a killed git has left; None for any other lock.
+def _lock_of_ours(stderr: bytes) -> Path | None:
+    """Returns the lock that git names if it is on a ref of ours."""
+    named = re.search(r"'(/.+\.lock)': File exists", os.fsdecode(stderr))
+    return Path(named[1]) if named is not None and any(place in named[1] for place in _OURS) else None
+
+
+def _is_removed_as_stale(lock: Path) -> bool:
+    """Removes a lock that a killed git has left; one that is gone, or younger than the wait, is none.
+
+    A git may make a lock while others wait already, and be killed then.
 
     Raises:
-        FileNotFoundError: It is gone meanwhile.
+        OSError: It cannot be removed.
     """
-    named = re.search(r"'(/.+\.lock)': File exists", os.fsdecode(stderr))
-    if named is None or not any(place in named[1] for place in _OURS):
-        return None
-    lock = Path(named[1])
-    return lock if time.time() - lock.stat().st_mtime >= LOCK_WAIT_S else None
+    try:
+        stale = time.time() - lock.stat().st_mtime >= LOCK_WAIT_S
+        if stale:
+            lock.unlink()
+    except FileNotFoundError:
+        return False
+    return stale
 
 
 def _reason(stderr: bytes, stdout: bytes, status: int) -> str:

@@ -17,6 +17,7 @@ from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of, slug
 from aurora_spawner.workspaces.starting_point import starting_point
+from aurora_spawner.workspaces.unsaved import unsaved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -209,17 +210,16 @@ def left_behind(worktrees: RunWorktrees, results: Mapping[str, SpawnResult]) -> 
     for worktree in worktrees.workspaces.existing():
         task_id = names.get(worktree.path.name, worktree.path.name)
         result = results.get(task_id)
-        if (result is None or not result.success) and _holds_work(worktrees, worktree):
+        if (result is None or not result.success) and _holds_work(worktree):
             how = "is in the run no longer" if result is None else _HOW_IT_WENT[result.state]
             where = f"{worktree.path}, on the branch {worktree.branch}"
             sentences.append(f"the work of task {task_id}, which {how}, is in {where}; a retry continues from it")
     return tuple(sentences)
 
 
-def _holds_work(worktrees: RunWorktrees, worktree: Worktree) -> bool:
+def _holds_work(worktree: Worktree) -> bool:
     try:
-        unsaved = worktrees.workspaces.unsaved(worktree)
-        return bool(unsaved) or worktree.git.text("rev-parse", "HEAD") != worktree.base
+        return bool(unsaved(worktree.git)) or worktree.git.text("rev-parse", "HEAD") != worktree.base
     except WorkspaceError:
         return True  # nobody can look into it
 

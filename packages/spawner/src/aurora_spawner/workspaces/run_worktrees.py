@@ -24,6 +24,7 @@ from aurora_spawner.workspaces.ours import release_held
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.setting_up import Preparer
 from aurora_spawner.workspaces.supported import first_of
+from aurora_spawner.workspaces.unsaved import unsaved
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ class RunWorktrees:
         if commit and commit != worktree.base:
             self.leave_out(commit)
             put_away(git, branch)
-        if worktree.path.exists() and self.workspaces.unsaved(worktree).ignored:
+        if worktree.path.exists() and unsaved(worktree.git).ignored:
             return self.workspaces.set_aside(worktree, int(time.time()))
         self.workspaces.remove(worktree)
         return None

@@ -11,6 +11,7 @@ from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.checks import CANNOT_RUN
 from aurora_spawner.workspaces.present import present_commit
+from aurora_spawner.workspaces.unsaved import unsaved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +114,7 @@ class WorkCheck:
 
     def _hidden(self) -> list[str]:
         """Returns the files that git ignores, folders as one entry, without caches."""
-        return [each for each in self.workspaces.unsaved(self.worktree).ignored if not self._is_cache(each)]
+        return [each for each in unsaved(self.worktree.git).ignored if not self._is_cache(each)]
 
     def _is_cache(self, name: str) -> bool:
         try:

@@ -35,15 +35,28 @@ def turn(lock: Path, *, shared: bool = False) -> Iterator[int]:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise WorkspaceError(lock, f"cannot be opened: {error.strerror}") from error
-    until = time.monotonic() + TURN_WAIT_S
     try:
-        while not _locked(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
-            if time.monotonic() > until:
-                raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
-            time.sleep(_PAUSE_S)
+        wait_for(descriptor, lock, shared=shared)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def wait_for(descriptor: int, lock: Path, *, shared: bool = False) -> None:
+    """Locks an open file or folder.
+
+    Args:
+        lock: Its path.
+        shared: Together with others that share it.
+
+    Raises:
+        WorkspaceLockedError: Others hold it longer than `TURN_WAIT_S`.
+    """
+    until = time.monotonic() + TURN_WAIT_S
+    while not _locked(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
+        if time.monotonic() > until:
+            raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
+        time.sleep(_PAUSE_S)
 
 
 def _locked(descriptor: int, how: int) -> bool:

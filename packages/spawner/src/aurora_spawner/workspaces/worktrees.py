@@ -14,17 +14,18 @@ from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
-from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir, reveal
+from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir
 from aurora_spawner.workspaces.entries import INITIALIZING, Entry, entries_of
 from aurora_spawner.workspaces.filling import clear
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import Listed, list_worktrees
-from aurora_spawner.workspaces.manifest import excluding, read_manifest, sort_out
+from aurora_spawner.workspaces.manifest import excluding, read_manifest
 from aurora_spawner.workspaces.merging import one_line
 from aurora_spawner.workspaces.names import BASES, CHECK, OUR_LOCK, base_ref_of, branch_of, folder_of, slug
 from aurora_spawner.workspaces.ports import free_ports
 from aurora_spawner.workspaces.supported import check_supported, first_of
 from aurora_spawner.workspaces.turns import turn
+from aurora_spawner.workspaces.unsaved import unsaved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,19 +54,6 @@ class Worktree:
         """
         git_dir = linked_git_dir(self.path)
         return Git(self.path, git_dir=git_dir, settings=(*exact_settings(self.path.parent), *excluding(git_dir)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsaved:
-    """Work in a worktree that no commit holds; file names are relative to the worktree."""
-
-    changed: tuple[str, ...] = ()
-    """Tracked files with changes, and untracked ones."""
-    ignored: tuple[str, ...] = ()
-    """Files that `.gitignore` hides, folders as one entry."""
-
-    def __bool__(self) -> bool:
-        return bool(self.changed or self.ignored)
 
 
 class Workspaces:
@@ -149,25 +137,6 @@ class Workspaces:
         """Returns the commit that a task's worktree was to be made from; empty if none was begun."""
         return self.git.commit_of(base_ref_of(self.run_id, slug(task_id)))
 
-    def unsaved(self, worktree: Worktree) -> Unsaved:
-        """Returns what would be lost if the folder were deleted; what it was given is not, unless it was changed."""
-        reveal(worktree.git)
-        question = (
-            "status",
-            "--porcelain=v1",
-            "-z",
-            "--no-renames",
-            "--untracked-files=normal",
-            "--ignored=traditional",
-        )
-        listing = worktree.git.run(*question).fields
-        ignored = tuple(entry[3:] for entry in listing if entry.startswith("!!"))
-        changed = tuple(entry[3:] for entry in listing if not entry.startswith("!!"))
-        manifest = read_manifest(linked_git_dir(worktree.path))
-        if manifest is not None:
-            changed, ignored = sort_out(worktree.path, manifest, changed=changed, ignored=ignored)
-        return Unsaved(changed=changed, ignored=ignored)
-
     def remove(self, worktree: Worktree, *, ignored_too: bool = False) -> tuple[AtticEntry, ...]:
         """Removes a worktree whose commits are on other refs than its branch; the branch goes, too.
 
@@ -186,7 +155,7 @@ class Workspaces:
         self._check_branch_is_free(worktree)
         unheld = self._unheld(worktree, known)
         if unheld:
-            self._check_saved(worktree, ignored_too=ignored_too)  # the files are the more urgent reason
+            _check_saved(worktree, ignored_too=ignored_too)  # the files are the more urgent reason
             raise WorkspaceError(worktree.path, f"has commits that no other branch has, up to {unheld[:12]}")
         lost: tuple[AtticEntry, ...] = ()
         if known is not None:
@@ -207,7 +176,7 @@ class Workspaces:
             ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
         """
         known = self._known(worktree)
-        if known is None or known.branch != worktree.branch or self.unsaved(worktree):
+        if known is None or known.branch != worktree.branch or unsaved(worktree.git):
             return False
         kept = (f"refs/heads/{worktree.branch}",)
         put_away_lost(Git(self.git.folder, git_dir=known.git_dir), worktree.branch, kept=kept)
@@ -224,14 +193,14 @@ class Workspaces:
             ForeignWorktreeError: It is no worktree of this run, or another program has locked it.
         """
         aside = worktree.path.with_name(f"{worktree.path.name}.{since}")
-        with self._alone():
+        with self._alone() as held:
             known = self._known(worktree)
             if known is not None and known.lock is not None:
-                self.git.run("worktree", "unlock", str(worktree.path))
-            self.git.run("worktree", "move", str(worktree.path), str(aside))
+                self.git.run("worktree", "unlock", str(worktree.path), held=held)
+            self.git.run("worktree", "move", str(worktree.path), str(aside), held=held)
             reason = f"{OUR_LOCK}files of an earlier attempt at task {worktree.task_id} that no commit has"
-            self.git.run("worktree", "lock", "--reason", reason, str(aside))
-            self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name))
+            self.git.run("worktree", "lock", "--reason", reason, str(aside), held=held)
+            self.git.run("update-ref", "-d", base_ref_of(self.run_id, worktree.path.name), held=held)
         return aside
 
     @contextmanager
@@ -294,9 +263,8 @@ class Workspaces:
         if there and there != worktree.base:
             raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
         refs = (base_ref_of(self.run_id, worktree.path.name), *(() if there else (branch,)))
-        self.git.run(
-            "update-ref", "--stdin", stdin="".join(f"update {ref} {worktree.base}\n" for ref in refs).encode()
-        )
+        lines = "".join(f"update {ref} {worktree.base}\n" for ref in refs)
+        self.git.run("update-ref", "--stdin", stdin=lines.encode(), held=held)
         git = Git(self.git.folder, git_dir=self.git.git_dir, settings=exact_settings(self.folder))
         how = ("--quiet", "--no-checkout", "--lock", "--reason", INITIALIZING)
         command = ("worktree", "add", *how, str(worktree.path), worktree.branch)
@@ -354,7 +322,7 @@ class Workspaces:
 
     def _delete(self, place: Path) -> None:
         """Deletes a checkout of ours that holds no work, whatever became of it."""
-        with self._alone():
+        with self._alone() as held:
             if place.is_symlink():
                 place.unlink()
             for folder, _, _ in os.walk(place):
@@ -362,7 +330,7 @@ class Workspaces:
                     Path(folder).chmod(0o700)  # what is in a read-only folder cannot be deleted
             shutil.rmtree(place, ignore_errors=True)
             if place in self._registered():
-                self.git.run("worktree", "remove", "--force", "--force", str(place))
+                self.git.run("worktree", "remove", "--force", "--force", str(place), held=held)
         if place.exists():
             raise WorkspaceError(place, "could not be deleted; end what still writes there, then delete it")
 
@@ -384,15 +352,6 @@ class Workspaces:
             raise WorkspaceError(worktree.path, "exists and is no worktree of this repository; move it away")
         _delete_folder(worktree.path)
 
-    def _check_saved(self, worktree: Worktree, *, ignored_too: bool) -> None:
-        """Checks that a worktree holds no files that no commit has."""
-        if not worktree.path.exists():
-            return
-        unsaved = self.unsaved(worktree)
-        unheld = (*unsaved.changed, *(() if ignored_too else unsaved.ignored))
-        if unheld:
-            raise WorkspaceError(worktree.path, f"holds files that no commit has: {first_of(unheld)}")
-
     def _check_branch_is_free(self, worktree: Worktree) -> None:
         only_git_knows = (self._common / "reftable").is_dir()  # else a HEAD says what is checked out
         own = {} if only_git_knows else {self._common.parent: Entry(path=self._common.parent, git_dir=self._common)}
@@ -410,13 +369,13 @@ class Workspaces:
         free_ports(self._home.parent, worktree.path)
 
     def _take_down_beside(self, worktree: Worktree, *, ignored_too: bool, removes: bool) -> None:
-        with self._alone(removes=removes):
+        with self._alone(removes=removes) as held:
             known = self._known(worktree)
-            self._check_saved(worktree, ignored_too=ignored_too)
+            _check_saved(worktree, ignored_too=ignored_too)
             if known is not None:
                 if self._take_back(worktree):
-                    self._check_saved(worktree, ignored_too=ignored_too)
-                self.git.run("worktree", "remove", "--force", "--force", str(worktree.path))
+                    _check_saved(worktree, ignored_too=ignored_too)
+                self.git.run("worktree", "remove", "--force", "--force", str(worktree.path), held=held)
 
     def _take_back(self, worktree: Worktree) -> bool:
         """Removes what a worktree was given; the user's own files stay. Returns whether it was given anything."""
@@ -445,6 +404,15 @@ class Workspaces:
     def _entry(self, path: Path) -> Entry | None:
         return entries_of(self._common).get(path)
 
+    def wait_for_others(self) -> None:
+        """Waits until nobody changes the list of worktrees, such as a git whose process was killed.
+
+        Raises:
+            WorkspaceLockedError: That takes longer than `TURN_WAIT_S`.
+        """
+        with self._alone():
+            pass
+
     @contextmanager
     def delivering(self) -> Iterator[None]:
         """Lets one run at a time change the user's checkout: half an update looks like uncommitted work.
@@ -471,6 +439,16 @@ class Workspaces:
         _make_folder(self._home)
         with turn(self._home / ".lock", shared=removes) as held:
             yield held
+
+
+def _check_saved(worktree: Worktree, *, ignored_too: bool) -> None:
+    """Checks that a worktree holds no files that no commit has."""
+    if not worktree.path.exists():
+        return
+    found = unsaved(worktree.git)
+    unheld = (*found.changed, *(() if ignored_too else found.ignored))
+    if unheld:
+        raise WorkspaceError(worktree.path, f"holds files that no commit has: {first_of(unheld)}")
 
 
 def _make_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit_json, note
 from aurora_cli.render import settings
+from aurora_cli.render.words import one_line
 from aurora_core.settings.config import user_config_file
 from aurora_soar.aurora.settings import change_project_setting, change_user_setting
 
@@ -38,7 +39,7 @@ def command(*, key: str, value: tuple[str, ...], user: bool, as_json: bool) -> i
     The file keeps its comments and all its other settings. It is validated before it is written, and written as a
     whole or not at all. Keys of models do not belong there: see `aur keys`.
     """
-    trusted = True
+    trusted, new = True, tuple[str, ...]()
     if user:
         path = user_config_file(os.environ)
         if path is None:
@@ -46,11 +47,13 @@ def command(*, key: str, value: tuple[str, ...], user: bool, as_json: bool) -> i
         changed = change_user_setting(path, key, value)
     else:
         change = change_project_setting(wiring.open_existing().project, key, value)
-        changed, trusted = change.changed, change.trusted
+        changed, trusted, new = change.changed, change.trusted, change.newly_trusted
     if as_json:
         emit_json({"key": key, "path": str(changed.path), "line": changed.line, "trusted": trusted})
     else:
         note(f"{changed.path}:{changed.line}: {key}: {settings.shown(changed.value, key)}")
+        if new:
+            note(f"you have set it, so it is trusted: {one_line(', '.join(new), 300)} (aur trust shows all that is)")
         if not trusted:
             note("settings of this project take effect once you trust it: aur trust")
     return ExitCode.DONE

@@ -116,17 +116,29 @@ if (main.dataset.stream) {
   follow(main.dataset.stream);
 }
 
-const log = document.getElementById("log");
-if (log) {
-  const events = new EventSource(log.dataset.log);
-  events.addEventListener("anew", () => { log.textContent = ""; });
-  events.addEventListener("text", (event) => {
-    const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
-    log.append(JSON.parse(event.data));
-    if (atEnd) { log.scrollTop = log.scrollHeight; }
+// Output comes from its beginning each time: a page that is seen again fills its log anew.
+function fill(log) {
+  let events = null;
+  let over = false;
+  function open() {
+    events = new EventSource(log.dataset.log);
+    events.addEventListener("anew", () => { log.textContent = ""; });
+    events.addEventListener("text", (event) => {
+      const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 20;
+      log.append(JSON.parse(event.data));
+      if (atEnd) { log.scrollTop = log.scrollHeight; }
+    });
+    events.addEventListener("end", () => { over = true; events.close(); });
+  }
+  document.addEventListener("visibilitychange", () => {
+    events.close();
+    if (!document.hidden && !over) { open(); }
   });
-  events.addEventListener("end", () => events.close());
+  open();
 }
+
+const log = document.getElementById("log");
+if (log) { fill(log); }
 
 // Comments on the lines of a change: a line is a button, and its comment a field below it.
 function comment(line) {
