@@ -11,6 +11,7 @@ __all__ = [
     "BUDGET",
     "CATALOGUE",
     "CHECKPOINT",
+    "COMM",
     "CONFIG",
     "KEYS",
     "MCP",
@@ -76,6 +77,11 @@ RUNS: Final[tuple[Entry, ...]] = (
 
 CHECKPOINT: Final[tuple[Entry, ...]] = (
     Entry(name="export", module="checkpoint.export", summary="Export a run to a JSON file."),
+)
+
+COMM: Final[tuple[Entry, ...]] = (
+    Entry(name="show", module="comm.show", summary="Show the board of a run, the oldest post first."),
+    Entry(name="send", module="comm.send", summary="Post on the board of a run."),
 )
 
 AGENTS: Final[tuple[Entry, ...]] = (
@@ -204,6 +210,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(name="deny", module="deny", summary="Deny a question of a gate.", section="Runs"),
     Entry(name="answer", module="answer", summary="Answer a question of an agent.", section="Runs"),
     Entry(name="ask", module="ask", summary="Ask the user, from inside an agent.", section="Runs"),
+    Entry(
+        name="comm",
+        module="comm",
+        summary="Show the board of a run, and post on it.",
+        section="Runs",
+        entries=COMM,
+    ),
     Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
     Entry(
         name="checkpoint",

@@ -15,6 +15,7 @@ from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
+from aurora_spawner.board.digest import prompt_with_posts
 from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.file_claims import prompt_with_claims
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend, Invocation
+    from aurora_spawner.board.digest import BoardOfTask
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.file_claims import FileClaim
     from aurora_spawner.tasks.handover import EarlierAttempt
@@ -83,6 +85,7 @@ class OrderBuilder:
         sent_back: CheckedWork | Returned | None = None,
         earlier: EarlierAttempt | None = None,
         claims: Sequence[FileClaim] = (),
+        board: BoardOfTask | None = None,
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -97,6 +100,7 @@ class OrderBuilder:
             sent_back: What the agent is told of its work so far; None if nothing was found.
             earlier: What the attempt before has left; for an agent that does not continue its session.
             claims: The files that other tasks have claimed, for an agent that begins.
+            board: The posts that it may read; None for an agent that is given none.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -124,6 +128,8 @@ class OrderBuilder:
             prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
         if claims and sent_back is None and not record.session_id:
             prompt = prompt_with_claims(prompt, claims, as_json=task.prompt_format == "json")
+        if board is not None and (digest := board.digest(continues=record.session_id is not None)) is not None:
+            prompt = prompt_with_posts(prompt, digest, as_json=task.prompt_format == "json")
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
             TOKEN_VARIABLE: token,

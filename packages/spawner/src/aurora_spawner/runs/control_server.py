@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import struct
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.attempts.attempt_folder import REQUEST_LIMIT_BYTES, SOCKET_NAME
+from aurora_spawner.errors import PostRefusedError, SpawnerError
+from aurora_spawner.runs import board_requests
+from aurora_spawner.runs.agent_questions import ask_for_agent
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
@@ -22,8 +26,15 @@ if TYPE_CHECKING:
 
     from aurora_spawner.runs.coordinator import Coordinator
 
-REQUEST_LIMIT: Final = 64 << 10
-_ASKS: Final = b'{"do": "ask"'
+_MAY_WAIT: Final = (b'{"do": "ask"', b'{"do": "board"')
+"""The beginnings of requests whose callers may wait long, and may be gone before they get an answer."""
+_TOO_LONG: Final = {
+    "ok": False,
+    "error": f"a request has at most {REQUEST_LIMIT_BYTES:,} bytes",
+    "refused": "too_long",
+}
+_PEER: Final = struct.Struct("3i")
+"""Process, user and group of a caller, as Linux tells them."""
 SILENT_LIMIT: Final = 32
 """The most connections without a request; the oldest gives way to the next."""
 CALLER_TIMEOUT_S: Final = 5.0
@@ -38,7 +49,7 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
         callers = _Callers(coordinator)
         with short_path(spool) as place:
             server = await asyncio.start_unix_server(
-                callers.handle, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT
+                callers.handle, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT_BYTES
             )
     except OSError as error:
         coordinator.notices.append(
@@ -70,7 +81,8 @@ class _Callers:
         assert task is not None
         self._open.add(task)
         try:
-            answer = await self._answer(await self._request(reader, writer), reader)
+            line = await self._request(reader, writer)
+            answer = _TOO_LONG if line is None else await self._answer(line, reader, peer=_peer_of(writer))
             if answer is None:
                 return
             async with asyncio.timeout(CALLER_TIMEOUT_S):
@@ -78,13 +90,14 @@ class _Callers:
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
-        except (ValueError, ConnectionError, TimeoutError):  # a line without end, or a caller who hung up or waits
+        except (ConnectionError, TimeoutError):  # a caller who hung up or waits
             pass
         finally:
             writer.transport.abort()
             self._open.discard(task)
 
-    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        """Returns the line of a request; None for one that is too long."""
         self._silent[writer] = None
         if len(self._silent) > SILENT_LIMIT:
             oldest = next(iter(self._silent))
@@ -93,13 +106,15 @@ class _Callers:
         try:
             async with asyncio.timeout(CALLER_TIMEOUT_S):
                 return await reader.readline()
+        except ValueError:
+            return None
         finally:
             self._silent.pop(writer, None)
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
-        """Returns the answer; None for an agent that asks a person and is gone before, which then waits no longer."""
-        answering = asyncio.ensure_future(_answer(self._coordinator, line))
-        if not line.startswith(_ASKS):
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader, *, peer: int | None) -> dict[str, Any] | None:
+        """Returns the answer; None for an agent that waits for a person or a post and is gone before."""
+        answering = asyncio.ensure_future(_answer(self._coordinator, line, peer))
+        if not line.startswith(_MAY_WAIT):
             return await answering
         gone = asyncio.ensure_future(reader.read(1))
         try:
@@ -118,7 +133,16 @@ class _Callers:
             await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
 
 
-async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
+def _peer_of(writer: asyncio.StreamWriter) -> int | None:
+    """Returns the process of a caller; None where the system does not tell."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    line = writer.get_extra_info("socket")
+    peer, _user, _group = _PEER.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    return int(peer)
+
+
+async def _answer(coordinator: Coordinator, line: bytes, peer: int | None) -> dict[str, Any]:
     """Carries out a request and returns its answer; its effect is durable by then."""
     try:
         request = json.loads(line)
@@ -128,7 +152,9 @@ async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
     if action is None:
         return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
     try:
-        return {"ok": True, **await action(coordinator, request)}
+        return {"ok": True, **await action(coordinator, {**request, "peer": peer})}
+    except PostRefusedError as error:
+        return {"ok": False, "error": error.problem, "refused": error.reason}
     except SpawnerError as error:
         return {"ok": False, "error": str(error)}
 
@@ -168,7 +194,19 @@ async def _answer_question(coordinator: Coordinator, request: dict[str, Any]) ->
 
 
 async def _ask(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
-    return await coordinator.ask_for_agent(request)
+    return await ask_for_agent(coordinator.context, request)
+
+
+async def _post(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await board_requests.post(coordinator.context, request)
+
+
+async def _board(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await board_requests.read(coordinator.context, request)
+
+
+async def _result(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await board_requests.result(coordinator.context, request)
 
 
 async def _revoke(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
@@ -183,4 +221,7 @@ ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[
     "answer": _answer_question,
     "revoke": _revoke,
     "ask": _ask,
+    "post": _post,
+    "board": _board,
+    "result": _result,
 }
