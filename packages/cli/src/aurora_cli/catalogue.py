@@ -146,6 +146,11 @@ CONFIG: Final[tuple[Entry, ...]] = (
 
 MCP: Final[tuple[Entry, ...]] = (
     Entry(name="serve", module="mcp.serve", summary="Serve this project to an MCP client."),
+    Entry(
+        name="agent",
+        module="mcp.agent",
+        summary="Serve an agent of a run: the board, the memory, questions, results.",
+    ),
     Entry(name="install", module="mcp.install", summary="Add Aurora to the configuration of an MCP client."),
 )
 

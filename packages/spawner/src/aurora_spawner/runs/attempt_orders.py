@@ -115,10 +115,8 @@ class OrderBuilder:
             backend=backend,
             sent_back=sent_back is not None,
         )
-        token = new_token()
-        invocation = self._invocation(
-            task, backend, folder, position=position, resume=record.session_id, hook=self._hook(token)
-        )
+        own = {TOKEN_VARIABLE: new_token(), INBOX_VARIABLE: str(self.spool / SOCKET_NAME)}
+        invocation = self._invocation(task, backend, folder, position=position, resume=record.session_id, own=own)
         prompt = prompt_for(task, before, instructed=invocation.instructed)
         if sent_back is not None:
             prompt = prompt_after(None if record.session_id else prompt, sent_back, task)
@@ -132,8 +130,7 @@ class OrderBuilder:
             prompt = prompt_with_posts(prompt, digest, as_json=task.prompt_format == "json")
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
-            TOKEN_VARIABLE: token,
-            INBOX_VARIABLE: str(self.spool / SOCKET_NAME),
+            **own,
             "AURORA_RUN_ID": self.run_id,
             "AURORA_TASK_ID": task_id,
             "AURORA_ATTEMPT_NUMBER": str(number),
@@ -147,7 +144,7 @@ class OrderBuilder:
             number=number,
             agent=backend.name,
             model=task.model or getattr(backend, "model", None),
-            token=token,
+            token=own[TOKEN_VARIABLE],
             folder=folder.path,
             prompt=prompt,
             command=(*invocation.command, *last),
@@ -169,7 +166,7 @@ class OrderBuilder:
         *,
         position: int,
         resume: str | None,
-        hook: HookCommand | None,
+        own: Mapping[str, str],
     ) -> Invocation:
         speaking = with_events(backend)
         if speaking is None:
@@ -183,7 +180,8 @@ class OrderBuilder:
                 home=home,
                 resume=resume,
                 new_session=str(uuid.uuid4()) if speaking.resumes else "",
-                hook=hook,
+                hook=self._hook(own[TOKEN_VARIABLE]),
+                own=own,
             )
         )
 
