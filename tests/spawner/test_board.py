@@ -14,9 +14,10 @@ from tests.exhaustive import examples
 
 from aurora_spawner import Run, RunOptions, SpawnTask
 from aurora_spawner.backends.command import CommandBackend
-from aurora_spawner.board.board import POSTS_OF_TASK, Author, Board, page_of
+from aurora_spawner.board.board import POSTS_OF_TASK, Author, Board
 from aurora_spawner.board.digest import DIGEST_CHARACTERS, DIGEST_POSTS, BoardOfTask, digest_of, prompt_with_posts
 from aurora_spawner.board.drafts import TEXT_LIMIT, Draft, RunAddresses, read_draft
+from aurora_spawner.board.pages import page_of
 from aurora_spawner.control.board import newest_run, post_from_outside, posts_of
 from aurora_spawner.errors import PostRefusedError, UnknownRunError
 from aurora_spawner.journal.store import Journal

@@ -11,8 +11,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, ConfigDict, Field
 
 from aurora_cli.mcp_server.service import told
-from aurora_spawner.board.board import page_of
 from aurora_spawner.board.drafts import TEXT_LIMIT
+from aurora_spawner.board.pages import page_of
 from aurora_spawner.control.asking import ask_person
 from aurora_spawner.control.board import post_from_outside, posts_of
 from aurora_spawner.control.own_board import (
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
     from aurora_cli.mcp_server.service import ProjectService
     from aurora_soar.aurora.root import Aurora
-    from aurora_spawner.board.board import Page
-    from aurora_spawner.control.board import Posted
-    from aurora_spawner.tasks.posts import Post
+    from aurora_spawner.board.pages import Page
+    from aurora_spawner.tasks.posts import Post, Posted
 
 __all__ = ["AgentTools", "Board", "BoardPost", "BoardTools", "Kept", "Said", "TaskResult"]
 

@@ -10,8 +10,7 @@ from aurora_cli.render.words import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aurora_spawner.control.board import Posted
-    from aurora_spawner.tasks.posts import Post
+    from aurora_spawner.tasks.posts import Post, Posted
 
 __all__ = ["board_document", "post_lines", "posted_document", "posted_line"]
 

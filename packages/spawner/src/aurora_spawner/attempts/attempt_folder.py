@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 SOCKET_NAME: Final = "control.sock"
 """The socket of the coordinator, in the folder of its run."""
-REQUEST_LIMIT_BYTES: Final = 64 << 10
-"""The longest request that it takes there."""
 DEFAULT_CAP_BYTES = 64 << 20
 """The bytes kept of each output stream: half from its start, half from its end."""
 SMALLEST_CAP_BYTES = 2

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.board.pages import page_of
 from aurora_spawner.errors import PostRefusedError
 from aurora_spawner.journal.facts import BoardPosted
 from aurora_spawner.tasks.posts import Post, PostedBy
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aurora_spawner.board.drafts import Draft
+    from aurora_spawner.board.pages import Page
     from aurora_spawner.tasks.posts import KeyedPost
 
 POSTS_OF_TASK: Final = 100
@@ -24,11 +26,6 @@ POSTS_OF_OTHERS: Final = 1_000
 """The most posts of the user, and of programs of theirs."""
 POSTS_OF_RUN: Final = 2_000
 """The most posts of all agents of a run."""
-WAIT_LIMIT_S: Final = 60.0
-"""The longest wait for a post; whoever wants more asks again, and so shows that it lives."""
-PAGE_POSTS: Final = 100
-PAGE_CHARACTERS: Final = 50_000
-"""The most that one answer holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +36,6 @@ class Author:
     task_id: str = ""
     attempt: int = 0
     agent: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Some posts of a board, the oldest first."""
-
-    posts: tuple[Post, ...]
-    last: int
-    """The number behind which to go on reading."""
-    more: bool = False
-    """True if there are more already."""
 
 
 @dataclass(slots=True)
@@ -150,20 +136,6 @@ class Board:
     def has_news(self, task_id: str, agent: str, *, after: int) -> bool:
         """Returns True if another has posted something behind a number that the task may read."""
         return any(post.task_id != task_id for post in self.visible(task_id, agent, after=after))
-
-
-def page_of(posts: Sequence[Post], *, end: int) -> Page:
-    """Returns the first posts of some, within the limits of an answer; `end` is the number behind all of them."""
-    taken: list[Post] = []
-    room = PAGE_CHARACTERS
-    for post in posts[:PAGE_POSTS]:
-        room -= len(post.text)
-        if room < 0:
-            break
-        taken.append(post)
-    if len(taken) == len(posts):
-        return Page(posts=tuple(taken), last=end)
-    return Page(posts=tuple(taken), last=taken[-1].number, more=True)
 
 
 def posted_fact(post: Post, key: str) -> BoardPosted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.board.board import POSTS_OF_OTHERS, posted_fact
@@ -16,7 +15,7 @@ from aurora_spawner.errors import PostRefusedError
 from aurora_spawner.journal.post_views import load_posts
 from aurora_spawner.journal.views import list_runs
 from aurora_spawner.supervision.environment import inside_agent
-from aurora_spawner.tasks.posts import Post, PostedBy, PostKind, post_from_dict
+from aurora_spawner.tasks.posts import Post, Posted, PostedBy, PostKind, post_from_dict
 from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
@@ -28,25 +27,9 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.journal.store import Journal
 
-__all__ = ["Posted", "follow_posts", "newest_run", "post_from_outside", "posts_of"]
+__all__ = ["follow_posts", "newest_run", "post_from_outside", "posts_of"]
 
 FOLLOW_PERIOD_S: Final = 0.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posted:
-    """A post that was posted.
-
-    Attributes:
-        unread: the task that it is for has ended, so that nobody will read it.
-        changed: it is not kept word for word: keys are masked, and control characters spelt out.
-        running: a coordinator has taken it; False if a resume of the run will show it to agents.
-    """
-
-    post: Post
-    unread: bool = False
-    changed: bool = False
-    running: bool = True
 
 
 def posts_of(journal: Path, run_id: str, *, after: int = 0) -> list[Post]:

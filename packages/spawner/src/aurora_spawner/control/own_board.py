@@ -7,12 +7,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aurora_spawner.board.board import WAIT_LIMIT_S, Page
 from aurora_spawner.board.drafts import ALL, checked_text
-from aurora_spawner.control.board import Posted
+from aurora_spawner.board.pages import WAIT_LIMIT_S, Page
 from aurora_spawner.control.own_run import request_own_run
 from aurora_spawner.errors import PostRefusedError, SpawnerError
-from aurora_spawner.tasks.posts import PostKind, post_from_dict
+from aurora_spawner.tasks.posts import Posted, PostKind, post_from_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.attempts.attempt_folder import REQUEST_LIMIT_BYTES
 from aurora_spawner.errors import NotInsideAgentError, SpawnerError
-from aurora_spawner.storage.private_sockets import short_path
+from aurora_spawner.storage.private_sockets import REQUEST_LIMIT_BYTES, short_path
 from aurora_spawner.storage.stored_values import document
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE
 

@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.ancestry import descends_from
-from aurora_spawner.board.board import WAIT_LIMIT_S, Author
+from aurora_spawner.board.board import Author
 from aurora_spawner.board.drafts import RunAddresses, read_draft
+from aurora_spawner.board.pages import WAIT_LIMIT_S
 from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.runs.agent_questions import KNOWN_WITHIN_S, attempt_of
 from aurora_spawner.tasks.posts import PostedBy
@@ -19,7 +20,7 @@ from aurora_spawner.tasks.result import TaskState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aurora_spawner.board.board import Page
+    from aurora_spawner.board.pages import Page
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.approvals import AskingAttempt
     from aurora_spawner.tasks.posts import Post
@@ -102,7 +103,7 @@ async def _author(run: RunContext, request: Mapping[str, Any]) -> Author:
     supervisors = {
         each.supervisor.pid for flight in run.tasks.in_flight.values() for each in flight.running_attempts()
     }
-    if isinstance(peer, int) and descends_from(peer, supervisors):
+    if isinstance(peer, int) and (peer <= 0 or descends_from(peer, supervisors)):  # 0: in a sandbox, or a container
         raise PostRefusedError("no_attempt", "an agent posts under its own name, with the token of its attempt")
     return Author(by=PostedBy.CLIENT if request.get("by") == PostedBy.CLIENT else PostedBy.USER)
 

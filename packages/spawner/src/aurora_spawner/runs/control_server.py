@@ -13,12 +13,12 @@ import struct
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.attempts.attempt_folder import REQUEST_LIMIT_BYTES, SOCKET_NAME
+from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.runs import board_requests
 from aurora_spawner.runs.agent_questions import ask_for_agent
 from aurora_spawner.storage.private_files import make_private_folder
-from aurora_spawner.storage.private_sockets import bound_socket, short_path
+from aurora_spawner.storage.private_sockets import REQUEST_LIMIT_BYTES, bound_socket, short_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -77,6 +77,19 @@ class Post:
         return {**asdict(self), "kind": self.kind.value, "by": self.by.value}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A post that was posted just now."""
+
+    post: Post
+    unread: bool = False
+    """True if the task that it is for has ended, so that nobody will read it."""
+    changed: bool = False
+    """True if it is not kept word for word: keys are masked, and control characters spelt out."""
+    running: bool = True
+    """True if a coordinator has taken it; False if a resume of the run will show it to agents."""
+
+
 def post_from_dict(stored: dict[str, Any]) -> Post:
     """Returns the post that `to_dict` gave.
 

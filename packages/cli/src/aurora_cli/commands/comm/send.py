@@ -14,13 +14,12 @@ from aurora_cli.options import json_option
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.posts import posted_document, posted_line
 from aurora_spawner.board.drafts import ALL, TEXT_LIMIT
-from aurora_spawner.control.board import newest_run, post_from_outside
 from aurora_spawner.control.own_board import post_on_own_board
 from aurora_spawner.control.own_run import has_own_run
 from aurora_spawner.tasks.posts import PostKind
 
 if TYPE_CHECKING:
-    from aurora_spawner.control.board import Posted
+    from aurora_spawner.tasks.posts import Posted
 
 __all__ = ["command"]
 
@@ -70,6 +69,7 @@ def _post(text: str, *, kind: PostKind, to: str, run_id: str | None) -> Posted:
             raise click.UsageError("inside an agent, the board is that of its own run; leave out --run")
         return post_on_own_board(text, kind=kind, to=to)
     from aurora_cli import wiring
+    from aurora_spawner.control.board import newest_run, post_from_outside
 
     journal = wiring.open_existing().project.runs_db
     run_id = run_id or newest_run(journal)

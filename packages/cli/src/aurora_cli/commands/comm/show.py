@@ -12,7 +12,6 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import FiniteRange, json_option
 from aurora_cli.output import emit, emit_json, emit_json_line, note
 from aurora_cli.render.posts import board_document, post_lines
-from aurora_spawner.control.board import follow_posts, newest_run, posts_of
 from aurora_spawner.control.own_board import WAIT_LIMIT_S, follow_own_board, read_own_board
 from aurora_spawner.control.own_run import has_own_run
 
@@ -78,6 +77,7 @@ def _show_own(*, after: int, watch: bool, wait_s: float, as_json: bool) -> ExitC
 
 def _show(run_id: str | None, *, after: int, watch: bool, as_json: bool) -> ExitCode:
     from aurora_cli import wiring
+    from aurora_spawner.control.board import follow_posts, newest_run, posts_of
 
     journal = wiring.open_existing().project.runs_db
     run_id = run_id or newest_run(journal)
