@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.e2e.stage import AUR
+from tests.e2e.wirings import wiring
 
 from aurora_spawner.control.board import posts_of
 
@@ -37,3 +41,26 @@ def test_two_agents_finish_together_what_neither_can_alone(
         ("2", f"second-{second}", "1", "the second half is 2"),
     ]
     assert played.left_over() == []
+
+
+def test_claude_code_finds_the_skill_that_init_writes(stage: Stage, need: Callable[[str], None]) -> None:
+    need("claude")
+    stage.home.mkdir()
+    stage.project.mkdir()
+    environ = {**stage.environ, **wiring("claude", "crowd", "skilled", stage.home)["env"]}
+
+    def inside(*command: str) -> str:
+        return subprocess.run(
+            stage.cell.inside(*command),
+            cwd=stage.project,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=True,
+        ).stdout
+
+    inside(str(AUR), "init", "--no-index", "--skill")
+    events = map(json.loads, inside("claude", "-p", "Hi", "--output-format", "stream-json", "--verbose").splitlines())
+    assert "aurora" in next(each["skills"] for each in events if each.get("subtype") == "init")
