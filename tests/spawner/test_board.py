@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import examples
 
-from aurora_spawner import Run, RunOptions, SpawnTask
+from aurora_spawner import CliBackend, Run, RunOptions, SpawnTask
+from aurora_spawner.attempts.attempt_folder import attempt_folder
 from aurora_spawner.backends.command import CommandBackend
-from aurora_spawner.board.board import POSTS_OF_TASK, Author, Board
+from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord
+from aurora_spawner.board.board import POSTS_OF_TASK, WAITS_OF_TASK, Author, Board
 from aurora_spawner.board.digest import DIGEST_CHARACTERS, DIGEST_POSTS, BoardOfTask, digest_of, prompt_with_posts
 from aurora_spawner.board.drafts import TEXT_LIMIT, Draft, RunAddresses, read_draft
 from aurora_spawner.board.pages import page_of
@@ -22,6 +24,7 @@ from aurora_spawner.control.board import newest_run, post_from_outside, posts_of
 from aurora_spawner.errors import PostRefusedError, UnknownRunError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
+from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.tasks.posts import EVERYBODY, Post, PostedBy, PostKind, Recipient, post_from_dict
 from aurora_spawner.testing import SimulatedExecutor
 
@@ -333,3 +336,63 @@ def test_an_agent_does_not_post_as_the_user(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(PostRefusedError) as refused:
         post_from_outside(tmp_path / "runs.db", run.run_id, "I am the user")
     assert refused.value.reason == "no_attempt"
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_the_prompt_of_an_object_stays_one_and_that_of_a_session_stays_a_text(
+    tmp_path: Path, continues: bool
+) -> None:
+    board = Board(Writes().append)
+    board.restore([("a", post(1, "old")), ("b", post(2, "new"))])
+    task = SpawnTask('{"query": "q"}', id="2", prompt_format="json")
+    backend = CliBackend(name="claude", kind="claude", command=("/bin/sh",))
+    if continues:
+        first = attempt_folder(tmp_path, position=0, task_id="2", number=1)
+        record = SessionRecord(agent="claude", session_id="s-1")
+        first.prepare("x", {first.path / SESSION_RECORD: record.to_text()})
+        said = {"type": "assistant", "message": {"model": "m", "content": [{"type": "text", "text": "half of it"}]}}
+        first.stdout.write_text(json.dumps(said))
+    orders = OrderBuilder(
+        run_id="spawn-1",
+        cwd=tmp_path,
+        spool=tmp_path,
+        default_agent="claude",
+        default_timeout_s=None,
+        environ={},
+    )
+    order = orders.order(
+        task,
+        number=2,
+        position=0,
+        backend=backend,
+        cwd=tmp_path,
+        before=(),
+        deadline_s=None,
+        open_tasks=1,
+        board=BoardOfTask(board=board, task_id="2", agent="claude", seen=1),
+    )
+    assert (order.resumes is not None) is continues
+    if continues:
+        assert "cut off before it was done" in order.prompt
+        assert ("\nold\n" in order.prompt, "\nnew\n" in order.prompt) == (False, True)
+    else:
+        assert [each["text"] for each in json.loads(order.prompt)["board"]["posts"]] == ["old", "new"]
+
+
+def test_a_task_with_many_waits_under_way_waits_no_more() -> None:
+    async def play() -> None:
+        board = Board(Writes().append)
+        waits = [
+            asyncio.ensure_future(board.wait_for_news("1", "sh", after=0, wait_s=30)) for _ in range(WAITS_OF_TASK)
+        ]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(board.wait_for_news("1", "sh", after=0, wait_s=30), 5)
+        for each in waits:
+            each.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        again = asyncio.ensure_future(board.wait_for_news("1", "sh", after=0, wait_s=30))
+        await asyncio.sleep(0)
+        assert not again.done()
+        again.cancel()
+
+    asyncio.run(play())

@@ -149,7 +149,7 @@ MCP: Final[tuple[Entry, ...]] = (
     Entry(
         name="agent",
         module="mcp.agent",
-        summary="Serve an agent of a run: the board, the memory, questions, results.",
+        summary="Serve an agent of a run: board, memory, questions.",
     ),
     Entry(name="install", module="mcp.install", summary="Add Aurora to the configuration of an MCP client."),
 )

@@ -24,6 +24,8 @@ POSTS_OF_TASK: Final = 100
 """The most posts of one task, all of its attempts together."""
 POSTS_OF_OTHERS: Final = 1_000
 """The most posts of the user, and of programs of theirs."""
+WAITS_OF_TASK: Final = 20
+"""The most waits of one task at the same time."""
 POSTS_OF_RUN: Final = 2_000
 """The most posts of all agents of a run."""
 
@@ -50,6 +52,8 @@ class Board:
     _count: dict[str, int] = field(default_factory=dict)
     """The posts of each task; of "" those that no agent wrote."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: dict[str, int] = field(default_factory=dict)
+    """The waits for posts that are under way, by task."""
 
     def restore(self, posts: Sequence[KeyedPost]) -> None:
         """Takes over what earlier coordinators have written down."""
@@ -125,13 +129,21 @@ class Board:
         return page_of(self.visible(task_id, agent, after=after), end=max(self.last, after))
 
     async def wait_for_news(self, task_id: str, agent: str, *, after: int, wait_s: float) -> None:
-        """Waits until another has posted something behind a number that the task may read, or the time is over."""
+        """Waits until another has posted something behind a number that the task may read, or the time is over.
+
+        A task that has many waits under way waits no more, since each keeps a connection open.
+        """
+        if self._waiting.get(task_id, 0) >= WAITS_OF_TASK:
+            return
+        self._waiting[task_id] = self._waiting.get(task_id, 0) + 1
         try:
             async with asyncio.timeout(wait_s):
                 while not self.has_news(task_id, agent, after=after):
                     await self._news.wait()
         except TimeoutError:
             pass
+        finally:
+            self._waiting[task_id] -= 1
 
     def has_news(self, task_id: str, agent: str, *, after: int) -> bool:
         """Returns True if another has posted something behind a number that the task may read."""

@@ -126,8 +126,10 @@ class OrderBuilder:
             prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
         if claims and sent_back is None and not record.session_id:
             prompt = prompt_with_claims(prompt, claims, as_json=task.prompt_format == "json")
-        if board is not None and (digest := board.digest(continues=record.session_id is not None)) is not None:
-            prompt = prompt_with_posts(prompt, digest, as_json=task.prompt_format == "json")
+        continues = record.session_id is not None
+        if board is not None and (digest := board.digest(continues=continues)) is not None:
+            as_json = task.prompt_format == "json" and not continues  # in a session, it is a text around the object
+            prompt = prompt_with_posts(prompt, digest, as_json=as_json)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
             **own,

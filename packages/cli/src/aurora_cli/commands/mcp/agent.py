@@ -20,7 +20,7 @@ __all__ = ["command"]
     examples=(("aur mcp agent", "Speak with an agent over standard input and output; its CLI starts it like this."),),
 )
 def command() -> ExitCode:
-    """Serve an agent of a run: the board, the memory, questions, results.
+    """Serve an agent of a run: board, memory, questions.
 
     With `agent_tools: true` in the configuration, Claude Code and Codex start it in each attempt. The agent's
     environment names its attempt; with a wrong token it is told nothing.
