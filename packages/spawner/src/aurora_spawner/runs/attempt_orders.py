@@ -55,6 +55,8 @@ class OrderBuilder:
     """Names or patterns of further variables that checks and set-up inherit."""
     gate: Path | None = None
     """The socket at which the run judges tool calls, whatever spool an attempt has; None if it judges none."""
+    inbox: Path | None = None
+    """The socket at which agents reach the coordinator, whatever spool an attempt has; None for that in `spool`."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -115,7 +117,7 @@ class OrderBuilder:
             backend=backend,
             sent_back=sent_back is not None,
         )
-        own = {TOKEN_VARIABLE: new_token(), INBOX_VARIABLE: str(self.spool / SOCKET_NAME)}
+        own = {TOKEN_VARIABLE: new_token(), INBOX_VARIABLE: str(self.inbox or self.spool / SOCKET_NAME)}
         invocation = self._invocation(task, backend, folder, position=position, resume=record.session_id, own=own)
         prompt = prompt_for(task, before, instructed=invocation.instructed)
         if sent_back is not None:

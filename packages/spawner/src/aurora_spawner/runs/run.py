@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Self
 
+from aurora_spawner.attempts.attempt_folder import SOCKET_NAME as CONTROL_SOCKET
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
 from aurora_spawner.gates.hook_command import SOCKET_NAME
@@ -284,6 +285,7 @@ def _orders(run_id: str, options: RunOptions) -> OrderBuilder:
         environ=dict(os.environ if options.environ is None else options.environ),
         env_pass=options.env_pass,
         gate=None if options.gate is None else spool / SOCKET_NAME,
+        inbox=spool / CONTROL_SOCKET,
     )
 
 
