@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 ESCAPE = re.compile(r"\x1b")
 WITHOUT_JSON = {
-    *("completion", "dashboard", "diff", "audit export", "keys set", "keys remove", "mcp install", "mcp serve"),
+    *(
+        "completion",
+        "dashboard",
+        "diff",
+        "audit export",
+        "keys set",
+        "keys remove",
+        "mcp install",
+        "mcp agent",
+        "mcp serve",
+    ),
 }
 """Commands whose output is no data, or is data in a form of its own."""
 LEAVES = [path for path in COMMANDS[1:] if not isinstance(load(path), AurGroup)]

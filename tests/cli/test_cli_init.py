@@ -2,12 +2,18 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from tests.cli.test_cli_help import assert_parses
 
+from aurora_cli.agent_skill import PLACES
 from aurora_cli.exits import ExitCode
 from aurora_cli.starting_files import CONFIG_YAML
 from aurora_core import Project, load_config
@@ -47,6 +53,26 @@ def test_a_second_run_overwrites_nothing_and_says_what_was_there(aur: Aur, shop:
         "agents": {"gated": [], "ungated": {}},
     }
     assert (shop / ".aurora" / "project.md").read_text(encoding="utf-8") == "# mine\n"
+
+
+def test_a_skill_is_written_only_if_the_user_wants_it(aur: Aur, shop: Path, tmp_path: Path) -> None:
+    aur("init", "--no-index")
+    assert not any((shop / folder).exists() for folder in (".agents", ".claude"))
+    (shop / PLACES[1]).parent.mkdir(parents=True)
+    (shop / PLACES[1]).write_text("# mine\n")
+    document = json.loads(aur("init", "--no-index", "--skill", "--json").stdout)
+    assert (document["made"], document["kept"][-1]) == ([PLACES[0]], PLACES[1])
+    assert (shop / PLACES[1]).read_text() == "# mine\n"
+    front, _, text = (shop / PLACES[0]).read_text().removeprefix("---\n").partition("\n---\n")
+    assert yaml.safe_load(front)["name"] == "aurora"
+    for line in re.findall(r"^    (aur .+?)(?:  +#.*)?$", text, re.MULTILINE):
+        assert_parses(shlex.split(line.partition(" < ")[0])[1:])
+
+    shutil.rmtree(shop / ".agents")
+    (shop / ".agents").symlink_to(tmp_path)
+    outcome = aur("init", "--no-index", "--skill")
+    assert (outcome.returncode, "behind a link" in outcome.stderr) == (ExitCode.USAGE, True)
+    assert not (tmp_path / "skills").exists()
 
 
 def test_another_folder_is_set_up_by_its_path(aur: Aur, shop: Path) -> None:

@@ -179,6 +179,12 @@ def test_making_a_project_twice_changes_nothing(project: Project) -> None:
     assert "memory.db*" in ignore.read_text(), "what a full disk left of an earlier try is completed"
 
 
+def test_agents_get_tools_only_if_the_user_wants_that(project: Project, tmp_path: Path) -> None:
+    assert load_config(project, environ=environ(tmp_path)).agent_tools is False
+    project.config_file.write_text("agent_tools: true\n")
+    assert load_config(project, environ=environ(tmp_path)).agent_tools is True
+
+
 def test_the_memory_s_settings(project: Project, tmp_path: Path) -> None:
     plain = load_config(project, environ=environ(tmp_path))
     assert (plain.activation, plain.semantic_model, plain.share_answers) == ("default", None, False)

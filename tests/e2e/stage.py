@@ -38,6 +38,8 @@ class Stage:
     commits: bool = False
     """The project has a commit, so tasks get worktrees."""
     as_json: bool = True
+    config: dict[str, Any] = field(default_factory=dict)
+    """More settings of the project."""
     policies: str = ""
     """What `.aurora/policies.yaml` holds; empty for no such file."""
 
@@ -87,7 +89,8 @@ class Stage:
         self.home.mkdir(exist_ok=True)
         (self.home / ".gitconfig").write_text("[user]\n\tname = Somebody\n\temail = somebody@example.invalid\n")
         subprocess.run(["git", "init", "-q", "--initial-branch=work"], cwd=self.project, env=self.environ, check=True)
-        config = {"backends": self.backends, "spawner": {"recovery": self.recovery, "max_concurrent": 8}}
+        spawner = {"recovery": self.recovery, "max_concurrent": 8}
+        config = {"backends": self.backends, "spawner": spawner, **self.config}
         (self.project / ".aurora" / "config.yaml").write_text(yaml.safe_dump(config))
         if self.policies:
             (self.project / ".aurora" / "policies.yaml").write_text(self.policies)

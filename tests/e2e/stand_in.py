@@ -29,7 +29,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -56,6 +56,8 @@ class Act:
     """A file that the agent is to write, and its content: with its own tool, or by a shell where it has none."""
     use: tuple[str, dict[str, Any]] | None = None
     """A tool of an MCP server that the agent is to call: the end of its name, and its arguments."""
+    finds: str = ""
+    """A pattern; what its group matches in the request stands for FOUND in what is said and run."""
     status: int = 0
     """An error instead of an answer."""
     retry_after_s: int | None = None
@@ -126,6 +128,19 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say=json.dumps(ANSWER)),
     ),
     "tool": (Act(say="I write a note.", run=WRITE), Act(say="The note is written.")),
+    # Two agents, each with half of a number, and none of the other's.
+    "first-half": (
+        Act(say="I tell my half.", use=("board_post", {"text": "the first half is 4", "to": "2"})),
+        Act(say="I wait for the other.", use=("board_read", {"wait_s": 60})),
+        Act(say="I write it.", finds=r"the second half is (\d)", run="echo 4FOUND > whole-1.txt"),
+        Act(say="Done.", times=FOREVER),
+    ),
+    "second-half": (
+        Act(say="I wait for the other.", use=("board_read", {"wait_s": 60})),
+        Act(say="I tell my half.", use=("board_post", {"text": "the second half is 2", "to": "1"})),
+        Act(say="I write it.", finds=r"the first half is (\d)", run="echo FOUND2 > whole-2.txt"),
+        Act(say="Done.", times=FOREVER),
+    ),
     "memory": (
         Act(say="I search.", use=("memory_search", {"query": "price", "limit": 1})),
         Act(say="I ask for a task.", use=("spawn_tasks", {"taskfile": "tasks.md", "wait_s": 60})),
@@ -214,6 +229,7 @@ class Stage:
             age_s = time.monotonic() - performance.began
             act = _act_at(PLAYS[play.rstrip("!")], performance.place, age_s) if counts else Act(say="fine")
             performance.place += counts
+            act = api.with_found(act)
             performance.asked.append(
                 {
                     "at": time.time(),
@@ -271,6 +287,14 @@ class Api(ABC):
     def messages(self) -> int:
         """How long the conversation is."""
         return len(self.body.get("messages") or self.body.get("input") or self.body.get("contents") or ())
+
+    def with_found(self, act: Act) -> Act:
+        """The act with what it finds in the request."""
+        if not act.finds:
+            return act
+        found = re.search(act.finds, json.dumps(self.body))
+        word = found[1] if found else "nothing"
+        return replace(act, say=act.say.replace("FOUND", word), run=act.run.replace("FOUND", word))
 
     def call(self, act: Act) -> tuple[str, dict[str, Any]] | None:
         """The tool that does what the act says, and its arguments; None if there is nothing to do."""
@@ -413,9 +437,17 @@ class Responses(Api):
 
     @property
     def tools(self) -> dict[str, dict[str, Any]]:
-        return {
-            tool.get("name") or tool["type"]: tool.get("parameters") or {} for tool in self.body.get("tools") or ()
-        }
+        return {name: schema for name, (_space, schema) in self._spaced.items()}
+
+    @property
+    def _spaced(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """The namespace of each tool, which those of MCP servers have, and the schema of its arguments."""
+        found = {}
+        for tool in self.body.get("tools") or ():
+            space = tool["name"] if tool["type"] == "namespace" else ""
+            for each in tool["tools"] if space else (tool,):
+                found[each.get("name") or each["type"]] = (space, each.get("parameters") or {})
+        return found
 
     def _items(self, act: Act) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
@@ -425,7 +457,9 @@ class Responses(Api):
         call = self.call(act)
         if call:
             name, given = call
+            space = self._spaced[name][0]
             one = {"name": name, "arguments": json.dumps(given), "call_id": f"c{time.time_ns()}"}
+            one |= {"namespace": space} if space else {}
             items.append({"type": "function_call", "id": f"f{time.time_ns()}", **one})
         return items
 

@@ -16,6 +16,8 @@ from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.evidence.evidence import Aspect, Evidence, FindingKind, LocalRequest, parse_evidence
 from aurora_soar.local_agent.extract import extract
 from aurora_soar.question.focus import Focus
+from aurora_spawner.board.digest import HEADING
+from aurora_spawner.tasks.prompts import RESULTS_HEADING
 
 FILES = {
     "queue/heap.py": (
@@ -187,8 +189,9 @@ def test_the_local_agent_answers_plain_text(project: Path) -> None:
     assert "`queue/heap.py:9`" in done.stdout
 
 
-def test_the_local_agent_does_not_answer_what_earlier_tasks_found(project: Path) -> None:
-    prompt = "How do zeppelins fly?\n\nResults of the tasks before this one:\n\n--- task 1 ---\ndef take(self)\n"
+@pytest.mark.parametrize("heading", [RESULTS_HEADING, HEADING])
+def test_the_local_agent_does_not_answer_what_others_have_written(project: Path, heading: str) -> None:
+    prompt = f"How do zeppelins fly?\n\n{heading}\n\n--- task 1 ---\ndef take(self)\n"
     assert local_agent(project, prompt).returncode == 1
 
 

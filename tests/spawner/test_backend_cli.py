@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -251,3 +253,40 @@ def test_an_attempt_gets_its_files_and_its_own_environment(tmp_path: Path) -> No
     assert home.parent.parent == tmp_path / "runs"
     assert home / "config.toml" in order.files
     assert order.resumes is None
+
+
+SERVER = ("/bin/python", "-c", 'print("ready")')
+
+
+def with_tools(tmp_path: Path, kind: str, **choices: object) -> tuple[str, ...]:
+    own = {"AURORA_ATTEMPT": 'to"ken', "AURORA_INBOX": "/run/control.sock"}
+    backend = replace(CliBackend(name=kind, kind=kind, tools=SERVER), **choices)  # type: ignore[arg-type]
+    return backend.request(replace(request(tmp_path), own=own)).command
+
+
+def test_claude_gets_a_server_of_tools_beside_those_of_the_user(tmp_path: Path) -> None:
+    command = with_tools(tmp_path, "claude", args=("--mcp-config", "mine.json"))
+    first, second = [at for at, word in enumerate(command) if word == "--mcp-config"]
+    assert command[first + 1] == "mine.json"
+    (entry,) = json.loads(command[second + 1])["mcpServers"].values()
+    assert (entry["command"], *entry["args"]) == SERVER
+    assert entry["env"] == {"AURORA_ATTEMPT": 'to"ken', "AURORA_INBOX": "/run/control.sock"}
+    assert command[second + 2 :] == ("--allowedTools", "mcp__aurora_run")
+    assert "--strict-mcp-config" not in command
+
+
+def test_codex_gets_a_server_of_tools_by_valid_overrides(tmp_path: Path) -> None:
+    command = with_tools(tmp_path, "codex")
+    given = [word for before, word in pairwise(command) if before == "-c" and word.startswith("mcp_servers.")]
+    (entry,) = tomllib.loads("\n".join(given))["mcp_servers"].values()
+    assert (entry["command"], *entry["args"]) == SERVER
+    assert entry["env"] == {"AURORA_ATTEMPT": 'to"ken', "AURORA_INBOX": "/run/control.sock"}
+    assert entry["required"] is True
+    assert command[-1] == "-", "the prompt is on its standard input"
+
+
+@pytest.mark.parametrize("kind", sorted(PROFILES))
+def test_without_a_server_or_a_way_to_give_it_nothing_changes(kind: str, tmp_path: Path) -> None:
+    assert with_tools(tmp_path, kind, tools=()) == started(tmp_path, kind).command
+    if PROFILES[kind].tools is None:
+        assert with_tools(tmp_path, kind) == started(tmp_path, kind).command

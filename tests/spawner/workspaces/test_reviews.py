@@ -19,6 +19,7 @@ from tests.spawner.workspaces.checked_agent import agent, prompts
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask, TaskState
+from aurora_spawner.control.board import posts_of
 from aurora_spawner.control.logs import last_begun
 from aurora_spawner.control.status import run_status
 from aurora_spawner.control.steering import cancel_run, end_abandoned
@@ -96,6 +97,21 @@ def run(repository: Repository, place: Path, scripts: dict[str, str], **more: An
         assert verify(journal).problem is None
         assert {each.state for each in load_attempts(journal, report.run_id)} == {"ended"}
     return report
+
+
+def test_a_reviewer_reaches_the_board_and_is_not_told_what_others_ask_of_it(
+    repository: Repository, place: Path
+) -> None:
+    program = "import sys; from aurora_spawner.control.own_board import *; post_on_own_board(sys.argv[1])"
+    asks, sees = (f"{sys.executable} -c '{program}' {text}" for text in ("approve-me", "seen"))
+    report = run(repository, place, {"t.1": f"{HELLO}; {asks}", "t.2": f"{sees}; {verdict()}"})
+    assert report.ok, report.results["t"].error
+    posts = posts_of(place / "runs.db", report.run_id)
+    assert [(each.agent, each.attempt, each.text) for each in posts] == [
+        ("agent", 1, "approve-me"),
+        ("critic", 2, "seen"),
+    ]
+    assert "approve-me" not in prompts(place)["t.2"]
 
 
 def test_approved_work_is_merged_and_its_verdict_told(repository: Repository, place: Path) -> None:

@@ -11,6 +11,7 @@ __all__ = [
     "BUDGET",
     "CATALOGUE",
     "CHECKPOINT",
+    "COMM",
     "CONFIG",
     "KEYS",
     "MCP",
@@ -80,6 +81,11 @@ CHECKPOINT: Final[tuple[Entry, ...]] = (
     Entry(name="export", module="checkpoint.export", summary="Export a run to a JSON file."),
 )
 
+COMM: Final[tuple[Entry, ...]] = (
+    Entry(name="show", module="comm.show", summary="Show the board of a run, the oldest post first."),
+    Entry(name="send", module="comm.send", summary="Post on the board of a run."),
+)
+
 AGENTS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="agents.list", summary="List the personas that tasks can name."),
     Entry(name="show", module="agents.show", summary="Show a persona."),
@@ -143,6 +149,11 @@ CONFIG: Final[tuple[Entry, ...]] = (
 
 MCP: Final[tuple[Entry, ...]] = (
     Entry(name="serve", module="mcp.serve", summary="Serve this project to an MCP client."),
+    Entry(
+        name="agent",
+        module="mcp.agent",
+        summary="Serve an agent of a run: board, memory, questions.",
+    ),
     Entry(name="install", module="mcp.install", summary="Add Aurora to the configuration of an MCP client."),
 )
 
@@ -209,6 +220,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(name="deny", module="deny", summary="Deny a question of a gate.", section="Runs"),
     Entry(name="answer", module="answer", summary="Answer a question of an agent.", section="Runs"),
     Entry(name="ask", module="ask", summary="Ask the user, from inside an agent.", section="Runs"),
+    Entry(
+        name="comm",
+        module="comm",
+        summary="Show the board of a run, and post on it.",
+        section="Runs",
+        entries=COMM,
+    ),
     Entry(name="runs", module="runs", summary="List, show and clean runs.", section="Runs", entries=RUNS),
     Entry(
         name="checkpoint",

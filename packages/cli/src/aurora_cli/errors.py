@@ -18,6 +18,7 @@ __all__ = [
     "CoordinatorLostError",
     "MissingPathError",
     "NoResultError",
+    "NoRunError",
     "PortError",
     "RunAtWorkError",
     "UnknownPersonaError",
@@ -52,6 +53,16 @@ class NoResultError(CliError):
         self.state = state
         super().__init__(f"task {task_id} of {run_id} has no result: it is {state}")
         self.hint = f"aur logs {run_id}/{task_id} shows its agent's output, aur resume {run_id} continues the run"
+
+
+class NoRunError(CliError):
+    """A command about the newest run finds none."""
+
+    exit_code = ExitCode.USAGE
+    hint = "start one with `aur spawn`"
+
+    def __init__(self) -> None:
+        super().__init__("this project has no run")
 
 
 class MissingPathError(CliError):

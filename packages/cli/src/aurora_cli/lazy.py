@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from itertools import groupby
 from operator import attrgetter
@@ -24,6 +25,8 @@ _NARROW_TERMS: Final = 4
 """Columns of terms on a narrow terminal; longer ones stand on a line of their own."""
 _A_SLIP: Final = 0.8
 """The likeness of two words from which one is the other, mistyped."""
+_A_RUN: Final = re.compile(r"[a-z]+-\d+")
+"""The name of a run, which no name of a command looks like."""
 Example = tuple[str, str]
 """A command line, and its effect."""
 
@@ -59,10 +62,38 @@ class AurGroup(click.Group):
 
     context_class = _Context
 
-    def __init__(self, *args: Any, entries: Sequence[Entry], examples: Sequence[Example], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        entries: Sequence[Entry],
+        examples: Sequence[Example],
+        default: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Makes the group.
+
+        Args:
+            default: the command that is meant if none is named: nothing follows, or a run, or an option of it. None
+                for groups that need a name.
+        """
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
+        self.default = default
         self.entries = {entry.name: entry for entry in entries}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the arguments; those of the default command may stand without its name."""
+        return super().parse_args(ctx, self._with_default(ctx, args))
+
+    def _with_default(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts the name of the default command before its arguments; what may be a wrong name stays as it is."""
+        if self.default is None or ctx.resilient_parsing:
+            return args
+        command = self.get_command(ctx, self.default)
+        assert command is not None
+        options = {name for each in command.params for name in each.opts}
+        belongs = not args or args[0].partition("=")[0] in options or _A_RUN.fullmatch(args[0]) is not None
+        return [self.default, *args] if belongs else args
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Returns the names in the catalogue's order."""
@@ -81,6 +112,7 @@ class AurGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Finds the command; the error for an unknown name suggests the nearest names, also of nested commands."""
+        args = self._with_default(ctx, args)
         name = args[0]
         if name in self.entries or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)

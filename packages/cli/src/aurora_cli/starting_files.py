@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Project
 
-__all__ = ["CONFIG_YAML", "StartingFile", "write_missing", "write_policies"]
+__all__ = ["CONFIG_YAML", "StartingFile", "write_missing", "write_new", "write_policies"]
 
 CONFIG_YAML: Final = """\
 # Settings of this project. Options of the command line and AURORA_… variables override this file.
@@ -63,9 +63,9 @@ def write_missing(project: Project) -> tuple[StartingFile, ...]:
         OSError: the folder is not writable.
     """
     return (
-        _write_new(project.config_file, lambda: CONFIG_YAML),
+        write_new(project.config_file, lambda: CONFIG_YAML),
         write_policies(project),
-        _write_new(project.aurora_dir / "project.md", lambda: _project_page(project.root)),
+        write_new(project.aurora_dir / "project.md", lambda: _project_page(project.root)),
     )
 
 
@@ -75,14 +75,19 @@ def write_policies(project: Project) -> StartingFile:
     Raises:
         OSError: the folder is not writable.
     """
-    return _write_new(project.policies_file, default_policies_yaml)
+    return write_new(project.policies_file, default_policies_yaml)
 
 
 def _project_page(root: Path) -> str:
     return as_markdown(detect_profile(root, list_files(root)))
 
 
-def _write_new(path: Path, text: Callable[[], str]) -> StartingFile:
+def write_new(path: Path, text: Callable[[], str]) -> StartingFile:
+    """Writes a file unless it exists; half a file is removed again.
+
+    Raises:
+        OSError: the folder is not writable, or the disk is full.
+    """
     if path.exists():
         return StartingFile(path=path, made=False)
     content = text().encode("utf-8", errors="backslashreplace")

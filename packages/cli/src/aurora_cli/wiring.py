@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Persona
     from aurora_spawner.recovery.settings import BatchQuestion
 
-__all__ = ["open_around", "open_existing", "open_folder", "open_new", "persona_named", "show_notice"]
+__all__ = [
+    "open_around",
+    "open_existing",
+    "open_folder",
+    "open_memory_of_agent",
+    "open_new",
+    "persona_named",
+    "show_notice",
+]
 
 
 def open_existing(folder: Path | None = None) -> Aurora:
@@ -34,6 +42,17 @@ def open_existing(folder: Path | None = None) -> Aurora:
     """
     _name_unknown_variables()
     return Aurora.open(folder or Path.cwd(), notify=show_notice, on_batch_held=_batch_question(), existing=True)
+
+
+def open_memory_of_agent() -> Aurora:
+    """Opens the project of the current folder; inside an agent in a worktree, the one that its run belongs to.
+
+    Raises:
+        NoProjectError: there is none.
+    """
+    from aurora_spawner.control.own_run import own_project
+
+    return open_existing(own_project() if Project.find(Path.cwd()) is None else None)
 
 
 def open_around(path: Path) -> Aurora:

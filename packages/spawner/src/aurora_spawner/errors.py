@@ -19,6 +19,7 @@ SpawnerError
 ├── RunHeldError            a run that another living coordinator works on
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
 ├── NoShapeError            a question that cannot be approved for a whole run
+├── PostRefusedError        a post that a board does not take: the reason
 ├── ApprovalCutOffError     a question of a task or a run that ends; the gate must take it for a no
 ├── IllegalTransitionError  a state change that the transition table does not have; a defect of this package
 ├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values
@@ -240,10 +241,14 @@ class AgentAnswersError(SpawnerError):
 
 
 class NotInsideAgentError(SpawnerError):
-    """A question of an agent is asked by a process that belongs to none."""
+    """Something that only agents may do is done by a process that belongs to none.
 
-    def __init__(self) -> None:
-        super().__init__("only an agent of a run can ask, and this process belongs to none")
+    Args:
+        what: that thing, such as `ask`.
+    """
+
+    def __init__(self, what: str = "ask") -> None:
+        super().__init__(f"only an agent of a run can {what}, and this process belongs to none")
 
 
 class NotAQuestionError(SpawnerError):
@@ -252,6 +257,19 @@ class NotAQuestionError(SpawnerError):
     def __init__(self, approval: str) -> None:
         super().__init__(f"{approval} is no question of an agent; answer it with `aur approve` or `aur deny`")
         self.approval = approval
+
+
+class PostRefusedError(SpawnerError):
+    """A board does not take a post.
+
+    Attributes:
+        reason: kind, empty, key, too_long, too_many, recipient, over or no_attempt.
+    """
+
+    def __init__(self, reason: str, problem: str) -> None:
+        super().__init__(f"the board refuses: {problem}")
+        self.reason = reason
+        self.problem = problem
 
 
 class NoShapeError(SpawnerError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.agent_skill import write_skill
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -19,7 +20,8 @@ from aurora_cli.starting_files import write_missing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aurora_core import IndexReport
+    from aurora_cli.starting_files import StartingFile
+    from aurora_core import IndexReport, Project
     from aurora_soar import Aurora
     from aurora_soar.doctor.enforcement import Enforcement
 
@@ -32,29 +34,32 @@ __all__ = ["command"]
     examples=(
         ("aur init", "Set up this folder and index it."),
         ("aur init ~/src/shop --no-index", "Set up another folder, and index it later."),
+        ("aur init --no-index --skill", "Also write the skill that teaches agents `aur comm` and the like."),
     ),
 )
 @click.argument("path", required=False, type=ExistingPath("folder"), help="The folder (default: the current one).")
 @click.option("--index/--no-index", "index", default=True, help="Index the folder's files (default), or not.")
+@click.option("--skill", is_flag=True, help="Also write a skill that teaches agents the commands of Aurora.")
 @json_option
-def command(*, path: Path | None, index: bool, as_json: bool) -> int:
+def command(*, path: Path | None, index: bool, skill: bool, as_json: bool) -> int:
     """Set up a folder: configuration, policies, index.
 
     Creates .aurora/ with config.yaml and policies.yaml (all defaults, explained) and project.md, a description of the
     project for you to edit. Existing files are kept. Says which agents are there, what the policies enforce for each,
-    and what to do next.
+    and what to do next. With --skill, agents find a skill in .agents/skills/ and .claude/skills/ that teaches them
+    `aur mem search`, `aur comm`, `aur ask` and `aur exec`.
     """
     aurora = wiring.open_new((path or Path.cwd()).absolute())
     aurora.set_up()
-    files = write_missing(aurora.project)
+    files = (*write_missing(aurora.project), *(write_skill(aurora.project.root) if skill else ()))
     report = _index(aurora) if index else None
     agents = aurora.enforcement()
     if as_json:
         emit_json(
             {
                 "root": str(aurora.project.root),
-                "made": [file.path.name for file in files if file.made],
-                "kept": [file.path.name for file in files if not file.made],
+                "made": [_name(file, aurora.project) for file in files if file.made],
+                "kept": [_name(file, aurora.project) for file in files if not file.made],
                 "index": as_document(report) if report else None,
                 "agents": {"gated": list(agents.gated), "ungated": dict(agents.ungated)},
             }
@@ -67,6 +72,12 @@ def command(*, path: Path | None, index: bool, as_json: bool) -> int:
     for line in _next_steps(agents):
         emit(line)
     return ExitCode.DONE
+
+
+def _name(file: StartingFile, project: Project) -> str:
+    """Returns the name of a file in `.aurora`, or the path in the project of another."""
+    inside = file.path.parent == project.aurora_dir
+    return file.path.name if inside else str(file.path.relative_to(project.root))
 
 
 def _next_steps(agents: Enforcement) -> Iterator[str]:

@@ -9,6 +9,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 
 from aurora_cli.mcp_server.approval_tools import ApprovalTools
+from aurora_cli.mcp_server.board_tools import BoardTools
 from aurora_cli.mcp_server.memory_tools import MemoryTools
 from aurora_cli.mcp_server.plan_tools import PlanTools
 from aurora_cli.mcp_server.run_tools import RunTools
@@ -55,6 +56,7 @@ def build_server(folder: Path) -> MCPServer[Any]:
 def _tools(project: ProjectService) -> list[tuple[Callable[..., Any], ToolAnnotations]]:
     memory, plans = MemoryTools(project=project), PlanTools(project=project)
     runs, approvals = RunTools(project=project), ApprovalTools(project=project)
+    board = BoardTools(project=project)
     return [
         (memory.memory_search, _READS),
         (memory.memory_lookup, _READS),
@@ -65,6 +67,8 @@ def _tools(project: ProjectService) -> list[tuple[Callable[..., Any], ToolAnnota
         (runs.run_status, _READS),
         (runs.run_logs, _READS),
         (runs.run_cancel, _ENDS),
+        (board.board_read, _READS),
+        (board.board_post, _WRITES),
         (approvals.questions_list, _READS),
         (approvals.answer_tool(), _ENDS),
     ]

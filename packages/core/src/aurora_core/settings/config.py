@@ -113,6 +113,7 @@ class Config:
         isolation: the place where tasks work: worktree, none, or auto for a worktree where that is possible.
         merge: the treatment of finished work: auto brings it to the branch, ask and never leave it for the user.
         conflicts: who resolves conflicts of finished work: leave, agent for the default one, or the name of one.
+        agent_tools: agents whose CLIs take a server of tools (MCP) get ours: board, memory, questions, results.
         check: shell commands that must pass on the work of each task and on the merged work.
         check_rounds: how often failed checks of a task go back to its agent.
         review_rounds: how often a reviewer may send the work on a task back.
@@ -138,6 +139,7 @@ class Config:
     isolation: str = "auto"
     merge: str = "ask"
     conflicts: str = "leave"
+    agent_tools: bool = False
     check: tuple[str, ...] = ()
     check_rounds: int = 2
     review_rounds: int = 2
@@ -161,6 +163,7 @@ _KEYS: Final = (
     "isolation",
     "merge",
     "conflicts",
+    "agent_tools",
     "check",
     "check_rounds",
     "review_rounds",
@@ -362,6 +365,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         isolation=str(values.get("isolation", "auto")),
         merge=str(values.get("merge", "ask")),
         conflicts=str(values.get("conflicts", "leave")),
+        agent_tools=bool(values.get("agent_tools", False)),
         check=tuple(checks),
         check_rounds=rounds,
         review_rounds=review_rounds,

@@ -196,6 +196,7 @@ class ConfigFile(_Strict):
     isolation: Literal["auto", "worktree", "none"] = "auto"
     merge: Literal["auto", "ask", "never"] = "ask"
     conflicts: Annotated[str, Field(min_length=1)] = "leave"
+    agent_tools: bool = False
     check: list[Annotated[_Word, AfterValidator(_one_line)]] = Field(default_factory=list)
     check_rounds: Annotated[int, Field(ge=0, le=20)] = 2
     review_rounds: Annotated[int, Field(ge=0, le=20)] = 2

@@ -74,6 +74,7 @@ def _settings(config: Config) -> Iterator[Setting]:
         "isolation": config.isolation,
         "merge": config.merge,
         "conflicts": config.conflicts,
+        "agent_tools": config.agent_tools,
         "check": list(config.check),
         "check_rounds": config.check_rounds,
         "review_rounds": config.review_rounds,

@@ -53,10 +53,12 @@ def _answer(memory: Memory, project: Path, prompt: str) -> int:
 def _answer_text(memory: Memory, project: Path, prompt: str) -> int:
     # Only here: with the spawner a start takes twice as long, and each subgoal of a question starts an agent.
     from aurora_soar.local_agent.lookup import answer_directly
+    from aurora_spawner.board.digest import HEADING
     from aurora_spawner.tasks.prompts import RESULTS_HEADING
 
-    # The results of earlier tasks are not part of this question; their words would be searched for too.
+    # Results of earlier tasks and posts are not part of this question; their words would be searched for too.
     question, _, _ = prompt.partition(f"\n{RESULTS_HEADING}\n")
+    question, _, _ = question.partition(f"\n{HEADING}\n")
     synthesis = answer_directly(memory, project, question)
     if not synthesis.sources:
         sys.stderr.write(synthesis.answer)

@@ -10,7 +10,7 @@ from aurora_core import ConfigError
 from aurora_soar.errors import UnknownAgentError, UntrustedAgentError
 from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.registry import LOCAL_AGENT, AgentRegistry
-from aurora_soar.taskruns.backends import configured_agents, found_agents, line_of
+from aurora_soar.taskruns.backends import configured_agents, found_agents, line_of, tool_command
 from aurora_soar.taskruns.diff_gate import PolicyDiffGate
 from aurora_soar.taskruns.gate import RunGate, find_gate
 from aurora_soar.taskruns.limits import RunLimits, user_prices
@@ -43,7 +43,7 @@ def find_backends(project: Project, config: Config, find_key: Callable[[str], st
     """
     return {
         **AgentRegistry.local(project.root).backends,
-        **found_agents(os.environ, config.env_pass),
+        **found_agents(os.environ, config.env_pass, tool_command(config)),
         **configured_agents(config, find_key),
     }
 

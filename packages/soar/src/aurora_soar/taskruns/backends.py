@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -15,6 +16,7 @@ from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import BackendError
+from aurora_spawner.supervision.interpreter import python_command
 from aurora_spawner.supervision.programs import find_executable
 
 if TYPE_CHECKING:
@@ -32,10 +34,12 @@ __all__ = [
     "line_of",
     "missing_program",
     "program_of",
+    "tool_command",
 ]
 
 KINDS: Final = ("command", *PROFILES, "model")
 """Kinds of agents that a configuration may name."""
+_SERVER_PACKAGE: Final = "aurora_cli"
 EVENTS: Final = ("none", *PROFILES)
 """Dialects that the events of a command may be in."""
 
@@ -94,26 +98,48 @@ def configured_agents(config: Config, find_key: Callable[[str], str]) -> dict[st
     """
     check_kinds(config)
     return {
-        name: _configured(name, backend, find_key, (*config.env_pass, *backend.env_pass))
+        name: _configured(name, backend, find_key, (*config.env_pass, *backend.env_pass), tool_command(config))
         for name, backend in config.backends.items()
     }
 
 
 def _configured(
-    name: str, backend: BackendConfig, find_key: Callable[[str], str], env_pass: tuple[str, ...]
+    name: str,
+    backend: BackendConfig,
+    find_key: Callable[[str], str],
+    env_pass: tuple[str, ...],
+    tools: tuple[str, ...],
 ) -> Backend:
     if backend.kind == "command":
         return _command(name, backend, env_pass)
-    return _model(name, backend, find_key) if backend.kind == "model" else _cli(name, backend, env_pass)
+    return _model(name, backend, find_key) if backend.kind == "model" else _cli(name, backend, env_pass, tools)
 
 
-def found_agents(environ: Mapping[str, str], env_pass: tuple[str, ...] = ()) -> dict[str, Backend]:
+def tool_command(config: Config) -> tuple[str, ...]:
+    """Returns the command of the server of tools that agents get; empty for none.
+
+    Raises:
+        ConfigError: they are to get one, and the package that it is in is not installed.
+    """
+    if not config.agent_tools:
+        return ()
+    if find_spec(_SERVER_PACKAGE) is None:
+        raise ConfigError(config.origin("agent_tools"), None, "agent_tools", "needs the package aurora-aur")
+    return python_command(_SERVER_PACKAGE, "mcp", "agent")
+
+
+def found_agents(
+    environ: Mapping[str, str], env_pass: tuple[str, ...] = (), tools: tuple[str, ...] = ()
+) -> dict[str, Backend]:
     """Builds the known CLIs on PATH, by name; they need no configuration.
 
     Args:
         env_pass: names or patterns of further variables that they see.
+        tools: the command of the server of tools that they get; empty for none.
     """
-    return {kind: CliBackend(name=kind, kind=kind, keep_env=env_pass) for kind in installed_kinds(environ)}
+    return {
+        kind: CliBackend(name=kind, kind=kind, keep_env=env_pass, tools=tools) for kind in installed_kinds(environ)
+    }
 
 
 def program_of(backend: Backend, environ: Mapping[str, str], folder: Path) -> str | None:
@@ -172,7 +198,7 @@ def _model(name: str, backend: BackendConfig, find_key: Callable[[str], str]) ->
     )
 
 
-def _cli(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> CliBackend:
+def _cli(name: str, backend: BackendConfig, env_pass: tuple[str, ...], tools: tuple[str, ...]) -> CliBackend:
     return CliBackend(
         name=name,
         kind=backend.kind,
@@ -185,4 +211,5 @@ def _cli(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> CliBac
         timeout_s=backend.timeout_s,
         named_provider=backend.provider,
         keep_env=env_pass,
+        tools=tools,
     )

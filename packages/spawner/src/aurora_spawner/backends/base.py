@@ -133,6 +133,8 @@ class AttemptRequest:
     """The id for a new session, if the agent lets its caller choose one; empty if it resumes none."""
     hook: HookCommand | None = None
     """The hook to run before each tool call, for a CLI that has hooks; None without a gate."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """The variables by which its processes know the attempt."""
 
 
 @runtime_checkable

@@ -21,6 +21,7 @@ from aurora_spawner.backends.profiles import (
     maker_env,
 )
 from aurora_spawner.backends.reply_builder import digest_of
+from aurora_spawner.backends.tool_servers import ToolServer
 from aurora_spawner.errors import BackendError
 from aurora_spawner.gates.wirings import HOME, GateWiring
 from aurora_spawner.supervision.programs import find_on_path
@@ -61,6 +62,8 @@ class CliBackend:
     named_provider: str | None = None
     keep_env: tuple[str, ...] = ()
     """Names or patterns of further variables that it inherits from the user's environment."""
+    tools: tuple[str, ...] = ()
+    """The command of a server of tools (MCP) that each attempt gets, if the CLI takes one; empty for none."""
 
     def __post_init__(self) -> None:
         if self.kind not in PROFILES:
@@ -128,14 +131,14 @@ class CliBackend:
             SESSION: request.resume or "",
             NEW_SESSION: request.new_session,
         }
-        gate = self._gate(request.hook)
+        gate, tools = self._gate(request.hook), self._tools(request)
         permissive = self._permissive(request.hook)
         names_session = NEW_SESSION in profile.fresh and not request.resume
         files = {**profile.files, **(profile.isolated_files if self.isolated else {})}
         if instructions:
             files[INSTRUCTIONS] = f"{instructions}\n"
         files |= {**_joined(files, gate), **gate.files}
-        arguments = self._arguments(request, gate, permissive=permissive)
+        arguments = self._arguments(request, (*tools.arguments, *gate.arguments), permissive=permissive)
         return Invocation(
             command=(self.program, *self.command[1:], *(_filled(word, places) for word in arguments)),
             env={
@@ -176,10 +179,16 @@ class CliBackend:
         wire = self.profile.gate
         return GateWiring() if hook is None or wire is None or self.gate_problem else wire(hook)
 
+    def _tools(self, request: AttemptRequest) -> GateWiring:
+        wire = self.profile.tools
+        if wire is None or not self.tools or not request.own:
+            return GateWiring()
+        return wire(ToolServer(command=self.tools, env=request.own))
+
     def _permissive(self, hook: HookCommand | None) -> bool:
         return hook is not None and not self.gate_problem if self.permissive is None else self.permissive
 
-    def _arguments(self, request: AttemptRequest, gate: GateWiring, *, permissive: bool) -> tuple[str, ...]:
+    def _arguments(self, request: AttemptRequest, wired: tuple[str, ...], *, permissive: bool) -> tuple[str, ...]:
         profile = self.profile
         model = request.task.model or self.model
         ending = profile.resumed if request.resume and profile.resumed is not None else profile.fresh
@@ -190,7 +199,7 @@ class CliBackend:
             *((*profile.model, model) if model else ()),
             *(profile.instructed if request.task.instructions else ()),
             *self.args,
-            *gate.arguments,
+            *wired,
             *ending,
         )
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.backends import codex_log
+from aurora_spawner.backends import codex_log, tool_servers
 from aurora_spawner.gates import wirings
 from aurora_spawner.gates.wirings import HOME
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from aurora_spawner.gates.wirings import Wire
+    from aurora_spawner.backends.tool_servers import ToolServer
+    from aurora_spawner.gates.wirings import GateWiring, Wire
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 SESSION: Final = "{session}"
@@ -85,6 +86,8 @@ class Profile:
     """True if its hooks can only be wired in a configuration of its own."""
     gate_offs: tuple[str, ...] = ()
     """Its arguments and variables that turn hooks off, or replace the settings with ours."""
+    tools: Callable[[ToolServer], GateWiring] | None = None
+    """Wires a server of tools; None if the CLI takes none that is given with an attempt."""
     windows: Callable[[Path, str], tuple[UsageWindow, ...]] | None = None
     """Reads its account's usage windows from that folder, by session; None if it records none there."""
     own_env: tuple[str, ...] = ()
@@ -186,6 +189,7 @@ _KNOWN: Final = (
         state=("$CLAUDE_CONFIG_DIR|.claude", ".claude.json"),
         login_may_hide=True,
         gate=wirings.claude,
+        tools=tool_servers.claude,
         gate_offs=("--settings", "--bare", "--safe-mode", *wirings.CLAUDE_OFFS),
         safe_mode="denies tools that need approval",
     ),
@@ -207,6 +211,7 @@ _KNOWN: Final = (
         login_files=("$CODEX_HOME/auth.json", ".codex/auth.json"),
         state=("$CODEX_HOME|.codex",),
         gate=wirings.codex,
+        tools=tool_servers.codex,
         gate_offs=("--disable", "--ignore-user-config"),
         safe_mode="its read-only sandbox",
     ),

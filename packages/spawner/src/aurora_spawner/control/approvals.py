@@ -6,30 +6,26 @@ A coordinator that lives takes the answer; without one it goes into the journal,
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.audit import check_not_gone
-from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
 from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.control.unattended import append_unattended, steered
 from aurora_spawner.errors import (
     AgentAnswersError,
     NoShapeError,
     NotAQuestionError,
     NotGrantedError,
-    RunHeldError,
     UnknownApprovalError,
 )
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
-from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored, RunEnded, entry_of
+from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, grant_note
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.supervision.environment import inside_agent
 from aurora_spawner.tasks.approvals import AGENT_GATE, ApprovalAnswer
-from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,11 +46,6 @@ __all__ = [
     "open_approvals",
     "revoke_grant",
 ]
-
-TAKEOVER_LIMIT_S: Final = 15.0
-"""The longest time in which a run may change hands while it is asked for something."""
-_PAUSE_S: Final = 0.05
-Report = TypeVar("Report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +165,7 @@ def answer_approval(
         )
         return AnswerReport(approval=row, answer=answer, first=said.get("first") is True, running=True)
 
-    return _steered(journal, row.run_id, request, by_coordinator, without_coordinator)
+    return steered(journal, row.run_id, request, by_coordinator, without_coordinator)
 
 
 def revoke_grant(journal: Path, approval: str) -> ApprovalRow:
@@ -196,7 +187,7 @@ def revoke_grant(journal: Path, approval: str) -> ApprovalRow:
         return row
 
     request = {"do": "revoke", "approval": row.approval}
-    return _steered(journal, row.run_id, request, lambda _said: row, without_coordinator)
+    return steered(journal, row.run_id, request, lambda _said: row, without_coordinator)
 
 
 def _check_answerable(row: ApprovalRow, *, always: bool) -> None:
@@ -236,45 +227,20 @@ def _answer_in(row: ApprovalRow) -> ApprovalAnswer:
     return ApprovalAnswer(approved=row.state is ApprovalState.APPROVED, by=row.answered_by or "user", note=row.note)
 
 
-def _steered(
-    journal: Path,
-    run_id: str,
-    request: Mapping[str, Any],
-    by_coordinator: Callable[[Mapping[str, Any]], Report],
-    without_coordinator: Callable[[], Report],
-) -> Report:
-    """Lets the coordinator do something, or does it in the journal; a run that changes hands is asked again."""
-    until = time.monotonic() + TAKEOVER_LIMIT_S
-    while True:
-        try:
-            return by_coordinator(request_coordinator(journal, run_id, request))
-        except NotRunningError:
-            try:
-                return without_coordinator()
-            except RunHeldError:
-                if time.monotonic() > until:
-                    raise
-        except NoAnswerError:  # it may be starting, or ending
-            if time.monotonic() > until:
-                raise
-        time.sleep(_PAUSE_S)
-
-
 def _append(
     store: Journal, row: ApprovalRow, facts_for: Callable[[ApprovalRow], list[tuple[str, Fact]]]
 ) -> ApprovalRow:
     """Writes facts about questions of a run without a coordinator; returns the question as it was before.
 
-    The run keeps its state; of one that has crashed, the journal says now that it was interrupted.
-
     Raises:
         RunHeldError: Another process holds the run.
     """
-    before = load_run(store, row.run_id).state
-    with store.hold(row.run_id, holder=own_identity()) as lease:
+    found = row
+
+    def facts_now() -> list[tuple[str | None, Fact]]:
+        nonlocal found
         found = next(each for each in load_approvals(store, row.run_id) if each.approval == row.approval)
-        entries = [entry_of(fact, run_id=row.run_id, task_id=task_id) for task_id, fact in facts_for(found)]
-        state = before if before.settled else RunState.INTERRUPTED
-        ended = RunEnded(state=state.value, notices=[])
-        store.append([*entries, entry_of(ended, run_id=row.run_id)], lease=lease)
+        return [*facts_for(found)]
+
+    append_unattended(store, row.run_id, facts_now)
     return found

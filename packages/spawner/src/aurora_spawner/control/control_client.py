@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.control.lookup import open_journal
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.journal.store import BUSY_WAIT_S
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.storage.private_sockets import short_path
@@ -63,7 +63,8 @@ def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) 
         UnknownRunError: The journal has no such run.
         NotRunningError: No coordinator executes it.
         NoAnswerError: Its coordinator does not answer, or not with an object.
-        SpawnerError: The coordinator refused.
+        PostRefusedError: It does not take a post.
+        SpawnerError: It refused something else.
     """
     until = time.monotonic() + SOCKET_WAIT_S
     while True:
@@ -75,6 +76,8 @@ def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) 
             time.sleep(_PAUSE_S)
         else:
             break
+    if answer.get("refused"):
+        raise PostRefusedError(str(answer["refused"]), str(answer.get("error")))
     if not answer.get("ok"):
         raise SpawnerError(f"run {run_id}: {answer.get('error', 'refused')}")
     return answer

@@ -466,6 +466,28 @@ class GrantRevoked(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BoardPosted(Fact):
+    """Somebody has posted on the board of the run; the task of the event is that of the agent that did."""
+
+    kind = "board_posted"
+    number: int
+    """Of the post, on this board."""
+    by: str
+    """agent, user or client."""
+    attempt: int
+    """0 if no agent of the run posted it."""
+    agent: str
+    post_kind: str
+    """fact, decision, question or handover."""
+    to_task: str | None
+    to_agent: str | None
+    """None, and no task either, if it is for all."""
+    text: str
+    key: str
+    """The name that its sender gave it, by which it is posted once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Fact):
     """The coordinator has released the run."""
 
@@ -558,6 +580,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         ApprovalWithdrawn,
         GrantStored,
         GrantRevoked,
+        BoardPosted,
         RunPaused,
         RunUnpaused,
         RunEnding,

@@ -15,6 +15,7 @@ from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
+from aurora_spawner.board.digest import prompt_with_posts
 from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.file_claims import prompt_with_claims
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.base import Backend, Invocation
+    from aurora_spawner.board.digest import BoardOfTask
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.file_claims import FileClaim
     from aurora_spawner.tasks.handover import EarlierAttempt
@@ -53,6 +55,8 @@ class OrderBuilder:
     """Names or patterns of further variables that checks and set-up inherit."""
     gate: Path | None = None
     """The socket at which the run judges tool calls, whatever spool an attempt has; None if it judges none."""
+    inbox: Path | None = None
+    """The socket at which agents reach the coordinator, whatever spool an attempt has; None for that in `spool`."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -83,6 +87,7 @@ class OrderBuilder:
         sent_back: CheckedWork | Returned | None = None,
         earlier: EarlierAttempt | None = None,
         claims: Sequence[FileClaim] = (),
+        board: BoardOfTask | None = None,
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -97,6 +102,7 @@ class OrderBuilder:
             sent_back: What the agent is told of its work so far; None if nothing was found.
             earlier: What the attempt before has left; for an agent that does not continue its session.
             claims: The files that other tasks have claimed, for an agent that begins.
+            board: The posts that it may read; None for an agent that is given none.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -111,10 +117,8 @@ class OrderBuilder:
             backend=backend,
             sent_back=sent_back is not None,
         )
-        token = new_token()
-        invocation = self._invocation(
-            task, backend, folder, position=position, resume=record.session_id, hook=self._hook(token)
-        )
+        own = {TOKEN_VARIABLE: new_token(), INBOX_VARIABLE: str(self.inbox or self.spool / SOCKET_NAME)}
+        invocation = self._invocation(task, backend, folder, position=position, resume=record.session_id, own=own)
         prompt = prompt_for(task, before, instructed=invocation.instructed)
         if sent_back is not None:
             prompt = prompt_after(None if record.session_id else prompt, sent_back, task)
@@ -124,10 +128,13 @@ class OrderBuilder:
             prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
         if claims and sent_back is None and not record.session_id:
             prompt = prompt_with_claims(prompt, claims, as_json=task.prompt_format == "json")
+        continues = record.session_id is not None
+        if board is not None and (digest := board.digest(continues=continues)) is not None:
+            as_json = task.prompt_format == "json" and not continues  # in a session, it is a text around the object
+            prompt = prompt_with_posts(prompt, digest, as_json=as_json)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
-            TOKEN_VARIABLE: token,
-            INBOX_VARIABLE: str(self.spool / SOCKET_NAME),
+            **own,
             "AURORA_RUN_ID": self.run_id,
             "AURORA_TASK_ID": task_id,
             "AURORA_ATTEMPT_NUMBER": str(number),
@@ -141,7 +148,7 @@ class OrderBuilder:
             number=number,
             agent=backend.name,
             model=task.model or getattr(backend, "model", None),
-            token=token,
+            token=own[TOKEN_VARIABLE],
             folder=folder.path,
             prompt=prompt,
             command=(*invocation.command, *last),
@@ -163,7 +170,7 @@ class OrderBuilder:
         *,
         position: int,
         resume: str | None,
-        hook: HookCommand | None,
+        own: Mapping[str, str],
     ) -> Invocation:
         speaking = with_events(backend)
         if speaking is None:
@@ -177,7 +184,8 @@ class OrderBuilder:
                 home=home,
                 resume=resume,
                 new_session=str(uuid.uuid4()) if speaking.resumes else "",
-                hook=hook,
+                hook=self._hook(own[TOKEN_VARIABLE]),
+                own=own,
             )
         )
 

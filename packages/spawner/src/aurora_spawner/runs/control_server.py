@@ -8,14 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import struct
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.errors import PostRefusedError, SpawnerError
+from aurora_spawner.runs import board_requests
+from aurora_spawner.runs.agent_questions import ask_for_agent
 from aurora_spawner.runs.callers import unless_gone
 from aurora_spawner.storage.private_files import make_private_folder
-from aurora_spawner.storage.private_sockets import bound_socket, short_path
+from aurora_spawner.storage.private_sockets import REQUEST_LIMIT_BYTES, bound_socket, short_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +27,13 @@ if TYPE_CHECKING:
 
     from aurora_spawner.runs.coordinator import Coordinator
 
-REQUEST_LIMIT: Final = 64 << 10
+_TOO_LONG: Final = {
+    "ok": False,
+    "error": f"a request has at most {REQUEST_LIMIT_BYTES:,} bytes",
+    "refused": "too_long",
+}
+_PEER: Final = struct.Struct("3i")
+"""Process, user and group of a caller, as Linux tells them."""
 SILENT_LIMIT: Final = 32
 """The most connections without a request; the oldest gives way to the next."""
 CALLER_TIMEOUT_S: Final = 5.0
@@ -38,7 +48,7 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
         callers = _Callers(coordinator)
         with short_path(spool) as place:
             server = await asyncio.start_unix_server(
-                callers.handle, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT
+                callers.handle, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT_BYTES
             )
     except OSError as error:
         coordinator.notices.append(
@@ -70,7 +80,8 @@ class _Callers:
         assert task is not None
         self._open.add(task)
         try:
-            answer = await self._answer(await self._request(reader, writer), reader)
+            line = await self._request(reader, writer)
+            answer = _TOO_LONG if line is None else await self._answer(line, reader, peer=_peer_of(writer))
             if answer is None:
                 return
             async with asyncio.timeout(CALLER_TIMEOUT_S):
@@ -78,13 +89,14 @@ class _Callers:
                 await writer.drain()
                 writer.close()
                 await writer.wait_closed()
-        except (ValueError, ConnectionError, TimeoutError):  # a line without end, or a caller who hung up or waits
+        except (ConnectionError, TimeoutError):  # a caller who hung up or waits
             pass
         finally:
             writer.transport.abort()
             self._open.discard(task)
 
-    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        """Returns the line of a request; None for one that is too long."""
         self._silent[writer] = None
         if len(self._silent) > SILENT_LIMIT:
             oldest = next(iter(self._silent))
@@ -93,11 +105,13 @@ class _Callers:
         try:
             async with asyncio.timeout(CALLER_TIMEOUT_S):
                 return await reader.readline()
+        except ValueError:
+            return None
         finally:
             self._silent.pop(writer, None)
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
-        """Returns the answer; None for an agent that asks a person and is gone before, which then waits no longer."""
+    async def _answer(self, line: bytes, reader: asyncio.StreamReader, *, peer: int | None) -> dict[str, Any] | None:
+        """Returns the answer; None for an agent that waits for a person or a post and is gone before."""
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -105,8 +119,8 @@ class _Callers:
         action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
         if action is None:
             return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
-        answer = _carried_out(action(self._coordinator, request))
-        return await (unless_gone(answer, reader) if action is _ask else answer)
+        answer = _carried_out(action(self._coordinator, {**request, "peer": peer}))
+        return await (unless_gone(answer, reader) if action in _MAY_WAIT else answer)
 
     async def leave(self) -> None:
         """Hangs up on silent callers, and waits until the others have their answers."""
@@ -116,10 +130,21 @@ class _Callers:
             await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
 
 
+def _peer_of(writer: asyncio.StreamWriter) -> int | None:
+    """Returns the process of a caller; None where the system does not tell."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    line = writer.get_extra_info("socket")
+    peer, _user, _group = _PEER.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    return int(peer)
+
+
 async def _carried_out(action: Awaitable[dict[str, Any]]) -> dict[str, Any]:
     """Returns the answer to a request; its effect is durable by then."""
     try:
         return {"ok": True, **await action}
+    except PostRefusedError as error:
+        return {"ok": False, "error": error.problem, "refused": error.reason}
     except SpawnerError as error:
         return {"ok": False, "error": str(error)}
 
@@ -159,7 +184,19 @@ async def _answer_question(coordinator: Coordinator, request: dict[str, Any]) ->
 
 
 async def _ask(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
-    return await coordinator.ask_for_agent(request)
+    return await ask_for_agent(coordinator.context, request)
+
+
+async def _post(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await board_requests.post(coordinator.context, request)
+
+
+async def _board(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await board_requests.read(coordinator.context, request)
+
+
+async def _result(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await board_requests.result(coordinator.context, request)
 
 
 async def _revoke(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
@@ -174,4 +211,9 @@ ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[
     "answer": _answer_question,
     "revoke": _revoke,
     "ask": _ask,
+    "post": _post,
+    "board": _board,
+    "result": _result,
 }
+_MAY_WAIT: Final = (_ask, _board)
+"""The actions whose callers may wait long, and may be gone before they get an answer."""

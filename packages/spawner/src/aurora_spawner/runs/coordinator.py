@@ -8,11 +8,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from aurora_spawner.board.board import Board
 from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing
 from aurora_spawner.runs.admission import admit
-from aurora_spawner.runs.agent_questions import ask_for_agent
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
@@ -99,7 +99,9 @@ class Coordinator:
             on_go_on=self._continue,
         )
         """The questions to a person, for any gate."""
-        self._run = RunContext(
+        self.board = Board(self._recorder.append)
+        """The posts of the agents and the user of the run."""
+        self.context = RunContext(
             orders=orders,
             options=options,
             tasks=self._tasks,
@@ -124,11 +126,12 @@ class Coordinator:
                 run_id=orders.run_id,
             ),
             approvals=self.approvals,
+            board=self.board,
             worktrees=worktrees,
         )
         every_s = options.forecast_every_s
-        self._conflicts = ConflictWatch(self._run, every_s=every_s) if worktrees and every_s else None
-        self._wishes = self._run.wishes
+        self._conflicts = ConflictWatch(self.context, every_s=every_s) if worktrees and every_s else None
+        self._wishes = self.context.wishes
         resolves = worktrees is not None and worktrees.isolation.resolver is not None
         delivers = worktrees is not None and worktrees.isolation.merge is MergeMode.AUTO
         asks = delivers and options.merge_gate is not None
@@ -152,7 +155,7 @@ class Coordinator:
         """
         self._notifier.emit(run_events.RunStarted())
         try:
-            async with serve_gate(self._run), self._work:
+            async with serve_gate(self.context), self._work:
                 self._resume(open_attempts)
                 self.dispatch()
                 self._work.start(self._finished.wait())
@@ -171,7 +174,7 @@ class Coordinator:
         attempted = {attempt.task_id for attempt in open_attempts}
         waits = self._recovery.resume(list(self._tasks.tasks.values()), attempted=attempted)
         for task_id, after_s in waits.items():
-            wait(self._run, task_id, after_s)
+            wait(self.context, task_id, after_s)
         asking = [*open_attempts, *(each.reviewer for each in open_attempts if each.reviewer is not None)]
         self.approvals.drop_stale({(each.task_id, each.number) for each in asking})
         cancelled = {task_id for task_id, flight in self._tasks.in_flight.items() if flight.cancelled}
@@ -179,11 +182,11 @@ class Coordinator:
             self._scheduler.begin(each.task_id)
             self._tasks.flight(each.task_id).reviewer = each.reviewer
             attempt = Attempt(task_id=each.task_id, number=each.number, token=each.token, found=each.found)
-            self._work.start(attempt_task(self._run, attempt))
+            self._work.start(attempt_task(self.context, attempt))
         for task_id in sorted(cancelled - attempted):
             self._work.start(self._settle_cancelled(task_id))
-        skip_dependants(self._run, self._scheduler.skip_hopeless())
-        self._work.start(settle_choices(self._run, self._tasks.tasks))
+        skip_dependants(self.context, self._scheduler.skip_hopeless())
+        self._work.start(settle_choices(self.context, self._tasks.tasks))
 
     def _close(self) -> None:
         self._pauses.close()
@@ -191,7 +194,7 @@ class Coordinator:
             if flight.timer is not None:
                 flight.timer.cancel()
         self._watch.close()
-        self._run.checks.close()
+        self.context.checks.close()
         self._recovery.close()
 
     async def _abandon(self) -> None:
@@ -243,10 +246,6 @@ class Coordinator:
         await self._recorder.flush()
         return not over
 
-    async def ask_for_agent(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Asks a person what an agent of this run wants to know; see `agent_questions`."""
-        return await ask_for_agent(self._run, request)
-
     async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
         """Ends one task; its dependants are skipped.
 
@@ -277,11 +276,11 @@ class Coordinator:
 
     async def pause(self, *, by: str) -> None:
         """Starts nothing more until `unpause`; running attempts continue. Returns when that is durable."""
-        await pausing.pause(self._run, by=by)
+        await pausing.pause(self.context, by=by)
 
     async def unpause(self, *, by: str) -> None:
         """Continues after a pause; returns when that is durable."""
-        await pausing.unpause(self._run, by=by)
+        await pausing.unpause(self.context, by=by)
 
     def knows(self, task_id: str) -> bool:
         """Returns True if the run has a task of that id."""
@@ -291,7 +290,7 @@ class Coordinator:
         """Returns the state of the run as JSON values."""
         counts = Counter(self._scheduler.states.values())
         return {
-            "run_id": self._run.orders.run_id,
+            "run_id": self.context.orders.run_id,
             "paused": self._wishes.paused,
             "ending": self.ending,
             "tasks": {str(state): count for state, count in counts.items()},
@@ -302,7 +301,7 @@ class Coordinator:
     # Waiting for a person.
 
     def _stopping(self, task_id: str) -> bool:
-        return self._run.stopping(task_id)
+        return self.context.stopping(task_id)
 
     def _suspend(self, task_id: str) -> None:
         """Lets a task wait for a person: it holds no slot, and its time stands still."""
@@ -328,13 +327,13 @@ class Coordinator:
     def dispatch(self) -> None:
         """Starts what may start; notices the end."""
         while self._may_start() and (task_id := self._scheduler.start_next()) is not None:
-            if admit(self._run, task_id):
-                self._work.start(attempt_task(self._run, Attempt(task_id=task_id)))
+            if admit(self.context, task_id):
+                self._work.start(attempt_task(self.context, Attempt(task_id=task_id)))
         for event in self._recovery.outbox.take_events():
             self._notifier.emit(event)
-        self._pauses.set(self._run)
+        self._pauses.set(self.context)
         if self.ending is not None or self._scheduler.done:
-            self._run.breaker.withdraw()
+            self.context.breaker.withdraw()
         if self.ending is not None and not self._scheduler.running:
             self._finished.set()
         elif self._scheduler.done and not self._integrating:
@@ -354,10 +353,10 @@ class Coordinator:
         Before it ends, the merge gate is asked if the work may reach its target.
         """
         merge = await integration.merge(self.all_results(), self.tasks, deliver=False)
-        task = None if self.ending is not None else await next_resolver(self._run, merge)
+        task = None if self.ending is not None else await next_resolver(self.context, merge)
         if task is None and integration.permit is not None and self.ending is None:
             integration.waiting = merge
-            integration.permit = await ask_merge_gate(self._run, merge, self.all_results())
+            integration.permit = await ask_merge_gate(self.context, merge, self.all_results())
         self._integrating = False
         if task is None or self.ending is not None:
             self._finished.set()
@@ -382,7 +381,7 @@ class Coordinator:
     async def _settle_cancelled(self, task_id: str) -> None:
         """Settles a task that was cancelled before it began, or while it waited to be tried again."""
         if self._scheduler.states[task_id] is TaskState.PENDING:
-            await settle_task(self._run, task_id, never_began(self._run, task_id))
+            await settle_task(self.context, task_id, never_began(self.context, task_id))
 
     # Results.
 
@@ -402,7 +401,7 @@ class Coordinator:
 
     def _unfinished(self, task_id: str) -> SpawnResult:
         error = "the run was ended before it could start"
-        result = self._run.without_attempt(task_id, TaskState.CANCELLED, error)
+        result = self.context.without_attempt(task_id, TaskState.CANCELLED, error)
         return replace(result, termination_reason=self.ending)
 
     def _running_attempts(self) -> list[RunningAttempt]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.attempt_orders import OrderBuilder
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
+    from aurora_spawner.tasks.posts import KeyedPost
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.work import RunMerge
 
@@ -56,12 +57,15 @@ class Execution:
     writer: GroupWriter
     on_event: Callable[[RunEvent], None] | None
 
-    async def see_through(self, *, asked: Sequence[ApprovalRow], used: Collection[str]) -> RunReport:
+    async def see_through(
+        self, *, asked: Sequence[ApprovalRow], used: Collection[str], posted: Sequence[KeyedPost]
+    ) -> RunReport:
         """Runs the tasks to their ends, merges their work, and writes down how the run ended.
 
         Args:
             asked: The questions to a person that earlier executions have left.
             used: Those of them whose answers have decided on a tool call.
+            posted: The posts on its board.
 
         Raises:
             JournalError: The journal could not be written; the agents have been stopped.
@@ -82,6 +86,7 @@ class Execution:
         integration = self._integration(worktrees, to_stop) if worktrees else None
         coordinator = self._coordinator(worktrees=worktrees, integration=integration)
         coordinator.approvals.restore(asked, used=used)
+        coordinator.board.restore(posted)
 
         def end(_name: str, at_once: bool) -> None:
             stopped.set()

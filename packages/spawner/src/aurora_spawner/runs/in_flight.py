@@ -53,6 +53,8 @@ class TaskInFlight:
     """The attempt under way."""
     hedge: HedgeAttempt | None = None
     """The attempt under way beside it."""
+    posts_seen: int = 0
+    """The number of the newest post on the board when the order of its latest attempt was made."""
     judged_calls: int = 0
     """The tool calls of the attempt under way that the gate was asked about."""
     number: int = 0

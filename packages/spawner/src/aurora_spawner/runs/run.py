@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Self
 
+from aurora_spawner.attempts.attempt_folder import SOCKET_NAME as CONTROL_SOCKET
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
 from aurora_spawner.gates.hook_command import SOCKET_NAME
@@ -16,6 +17,7 @@ from aurora_spawner.journal.anchor import read_anchor, write_anchor
 from aurora_spawner.journal.approval_views import load_approvals, load_used_approvals
 from aurora_spawner.journal.claim_views import load_seen_files
 from aurora_spawner.journal.facts import RunCreated
+from aurora_spawner.journal.post_views import load_posts
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
 from aurora_spawner.journal.views import StoredOptions, count_reviewing, load_attempts, load_run, load_tasks
@@ -180,6 +182,7 @@ class Run:
             try:
                 asked = load_approvals(store, self.run_id)
                 used = load_used_approvals(store, self.run_id)
+                posted = load_posts(store, self.run_id)
                 execution = Execution(
                     run_id=self.run_id,
                     backends=self.backends,
@@ -191,7 +194,7 @@ class Run:
                     writer=writer,
                     on_event=on_event,
                 )
-                report = await execution.see_through(asked=asked, used=used)
+                report = await execution.see_through(asked=asked, used=used, posted=posted)
                 unnoted = write_anchor(self.options.state_dir, store) if self.options.state_dir else None
                 notices = [each for each in (unannounced, unnoted) if each is not None]
                 return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))
@@ -282,6 +285,7 @@ def _orders(run_id: str, options: RunOptions) -> OrderBuilder:
         environ=dict(os.environ if options.environ is None else options.environ),
         env_pass=options.env_pass,
         gate=None if options.gate is None else spool / SOCKET_NAME,
+        inbox=spool / CONTROL_SOCKET,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aurora_spawner.board.digest import BoardOfTask
 from aurora_spawner.runs.handing_over import read_earlier
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptOrder, Executor
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.board.board import Board
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.recovery.timeouts import TimeLimits
@@ -73,6 +75,8 @@ class RunContext:
     checks: TaskChecks
     approvals: ApprovalInbox
     """Asks a person, for any gate."""
+    board: Board
+    """The posts of the agents and the user of the run."""
     worktrees: RunWorktrees | None = None
     """None if all tasks work in the run's folder."""
     wishes: Wishes = field(default_factory=Wishes)
@@ -127,7 +131,7 @@ class RunContext:
         Raises:
             BackendError: The agent's program cannot be found.
         """
-        task = self.task(task_id)
+        task, flight = self.task(task_id), self.tasks.flight(task_id)
         backend = self.backends[agent]
         return self.orders.order(
             task,
@@ -139,9 +143,10 @@ class RunContext:
             before=self.tasks.before(task),
             deadline_s=self.limits(task, default_s=self.orders.time_limit_s(task, backend)).hard_s,
             open_tasks=self.scheduler.open,
-            sent_back=self.tasks.flight(task_id).sent_back,
+            sent_back=flight.sent_back,
             earlier=earlier,
             claims=self.scheduler.claims.others(task),
+            board=BoardOfTask(board=self.board, task_id=task_id, agent=agent, seen=flight.posts_seen),
         )
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:

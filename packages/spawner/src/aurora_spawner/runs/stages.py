@@ -98,7 +98,7 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))
         return attempt._replace(agent=agent, judged=end, result=result)
     number = flight.number = flight.next_number()
-    flight.agent, flight.judged_calls = agent, 0
+    flight.agent, flight.judged_calls, flight.posts_seen = agent, 0, run.board.last
     claim = run.scheduler.claims.take_unwritten(task_id)
     facts: list[Fact] = [] if claim is None else [FilesClaimed(files=list(claim.files))]
     facts.append(AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder)))

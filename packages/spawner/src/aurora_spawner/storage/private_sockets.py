@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PATH_LIMIT: Final = 100
 """The most bytes that the path of a socket may have on every system."""
 LONGEST_NAME: Final = "control.sock"
+REQUEST_LIMIT_BYTES: Final = 64 << 10
+"""The longest request that a coordinator takes at its socket."""
 OPEN_FOLDERS: Final = Path("/proc/self/fd")
 """The folder in which Linux names every open folder by a number, however long its own path is."""
 

@@ -63,7 +63,7 @@ def command(
     words = " ".join(query).strip()
     if not words:
         raise click.UsageError("the query is empty; give words, names or a path")
-    with wiring.open_existing().open_memory() as memory:
+    with wiring.open_memory_of_agent().open_memory() as memory:
         hits = memory.search(words, limit, kinds=kinds or None, min_score=min_score)
         missing = "" if hits else _why_nothing(memory.stats(), words)
     if as_json:

@@ -47,7 +47,7 @@ def command(*, target: str, limit: int, as_json: bool) -> int:
     """
     from aurora_core.lookup import look_up
 
-    with wiring.open_existing().open_memory() as memory:
+    with wiring.open_memory_of_agent().open_memory() as memory:
         found = look_up(memory, target, limit, folder=Path.cwd())
     if as_json:
         emit_json(symbols.as_document(target, found.chunks, found.callers))
