@@ -176,6 +176,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Ask and work",
     ),
     Entry(
+        name="interact",
+        module="interact",
+        summary="Talk with an agent, turn by turn.",
+        section="Ask and work",
+    ),
+    Entry(
         name="mem",
         module="mem",
         summary="Index and search the project's memory.",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Config
     from aurora_core.settings.config import BackendConfig
-    from aurora_spawner.backends.command import PromptBy
+    from aurora_spawner.backends.command import PromptBy, TalksBy
 
 __all__ = ["check_kinds", "configured_agents", "found_agents", "known_agents", "line_of", "program_of"]
 
@@ -129,6 +129,7 @@ def _command(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> Co
         dialect=DIALECTS.get(backend.events),
         prompt=cast("PromptBy", backend.prompt),
         model=backend.model,
+        conversation=cast("TalksBy", backend.conversation),
         keep_env=env_pass,
     )
 

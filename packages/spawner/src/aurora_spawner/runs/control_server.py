@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
@@ -17,10 +18,13 @@ from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from aurora_spawner.runs.approval_inbox import ApprovalInbox
     from aurora_spawner.runs.coordinator import Coordinator
+
+    Action = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 REQUEST_LIMIT: Final = 64 << 10
 _ASKS: Final = b'{"do": "ask"'
@@ -32,16 +36,29 @@ CALLER_TIMEOUT_S: Final = 5.0
 
 @asynccontextmanager
 async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
-    """Answers requests while this is open. A run that cannot listen still runs, and its report says so."""
+    """Answers requests to a coordinator while this is open; see `serve_requests`."""
+    actions = {name: partial(action, coordinator) for name, action in ACTIONS.items()}
+    async with serve_requests(actions, spool, coordinator.notices):
+        yield
+
+
+@asynccontextmanager
+async def serve_requests(actions: Mapping[str, Action], spool: Path, notices: list[str]) -> AsyncIterator[None]:
+    """Answers requests while this is open. A run that cannot listen still runs, and its report says so.
+
+    Args:
+        actions: what can be asked for, by the word for it.
+        notices: gets a sentence if nobody can listen.
+    """
     try:
         make_private_folder(spool)
-        callers = _Callers(coordinator)
+        callers = _Callers(actions)
         with short_path(spool) as place:
             server = await asyncio.start_unix_server(
                 callers.handle, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT
             )
     except OSError as error:
-        coordinator.notices.append(
+        notices.append(
             f"no control socket in {spool} ({error.strerror}): this run cannot be paused or cancelled from outside"
         )
         yield
@@ -58,8 +75,8 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
 class _Callers:
     """The open connections; callers that are silent, slow or many cost the run a bounded time and memory."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        self._actions = actions
         self._open: set[asyncio.Task[Any]] = set()
         self._silent: dict[asyncio.StreamWriter, None] = {}
         """Callers whose request has not come, the oldest first."""
@@ -98,7 +115,7 @@ class _Callers:
 
     async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
         """Returns the answer; None for an agent that asks a person and is gone before, which then waits no longer."""
-        answering = asyncio.ensure_future(_answer(self._coordinator, line))
+        answering = asyncio.ensure_future(_answer(self._actions, line))
         if not line.startswith(_ASKS):
             return await answering
         gone = asyncio.ensure_future(reader.read(1))
@@ -118,17 +135,17 @@ class _Callers:
             await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
 
 
-async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
+async def _answer(actions: Mapping[str, Action], line: bytes) -> dict[str, Any]:
     """Carries out a request and returns its answer; its effect is durable by then."""
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
         return {"ok": False, "error": "the request is not JSON"}
-    action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
+    action = actions.get(str(request.get("do"))) if isinstance(request, dict) else None
     if action is None:
-        return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
+        return {"ok": False, "error": f"a request says what to do: one of {', '.join(actions)}"}
     try:
-        return {"ok": True, **await action(coordinator, request)}
+        return {"ok": True, **await action(request)}
     except SpawnerError as error:
         return {"ok": False, "error": str(error)}
 
@@ -158,10 +175,15 @@ async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str
 
 
 async def _answer_question(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await answer_in(coordinator.approvals, request)
+
+
+async def answer_in(inbox: ApprovalInbox, request: dict[str, Any]) -> dict[str, Any]:
+    """Carries out a request to answer a question of an inbox."""
     approval, note = request.get("approval"), request.get("note", "")
     if not isinstance(approval, str) or not isinstance(note, str) or not isinstance(request.get("approved"), bool):
         raise SpawnerError("an answer has the id of a question, approved (true or false), and a text as its note")
-    answer, first = await coordinator.approvals.answer(
+    answer, first = await inbox.answer(
         approval, approved=request["approved"], note=note, always=request.get("always") is True
     )
     return {"first": first, "approved": answer.approved, "by": answer.by, "note": answer.note}

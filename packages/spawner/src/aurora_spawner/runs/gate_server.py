@@ -82,32 +82,20 @@ class GateService:
         call = self._call(task_id, attempt.agent, reported)
         flight = self.run.tasks.flight(task_id)
         flight.judged_calls += attempt.number == flight.number
-        verdict = await self._verdict(call)
+        verdict = await judged(self.gate, call, self._judges)
         consent = await self._consent(call, verdict, attempt) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
-        await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
+        await self.run.recorder.append(task_id, judged_fact(call, verdict, consent, allowed=allowed))
         if allowed:
             claim_edited(self.run, call)
             return ALLOWED
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
-        return _denial(_words(verdict, consent))
-
-    async def _verdict(self, call: ToolCall) -> Verdict:
-        """Returns the gate's verdict; a gate that fails or takes too long denies."""
-        try:
-            async with self._judges, asyncio.timeout(JUDGE_LIMIT_S):
-                return await _in_thread(partial(self.gate.judge, call))
-        except TimeoutError:
-            reason = f"cannot be judged within {JUDGE_LIMIT_S:g} s"
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
-            _LOG.exception("the gate failed on a tool call")
-            reason = f"cannot be judged, because the policy gate failed on it ({type(error).__name__})"
-        return Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Do it in another way.")
+        return _denial(denial_words(verdict, consent))
 
     async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks for a person's consent; a question that cannot be asked is answered by no."""
         try:
-            return await self.run.approvals.ask(_question(call, verdict), attempt)
+            return await self.run.approvals.ask(question_about(call, verdict), attempt)
         except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
             _LOG.exception("a question about a tool call could not be asked")
             return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
@@ -132,6 +120,23 @@ class GateService:
             workspace=cwd if worktree is None else worktree.path,
             isolated=worktree is not None,
         )
+
+
+async def judged(gate: ToolCallGate, call: ToolCall, at_once: asyncio.Semaphore) -> Verdict:
+    """Returns a gate's verdict; a gate that fails or takes too long denies.
+
+    Args:
+        at_once: admits as many judgements as may run at the same time.
+    """
+    try:
+        async with at_once, asyncio.timeout(JUDGE_LIMIT_S):
+            return await _in_thread(partial(gate.judge, call))
+    except TimeoutError:
+        reason = f"cannot be judged within {JUDGE_LIMIT_S:g} s"
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+        _LOG.exception("the gate failed on a tool call")
+        reason = f"cannot be judged, because the policy gate failed on it ({type(error).__name__})"
+    return Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Do it in another way.")
 
 
 def note_unasked(run: RunContext, attempt: Attempt) -> None:
@@ -253,7 +258,8 @@ def _denial(reason: str) -> bytes:
     return b"deny\n" + reason.encode("utf-8", "replace")
 
 
-def _question(call: ToolCall, verdict: Verdict) -> ApprovalQuestion:
+def question_about(call: ToolCall, verdict: Verdict) -> ApprovalQuestion:
+    """Returns the question to a person about a tool call."""
     return ApprovalQuestion(
         task_id=call.task_id,
         gate="live",
@@ -264,7 +270,8 @@ def _question(call: ToolCall, verdict: Verdict) -> ApprovalQuestion:
     )
 
 
-def _fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, allowed: bool) -> ToolCallJudged:
+def judged_fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, allowed: bool) -> ToolCallJudged:
+    """Returns the fact of a decision on a tool call."""
     return ToolCallJudged(
         agent=call.agent,
         tool=call.tool[:REASON_LIMIT],
@@ -278,7 +285,7 @@ def _fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, a
     )
 
 
-def _words(verdict: Verdict, consent: ApprovalAnswer | None) -> str:
+def denial_words(verdict: Verdict, consent: ApprovalAnswer | None) -> str:
     """Returns the reason of a denial in words for the agent."""
     why = (
         f"the policies do not allow this: it {verdict.reason}" if verdict.reason else "the policies do not allow this"

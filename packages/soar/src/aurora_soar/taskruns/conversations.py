@@ -1,0 +1,93 @@
+"""Conversations with a project's agents: the transport of each, under the project's policies and budget."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from aurora_soar.errors import NoConversationError, UnknownAgentError
+from aurora_soar.registry import LOCAL_AGENT
+from aurora_soar.run_options import project_run_options
+from aurora_soar.taskruns.gate import PolicyGate
+from aurora_spawner.conversations.held import SessionParts
+from aurora_spawner.conversations.stored import SESSION_RUN, create_session
+from aurora_spawner.conversations.transports import conversation_with, dialect_of_talk
+from aurora_spawner.providers.gate_store import default_state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_soar.taskruns.agents import ProjectAgents
+    from aurora_spawner.conversations.session_events import SessionEvent
+
+__all__ = ["check_talks", "new_session", "session_parts", "talking_agents"]
+
+
+def talking_agents(agents: ProjectAgents) -> tuple[str, ...]:
+    """Names the agents that can be talked with."""
+    return tuple(sorted(name for name in agents.backends if name != LOCAL_AGENT))
+
+
+def check_talks(agents: ProjectAgents, agent: str, where: str) -> None:
+    """Refuses an agent that cannot be talked with.
+
+    Args:
+        where: the place that names it, for the error.
+
+    Raises:
+        UnknownAgentError: there is none of that name.
+        UntrustedAgentError: it is the project's own, and not trusted.
+        NoConversationError: it holds no conversations.
+        OverLimitError: nothing is left of the budget for it.
+    """
+    agents.check_trusted([(agent, where)])
+    if agent not in agents.backends:
+        raise UnknownAgentError(agent, where, talking_agents(agents))
+    if agent == LOCAL_AGENT:
+        raise NoConversationError(agent)
+    agents.limits().using([agent]).check([agent], tasks=1)
+
+
+def new_session(agents: ProjectAgents, *, goal: str, agent: str, mode: str) -> str:
+    """Writes a session into the journal, and returns its id; nothing starts."""
+    options = project_run_options(
+        agents.project,
+        kind=SESSION_RUN,
+        default_agent=agent,
+        timeout_s=None,
+        recovery=None,
+        executor=None,
+        state_dir=default_state_dir(),
+        gate={},
+    )
+    return create_session(agents.project.runs_db, options, goal=goal, mode=mode)
+
+
+def session_parts(
+    agents: ProjectAgents,
+    *,
+    run_id: str,
+    started: int,
+    asks: bool,
+    on_event: Callable[[SessionEvent], None],
+) -> SessionParts:
+    """Returns what a session of this project needs.
+
+    Args:
+        started: the processes that it has had.
+        asks: a person can be asked; else the stated defaults hold at once.
+    """
+    backends = {name: agents.backends[name] for name in talking_agents(agents)}
+    executor = agents.limits().using(backends).executor(resumes=run_id, spawned=started, detached=False)
+    return SessionParts(
+        converse=lambda agent, orders, on_start: conversation_with(
+            backends[agent], orders, on_start, executor=executor
+        ),
+        dialect_of=lambda agent: dialect_of_talk(backends[agent]) if agent in backends else None,
+        executor=executor,
+        gate=PolicyGate(policies=agents.policies),
+        limit_s=agents.policies.policies.approvals.limit_seconds if asks else 0,
+        state_dir=default_state_dir(),
+        environ=dict(os.environ),
+        on_event=on_event,
+    )
