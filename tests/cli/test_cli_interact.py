@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.talks import Talk, talking_config
 from tests.cli.waiting import wait_for
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner.testing import processes_of_run
@@ -172,7 +173,7 @@ def test_batch_answers_by_the_stated_defaults_and_lists_them(begin: Begin) -> No
     assert "answered 80 " in [each["text"] for each in talk.seen if each["event"] == "text"]
 
 
-@pytest.mark.parametrize("turn", ["slow:200", "hang", "ask:Port?"])
+@pytest.mark.parametrize("turn", few(["slow:200", "hang", "ask:Port?"], 2))
 def test_an_interrupt_ends_the_turn_and_not_the_session(begin: Begin, turn: str) -> None:
     talk = begin()
     talk.tell(say=f"now {turn}")
@@ -198,7 +199,10 @@ def test_a_second_signal_leaves_and_nothing_is_left_running(aur: Aur, begin: Beg
     assert said(session(aur, talk.id)) == [("child hang", "", "cut off")]
 
 
-@pytest.mark.parametrize("line", ["{", "[1]", '{"say": ""}', '{"say": "a", "switch": "b"}', '{"hello": 1}', "{}"])
+BAD_LINES = ("{", "[1]", '{"say": ""}', '{"say": "a", "switch": "b"}', '{"hello": 1}', "{}")
+
+
+@pytest.mark.parametrize("line", few(BAD_LINES, 2))
 def test_a_line_that_is_no_request_is_named_and_the_session_goes_on(begin: Begin, line: str) -> None:
     talk = begin()
     assert talk.process.stdin is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,11 @@ class _Options:
         """The goal in one text."""
         return " ".join(self.goal).strip()
 
+    @property
+    def at_terminal(self) -> bool:
+        """True if a person types and reads."""
+        return sys.stdin.isatty() and sys.stdout.isatty() and not self.as_json
+
     def check(self) -> None:
         """Refuses options that contradict each other.
 
@@ -56,6 +62,8 @@ class _Options:
             raise click.UsageError("a session goes on with its agent; /switch or a line with switch changes it")
         if self.accept_changes and not self.resume:
             raise click.UsageError("--accept-changes needs --resume")
+        if self.mode == BATCH and self.at_terminal and not (self.text or only):
+            raise click.UsageError("--mode batch at a terminal needs the GOAL: it is the only turn")
         if "\0" in self.text:
             raise click.UsageError("the goal contains a NUL character")
 
@@ -139,10 +147,11 @@ def _log(session_id: str, *, as_json: bool) -> ExitCode:
 
 
 def _talk(aurora: Aurora, session_id: str, options: _Options, *, first: str) -> ExitCode:
-    from aurora_cli.interaction.talk import in_lines
+    from aurora_cli.interaction.talk import at_terminal, in_lines
 
+    talk = at_terminal if options.at_terminal else in_lines
     return asyncio.run(
-        in_lines(
+        talk(
             aurora,
             session_id,
             first=first,

@@ -1,4 +1,4 @@
-"""Talks in a session, off the terminal."""
+"""Talks in a session: at a terminal, or in lines of JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from aurora_cli.interaction.conduct import Conductor
 from aurora_cli.interaction.documents import event_document
 from aurora_cli.interaction.input_lines import lines_of
 from aurora_cli.output import emit_json_line
-
 from aurora_spawner.conversations.session_events import DefaultTaken
 
 if TYPE_CHECKING:
@@ -17,7 +16,25 @@ if TYPE_CHECKING:
     from aurora_soar import Aurora
     from aurora_spawner.conversations.session_events import SessionEvent
 
-__all__ = ["in_lines"]
+__all__ = ["at_terminal", "in_lines"]
+
+
+async def at_terminal(
+    aurora: Aurora, session_id: str, *, first: str, asks: bool, resumed: bool, accept_changes: bool
+) -> ExitCode:
+    """Talks at a terminal; the arguments as for `in_lines`. Where nobody is asked, the first turn is the only one."""
+    from aurora_cli.interaction.prompt_line import PromptLine  # with its library, which lines of JSON do not need
+    from aurora_cli.interaction.terminal import COMMANDS, TerminalTalk
+
+    shown = TerminalTalk(aurora, asks=asks)
+    async with aurora.held_session(
+        session_id, asks=asks, on_event=shown.show, accept_changes=accept_changes
+    ) as session:
+        if not asks:
+            return await shown.once(session, first)
+        history = aurora.project.aurora_dir / "logs" / "interact.history"
+        line = PromptLine(history, COMMANDS, lambda: aurora.talking_agents)
+        return await shown.talk(session, line, first=first, resumed=resumed)
 
 
 async def in_lines(
@@ -30,7 +47,6 @@ async def in_lines(
         asks: a person can be asked.
         resumed: the session was there before; what was said in it is written first.
     """
-
     defaults = 0
 
     def write(event: SessionEvent) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.conversations.stored import ReadSession
     from aurora_spawner.conversations.transcript import Turn
+    from aurora_spawner.tasks.usage import Usage
 
 __all__ = ["sessions_document", "sessions_lines", "transcript_lines", "usage_line"]
 
@@ -69,8 +70,7 @@ def _turn_lines(turn: Turn) -> Iterator[str]:
     yield ""
 
 
-def usage_line(session: ReadSession) -> str:
-    """Returns what the turns have used, in one line."""
-    used = session.transcript.usage
+def usage_line(used: Usage) -> str:
+    """Returns what turns have used, in one line."""
     cost = "cost unknown" if used.cost_usd is None else f"${used.cost_usd:.4f}"
     return f"{used.total_tokens} tokens, {cost}"
