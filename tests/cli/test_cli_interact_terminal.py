@@ -74,7 +74,7 @@ def test_a_conversation_at_the_prompt(tmux: Open, columns: int, rows: int) -> No
     screen.press("/nothing", "Enter")
     screen.wait_for("there is no command /nothing")
     screen.press("C-d")
-    screen.wait_for("goes on with this session", "status 0")
+    screen.wait_for("aur interact --resume", "status 0")
 
 
 def test_control_c_at_the_prompt_and_in_a_turn(tmux: Open) -> None:

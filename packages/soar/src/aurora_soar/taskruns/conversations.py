@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.errors import NoConversationError, UnknownAgentError
@@ -11,7 +12,7 @@ from aurora_soar.run_options import project_run_options
 from aurora_soar.taskruns.gate import PolicyGate
 from aurora_spawner.conversations.held import SessionParts
 from aurora_spawner.conversations.stored import SESSION_RUN, create_session
-from aurora_spawner.conversations.transports import conversation_with, dialect_of_talk
+from aurora_spawner.conversations.transports import conversation_with, dialect_of_talk, talking_backend
 from aurora_spawner.providers.gate_store import default_state_dir
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ def session_parts(
         started: the processes that it has had.
         asks: a person can be asked; else the stated defaults hold at once.
     """
-    backends = {name: agents.backends[name] for name in talking_agents(agents)}
-    executor = agents.limits().using(backends).executor(resumes=run_id, spawned=started, detached=False)
+    backends = {name: talking_backend(agents.backends[name]) for name in talking_agents(agents)}
+    limits = replace(agents.limits(), backends=backends).using(backends)
+    executor = limits.executor(resumes=run_id, spawned=started, detached=False)
     return SessionParts(
         converse=lambda agent, orders, on_start: conversation_with(
             backends[agent], orders, on_start, executor=executor
