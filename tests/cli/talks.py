@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.warm_python import WarmPopen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from subprocess import Popen
 
 AUR: Final = Path(sys.executable).with_name("aur")
 AGENT: Final = Path(__file__).resolve().parents[1] / "talking_agent.py"
@@ -34,13 +34,12 @@ def talking_config(folder: Path) -> str:
     )
 
 
-class Talk:
-    """One process that talks."""
-
-    def __init__(self, *args: str, environ: Mapping[str, str] | None = None) -> None:
-        self.process = WarmPopen(
+def begin_talk(*args: str) -> Talk:
+    """Starts `aur interact` in this folder."""
+    return Talk(
+        WarmPopen(
             [AUR, "interact", *args],
-            env={**os.environ, **(environ or {})},
+            env=dict(os.environ),
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
@@ -48,6 +47,14 @@ class Talk:
             encoding="utf-8",
             process_group=0,
         )
+    )
+
+
+class Talk:
+    """One process that talks."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        self.process = process
         self.seen: list[dict[str, Any]] = []
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()

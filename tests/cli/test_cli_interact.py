@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.talks import Talk, talking_config
+from tests.cli.talks import begin_talk, talking_config
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from subprocess import CompletedProcess
+
+    from tests.cli.talks import Talk
 
     Aur = Callable[..., CompletedProcess[str]]
     Begin = Callable[..., Talk]
@@ -32,7 +34,7 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
     started: list[Talk] = []
 
     def call(*args: str) -> Talk:
-        started.append(talk := Talk(*args))
+        started.append(talk := begin_talk(*args))
         return talk
 
     yield call

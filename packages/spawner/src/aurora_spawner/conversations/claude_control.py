@@ -108,6 +108,7 @@ class ClaudeControlWire:
     """The control protocol of Claude Code."""
 
     dialect: Final = CLAUDE_CONTROL
+    confirms_session: Final = False  # it ends with the first turn if the session is lost
     words: Final = "one process, by Claude Code's control protocol"
 
     def __init__(self) -> None:

@@ -92,6 +92,7 @@ class JsonLinesWire:
     """Aurora's own protocol."""
 
     dialect: Final = JSON_LINES
+    confirms_session: Final = True
     words: Final = "one process, in JSON Lines"
 
     def hello(self, session_id: str | None) -> tuple[Mapping[str, Any], ...]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.executor import AttemptRefusedError
-from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text
+from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text, ToolCall
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations.port import Began, ConversationError, Outcome, TurnEnded
 from aurora_spawner.conversations.talking_process import TalkingProcess
@@ -55,6 +55,8 @@ class LiveConversation:
         self._latest: TalkingProcess | None = None
         self._stream = EventStream(wire.dialect)
         self._interrupting = False
+        self._unproven = False
+        """True until the agent has done something in a session that it may not have."""
         self._patience: asyncio.TimerHandle | None = None
         """Ends the process if an interrupted turn does not end."""
 
@@ -107,13 +109,17 @@ class LiveConversation:
         self.begun += 1
         self.session_id = ready.id or session_id
         self.remembers = session_id is not None and self.session_id == session_id
+        self._unproven = self.remembers and not self._wire.confirms_session
         return None
 
     async def _ready(self, process: TalkingProcess) -> SessionStarted | None:
         while (line := await process.next_line()) is not None:
-            for event in self._stream.feed(line + b"\n"):
-                if isinstance(event, SessionStarted):
-                    return event
+            events = self._stream.feed(line + b"\n")
+            if any(isinstance(event, Failed) for event in events):  # it names the session that it has not
+                return None
+            ready = next((event for event in events if isinstance(event, SessionStarted)), None)
+            if ready is not None:
+                return ready
         return None
 
     async def turn(self, text: str) -> AsyncGenerator[ConversationEvent]:
@@ -134,14 +140,24 @@ class LiveConversation:
                     return
                 self._take(event)
                 yield event
+        yield await self._gone(process)
+
+    async def _gone(self, process: TalkingProcess) -> TurnEnded:
+        """Returns the end of a turn in which the process has ended."""
         self._process = None
         self.remembers = False
         problem = words_of(await process.end())
-        yield TurnEnded(outcome=Outcome.INTERRUPTED if self._was_interrupted() else Outcome.LOST, problem=problem)
+        if self._was_interrupted():
+            return TurnEnded(outcome=Outcome.INTERRUPTED, problem=problem)
+        if self._unproven:
+            self.session_id = None
+        return TurnEnded(outcome=Outcome.LOST, problem=problem, session_lost=self._unproven)
 
     def _take(self, event: AgentEvent) -> None:
         if isinstance(event, SessionStarted) and event.id:
             self.session_id = event.id
+        elif isinstance(event, Text | ToolCall):
+            self._unproven = False
 
     def _end(self, event: Succeeded | Failed) -> TurnEnded:
         if self._was_interrupted():

@@ -127,8 +127,7 @@ class OneShotConversation:
         lost = lost_session(end, reply) if resumed else None
         if lost is not None and lost.code == SESSION_LOST:
             self.session_id = None
-            problem = f"{lost.message}; say it again, and it is told the earlier turns"
-            return TurnEnded(outcome=Outcome.FAILED, problem=one_line(problem))
+            return TurnEnded(outcome=Outcome.FAILED, problem=one_line(lost.message), session_lost=True)
         return TurnEnded(outcome=Outcome.FAILED, problem=one_line(reply.failure or words_of(end)))
 
     def _reply(self, end: AttemptEnd) -> Reply:

@@ -44,6 +44,8 @@ class TurnEnded:
     outcome: Outcome
     problem: str = ""
     """What went wrong, in one line."""
+    session_lost: bool = False
+    """True if the agent could not go on with its session, and has done nothing; the turn can be said again."""
 
 
 ConversationEvent = AgentEvent | TurnEnded

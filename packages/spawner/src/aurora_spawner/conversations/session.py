@@ -103,6 +103,10 @@ class Session:
         try:
             talking = self._talking = await self._ready(agent)
             usage, end = await self._answered(talking, turn)
+            if end.session_lost:
+                self._emit(SessionNotice(text=f"{agent} has lost its session: {end.problem}"))
+                talking = self._talking = await self._ready(agent)
+                usage, end = await self._answered(talking, turn)
         except (ConversationError, BackendError) as error:
             end = TurnEnded(outcome=Outcome.FAILED, problem=str(error))
         except asyncio.CancelledError:

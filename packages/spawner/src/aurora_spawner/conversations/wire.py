@@ -20,6 +20,11 @@ class Wire(Protocol):
         ...
 
     @property
+    def confirms_session(self) -> bool:
+        """True if an agent that is ready has the session that it was to go on with, or says that it has not."""
+        ...
+
+    @property
     def words(self) -> str:
         """Its name, for the user."""
         ...
