@@ -137,5 +137,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     # Lines are read one by one from an unbuffered stream, so that `heard` sees what waits.
-    sys.stdin = os.fdopen(0, "rb", buffering=0)  # type: ignore[assignment]
+    sys.stdin = os.fdopen(0, "rb", buffering=0)
     main()

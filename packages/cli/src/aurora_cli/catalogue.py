@@ -178,7 +178,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="interact",
         module="interact",
-        summary="Talk with an agent, turn by turn.",
+        summary="Talk with an agent, for as many turns as it takes.",
         section="Ask and work",
     ),
     Entry(

@@ -58,7 +58,7 @@ class _Options:
         talks = self.goal or self.agent or self.tool or self.resume
         if only and (talks or len(only) > 1):
             raise click.UsageError(f"{only[0]} only shows; leave out what begins or continues a session")
-        if self.resume and self.agent:
+        if self.resume and (self.agent or self.tool):
             raise click.UsageError("a session goes on with its agent; /switch or a line with switch changes it")
         if self.accept_changes and not self.resume:
             raise click.UsageError("--accept-changes needs --resume")
@@ -78,7 +78,7 @@ class _Options:
         ("aur interact --resume interact-1763690000000", "Go on where a session was left, or cut off."),
         ("aur interact --log interact-1763690000000", "Everything that was said in it."),
         ('aur interact "Update the docs" --mode batch', "Ask nobody: stated defaults hold, and are listed."),
-        ("""echo '{"say": "What is left to do?"}' | aur interact""", "Turns as JSON, one object a line."),
+        ("aur interact < turns.jsonl", 'Turns as JSON, one object a line, such as {"say": "Go on"}.'),
     ),
 )
 @click.argument("goal", nargs=-1, metavar="[GOAL]", help="What the session is about; it is the first turn.")

@@ -1,4 +1,4 @@
-"""What can be said to a session in a line of JSON."""
+"""Requests to a session: one line of JSON each."""
 
 from __future__ import annotations
 

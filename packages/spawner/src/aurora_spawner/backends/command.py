@@ -52,7 +52,7 @@ class CommandBackend:
     model: str | None = None
     """The model for tasks that name none."""
     conversation: TalksBy = "one-shot"
-    """How it is talked with: a process for each turn, or one process for all turns in the protocol of JSON Lines."""
+    """The way it is talked with: a process for each turn, or one for all turns in the protocol of JSON Lines."""
     resumes: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:

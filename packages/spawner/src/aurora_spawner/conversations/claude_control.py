@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ARGUMENTS: Final = (
     *("--input-format", "stream-json", "--permission-prompt-tool", "stdio", "--include-partial-messages"),
 )
-"""What the command has besides that of a task."""
+"""The words of the command besides those of a task."""
 _HOOK: Final = "hook "
 """Begins the id of a request by the hook."""
 _QUESTIONS: Final = "AskUserQuestion"

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionParts:
-    """What a session needs of the program around it.
+    """The needs of a session from the program around it.
 
     Attributes:
         converse: makes the conversation with an agent, given its orders and what to call with each process.

@@ -43,7 +43,7 @@ class TurnEnded:
 
     outcome: Outcome
     problem: str = ""
-    """What went wrong, in one line."""
+    """The reason in one line, if it is not done."""
     session_lost: bool = False
     """True if the agent could not go on with its session, and has done nothing; the turn can be said again."""
 
@@ -64,7 +64,7 @@ class Conversation(Protocol):
 
     @property
     def begun(self) -> int:
-        """How often the agent had to be made ready."""
+        """The number of times that the agent had to be made ready."""
         ...
 
     @property
@@ -84,7 +84,7 @@ class Conversation(Protocol):
 
     @property
     def words(self) -> str:
-        """How turns reach the agent, in a few words for its user."""
+        """The way of turns to the agent, in a few words for its user."""
         ...
 
     async def open(self, session_id: str | None) -> None:

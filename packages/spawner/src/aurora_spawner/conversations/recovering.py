@@ -1,4 +1,4 @@
-"""What an agent has said after the last note of a session whose process was killed, read from its spool."""
+"""The rest of what an agent has said before the process of its session was killed, read from its spool."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ class AgentReady:
 
     agent: str
     words: str
-    """How turns reach it."""
+    """The way of turns to it."""
     how: str
-    """How it comes to know the earlier turns."""
+    """The way in which it comes to know the earlier turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

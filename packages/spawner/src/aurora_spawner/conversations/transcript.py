@@ -48,7 +48,7 @@ class ToolUse:
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """What the user has said, and what the agent has answered so far."""
+    """Words of the user, and what the agent has answered so far."""
 
     number: int
     agent: str
