@@ -189,6 +189,29 @@ def test_an_interrupt_ends_the_turn_and_not_the_session(begin: Begin, turn: str)
     assert talk.leave() == ExitCode.NOT_REACHED
 
 
+def test_a_turn_for_which_nobody_waits_has_a_time_limit(shop: Path, begin: Begin) -> None:
+    config = shop / ".aurora" / "config.yaml"
+    config.write_text(config.read_text().replace("kind: command,", "kind: command, timeout_s: 0.5,"))
+    talk = begin("slow:500", "--mode", "batch")
+    over = talk.until("turn_over")
+    assert (over["state"], over["problem"]) == ("failed", "it has not answered within 0.5 s")
+    assert talk.leave() == ExitCode.NOT_REACHED
+
+
+def test_a_session_whose_agent_is_gone_goes_on_with_another(shop: Path, begin: Begin) -> None:
+    talk = begin("one")
+    talk.until("turn_over")
+    assert talk.leave() == ExitCode.DONE
+    config = shop / ".aurora" / "config.yaml"
+    config.write_text(config.read_text().replace("  bot:", "  other:").replace("tool: bot", "tool: other"))
+    again = begin("--resume", talk.id)
+    again.tell(say="two")
+    assert "is not configured any more" in again.until("turn_over", state="failed")["problem"]
+    again.tell(switch="cat")
+    assert "User: one" in again.say("three")
+    assert again.leave() == ExitCode.NOT_REACHED
+
+
 def test_a_second_signal_leaves_and_nothing_is_left_running(aur: Aur, begin: Begin) -> None:
     talk = begin()
     talk.tell(say="child hang")

@@ -111,6 +111,7 @@ class Machine:
             executor=NothingLeft(),  # type: ignore[arg-type]
             gate=AskingGate(),
             limit_s=None,
+            turn_limit_s=lambda _agent: None,
             state_dir=None,
             environ={},
             on_event=self._on_event,

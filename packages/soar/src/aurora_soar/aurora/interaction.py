@@ -66,11 +66,17 @@ class Interaction(ProjectParts):
             on_event: receives what happens.
             accept_changes: continue although the session's part of the journal was changed.
         """
-        from aurora_soar.taskruns.conversations import session_parts
+        from aurora_soar.taskruns.conversations import question_notification, session_parts
         from aurora_spawner.conversations.held import held_session
+        from aurora_spawner.conversations.session_events import Asked
+
+        def tell(event: SessionEvent) -> None:
+            if isinstance(event, Asked) and (notification := question_notification(run_id, event)):
+                self.outbox.put(notification)
+            on_event(event)
 
         started = self.read_session(run_id).transcript.started
-        parts = session_parts(self.project_agents, run_id=run_id, started=started, asks=asks, on_event=on_event)
+        parts = session_parts(self.project_agents, run_id=run_id, started=started, asks=asks, on_event=tell)
         return held_session(self.project.runs_db, run_id, parts, accept_changes=accept_changes)
 
     def read_session(self, run_id: str) -> ReadSession:

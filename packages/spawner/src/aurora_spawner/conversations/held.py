@@ -58,6 +58,7 @@ class SessionParts:
         executor: starts the agents; they must end with this process.
         gate: judges tool calls.
         limit_s: time for a person's answer; then the stated default holds. 0 for at once, None for no limit.
+        turn_limit_s: returns the time limit of a turn of an agent; None for no limit.
     """
 
     converse: Callable[[str, SessionOrders, OnStart], Conversation]
@@ -65,6 +66,7 @@ class SessionParts:
     executor: Executor
     gate: ToolCallGate
     limit_s: float | None
+    turn_limit_s: Callable[[str], float | None]
     state_dir: Path | None
     environ: Mapping[str, str]
     on_event: Callable[[SessionEvent], None]
@@ -119,6 +121,7 @@ async def _session(store: Journal, run_id: str, recorder: Recorder, parts: Sessi
         asks=asks,
         talker=lambda agent, started: parts.converse(agent, orders, started),
         emit=parts.on_event,
+        turn_limit_s=parts.turn_limit_s,
         late_answers=_late_answers(transcript, asked),
     )
     notices: list[str] = []
@@ -205,4 +208,15 @@ def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks) -> dict[
             raise SpawnerError("no turn of this session asks")
         return await asks.request(request, agent=turn.agent, turn=turn.number)
 
-    return {"status": status, "answer": answer, "revoke": revoke, "cancel": cancel, "ask": ask}
+    async def pause(_request: dict[str, Any]) -> dict[str, Any]:
+        raise SpawnerError("a session has nothing to pause; `aur cancel` interrupts the turn that runs")
+
+    return {
+        "status": status,
+        "answer": answer,
+        "revoke": revoke,
+        "cancel": cancel,
+        "ask": ask,
+        "pause": pause,
+        "unpause": pause,
+    }

@@ -11,6 +11,7 @@ from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Te
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations.port import Began, ConversationError, Outcome, TurnEnded
 from aurora_spawner.conversations.talking_process import TalkingProcess
+from aurora_spawner.limits.budgeted_executor import STOPPED_ITSELF
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 READY_S: Final = 60.0
 """The longest wait for an agent that starts."""
+IDLE_S: Final = 600.0
+"""Time without a turn after which an agent that can go on with its session is ended: it holds memory and money."""
 INTERRUPT_S: Final = 5.0
 """The longest wait for the end of an interrupted turn; then the process is ended."""
 WORDS_LENGTH: Final = 300
@@ -55,6 +58,8 @@ class LiveConversation:
         self._latest: TalkingProcess | None = None
         self._stream = EventStream(wire.dialect)
         self._interrupting = False
+        self._idle: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._unproven = False
         """True until the agent has done something in a session that it may not have."""
         self._patience: asyncio.TimerHandle | None = None
@@ -76,6 +81,8 @@ class LiveConversation:
         Raises:
             ConversationError: It does not start, or does not get ready.
         """
+        if self._closing is not None:
+            await self._closing
         if self._process is not None and not self._process.worn:
             return
         await self.close()
@@ -126,6 +133,7 @@ class LiveConversation:
         """Sends a turn; yields events up to its end."""
         process = self._process
         assert process is not None, "open it first"
+        self._stop_idling()
         self._interrupting = False
         self.remembers = True
         await process.write(self._wire.turn(text))
@@ -137,6 +145,8 @@ class LiveConversation:
                     if isinstance(event, Succeeded) and event.answer and not spoke:
                         yield Text(text=event.answer)
                     yield self._end(event)
+                    if isinstance(event, Failed) and event.failure.code == STOPPED_ITSELF:
+                        await self.close()  # it has spent its share of the budget; the next process gets another
                     return
                 self._take(event)
                 yield event
@@ -159,7 +169,17 @@ class LiveConversation:
         elif isinstance(event, Text | ToolCall):
             self._unproven = False
 
+    def _stop_idling(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _end_idle(self) -> None:
+        self._closing = asyncio.ensure_future(self.close())
+
     def _end(self, event: Succeeded | Failed) -> TurnEnded:
+        if self.session_id is not None:
+            self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._end_idle)
         if self._was_interrupted():
             return TurnEnded(outcome=Outcome.INTERRUPTED)
         if isinstance(event, Failed):
@@ -199,6 +219,7 @@ class LiveConversation:
         """Ends the process."""
         process, self._process = self._process, None
         self.remembers = False
+        self._stop_idling()
         self._was_interrupted()
         if process is not None:
             await process.end()

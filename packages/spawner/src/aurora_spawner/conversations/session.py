@@ -54,6 +54,7 @@ class Session:
         notes: its record.
 
     Args:
+        turn_limit_s: returns the time limit of a turn of an agent, by its name.
         late_answers: questions of a turn that was cut off, each with the answer that came since.
     """
 
@@ -65,6 +66,7 @@ class Session:
         asks: SessionAsks,
         talker: Talker,
         emit: Callable[[SessionEvent], None],
+        turn_limit_s: Callable[[str], float | None] = lambda _agent: None,
         late_answers: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.run_id = run_id
@@ -76,6 +78,7 @@ class Session:
         self._talking: Conversation | None = None
         """That of the turn that runs."""
         self._interrupted = False
+        self._turn_limit_s = turn_limit_s
         self._late_answers = tuple(late_answers)
 
     @property
@@ -102,11 +105,11 @@ class Session:
         usage: Usage | None = None
         try:
             talking = self._talking = await self._ready(agent)
-            usage, end = await self._answered(talking, turn)
+            usage, end = await self._in_time(talking, turn)
             if end.session_lost:
                 self._emit(SessionNotice(text=f"{agent} has lost its session: {end.problem}"))
                 talking = self._talking = await self._ready(agent)
-                usage, end = await self._answered(talking, turn)
+                usage, end = await self._in_time(talking, turn)
         except (ConversationError, BackendError) as error:
             end = TurnEnded(outcome=Outcome.FAILED, problem=str(error))
         except asyncio.CancelledError:
@@ -151,6 +154,22 @@ class Session:
     def _note_session(self, talking: Conversation, agent: str) -> None:
         if self.transcript.native.get(agent, "") != (talking.session_id or ""):
             self.notes.post(notes.agent_session(agent, talking.session_id or ""))
+
+    async def _in_time(self, talking: Conversation, turn: Turn) -> tuple[Usage | None, TurnEnded]:
+        """Sends a turn as `_answered` does; interrupts it when its time is up, which fails it."""
+        limit_s = self._turn_limit_s(turn.agent)
+        answering = asyncio.ensure_future(self._answered(talking, turn))
+        try:
+            await asyncio.wait({answering}, timeout=limit_s)
+            if answering.done():
+                return answering.result()
+            await talking.interrupt()
+            usage, _end = await answering
+            return usage, TurnEnded(outcome=Outcome.FAILED, problem=f"it has not answered within {limit_s:g} s")
+        finally:
+            if not answering.done():
+                answering.cancel()
+                await asyncio.gather(answering, return_exceptions=True)
 
     async def _answered(self, talking: Conversation, turn: Turn) -> tuple[Usage | None, TurnEnded]:
         """Sends a turn and takes in what the agent does; returns what it has used, and how it ended."""
