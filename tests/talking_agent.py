@@ -5,7 +5,8 @@
 With a folder it keeps its sessions there, each a file with a line for each turn, and can go on with them. A turn is
 words and commands, separated by spaces: `say:TEXT`, `slow:N` (N pieces, 50 ms each), `run:COMMAND` (asks for
 permission), `ask:TEXT|DEFAULT`, `fail`, `die`, `hang`, `count` (tells the turns that it knows), `child` (starts a
-process that stays). Other words are said again.
+process that stays), `flood:N` (N pieces of a megabyte), `garbage` (lines that are no events). Other words are said
+again.
 """
 
 from __future__ import annotations
@@ -94,6 +95,17 @@ class Agent:
 
     def do_child(self, _word: str) -> bool:
         subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
+        return True
+
+    def do_flood(self, count: str) -> bool:
+        for _ in range(int(count)):
+            tell(type="text", text="x" * (1 << 20))
+        return True
+
+    def do_garbage(self, _word: str) -> bool:
+        for line in ("{", "[]", "\x00\x1b[2J", '{"type": 5}', '{"type": "text", "text": 5}', "y" * (9 << 20), "{}"):
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
         return True
 
     def do_fail(self, _word: str) -> bool:
