@@ -103,8 +103,8 @@ def command(**given: object) -> int:
     terminal and a kill, and --resume goes on with it. A tool call that the policies do not allow outright is asked
     about here, and in every other terminal (`aur approvals`). Off the terminal, turns are read from standard input
     and events written to standard output, one JSON object a line. Ctrl-C interrupts the agent's turn; a second one
-    leaves. The exit status is 1 if a turn was not answered, 2 if a line could not be understood, and 130 after an
-    interruption.
+    leaves. The exit status is 0 when you leave a prompt; elsewhere it is 1 if a turn was not answered, and 2 if a
+    line could not be understood. It is 130 after an interruption.
     """
     options = _Options(**given)  # type: ignore[arg-type]
     options.check()

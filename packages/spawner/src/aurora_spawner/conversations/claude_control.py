@@ -52,8 +52,10 @@ def _stream_event(event: Fields) -> Iterator[AgentEvent]:
 
 
 def _assistant(event: Fields) -> Iterator[AgentEvent]:
-    """Yields the tool calls of a message, whose text has been streamed."""
-    yield from (each for each in claude.READERS["assistant"](event) if isinstance(each, ToolCall))
+    """Yields the tool calls of a message, whose text has been streamed; a question is asked as such."""
+    for each in claude.READERS["assistant"](event):
+        if isinstance(each, ToolCall) and each.name != _QUESTIONS:
+            yield each
 
 
 def _result(event: Fields) -> Iterator[AgentEvent]:
