@@ -12,11 +12,18 @@ from aurora_soar.notifications.messages import notification_of
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.run_options import project_run_options
 from aurora_soar.taskruns.gate import PolicyGate
+from aurora_spawner import CliBackend
 from aurora_spawner.conversations.held import SessionParts
 from aurora_spawner.conversations.orders import PART
 from aurora_spawner.conversations.port import ConversationError
+from aurora_spawner.conversations.session_events import SessionNotice
 from aurora_spawner.conversations.stored import SESSION_RUN, create_session
-from aurora_spawner.conversations.transports import conversation_with, dialect_of_talk, talking_backend
+from aurora_spawner.conversations.transports import (
+    TalkingClaude,
+    conversation_with,
+    dialect_of_talk,
+    talking_backend,
+)
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.tasks.run_events import ApprovalAsked
 
@@ -106,6 +113,11 @@ def session_parts(
     def converse(agent: str, orders: SessionOrders, on_start: OnStart) -> Conversation:
         if agent not in backends:
             raise ConversationError(agent, "is not configured any more, or not trusted; switch to another")
+        if not isinstance(backends[agent], TalkingClaude):  # which asks over its own wire
+            found = agents.gate([agent])
+            orders.hooked |= {agent} if found.gate is not None else set()
+            for words in (found.words.get(agent),) if isinstance(backends[agent], CliBackend) else ():
+                on_event(SessionNotice(text=f"policy gate of {agent}: {words}"))
         return conversation_with(backends[agent], orders, on_start, executor=executor)
 
     def turn_limit_s(agent: str) -> float | None:

@@ -47,8 +47,13 @@ class SessionAsks:
 
     async def permission(self, asked: PermissionAsked, *, agent: str, turn: int) -> tuple[bool, str]:
         """Decides on a tool call; returns whether it may happen, and else why not, in words for the agent."""
+        raw = {"tool_name": asked.tool, "tool_input": dict(asked.given), "cwd": str(self.cwd)}
+        return await self.tool_call(json.dumps(raw).encode("ascii"), agent=agent, turn=turn)
+
+    async def tool_call(self, raw: bytes, *, agent: str, turn: int) -> tuple[bool, str]:
+        """Decides as `permission` does on a tool call as the CLIs give it to their hooks."""
         try:
-            call = self._call(asked, agent)
+            call = self._call(raw, agent)
         except UnreadableCallError as error:
             return False, f"{error}, so it cannot be judged"
         verdict = await judged(self.gate, call, self._judges)
@@ -61,9 +66,8 @@ class SessionAsks:
         await self.recorder.append(PART, judged_fact(call, verdict, consent, allowed=allowed))
         return allowed, "" if allowed else denial_words(verdict, consent)
 
-    def _call(self, asked: PermissionAsked, agent: str) -> ToolCall:
-        raw = {"tool_name": asked.tool, "tool_input": dict(asked.given), "cwd": str(self.cwd)}
-        reported = read_call(json.dumps(raw).encode("ascii"))
+    def _call(self, raw: bytes, agent: str) -> ToolCall:
+        reported = read_call(raw)
         return ToolCall(
             task_id=PART,
             agent=agent,

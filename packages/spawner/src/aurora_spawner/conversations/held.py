@@ -18,6 +18,7 @@ from aurora_spawner.conversations.session_events import Answered, Asked, Session
 from aurora_spawner.conversations.stored import read_session
 from aurora_spawner.conversations.transcript import Transcript, TurnState
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.gates.hook import ALLOWED
 from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.facts import RunEnded
@@ -27,6 +28,7 @@ from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.recovery.outbox import Outbox
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.control_server import answer_in, serve_requests
+from aurora_spawner.runs.gate_server import denial, serve_hooks
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.noted_run import notes_in
 from aurora_spawner.runs.recorder import Recorder
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from aurora_spawner.conversations.session_events import SessionEvent
     from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.journal.approval_views import ApprovalRow
+    from aurora_spawner.runs.gate_server import HookAnswer
     from aurora_spawner.tasks.run_events import RunEvent
 
 
@@ -126,7 +129,10 @@ async def _session(store: Journal, run_id: str, recorder: Recorder, parts: Sessi
     )
     notices: list[str] = []
     try:
-        async with serve_requests(_actions(session, inbox, asks), spool, notices):
+        async with (
+            serve_requests(_actions(session, inbox, asks), spool, notices),
+            serve_hooks(_hooks(session, asks), orders.gate, notices),
+        ):
             for notice in notices:
                 parts.on_event(SessionNotice(text=notice))
             yield session
@@ -183,6 +189,23 @@ def _inbox(recorder: Recorder, parts: SessionParts) -> ApprovalInbox:
         on_wait=lambda _task: None,
         on_go_on=lambda _task: None,
     )
+
+
+def _hooks(session: Session, asks: SessionAsks) -> HookAnswer:
+    """Returns what answers the hooks of the session's agents."""
+
+    async def answer(token: str, raw: bytes) -> bytes:
+        turn = session.transcript.open_turn
+        process = session.transcript.processes.get(turn.agent) if turn else None
+        if turn is None or process is None or token != process.token:
+            return denial("no turn of this session asks for it")
+        try:
+            allowed, reason = await asks.tool_call(raw, agent=turn.agent, turn=turn.number)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+            return denial(f"the policy gate failed ({type(error).__name__}); nothing may be done without it")
+        return ALLOWED if allowed else denial(reason)
+
+    return answer
 
 
 def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks) -> dict[str, Any]:

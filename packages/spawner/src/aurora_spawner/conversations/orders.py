@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME, attempt_folder, home_of
 from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
+from aurora_spawner.gates.hook_command import SOCKET_NAME as GATE_SOCKET
+from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.runs.attempt_orders import new_token, with_time_limit
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.prompts import as_argument
@@ -31,6 +33,7 @@ class SessionOrders:
     Attributes:
         spool: the folder of the session.
         started: the processes that it has had.
+        hooked: agents whose hook asks the session before each tool call.
     """
 
     run_id: str
@@ -38,6 +41,12 @@ class SessionOrders:
     spool: Path
     environ: Mapping[str, str]
     started: int = 0
+    hooked: set[str] = field(default_factory=set)
+
+    @property
+    def gate(self) -> Path:
+        """The socket at which hooks ask."""
+        return self.spool / GATE_SOCKET
 
     def order(
         self, backend: Backend, *, prompt: str = "", resume: str | None = None, arguments: tuple[str, ...] = ()
@@ -56,7 +65,8 @@ class SessionOrders:
         token = new_token()
         folder = attempt_folder(self.spool, position=0, task_id=backend.name, number=self.started)
         home = home_of(self.spool, position=0, agent=backend.name)
-        invocation = self._invocation(backend, folder.path, home, resume)
+        hook = HookCommand(socket=self.gate, token=token) if backend.name in self.hooked else None
+        invocation = self._invocation(backend, folder.path, home, resume, hook)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
             TOKEN_VARIABLE: token,
@@ -89,7 +99,9 @@ class SessionOrders:
         """Returns the order for a process that is talked with; errors as `order`."""
         return replace(self.order(backend, resume=resume, arguments=arguments), talks=True)
 
-    def _invocation(self, backend: Backend, folder: Path, home: Path, resume: str | None) -> Invocation:
+    def _invocation(
+        self, backend: Backend, folder: Path, home: Path, resume: str | None, hook: HookCommand | None
+    ) -> Invocation:
         task = SpawnTask(PART, backend.name, id=PART)
         speaking = with_events(backend)
         if speaking is None:
@@ -102,5 +114,6 @@ class SessionOrders:
                 home=home,
                 resume=resume,
                 new_session=str(uuid.uuid4()) if speaking.resumes else "",
+                hook=hook,
             )
         )

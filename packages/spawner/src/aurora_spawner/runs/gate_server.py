@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.gates.tool_calls import ToolCallGate
@@ -47,6 +49,7 @@ JUDGED_AT_ONCE: Final = 4
 REASON_LIMIT: Final = 1000
 _LOG: Final = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+HookAnswer = Callable[[str, bytes], Coroutine[Any, Any, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,17 +71,17 @@ class GateService:
             failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
             if failed not in self.run.notices:
                 self.run.notices.append(failed)
-            return _denial(f"{failed}; nothing may be done without it")
+            return denial(f"{failed}; nothing may be done without it")
 
     async def _answer(self, token: str, raw: bytes) -> bytes:
         asking = await asking_attempt(self.run, token)
         if asking is None:
-            return _denial("no attempt of this run asks for it")
+            return denial("no attempt of this run asks for it")
         task_id, attempt = asking
         try:
             reported = read_call(raw)
         except UnreadableCallError as error:
-            return _denial(f"{error}, so it cannot be judged")
+            return denial(f"{error}, so it cannot be judged")
         call = self._call(task_id, attempt.agent, reported)
         flight = self.run.tasks.flight(task_id)
         flight.judged_calls += attempt.number == flight.number
@@ -90,7 +93,7 @@ class GateService:
             claim_edited(self.run, call)
             return ALLOWED
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
-        return _denial(denial_words(verdict, consent))
+        return denial(denial_words(verdict, consent))
 
     async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks for a person's consent; a question that cannot be asked is answered by no."""
@@ -155,20 +158,36 @@ def note_unasked(run: RunContext, attempt: Attempt) -> None:
 
 @asynccontextmanager
 async def serve_gate(run: RunContext) -> AsyncIterator[None]:
-    """Answers hooks while this is open, if the run has a gate. Without its socket the hooks deny everything."""
+    """Answers the hooks of a run while this is open, if it has a gate; see `serve_hooks`."""
     gate, at = run.options.gate, run.orders.gate
     if gate is None or at is None:
         yield
         return
-    folder = at.parent
     service = GateService(run=run, gate=gate)
-    hooks = _Hooks(service)
+    try:
+        async with serve_hooks(service.answer, at, run.notices):
+            yield
+    finally:
+        run.notices.extend(service.notices())
+
+
+@asynccontextmanager
+async def serve_hooks(answer: HookAnswer, at: Path, notices: list[str]) -> AsyncIterator[None]:
+    """Answers hooks while this is open. Without its socket the hooks deny everything.
+
+    Args:
+        answer: returns the answer to a hook, given the token of its attempt and its call.
+        at: the socket.
+        notices: gets a sentence if nobody can listen.
+    """
+    folder = at.parent
+    hooks = _Hooks(answer)
     try:
         make_private_folder(folder)
         with short_path(folder) as place:
             server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / at.name))
     except OSError as error:
-        run.notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
+        notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
         yield
         return
     try:
@@ -176,16 +195,15 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
     finally:
         server.close()
         hooks.close_connections()
-        run.notices.extend(service.notices())
         with suppress(OSError):
-            at.unlink()
+            (folder / at.name).unlink()
 
 
 class _Hooks:
     """The open connections of hooks."""
 
-    def __init__(self, service: GateService) -> None:
-        self._service = service
+    def __init__(self, answer: HookAnswer) -> None:
+        self._answer_call = answer
         self._open: set[asyncio.Task[Any]] = set()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -210,7 +228,7 @@ class _Hooks:
 
     async def _answer(self, token: str, call: bytes, reader: asyncio.StreamReader) -> bytes | None:
         """Returns the answer; None if the hook is gone before, as nobody's consent would reach it."""
-        answering = asyncio.ensure_future(self._service.answer(token, call))
+        answering = asyncio.ensure_future(self._answer_call(token, call))
         gone = asyncio.ensure_future(reader.read(1))
         try:
             await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -254,7 +272,8 @@ async def _in_thread(work: Callable[[], _Result]) -> _Result:
     return await asyncio.wrap_future(future)
 
 
-def _denial(reason: str) -> bytes:
+def denial(reason: str) -> bytes:
+    """Returns the answer to a hook that denies its call."""
     return b"deny\n" + reason.encode("utf-8", "replace")
 
 
