@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -210,6 +212,26 @@ def test_a_session_whose_agent_is_gone_goes_on_with_another(shop: Path, begin: B
     again.tell(switch="cat")
     assert "User: one" in again.say("three")
     assert again.leave() == ExitCode.NOT_REACHED
+
+
+def test_a_session_whose_journal_was_changed_is_not_taken_for_what_was_said(
+    aur: Aur, begin: Begin, shop: Path
+) -> None:
+    talk = begin("one")
+    talk.until("turn_over")
+    assert talk.leave() == ExitCode.DONE
+    change = "UPDATE events SET payload = replace(payload, ?, ?) WHERE kind = 'note_kept'"
+    with closing(sqlite3.connect(shop / ".aurora" / "runs.db")) as journal, journal:
+        journal.execute(change, ('"text":"one "', '"text":"two "'))
+    assert aur("interact", "--resume", talk.id).returncode == ExitCode.ENVIRONMENT
+    accepted = begin("--resume", talk.id, "--accept-changes")
+    assert accepted.until("earlier", number=1)["messages"][1]["content"] == "two "
+    assert accepted.leave() == ExitCode.DONE
+    with closing(sqlite3.connect(shop / ".aurora" / "runs.db")) as journal, journal:
+        journal.execute(change, ('"text":"two "', '"text":5'))
+    for words in (["--log", talk.id], ["--list"]):
+        outcome = aur("interact", *words)
+        assert (outcome.returncode, "changed from outside" in outcome.stderr) == (ExitCode.ENVIRONMENT, True)
 
 
 def test_a_second_signal_leaves_and_nothing_is_left_running(aur: Aur, begin: Begin) -> None:

@@ -15,7 +15,7 @@ from aurora_spawner.conversations.recording import SessionNotes
 from aurora_spawner.conversations.recovering import end_left_process, recovered, unread_events
 from aurora_spawner.conversations.session import Session
 from aurora_spawner.conversations.session_events import Answered, Asked, SessionNotice
-from aurora_spawner.conversations.stored import read_session
+from aurora_spawner.conversations.stored import read_session, transcript_of
 from aurora_spawner.conversations.transcript import Transcript, TurnState
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.gates.hook import ALLOWED
@@ -86,13 +86,14 @@ async def held_session(
         RunHeldError: Another process works on it.
         JournalChangedError: Its part of the journal is not as it was written.
     """
+    with Journal(journal, make=False) as store:
+        check_unchanged(store, run_id, parts.state_dir, accept=accept_changes)
     read_session(journal, run_id)
     with (
         Journal(journal) as store,
         store.hold(run_id, holder=own_identity()) as lease,
         announced(parts.state_dir, run_id, journal),
     ):
-        check_unchanged(store, run_id, parts.state_dir, accept=accept_changes)
         writer = GroupWriter(store, lease=lease)
         recorder = Recorder(run_id=run_id, writer=writer, outbox=Outbox())
         try:
@@ -108,8 +109,8 @@ async def held_session(
 
 @asynccontextmanager
 async def _session(store: Journal, run_id: str, recorder: Recorder, parts: SessionParts) -> AsyncIterator[Session]:
-    run, transcript, asked = load_run(store, run_id), Transcript(), load_approvals(store, run_id)
-    transcript.take_all(notes_in(store, run_id))
+    run, asked = load_run(store, run_id), load_approvals(store, run_id)
+    transcript = transcript_of(store.path, run_id, notes_in(store, run_id))
     spool = run.spool / run_id
     notes = SessionNotes(recorder, transcript, time.time)
     await _finish_cut_off(notes, spool, parts)

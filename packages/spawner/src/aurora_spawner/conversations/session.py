@@ -98,7 +98,7 @@ class Session:
         """
         agent = self.transcript.agent
         self._interrupted = False
-        await self.notes.keep(notes.turn_said(agent=agent, text=storable_text(text, limit=TURN_CHARS)))
+        await self.notes.keep(notes.turn_said(agent=agent, words=storable_text(text, limit=TURN_CHARS)))
         turn = self.transcript.turns[-1]
         self.notes.begin_answer()
         self._emit(TurnBegan(turn=turn))

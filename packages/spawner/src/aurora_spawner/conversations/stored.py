@@ -11,13 +11,15 @@ from aurora_spawner.conversations.transcript import BEGUN, Transcript
 from aurora_spawner.errors import UnknownRunError
 from aurora_spawner.journal.approval_views import ApprovalState, load_approvals
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import list_runs, load_run
+from aurora_spawner.journal.views import as_written, list_runs, load_run
 from aurora_spawner.runs.noted_run import create_noted_run, notes_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from aurora_spawner.journal.approval_views import ApprovalRow
+    from aurora_spawner.runs.noted_run import Note
     from aurora_spawner.runs.run_options import RunOptions
 
 SESSION_RUN: Final = "interact"
@@ -77,8 +79,7 @@ def read_session(journal: Path, run_id: str) -> ReadSession:
         notes = notes_in(store, run_id)
     if run.kind != SESSION_RUN or not any(note.topic == BEGUN for note in notes):
         raise UnknownRunError(run_id)
-    transcript = Transcript()
-    transcript.take_all(notes)
+    transcript = transcript_of(journal, run_id, notes)
     return ReadSession(
         run_id=run_id,
         created_at=run.created_at,
@@ -86,6 +87,18 @@ def read_session(journal: Path, run_id: str) -> ReadSession:
         transcript=transcript,
         questions=questions,
     )
+
+
+def transcript_of(journal: Path, run_id: str, notes: Sequence[Note]) -> Transcript:
+    """Returns the transcript that notes of a journal tell.
+
+    Raises:
+        JournalCorruptError: A note is not as it was written.
+    """
+    transcript = Transcript()
+    with as_written(journal, f"run {run_id}: its notes"):
+        transcript.take_all(notes)
+    return transcript
 
 
 def all_sessions(journal: Path) -> list[ReadSession]:

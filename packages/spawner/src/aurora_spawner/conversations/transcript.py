@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.storage.stored_values import count, text
 from aurora_spawner.tasks.usage import NOTHING, Usage, usage_from_json
 
 if TYPE_CHECKING:
@@ -147,44 +148,45 @@ class Transcript:
             reader(note, at)
 
     def _begun(self, note: dict[str, Any], _at: float) -> None:
-        self.goal, self.agent, self.mode = note["goal"], note["agent"], note["mode"]
+        self.goal, self.agent, self.mode = text(note["goal"]), text(note["agent"]), text(note["mode"])
 
     def _turn(self, note: dict[str, Any], at: float) -> None:
-        self.turns.append(Turn(number=len(self.turns) + 1, agent=note["agent"], text=note["text"], at=at))
+        self.turns.append(Turn(number=len(self.turns) + 1, agent=text(note["agent"]), text=text(note["text"]), at=at))
 
     def _said(self, note: dict[str, Any], _at: float) -> None:
         if (turn := self.open_turn) is not None:
-            turn.pieces.append(note["text"])
+            turn.pieces.append(text(note["text"]))
             self._read(turn, note)
 
     def _tool(self, note: dict[str, Any], _at: float) -> None:
         if (turn := self.open_turn) is not None:
-            turn.tools.append(ToolUse(name=note["name"], about=note["about"]))
+            turn.tools.append(ToolUse(name=text(note["name"]), about=text(note["about"])))
             self._read(turn, note)
 
     def _ended(self, note: dict[str, Any], at: float) -> None:
         if (turn := self.open_turn) is not None:
-            turn.state, turn.problem, turn.ended_at = TurnState(note["state"]), note["problem"], at
+            turn.state, turn.problem, turn.ended_at = TurnState(note["state"]), text(note["problem"]), at
             turn.usage = usage_from_json(note["usage"])
             self._read(turn, note)
 
     def _read(self, turn: Turn, note: dict[str, Any]) -> None:
         process = self.processes.get(turn.agent)
         if process is not None and note["read"] is not None:
-            process.read_bytes = note["read"]
+            process.read_bytes = count(note["read"])
 
     def _agent(self, note: dict[str, Any], _at: float) -> None:
-        self.native[note["agent"]] = note["session"]
+        self.native[text(note["agent"])] = text(note["session"])
 
     def _process(self, note: dict[str, Any], _at: float) -> None:
-        self.processes[note["agent"]] = AgentProcess(token=note["token"], folder=note["folder"])
+        process = AgentProcess(token=text(note["token"]), folder=text(note["folder"]))
+        self.processes[text(note["agent"])] = process
         self.started += 1
 
     def _went_on(self, note: dict[str, Any], _at: float) -> None:
-        self.went_on.append((note["agent"], note["how"]))
+        self.went_on.append((text(note["agent"]), text(note["how"])))
 
     def _switched(self, note: dict[str, Any], _at: float) -> None:
-        self.agent = note["agent"]
+        self.agent = text(note["agent"])
 
     def to_json(self) -> dict[str, Any]:
         """Returns the session as JSON values, without what only its process needs."""
@@ -204,18 +206,18 @@ def begun(*, goal: str, agent: str, mode: str) -> Draft:
     return BEGUN, {"goal": goal, "agent": agent, "mode": mode}
 
 
-def turn_said(*, agent: str, text: str) -> Draft:
+def turn_said(*, agent: str, words: str) -> Draft:
     """Returns the note of a turn, which is kept before the turn is sent."""
-    return _TURN, {"agent": agent, "text": text}
+    return _TURN, {"agent": agent, "text": words}
 
 
-def piece_said(text: str, *, read_bytes: int | None) -> Draft:
+def piece_said(words: str, *, read_bytes: int | None) -> Draft:
     """Returns the note of what the agent has said since the last one.
 
     Args:
         read_bytes: the part of its process's output that is in the notes with it; None if that is as before.
     """
-    return _SAID, {"text": text, "read": read_bytes}
+    return _SAID, {"text": words, "read": read_bytes}
 
 
 def tool_used(name: str, about: str, *, read_bytes: int | None) -> Draft:
