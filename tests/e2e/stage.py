@@ -83,8 +83,8 @@ class Stage:
         """A command of the user's, inside."""
         subprocess.run(self.cell.inside(*command), env=self.environ, check=True, timeout=90, capture_output=True)
 
-    def start(self) -> subprocess.Popen[str]:
-        """Begin the run."""
+    def set_up(self) -> None:
+        """Make the project, its configuration and the user's."""
         (self.project / ".aurora").mkdir(parents=True)
         self.home.mkdir(exist_ok=True)
         (self.home / ".gitconfig").write_text("[user]\n\tname = Somebody\n\temail = somebody@example.invalid\n")
@@ -94,19 +94,23 @@ class Stage:
         (self.project / ".aurora" / "config.yaml").write_text(yaml.safe_dump(config))
         if self.policies:
             (self.project / ".aurora" / "policies.yaml").write_text(self.policies)
+
+    def start(self) -> subprocess.Popen[str]:
+        """Begin the run."""
+        self.set_up()
         (self.project / "tasks.md").write_text("\n".join(self.tasks) + "\n")
         if self.commits:
             subprocess.run(["git", "add", "tasks.md"], cwd=self.project, env=self.environ, check=True)
             subprocess.run(["git", "commit", "-qm", "First"], cwd=self.project, env=self.environ, check=True)
         return self.begin("spawn", "tasks.md", *(["--json"] if self.as_json else []), *self.options)
 
-    def begin(self, *words: str) -> subprocess.Popen[str]:
+    def begin(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start `aur` in the project as it is."""
         return subprocess.Popen(
             self.cell.inside(str(AUR), *words),
             cwd=self.project,
             env=self.environ,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

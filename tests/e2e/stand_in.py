@@ -112,6 +112,12 @@ ANSWER = {
     ),
     "conflicts": [],
 }
+COLOUR = {
+    "question": "Which colour?",
+    "header": "Colour",
+    "options": [{"label": "red", "description": "like a rose"}, {"label": "blue", "description": "like the sky"}],
+    "multiSelect": False,
+}
 PLAYS: dict[str, tuple[Act, ...]] = {
     "question": (
         Act(say=f"Here is a plan.\n```json\n{json.dumps(TORN_PLAN)}\n```"),
@@ -146,6 +152,17 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="I ask for a task.", use=("spawn_tasks", {"taskfile": "tasks.md", "wait_s": 60})),
         Act(say="I have both.", times=FOREVER),
     ),
+    # A conversation: a tool, a question to the user, a tool that is interrupted, an answer that is cut off.
+    "talk": (
+        Act(say="I write a note.", run=WRITE),
+        Act(say="The note is written."),
+        Act(use=("AskUserQuestion", {"questions": [COLOUR]})),
+        Act(say="Thank you."),
+        Act(run=SLEEP),
+        Act(say="One word after the other, slowly and in order.", pause_s=0.4),
+        Act(say="Glad to go on.", times=FOREVER),
+    ),
+    "recall": (Act(say="Glad to help.", times=FOREVER),),
     # Its work fails a check at first, and is mended in the same session; two that write the same line.
     "mended": (
         Act(say="I write it.", run="echo helo > hello-$AURORA_TASK_ID.txt"),
@@ -200,6 +217,8 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
+KEEPS_ALL = ("talk", "recall")
+"""Plays whose requests are kept whole."""
 COUNTS_ALL = ("edit", "hang")
 """Plays in which a request without tools counts too."""
 
@@ -236,6 +255,7 @@ class Stage:
                     "api": api.name,
                     "counts": counts,
                     "messages": api.messages,
+                    "told": json.dumps(api.body) if play in KEEPS_ALL else "",
                     "act": act.status or act.run or (act.write[0] if act.write else act.say[:40]),
                 }
             )

@@ -190,6 +190,12 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         section="Ask and work",
     ),
     Entry(
+        name="interact",
+        module="interact",
+        summary="Talk with an agent, for as many turns as it takes.",
+        section="Ask and work",
+    ),
+    Entry(
         name="mem",
         module="mem",
         summary="Index and search the project's memory.",

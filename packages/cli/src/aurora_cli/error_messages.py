@@ -75,6 +75,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
         errors.UnknownAgentError,
         errors.UnknownPlanError,
         errors.NotResumableError,
+        errors.NoConversationError,
         errors.IncludeDirtyError,
         errors.SearchByMeaningError,
         errors.SessionIdError,

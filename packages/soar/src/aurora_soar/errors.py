@@ -12,6 +12,7 @@ SoarError
 ├── OverLimitError         a run that a cap or the budget refuses
 ├── IncludeDirtyError      work on uncommitted changes that was to be merged without a question
 ├── NotResumableError      a run that only its question could resume
+├── NoConversationError    an agent that cannot be talked with
 ├── StoredStepError        a stored result of a question's step that this version cannot read
 ├── StoredLimitError       a run's stored limit that cannot be read: the file
 ├── TaskFileInUseError     a task file that another run works on
@@ -48,6 +49,7 @@ __all__ = [
     "LogFileError",
     "MissingProgramError",
     "ModelAnswerError",
+    "NoConversationError",
     "NoProjectError",
     "NoSandboxError",
     "NoSessionError",
@@ -218,6 +220,16 @@ class NotResumableError(SoarError):
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         super().__init__(f"run {run_id} has no work left of its own: its question was answered, or is resumed itself")
+
+
+class NoConversationError(SoarError):
+    """An agent cannot be talked with."""
+
+    hint = "name another with --agent, or install an agent; `aur agents doctor` shows which are there"
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+        super().__init__(f"agent {agent} answers questions about the project and holds no conversation")
 
 
 class StoredStepError(SoarError, ValueError):

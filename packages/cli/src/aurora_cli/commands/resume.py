@@ -17,6 +17,7 @@ from aurora_cli.render.index import index_with_progress
 from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.control.steering import unpause_run
+from aurora_spawner.conversations.stored import SESSION_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +111,9 @@ def _resume(
     yes: bool,
     as_json: bool,
 ) -> ExitCode:
+    kind = find_run(aurora.project.runs_db, run_id)[0].kind
+    if kind == SESSION_RUN:
+        raise click.UsageError(f"{run_id} is a session; go on with it by: aur interact --resume {run_id}")
     if is_held(aurora.project.runs_db, run_id):
         useless = {
             "TASKFILE": taskfile is not None,
@@ -122,7 +126,7 @@ def _resume(
         if any(useless.values()):
             raise RunAtWorkError(run_id, [option for option, given in useless.items() if given])
         return _unpause(aurora.project.runs_db, run_id, as_json=as_json)
-    if find_run(aurora.project.runs_db, run_id)[0].kind == QUESTION_RUN and not (background or retry_failed):
+    if kind == QUESTION_RUN and not (background or retry_failed):
         return resume_question(run_id, accept_changes=accept_changes, as_json=as_json)
     plan = aurora.plan_resume(run_id, taskfile, accept_changes=accept_changes)
     if background:

@@ -52,6 +52,7 @@ class BackendConfig:
         isolated: a known CLI gets its own configuration and sessions for each task.
         prompt: how a command receives its prompt: stdin, file or argument.
         events: the CLI whose event format a command prints; "none" for plain text.
+        conversation: how `aur interact` talks with a command: "one-shot", or "json-lines" in one process.
         api: the API of a model.
         base_url: address of the API; None for the provider's own.
         key: name of the API key; None for a server without keys.
@@ -71,6 +72,7 @@ class BackendConfig:
     isolated: bool = False
     prompt: str = "stdin"
     events: str = "none"
+    conversation: str = "one-shot"
     api: str = "openai"
     base_url: str | None = None
     key: str | None = None
@@ -349,6 +351,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
                 isolated=b.isolated,
                 prompt=b.prompt,
                 events=b.events,
+                conversation=b.conversation,
                 api=b.api,
                 base_url=b.base_url,
                 key=b.key,

@@ -36,6 +36,7 @@ _CLI: Final = "a known CLI"
 _ONLY_FOR: Final = {
     "prompt": ("command",),
     "events": ("command",),
+    "conversation": ("command",),
     "command": ("command", _CLI),
     "args": (_CLI,),
     "permissive": (_CLI,),
@@ -83,6 +84,7 @@ class BackendFile(_Strict):
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
     prompt: Literal["stdin", "file", "argument"] = "stdin"
     events: _Word = "none"
+    conversation: Literal["one-shot", "json-lines"] = "one-shot"
     model: _Word | None = None
     args: list[str] = Field(default_factory=list)
     permissive: bool | None = None

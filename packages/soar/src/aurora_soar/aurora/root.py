@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_soar.aurora.goal_plans import GoalPlans
+from aurora_soar.aurora.interaction import Interaction
 from aurora_soar.aurora.questions import Questions
 from aurora_soar.aurora.run_work import RunWork
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Aurora"]
 
 
-class Aurora(Questions, GoalPlans, RunWork):
+class Aurora(Questions, GoalPlans, RunWork, Interaction):
     """A project and what can be done with it; `open` finds it, `ProjectParts` has its parts and the arguments."""
 
     def plan(

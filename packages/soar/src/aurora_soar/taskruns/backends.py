@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Config
     from aurora_core.settings.config import BackendConfig
-    from aurora_spawner.backends.command import PromptBy
+    from aurora_spawner.backends.command import PromptBy, TalksBy
 
 __all__ = [
     "check_kinds",
@@ -172,6 +172,7 @@ def _command(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> Co
         dialect=DIALECTS.get(backend.events),
         prompt=cast("PromptBy", backend.prompt),
         model=backend.model,
+        conversation=cast("TalksBy", backend.conversation),
         keep_env=env_pass,
     )
 

@@ -52,6 +52,8 @@ class AttemptOrder:
     """The number of unsettled tasks of the run, this task included."""
     prompt_on_stdin: bool = True
     """False leaves the agent's stdin empty: the prompt is in its command."""
+    talks: bool = False
+    """Its stdin is the named pipe `stdin` in its folder, which the caller has made and writes to while it runs."""
     writes: tuple[Path, ...] = ()
     """Files and folders outside of `cwd` that the agent needs to write to, such as those of its sessions."""
     limits: ResourceLimits | None = None

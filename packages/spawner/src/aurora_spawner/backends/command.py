@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 PromptBy = Literal["stdin", "file", "argument"]
+TalksBy = Literal["one-shot", "json-lines"]
 PROMPT_FILE: Final = "{prompt_file}"
 """The placeholder in a command for the prompt's file."""
 
@@ -50,6 +51,8 @@ class CommandBackend:
     """The way the prompt is passed; "file" puts its path in place of {prompt_file}, or at the end of the command."""
     model: str | None = None
     """The model for tasks that name none."""
+    conversation: TalksBy = "one-shot"
+    """The way it is talked with: a process for each turn, or one for all turns in the protocol of JSON Lines."""
     resumes: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aurora_spawner.tasks.failure import ReportedFailure
     from aurora_spawner.tasks.usage import Usage
     from aurora_spawner.tasks.usage_windows import UsageWindow
@@ -95,6 +97,29 @@ class BackgroundAgent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionAsked:
+    """The agent asks if it may use a tool, and waits for the answer."""
+
+    id: str
+    tool: str
+    given: Mapping[str, Any]
+    """The arguments of the call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionAsked:
+    """The agent asks its user something, and waits for the answer."""
+
+    id: str
+    text: str
+    default: str | None = None
+    """The answer if nobody gives one."""
+    choices: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The request as the agent has put it, for a protocol whose answer repeats it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
     """The agent reports success."""
 
@@ -120,6 +145,8 @@ AgentEvent = (
     | RetryNotice
     | WindowsReported
     | BackgroundAgent
+    | PermissionAsked
+    | QuestionAsked
     | Succeeded
     | Failed
 )

@@ -55,17 +55,22 @@ async def ask_for_agent(run: RunContext, request: Mapping[str, Any]) -> dict[str
         raise SpawnerError("no attempt of this run asks")
     task_id, attempt = asking
     default, choices = request.get("default"), request.get("choices") or []
-    question = _question(task_id, request.get("question"), default, choices)
+    question = question_of(task_id, request.get("question"), default, choices)
     earlier = run.approvals.answer_to(question, attempt.number)
     if earlier is None:
         is_new = not run.approvals.is_open(question, attempt.number)
         if is_new and run.approvals.count(task_id, attempt.number, AGENT_GATE) >= QUESTIONS_LIMIT:
             raise SpawnerError(f"this attempt has asked {QUESTIONS_LIMIT} questions; decide without asking")
         earlier = await run.approvals.ask_or_leave(question, attempt, stays=True)
-    return _said(earlier, default)
+    return said(earlier, default)
 
 
-def _question(task_id: str, text: object, default: object, choices: object) -> ApprovalQuestion:
+def question_of(task_id: str, text: object, default: object, choices: object) -> ApprovalQuestion:
+    """Returns a question of an agent as the inbox takes it.
+
+    Raises:
+        SpawnerError: It is none, or too long.
+    """
     texts = [each if isinstance(each, str) else "" for each in choices] if isinstance(choices, list) else [""]
     if not isinstance(text, str) or not text.strip() or not isinstance(default, str | None):
         raise SpawnerError("a question is a text, and so is its default")
@@ -80,7 +85,8 @@ def _question(task_id: str, text: object, default: object, choices: object) -> A
     )
 
 
-def _said(answer: ApprovalAnswer, default: str | None) -> dict[str, Any]:
+def said(answer: ApprovalAnswer, default: str | None) -> dict[str, Any]:
+    """Returns an answer in words, and whose it is: user, default or nobody."""
     by_person = answer.by == "user"
     plain = "yes" if answer.approved else "no"
     text = (answer.note or (default if answer.approved and default else plain)) if by_person else default

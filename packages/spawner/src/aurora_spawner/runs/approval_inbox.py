@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_spawner.errors import ApprovalCutOffError, NoShapeError, UnknownApprovalError
 from aurora_spawner.journal.approval_views import ApprovalState
@@ -25,9 +25,18 @@ if TYPE_CHECKING:
 
     from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.facts import Fact
-    from aurora_spawner.runs.notifier import Notifier
     from aurora_spawner.runs.recorder import Recorder
     from aurora_spawner.tasks.approvals import AskingAttempt
+    from aurora_spawner.tasks.run_events import RunEvent
+
+
+class EventSink(Protocol):
+    """Takes the events of an inbox; the notifier of a run does."""
+
+    def emit(self, event: RunEvent) -> None:
+        """Hands an event on."""
+        ...
+
 
 _ALPHABET: Final = "23456789abcdefghjkmnpqrstvwxyz"
 """Of ids: nothing that looks like something else."""
@@ -82,7 +91,7 @@ class ApprovalInbox:
     """
 
     recorder: Recorder
-    notifier: Notifier
+    notifier: EventSink
     limit_s: float | None
     stopping: Callable[[str], bool]
     on_wait: Callable[[str], None]

@@ -152,7 +152,7 @@ class OrderBuilder:
             folder=folder.path,
             prompt=prompt,
             command=(*invocation.command, *last),
-            environment={**inherited, **variables, **_with_time_limit(invocation.env, deadline_s), **names},
+            environment={**inherited, **variables, **with_time_limit(invocation.env, deadline_s), **names},
             cwd=cwd,
             deadline_s=deadline_s,
             open_tasks=open_tasks,
@@ -201,7 +201,7 @@ class OrderBuilder:
         return self._passed[needs]
 
 
-def _with_time_limit(variables: Mapping[str, str], deadline_s: float | None) -> Mapping[str, str]:
+def with_time_limit(variables: Mapping[str, str], deadline_s: float | None) -> Mapping[str, str]:
     """Returns an agent's variables with its time limit in those that pass it."""
     if TIME_LIMIT_MS not in variables.values():
         return variables

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
@@ -22,10 +23,13 @@ from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import REQUEST_LIMIT_BYTES, bound_socket, short_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from aurora_spawner.runs.approval_inbox import ApprovalInbox
     from aurora_spawner.runs.coordinator import Coordinator
+
+    Action = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _TOO_LONG: Final = {
     "ok": False,
@@ -34,6 +38,8 @@ _TOO_LONG: Final = {
 }
 _PEER: Final = struct.Struct("3i")
 """Process, user and group of a caller, as Linux tells them."""
+_MAY_WAIT: Final = frozenset(("ask", "board"))
+"""The actions whose callers may wait long, and may be gone before they get an answer."""
 SILENT_LIMIT: Final = 32
 """The most connections without a request; the oldest gives way to the next."""
 CALLER_TIMEOUT_S: Final = 5.0
@@ -42,16 +48,29 @@ CALLER_TIMEOUT_S: Final = 5.0
 
 @asynccontextmanager
 async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[None]:
-    """Answers requests while this is open. A run that cannot listen still runs, and its report says so."""
+    """Answers requests to a coordinator while this is open; see `serve_requests`."""
+    actions = {name: partial(action, coordinator) for name, action in ACTIONS.items()}
+    async with serve_requests(actions, spool, coordinator.notices):
+        yield
+
+
+@asynccontextmanager
+async def serve_requests(actions: Mapping[str, Action], spool: Path, notices: list[str]) -> AsyncIterator[None]:
+    """Answers requests while this is open. A run that cannot listen still runs, and its report says so.
+
+    Args:
+        actions: what can be asked for, by the word for it.
+        notices: gets a sentence if nobody can listen.
+    """
     try:
         make_private_folder(spool)
-        callers = _Callers(coordinator)
+        callers = _Callers(actions)
         with short_path(spool) as place:
             server = await asyncio.start_unix_server(
                 callers.handle, sock=bound_socket(place / SOCKET_NAME), limit=REQUEST_LIMIT_BYTES
             )
     except OSError as error:
-        coordinator.notices.append(
+        notices.append(
             f"no control socket in {spool} ({error.strerror}): this run cannot be paused or cancelled from outside"
         )
         yield
@@ -68,8 +87,8 @@ async def serve_control(coordinator: Coordinator, spool: Path) -> AsyncIterator[
 class _Callers:
     """The open connections; callers that are silent, slow or many cost the run a bounded time and memory."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
-        self._coordinator = coordinator
+    def __init__(self, actions: Mapping[str, Action]) -> None:
+        self._actions = actions
         self._open: set[asyncio.Task[Any]] = set()
         self._silent: dict[asyncio.StreamWriter, None] = {}
         """Callers whose request has not come, the oldest first."""
@@ -116,11 +135,12 @@ class _Callers:
             request = json.loads(line)
         except (ValueError, RecursionError):
             return {"ok": False, "error": "the request is not JSON"}
-        action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
+        name = str(request.get("do")) if isinstance(request, dict) else ""
+        action = self._actions.get(name)
         if action is None:
-            return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
-        answer = _carried_out(action(self._coordinator, {**request, "peer": peer}))
-        return await (unless_gone(answer, reader) if action in _MAY_WAIT else answer)
+            return {"ok": False, "error": f"a request says what to do: one of {', '.join(self._actions)}"}
+        answer = _carried_out(action({**request, "peer": peer}))
+        return await (unless_gone(answer, reader) if name in _MAY_WAIT else answer)
 
     async def leave(self) -> None:
         """Hangs up on silent callers, and waits until the others have their answers."""
@@ -174,10 +194,15 @@ async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str
 
 
 async def _answer_question(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+    return await answer_in(coordinator.approvals, request)
+
+
+async def answer_in(inbox: ApprovalInbox, request: dict[str, Any]) -> dict[str, Any]:
+    """Carries out a request to answer a question of an inbox."""
     approval, note = request.get("approval"), request.get("note", "")
     if not isinstance(approval, str) or not isinstance(note, str) or not isinstance(request.get("approved"), bool):
         raise SpawnerError("an answer has the id of a question, approved (true or false), and a text as its note")
-    answer, first = await coordinator.approvals.answer(
+    answer, first = await inbox.answer(
         approval, approved=request["approved"], note=note, always=request.get("always") is True
     )
     return {"first": first, "approved": answer.approved, "by": answer.by, "note": answer.note}
@@ -215,5 +240,3 @@ ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[
     "board": _board,
     "result": _result,
 }
-_MAY_WAIT: Final = (_ask, _board)
-"""The actions whose callers may wait long, and may be gone before they get an answer."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.gates.tool_calls import ToolCallGate
@@ -48,6 +50,7 @@ JUDGED_AT_ONCE: Final = 4
 REASON_LIMIT: Final = 1000
 _LOG: Final = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+HookAnswer = Callable[[str, bytes], Coroutine[Any, Any, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,46 +72,34 @@ class GateService:
             failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
             if failed not in self.run.notices:
                 self.run.notices.append(failed)
-            return _denial(f"{failed}; nothing may be done without it")
+            return denial(f"{failed}; nothing may be done without it")
 
     async def _answer(self, token: str, raw: bytes) -> bytes:
         asking = await asking_attempt(self.run, token)
         if asking is None:
-            return _denial("no attempt of this run asks for it")
+            return denial("no attempt of this run asks for it")
         task_id, attempt = asking
         try:
             reported = read_call(raw)
         except UnreadableCallError as error:
-            return _denial(f"{error}, so it cannot be judged")
+            return denial(f"{error}, so it cannot be judged")
         call = self._call(task_id, attempt.agent, reported)
         flight = self.run.tasks.flight(task_id)
         flight.judged_calls += attempt.number == flight.number
-        verdict = await self._verdict(call)
+        verdict = await judged(self.gate, call, self._judges)
         consent = await self._consent(call, verdict, attempt) if verdict.action is GateAction.PROMPT else None
         allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
-        await self.run.recorder.append(task_id, _fact(call, verdict, consent, allowed=allowed))
+        await self.run.recorder.append(task_id, judged_fact(call, verdict, consent, allowed=allowed))
         if allowed:
             claim_edited(self.run, call)
             return ALLOWED
         self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
-        return _denial(_words(verdict, consent))
-
-    async def _verdict(self, call: ToolCall) -> Verdict:
-        """Returns the gate's verdict; a gate that fails or takes too long denies."""
-        try:
-            async with self._judges, asyncio.timeout(JUDGE_LIMIT_S):
-                return await _in_thread(partial(self.gate.judge, call))
-        except TimeoutError:
-            reason = f"cannot be judged within {JUDGE_LIMIT_S:g} s"
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
-            _LOG.exception("the gate failed on a tool call")
-            reason = f"cannot be judged, because the policy gate failed on it ({type(error).__name__})"
-        return Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Do it in another way.")
+        return denial(denial_words(verdict, consent))
 
     async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
         """Asks for a person's consent; a question that cannot be asked is answered by no."""
         try:
-            return await self.run.approvals.ask(_question(call, verdict), attempt)
+            return await self.run.approvals.ask(question_about(call, verdict), attempt)
         except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
             _LOG.exception("a question about a tool call could not be asked")
             return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
@@ -135,6 +126,23 @@ class GateService:
         )
 
 
+async def judged(gate: ToolCallGate, call: ToolCall, at_once: asyncio.Semaphore) -> Verdict:
+    """Returns a gate's verdict; a gate that fails or takes too long denies.
+
+    Args:
+        at_once: admits as many judgements as may run at the same time.
+    """
+    try:
+        async with at_once, asyncio.timeout(JUDGE_LIMIT_S):
+            return await _in_thread(partial(gate.judge, call))
+    except TimeoutError:
+        reason = f"cannot be judged within {JUDGE_LIMIT_S:g} s"
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+        _LOG.exception("the gate failed on a tool call")
+        reason = f"cannot be judged, because the policy gate failed on it ({type(error).__name__})"
+    return Verdict(action=GateAction.DENY, rule="undecidable", reason=reason, instead="Do it in another way.")
+
+
 def note_unasked(run: RunContext, attempt: Attempt) -> None:
     """Says so if an agent used tools and its hook asked about none of them: its CLI may ignore hooks.
 
@@ -151,20 +159,36 @@ def note_unasked(run: RunContext, attempt: Attempt) -> None:
 
 @asynccontextmanager
 async def serve_gate(run: RunContext) -> AsyncIterator[None]:
-    """Answers hooks while this is open, if the run has a gate. Without its socket the hooks deny everything."""
+    """Answers the hooks of a run while this is open, if it has a gate; see `serve_hooks`."""
     gate, at = run.options.gate, run.orders.gate
     if gate is None or at is None:
         yield
         return
-    folder = at.parent
     service = GateService(run=run, gate=gate)
-    hooks = _Hooks(service)
+    try:
+        async with serve_hooks(service.answer, at, run.notices):
+            yield
+    finally:
+        run.notices.extend(service.notices())
+
+
+@asynccontextmanager
+async def serve_hooks(answer: HookAnswer, at: Path, notices: list[str]) -> AsyncIterator[None]:
+    """Answers hooks while this is open. Without its socket the hooks deny everything.
+
+    Args:
+        answer: returns the answer to a hook, given the token of its attempt and its call.
+        at: the socket.
+        notices: gets a sentence if nobody can listen.
+    """
+    folder = at.parent
+    hooks = _Hooks(answer)
     try:
         make_private_folder(folder)
         with short_path(folder) as place:
             server = await asyncio.start_unix_server(hooks.handle, sock=bound_socket(place / at.name))
     except OSError as error:
-        run.notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
+        notices.append(f"the policy gate cannot listen in {folder} ({error.strerror}): every tool call is denied")
         yield
         return
     try:
@@ -172,16 +196,15 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
     finally:
         server.close()
         hooks.close_connections()
-        run.notices.extend(service.notices())
         with suppress(OSError):
-            at.unlink()
+            (folder / at.name).unlink()
 
 
 class _Hooks:
     """The open connections of hooks."""
 
-    def __init__(self, service: GateService) -> None:
-        self._service = service
+    def __init__(self, answer: HookAnswer) -> None:
+        self._answer_call = answer
         self._open: set[asyncio.Task[Any]] = set()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,7 +215,7 @@ class _Hooks:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 token, call = await _request(reader)
-            answer = await unless_gone(self._service.answer(token, call), reader)
+            answer = await unless_gone(self._answer_call(token, call), reader)
             if answer is None:  # nobody's consent would reach it
                 return
             writer.write(answer)
@@ -238,11 +261,13 @@ async def _in_thread(work: Callable[[], _Result]) -> _Result:
     return await asyncio.wrap_future(future)
 
 
-def _denial(reason: str) -> bytes:
+def denial(reason: str) -> bytes:
+    """Returns the answer to a hook that denies its call."""
     return b"deny\n" + reason.encode("utf-8", "replace")
 
 
-def _question(call: ToolCall, verdict: Verdict) -> ApprovalQuestion:
+def question_about(call: ToolCall, verdict: Verdict) -> ApprovalQuestion:
+    """Returns the question to a person about a tool call."""
     return ApprovalQuestion(
         task_id=call.task_id,
         gate="live",
@@ -253,7 +278,8 @@ def _question(call: ToolCall, verdict: Verdict) -> ApprovalQuestion:
     )
 
 
-def _fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, allowed: bool) -> ToolCallJudged:
+def judged_fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, allowed: bool) -> ToolCallJudged:
+    """Returns the fact of a decision on a tool call."""
     return ToolCallJudged(
         agent=call.agent,
         tool=call.tool[:REASON_LIMIT],
@@ -267,7 +293,7 @@ def _fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None, *, a
     )
 
 
-def _words(verdict: Verdict, consent: ApprovalAnswer | None) -> str:
+def denial_words(verdict: Verdict, consent: ApprovalAnswer | None) -> str:
     """Returns the reason of a denial in words for the agent."""
     why = (
         f"the policies do not allow this: it {verdict.reason}" if verdict.reason else "the policies do not allow this"

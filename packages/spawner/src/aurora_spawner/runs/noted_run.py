@@ -50,7 +50,7 @@ class NotedRun:
 
     def notes(self) -> list[Note]:
         """Returns the notes so far, the oldest first."""
-        return _notes(self._store, self.run_id)
+        return notes_in(self._store, self.run_id)
 
     def keep(self, topic: str, note: dict[str, Any]) -> None:
         """Keeps a note; it is durable when this returns.
@@ -96,10 +96,11 @@ def read_notes(journal: Path, run_id: str) -> list[Note]:
     if not journal.exists():
         return []
     with Journal(journal, make=False) as store:
-        return _notes(store, run_id)
+        return notes_in(store, run_id)
 
 
-def _notes(store: Journal, run_id: str) -> list[Note]:
+def notes_in(store: Journal, run_id: str) -> list[Note]:
+    """Returns the notes of a run in an open journal, the oldest first."""
     query = "SELECT seq, at, payload FROM events WHERE run_id = ? AND kind = ? AND payload IS NOT NULL ORDER BY seq"
     with translated(store.path):
         rows = store.connection.execute(query, (run_id, NoteKept.kind)).fetchall()

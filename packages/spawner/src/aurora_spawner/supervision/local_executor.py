@@ -98,7 +98,7 @@ class LocalExecutor:
                 environment=order.environment,
                 limits=order.limits,
                 death_pipe=self._death_pipe[0] if self._death_pipe else None,
-                prompt_on_stdin=order.prompt_on_stdin,
+                stdin=_stdin_of(order),
             )
         )
         deadline_at = None if order.deadline_s is None else time.monotonic() + order.deadline_s
@@ -292,6 +292,11 @@ def _size(path: Path) -> int:
     except OSError:
         return 0
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
+def _stdin_of(order: AttemptOrder) -> str:
+    """Returns what the supervisor gives the agent to read."""
+    return "pipe" if order.talks else "prompt" if order.prompt_on_stdin else "empty"
 
 
 def _program_of(order: AttemptOrder) -> str:

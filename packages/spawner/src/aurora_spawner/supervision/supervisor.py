@@ -13,7 +13,8 @@ grace period, SIGINT at once.
 LIMITS are those of memory in bytes, of processes, and of processor time in seconds, 0 for none, as in `1048576,0,60`;
 or "-". `limit_watch.py` sets and watches them.
 
-STDIN names the agent's stdin: "prompt" for the file of that name in FOLDER, "empty" for nothing. FOLDER receives
+STDIN names the agent's stdin: "prompt" for the file of that name in FOLDER, "pipe" for the named pipe `stdin` in it,
+"empty" for nothing. FOLDER receives
 `claim` (the identity of this supervisor; the process that creates it owns the attempt), `agent` (the agent's pid),
 `stdout` and `stderr` (capped, see `Spool`), `left` (the processes that still run when the agent ends or is asked to
 end), and last `exit` (written atomically).
@@ -81,7 +82,7 @@ class Order:
         """The program's path; and its arguments, its name first."""
         self.held = death_pipe == "held"
         """True if the attempt ends with its coordinator."""
-        self.stdin = self.path("prompt") if stdin == "prompt" else os.devnull
+        self.stdin = {"prompt": self.path("prompt"), "pipe": self.path("stdin")}.get(stdin, os.devnull)
         self.deadline_s = float(deadline)
         """Seconds from the start of the agent; 0 means no limit."""
         self.grace_s = float(grace)
@@ -193,7 +194,9 @@ class Attempt:
     def _start(self) -> None:
         if self.order.watch is not None and not self.in_cgroup:
             self._move_to_cgroup([])  # at once: the agent's first processes count
-        stdin = os.open(self.order.stdin, os.O_RDONLY | os.O_CLOEXEC)
+        # A named pipe without a writer would block for ever: its coordinator may be dead by now.
+        stdin = os.open(self.order.stdin, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.set_blocking(stdin, True)
         out_reader, out_writer = os.pipe()
         err_reader, err_writer = os.pipe()
         report_reader, report_writer = os.pipe()

@@ -49,16 +49,15 @@ class SupervisorOrder:
     limits: ResourceLimits | None = None
     death_pipe: int | None = None
     """The reading end of the parent-death pipe: the attempt ends when it closes. None for a detached attempt."""
-    prompt_on_stdin: bool = True
-    """False leaves the agent's stdin empty."""
+    stdin: str = "prompt"
+    """prompt, pipe or empty."""
 
     def arguments(self) -> list[str]:
         """Returns the supervisor's command line, without the program."""
         limits = [str(self.deadline_s or 0), str(self.grace_s), str(self.cap_bytes)]
         held = "-" if self.death_pipe is None else "held"
         places = [str(self.cwd), str(self.cgroup or "-"), _limits_word(self.limits)]
-        stdin = "prompt" if self.prompt_on_stdin else "empty"
-        return [str(self.folder), self.token, *limits, *places, held, stdin, "--", self.program, *self.command]
+        return [str(self.folder), self.token, *limits, *places, held, self.stdin, "--", self.program, *self.command]
 
 
 def _limits_word(limits: ResourceLimits | None) -> str:

@@ -1,0 +1,162 @@
+"""`aur interact`: talk with an agent, for as many turns as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import accept_changes_option, json_option
+from aurora_cli.output import emit, emit_json, note
+
+if TYPE_CHECKING:
+    from aurora_soar import Aurora
+
+__all__ = ["command"]
+
+INTERACTIVE = "interactive"
+BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The options of one call, as they were given."""
+
+    goal: tuple[str, ...]
+    agent: str | None
+    tool: str | None
+    mode: str
+    resume: str | None
+    list_sessions: bool
+    log: str | None
+    accept_changes: bool
+    as_json: bool
+
+    @property
+    def text(self) -> str:
+        """The goal in one text."""
+        return " ".join(self.goal).strip()
+
+    @property
+    def at_terminal(self) -> bool:
+        """True if a person types and reads."""
+        return sys.stdin.isatty() and sys.stdout.isatty() and not self.as_json
+
+    def check(self) -> None:
+        """Refuses options that contradict each other.
+
+        Raises:
+            click.UsageError: they do.
+        """
+        only = [name for name, given in (("--list", self.list_sessions), ("--log", self.log)) if given]
+        talks = self.goal or self.agent or self.tool or self.resume
+        if only and (talks or len(only) > 1):
+            raise click.UsageError(f"{only[0]} only shows; leave out what begins or continues a session")
+        if self.resume and (self.agent or self.tool):
+            raise click.UsageError("a session goes on with its agent; /switch or a line with switch changes it")
+        if self.accept_changes and not self.resume:
+            raise click.UsageError("--accept-changes needs --resume")
+        if self.mode == BATCH and self.at_terminal and not (self.text or only):
+            raise click.UsageError("--mode batch at a terminal needs the GOAL: it is the only turn")
+        if "\0" in self.text:
+            raise click.UsageError("the goal contains a NUL character")
+
+
+@click.command(
+    "interact",
+    cls=AurCommand,
+    examples=(
+        ("aur interact", "Talk with the default agent; /help shows what else the prompt takes."),
+        ('aur interact "Why is the start slow?" --agent claude', "Begin with a goal, and with Claude Code."),
+        ("aur interact --list", "The sessions of this project."),
+        ("aur interact --resume interact-1763690000000", "Go on where a session was left, or cut off."),
+        ("aur interact --log interact-1763690000000", "Everything that was said in it."),
+        ('aur interact "Update the docs" --mode batch', "Ask nobody: stated defaults hold, and are listed."),
+        ("aur interact < turns.jsonl", 'Turns as JSON, one object a line, such as {"say": "Go on"}.'),
+    ),
+)
+@click.argument("goal", nargs=-1, metavar="[GOAL]", help="What the session is about; it is the first turn.")
+@click.option("--agent", metavar="NAME", help="The agent to talk with (default: the default agent).")
+@click.option("--tool", metavar="NAME", help="The default agent, for this call.")
+@click.option(
+    "--mode",
+    type=click.Choice([INTERACTIVE, BATCH]),
+    default=INTERACTIVE,
+    show_default=True,
+    help="Ask you what agents ask, or let stated defaults hold and list each.",
+)
+@click.option("--resume", metavar="ID", help="Go on with a session.")
+@click.option("--list", "list_sessions", is_flag=True, help="List the sessions instead.")
+@click.option("--log", metavar="ID", help="Show what was said in a session instead.")
+@accept_changes_option
+@json_option
+def command(**given: object) -> int:
+    """Talk with an agent, for as many turns as it takes.
+
+    Everything that is said is in the journal before it is sent, and as it is answered: a session outlives its
+    terminal and a kill, and --resume goes on with it. A tool call that the policies do not allow outright is asked
+    about here, and in every other terminal (`aur approvals`). Off the terminal, turns are read from standard input
+    and events written to standard output, one JSON object a line. Ctrl-C interrupts the agent's turn; a second one
+    leaves. The exit status is 0 when you leave a prompt; elsewhere it is 1 if a turn was not answered, and 2 if a
+    line could not be understood. It is 130 after an interruption.
+    """
+    options = _Options(**given)  # type: ignore[arg-type]
+    options.check()
+    if options.list_sessions:
+        return _list(as_json=options.as_json)
+    if options.log is not None:
+        return _log(options.log, as_json=options.as_json)
+    if options.resume is not None:
+        with wiring.open_existing() as aurora:
+            return _talk(aurora, options.resume, options, first=options.text)
+    with wiring.open_folder(tool=options.tool) as aurora:
+        session_id = aurora.new_session(options.text, agent=options.agent, mode=options.mode)
+        return _talk(aurora, session_id, options, first=options.text)
+
+
+def _list(*, as_json: bool) -> ExitCode:
+    from aurora_cli.render.talks import sessions_document, sessions_lines
+
+    with wiring.open_existing() as aurora:
+        sessions = aurora.all_sessions()
+    if as_json:
+        emit_json(sessions_document(sessions))
+    elif sessions:
+        emit("\n".join(sessions_lines(sessions)))
+    else:
+        note("no session has begun in this project yet; begin one: aur interact")
+    return ExitCode.DONE
+
+
+def _log(session_id: str, *, as_json: bool) -> ExitCode:
+    from aurora_cli.render.talks import transcript_lines
+
+    with wiring.open_existing() as aurora:
+        session = aurora.read_session(session_id)
+    if as_json:
+        emit_json(session.to_json())
+    else:
+        emit("\n".join(transcript_lines(session)))
+    return ExitCode.DONE
+
+
+def _talk(aurora: Aurora, session_id: str, options: _Options, *, first: str) -> ExitCode:
+    from aurora_cli.interaction.talk import at_terminal, in_lines
+
+    talk = at_terminal if options.at_terminal else in_lines
+    return asyncio.run(
+        talk(
+            aurora,
+            session_id,
+            first=first,
+            asks=options.mode == INTERACTIVE,
+            resumed=options.resume is not None,
+            accept_changes=options.accept_changes,
+        )
+    )

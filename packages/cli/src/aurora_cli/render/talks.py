@@ -1,0 +1,76 @@
+"""Text and JSON of sessions in which the user talks with agents."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from aurora_cli.render.approvals import settled_line, short_line
+from aurora_cli.render.words import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aurora_spawner.conversations.stored import ReadSession
+    from aurora_spawner.conversations.transcript import Turn
+    from aurora_spawner.tasks.usage import Usage
+
+__all__ = ["sessions_document", "sessions_lines", "transcript_lines", "usage_line"]
+
+
+def sessions_lines(sessions: Sequence[ReadSession]) -> Iterator[str]:
+    """Yields a line for each session."""
+    for session in sessions:
+        talk = session.transcript
+        at = talk.turns[-1].at if talk.turns else session.created_at
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+        about = one_line(talk.goal or (talk.turns[0].text if talk.turns else "nothing was said yet"), 80)
+        turns = f"{len(talk.turns)} turn{'' if len(talk.turns) == 1 else 's'}"
+        yield f"{session.run_id}  {when}  @{one_line(talk.agent)}  {turns}, {session.state}: {about}"
+
+
+def sessions_document(sessions: Sequence[ReadSession]) -> dict[str, Any]:
+    """Returns sessions as data for `--json`, without what was said."""
+    return {
+        "sessions": [
+            {
+                "id": session.run_id,
+                "created_at": session.created_at,
+                "state": session.state,
+                "goal": session.transcript.goal,
+                "agent": session.transcript.agent,
+                "turns": len(session.transcript.turns),
+            }
+            for session in sessions
+        ]
+    }
+
+
+def transcript_lines(session: ReadSession) -> Iterator[str]:
+    """Yields everything that was said in a session, and its questions."""
+    for turn in session.transcript.turns:
+        yield from _turn_lines(turn)
+    for row in session.questions:
+        yield short_line(row) if row.state == "open" else settled_line(row)
+    yield f"{session.run_id}: {session.state}"
+
+
+def _turn_lines(turn: Turn) -> Iterator[str]:
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(turn.at))
+    yield f"[{turn.number}] you, {at}"
+    yield printable(turn.text)
+    yield f"[{turn.number}] @{one_line(turn.agent)}"
+    for tool in turn.tools:
+        yield f"  · {one_line(tool.name)} {one_line(tool.about, 160)}".rstrip()
+    if turn.answer:
+        yield printable(turn.answer)
+    if turn.state != "done":
+        problem = f": {one_line(turn.problem, 200)}" if turn.problem else ""
+        yield f"  ({turn.state}{problem})"
+    yield ""
+
+
+def usage_line(used: Usage) -> str:
+    """Returns what turns have used, in one line."""
+    cost = "cost unknown" if used.cost_usd is None else f"${used.cost_usd:.4f}"
+    return f"{used.total_tokens} tokens, {cost}"

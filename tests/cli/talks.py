@@ -1,0 +1,108 @@
+"""`aur interact` as another program drives it: lines of JSON in, lines of JSON out."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from pathlib import Path
+from subprocess import PIPE
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.warm_python import WarmPopen
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+AUR: Final = Path(sys.executable).with_name("aur")
+AGENT: Final = Path(__file__).resolve().parents[1] / "talking_agent.py"
+PATIENCE_S: Final = 30.0
+
+
+def talking_config(folder: Path) -> str:
+    """A configuration with scripted agents: `bot` keeps its sessions, `fresh` none, `cat` answers once."""
+    python = json.dumps(sys.executable)
+    bot = f"[{python}, {json.dumps(str(AGENT))}, {json.dumps(str(folder))}]"
+    return (
+        "tool: bot\nbackends:\n"
+        f"  bot: {{kind: command, command: {bot}, conversation: json-lines}}\n"
+        f"  fresh: {{kind: command, command: [{python}, {json.dumps(str(AGENT))}], conversation: json-lines}}\n"
+        "  cat: {kind: command, command: [cat]}\n"
+    )
+
+
+def begin_talk(*args: str) -> Talk:
+    """Starts `aur interact` in this folder."""
+    return Talk(
+        WarmPopen(
+            [AUR, "interact", *args],
+            env=dict(os.environ),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            text=True,
+            encoding="utf-8",
+            process_group=0,
+        )
+    )
+
+
+class Talk:
+    """One process that talks."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        self.process = process
+        self.seen: list[dict[str, Any]] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def tell(self, **request: Any) -> None:
+        """Writes a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def until(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Reads up to an event with these fields."""
+        while line := self._lines.get(timeout=PATIENCE_S):
+            document = json.loads(line)
+            self.seen.append(document)
+            if document["event"] == event and fields.items() <= document.items():
+                return dict(document)
+        assert self.process.stderr is not None
+        raise AssertionError(f"no {event} {fields} in {self.seen}\n{self.process.stderr.read()}")
+
+    def say(self, text: str) -> str:
+        """Says a turn, and returns what is answered."""
+        before = len(self.seen)
+        self.tell(say=text)
+        self.until("turn_over")
+        return "".join(each["text"] for each in self.seen[before:] if each["event"] == "text")
+
+    @property
+    def id(self) -> str:
+        """The session's."""
+        found = self.seen[0] if self.seen else self.until("session")
+        return str(found["id"])
+
+    def kill(self) -> None:
+        """Kills it as nothing can be prevented."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def leave(self) -> int:
+        """Ends the input, reads everything, and returns the exit status."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        while line := self._lines.get(timeout=PATIENCE_S):
+            self.seen.append(json.loads(line))
+        return self.process.wait(timeout=PATIENCE_S)
