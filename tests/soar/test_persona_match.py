@@ -139,7 +139,9 @@ def test_the_order_of_the_personas_changes_nothing(text: str, random: Random) ->
 @given(subgoals_of_all_kinds, st.integers(1, 200))
 def test_personas_of_other_trades_change_nothing_however_many(text: str, count: int) -> None:
     sculptors = [persona(f"sculptor-{number}", "Hews marble") for number in range(count)]
-    assert Matcher([*published_team(), *sculptors]).match(text) == Matcher(published_team()).match(text)
+    match, without = Matcher([*published_team(), *sculptors]).match(text), Matcher(published_team()).match(text)
+    assert (match.ideal, match.assigned) == (without.ideal, without.assigned)
+    assert tuple(each for each in match.ranked if each.persona not in sculptors) == without.ranked
 
 
 @given(st.text(max_size=200))
@@ -154,8 +156,8 @@ def test_whatever_is_asked_the_answer_holds_together(text: str) -> None:
 
 
 def test_every_ideal_agent_can_be_made_up() -> None:
-    for field in fields_of_work().by_id.values():
-        assert adhoc_persona(field.id, field.does).id == field.id
+    for field, does in fields_of_work().does.items():
+        assert adhoc_persona(field, does).id == field
 
 
 @given(st.text(max_size=40), st.text(max_size=200))
