@@ -1,8 +1,8 @@
 """Matches subgoals with personas, and finds gaps: subgoals without a persona of the right kind.
 
 A subgoal and a persona need not share a word. Both are read as profiles over the fields of work, by learnt weights;
-the persona with the likest profile is assigned. If even that is too unlike, there is a gap, and the ideal agent is one
-of the subgoal's main field. Shared words order those who are equally like. Each persona is judged by itself, so that
+the persona with the likest profile is assigned. If even that is too unlike, there is a gap, and the ideal agent is of
+the subgoal's main field. Shared words order those who are equally like. Each persona is judged by itself, so that
 neither their number nor their order changes anything.
 """
 
