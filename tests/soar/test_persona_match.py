@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,25 @@ def test_a_rare_word_that_is_shared_decides_nothing_alone() -> None:
     decoy = persona("stockbroker", "Buys qwertz shares")
     match = Matcher([decoy]).match("Render the qwertz component in React")
     assert (match.is_gap, match.ideal) == (True, "react-developer")
+
+
+@pytest.mark.parametrize(
+    ("work", "found"),
+    [
+        ("Write a Helm chart for the queue worker", "gap"),
+        ("Write a tweet thread about the release", "gap"),
+        ("Let people log in with a link instead of a password", "backend-dev"),
+        ("Explain to admins how to install it", "docs-writer"),
+    ],
+)
+def test_decoys_share_words_and_get_nothing(work: str, found: str) -> None:
+    team = [
+        persona("cpp-expert", "Modern C++ templates and memory layout; puts you at the helm of performance"),
+        persona("java-expert", "Java threads, streams and long-running services"),
+        persona("backend-dev", "Server code: endpoints, jobs, business rules"),
+        persona("docs-writer", "Guides and readmes"),
+    ]
+    assert _found(Matcher(team), work) == found
 
 
 def test_no_word_need_be_shared() -> None:
