@@ -1,4 +1,4 @@
-"""The table of fields of work: current, consistent, and read as it was written."""
+"""The learnt weights of the fields of work: current, consistent, compact, and read as they were written."""
 
 from __future__ import annotations
 
@@ -7,51 +7,85 @@ from runpy import run_path
 
 import pytest
 
-from aurora_soar.personas.fields_of_work import fields_of_work
-from aurora_soar.personas.lexicon import evidence
+from aurora_soar.personas.fields_of_work import features, fields_of_work
+from aurora_soar.personas.profile import spoken_for, text_profile
 from aurora_soar.personas.wording import bare, words
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
-def test_the_table_is_what_its_source_says() -> None:
-    """Else run tools/compile_fields.py."""
-    tool = run_path(str(TOOLS / "compile_fields.py"))
-    assert tool["TABLE"].read_text(encoding="utf-8") == tool["compiled"]()
+@pytest.fixture(scope="module")
+def tool() -> dict[str, object]:
+    return run_path(str(TOOLS / "train_matching.py"))
 
 
-@pytest.mark.parametrize(("phrase", "count"), [("who keeps all of the keys at night", 5), ("the current", 0)])
-def test_a_phrase_that_no_text_could_have_is_refused_with_its_place(phrase: str, count: int) -> None:
-    tool = run_path(str(TOOLS / "compile_fields.py"))
-    with pytest.raises(ValueError, match=f"locks.ini: locksmith: asks: '{phrase}' has {count} words that count"):
-        tool["_phrases"]({"locksmith": {"file": "locks.ini", "asks": f"open door, {phrase}"}})
+def main_field(text: str) -> str:
+    spoken = spoken_for(words(text))
+    return fields_of_work().order[max(spoken, key=spoken.__getitem__)]
 
 
-def test_fields_name_fields_only() -> None:
-    table = fields_of_work().by_id
-    for field in table.values():
-        assert field.near | field.part_of <= table.keys() - {field.id}
-        assert field.does.endswith(".")
+def test_the_weights_are_made_from_the_examples_that_are_there(tool: dict[str, object]) -> None:
+    """Else run tools/train_matching.py."""
+    assert tool["stored_fingerprint"]() == tool["fingerprint"]()  # type: ignore[operator]
 
 
-def test_nearness_goes_both_ways() -> None:
-    table = fields_of_work().by_id
-    assert all(field.id in table[other].near for field in table.values() for other in field.near)
+def test_a_field_that_does_not_exist_is_refused_with_its_place(tool: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "some.txt"
+    path.write_text("[locksmith]\nOpen the door\n\n[burglar]\nOpen the door\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"some.txt:4: \[burglar\] is no field"):
+        list(tool["_of_file"](path, {"locksmith": {}}))  # type: ignore[operator]
+
+
+def test_a_field_is_learnt_from_few_texts_and_survives_rounding(tool: dict[str, object]) -> None:
+    entries = {"locksmith": {"does": "Opens doors."}, "baker": {"does": "Bakes bread."}}
+    texts = [tool["Example"](field=field, kind="does", text=entries[field]["does"]) for field in entries]  # type: ignore[operator]
+    learnt = tool["learn"](texts, entries)  # type: ignore[operator]
+    assert learnt.judge("a door")[0] > 0 > learnt.judge("a door")[1]
+    assert learnt.judge("qwertz").shape in {(2,), ()}
+
+
+def test_fields_name_fields_only(tool: dict[str, object]) -> None:
+    entries = tool["entries"]()  # type: ignore[operator]
+    listed = tool["listed"]
+    for name, entry in entries.items():
+        around = {*listed(entry.get("near", "")), *listed(entry.get("part of", ""))}  # type: ignore[operator]
+        assert around <= entries.keys() - {name}
+        assert entry["does"].endswith(".")
+    assert list(entries) == list(fields_of_work().order)
 
 
 def test_work_around_software_is_covered_broadly() -> None:
-    assert len(fields_of_work().by_id) >= 120
+    assert len(fields_of_work().order) >= 300
 
 
-def test_the_longest_phrase_hides_the_words_in_it() -> None:
-    assert "blockchain-developer" in evidence(words("smart contract"))
-    assert "legal-counsel" in evidence(words("contract"))
-    assert "legal-counsel" not in evidence(words("smart contract"))
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("Audit the smart contract", "smart-contract-auditor"),
+        ("Read the contract with the landlord", "contract-specialist"),
+        ("The chart of the queue worker in the cluster", "kubernetes-engineer"),
+        ("Tweet about the new release on Twitter", "twitter-engager"),
+        ("Let people log in with Google", "authentication-engineer"),
+    ],
+)
+def test_words_near_each_other_tell_the_field(text: str, field: str) -> None:
+    assert main_field(text) == field
 
 
-def test_a_word_that_nobody_claims_is_no_evidence() -> None:
-    assert evidence(words("qwertz")) == {}
-    assert evidence([]) == {}
+def test_a_word_that_nobody_knows_is_no_evidence() -> None:
+    assert spoken_for(words("qwertz")) == {}
+    assert text_profile([]) == {}
+
+
+def test_a_profile_is_like_itself_and_unlike_another_trade() -> None:
+    one, other = text_profile(words("Deploy the service to Kubernetes")), text_profile(words("Translate the novel"))
+    assert sum(strength**2 for strength in one.values()) == pytest.approx(1)
+    assert sum(strength * other.get(field, 0) for field, strength in one.items()) < 0.1
+
+
+def test_features_are_words_and_neighbours() -> None:
+    everyday, others = {"go": 0.3, "with": 0.3, "it": 0.3}, {"go with": 1, "with it": 1, "Go": 1}
+    assert features(["Go", "with", "it"]) == everyday | others
 
 
 @pytest.mark.parametrize(

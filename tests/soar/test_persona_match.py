@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,25 @@ def test_a_rare_word_that_is_shared_decides_nothing_alone() -> None:
     decoy = persona("stockbroker", "Buys qwertz shares")
     match = Matcher([decoy]).match("Render the qwertz component in React")
     assert (match.is_gap, match.ideal) == (True, "react-developer")
+
+
+@pytest.mark.parametrize(
+    ("work", "found"),
+    [
+        ("Write a Helm chart for the queue worker", "gap"),
+        ("Write a tweet thread about the release", "gap"),
+        ("Let people log in with a link instead of a password", "backend-dev"),
+        ("Explain to admins how to install it", "docs-writer"),
+    ],
+)
+def test_decoys_share_words_and_get_nothing(work: str, found: str) -> None:
+    team = [
+        persona("cpp-expert", "Modern C++ templates and memory layout; puts you at the helm of performance"),
+        persona("java-expert", "Java threads, streams and long-running services"),
+        persona("backend-dev", "Server code: endpoints, jobs, business rules"),
+        persona("docs-writer", "Guides and readmes"),
+    ]
+    assert _found(Matcher(team), work) == found
 
 
 def test_no_word_need_be_shared() -> None:
@@ -139,7 +159,9 @@ def test_the_order_of_the_personas_changes_nothing(text: str, random: Random) ->
 @given(subgoals_of_all_kinds, st.integers(1, 200))
 def test_personas_of_other_trades_change_nothing_however_many(text: str, count: int) -> None:
     sculptors = [persona(f"sculptor-{number}", "Hews marble") for number in range(count)]
-    assert Matcher([*published_team(), *sculptors]).match(text) == Matcher(published_team()).match(text)
+    match, without = Matcher([*published_team(), *sculptors]).match(text), Matcher(published_team()).match(text)
+    assert (match.ideal, match.assigned) == (without.ideal, without.assigned)
+    assert tuple(each for each in match.ranked if each.persona not in sculptors) == without.ranked
 
 
 @given(st.text(max_size=200))
@@ -154,8 +176,8 @@ def test_whatever_is_asked_the_answer_holds_together(text: str) -> None:
 
 
 def test_every_ideal_agent_can_be_made_up() -> None:
-    for field in fields_of_work().by_id.values():
-        assert adhoc_persona(field.id, field.does).id == field.id
+    for field, does in fields_of_work().does.items():
+        assert adhoc_persona(field, does).id == field
 
 
 @given(st.text(max_size=40), st.text(max_size=200))

@@ -1,4 +1,4 @@
-"""The benchmark of the persona matcher measures the blind rosters only when asked to."""
+"""The benchmark of the persona matcher measures the rosters that are kept back only when asked to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLIND = "## blind\n\nMeasured on 2020-01-01.\n\n| r | 1 of 2 |\n"
+EXAM = "## exam\n\nMeasured on 2020-01-03.\n"
 OLDER = "## older\n\nMeasured on 2020-01-02.\n"
 ROSTER = {
     "roster": "small",
@@ -23,12 +24,17 @@ ROSTER = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Holds a roster in each half; that of `blind` cannot be read."""
-    for half, text in (("fit", json.dumps(ROSTER)), ("check", json.dumps(ROSTER)), ("blind", "not to be read")):
+    for half, text in (
+        ("fit", json.dumps(ROSTER)),
+        ("check", json.dumps(ROSTER)),
+        ("blind", "not to be read"),
+        ("exam", "nor this"),
+    ):
         (tmp_path / "rosters" / half).mkdir(parents=True)
         (tmp_path / "rosters" / half / "small.json").write_text(text, encoding="utf-8")
     (tmp_path / "personas").mkdir()
     (tmp_path / "subgoals.yaml").write_text("development: [{text: Write unit tests, agent: gap}]", encoding="utf-8")
-    (tmp_path / "results.md").write_text(f"# Results\n\n{BLIND}\n{OLDER}", encoding="utf-8")
+    (tmp_path / "results.md").write_text(f"# Results\n\n{BLIND}\n{EXAM}\n{OLDER}", encoding="utf-8")
     monkeypatch.setattr(run, "HERE", tmp_path)
     return tmp_path
 
@@ -42,6 +48,7 @@ def recorded(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> st
 def test_the_blind_rosters_keep_their_result_and_its_date(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = recorded(folder, monkeypatch, "--write")
     assert BLIND in results
+    assert EXAM in results
     assert OLDER not in results
     assert [line for line in results.splitlines() if line.startswith("## ")] == [f"## {half}" for half in run.HALVES]
     assert results.count("| small | 1 of 1 | 100.0% | 0 of 0 | 0 |") == 2
@@ -54,6 +61,9 @@ def test_one_half_alone_leaves_the_others_as_they_were(folder: Path, monkeypatch
     assert "## check" not in results
 
 
-def test_the_blind_rosters_are_measured_on_request(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("option", ["--blind", "--exam"])
+def test_rosters_that_are_kept_back_are_measured_on_request(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
     with pytest.raises(json.JSONDecodeError):
-        recorded(folder, monkeypatch, "--blind")
+        recorded(folder, monkeypatch, option)
