@@ -27,7 +27,7 @@ from aurora_spawner.runs.resolving import next_resolver
 from aurora_spawner.runs.run_context import RunContext
 from aurora_spawner.runs.run_tasks import RunTasks
 from aurora_spawner.runs.settlement import never_began, settle_choices, settle_task, skip_dependants
-from aurora_spawner.runs.stages import attempt_task
+from aurora_spawner.runs.stages import STAGES, attempt_task
 from aurora_spawner.runs.task_checks import TaskChecks
 from aurora_spawner.runs.waiting import PauseTimers, wait
 from aurora_spawner.runs.work_group import WorkGroup
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
+    from aurora_spawner.runs.run_context import Stage
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.runs.work_merge import Integration
     from aurora_spawner.tasks.result import SpawnResult
@@ -73,6 +74,7 @@ class Coordinator:
         on_event: Callable[[RunEvent], None] | None,
         worktrees: RunWorktrees | None = None,
         integration: Integration | None = None,
+        stages: Sequence[Stage] = STAGES,
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
@@ -124,6 +126,7 @@ class Coordinator:
                 run_id=orders.run_id,
             ),
             approvals=self.approvals,
+            stages=stages,
             worktrees=worktrees,
         )
         every_s = options.forecast_every_s
@@ -385,6 +388,11 @@ class Coordinator:
             await settle_task(self._run, task_id, never_began(self._run, task_id))
 
     # Results.
+
+    @property
+    def context(self) -> RunContext:
+        """What its stages share; a replay does with it what people and agents did."""
+        return self._run
 
     @property
     def tasks(self) -> Mapping[str, SpawnTask]:
