@@ -83,8 +83,9 @@ class ProviderPatience:
     def restart(self) -> None:
         """Asks every provider anew, and takes back probes that an earlier coordinator of the run did not make."""
         for provider in {self._rules.provider(agent) for agent in self._rules.agents}:
+            before = self.store.gate(provider)
             self.store.allow_probe(provider)
-            self.store.unanswered(provider)
+            self._add_fact(before, self.store.unanswered(provider))
 
     # Before an attempt.
 

@@ -16,9 +16,11 @@ from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.replay.decisions import decision_in, in_words, subject_of
 from aurora_spawner.replay.outcomes import Findings, Outcome, end_of, outcome_of
 from aurora_spawner.replay.recorded_gates import MARGIN_S
+from aurora_spawner.replay.recorded_recovery import GuidedRecovery
 from aurora_spawner.replay.report import Difference
 from aurora_spawner.runs import settlement
 from aurora_spawner.tasks.approvals import WHOLE_RUN
+from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.task import task_from_json
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.views import EventRow
     from aurora_spawner.replay.decisions import Fields
     from aurora_spawner.replay.recorded_gates import RecordedGates
-    from aurora_spawner.replay.recording import Recording, Start
+    from aurora_spawner.replay.recording import Admission, Recording
     from aurora_spawner.replay.simulated_loop import SimulatedLoop
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.coordinator import Coordinator
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 _NOTHING: Final = "nothing"
+_DISPATCH_S: Final = 0.25
+"""The most time from what frees a slot to the decision who takes it, on a busy machine."""
 _CLOCK_S: Final = 0.1
 """The most time between two readings of the clock for one decision."""
 
@@ -85,7 +89,8 @@ class ExecutionReplay:
     _held: set[str] = field(default_factory=set)
     """Agents that were not admitted."""
     _began: Counter[str] = field(default_factory=Counter)
-    _next_start: int = 0
+    _passed: int = 0
+    """The admissions that were made."""
     _asking: Counter[str] = field(default_factory=Counter)
     """Questions to a person that wait, by task."""
     _place: int = 0
@@ -124,11 +129,10 @@ class ExecutionReplay:
 
     def admits(self, agent: str, provider: str, *, unavailable: Callable[[], bool]) -> bool:
         """Returns True if an attempt may start: where a gate or the pace may hold it, if it was the next to start."""
-        free = self.recording.settings.start_rate_per_s is None and self.gates.surely_open(provider)
-        if free or unavailable():
+        if (not self._paced and self.gates.surely_open(provider)) or unavailable():
             return True
-        following = self._following_start()
-        if following is not None and following.agent == agent:
+        following = self._next_admission(within_s=0.0 if self._paced else _DISPATCH_S)
+        if following is not None and self._is_ready(following.task_id) and self._agent_of(following) == agent:
             self._held.discard(agent)
             return True
         self._held.add(agent)
@@ -385,15 +389,31 @@ class ExecutionReplay:
 
     # Waits.
 
-    def _following_start(self) -> Start | None:
-        """Returns the recorded start that comes next and was not made yet."""
-        starts = self.recording.starts
-        while self._next_start < len(starts):
-            start = starts[self._next_start]
-            if self._began[start.task_id] < start.count:
-                return start
-            self._next_start += 1
+    @property
+    def _paced(self) -> bool:
+        return self.recording.settings.start_rate_per_s is not None
+
+    def _next_admission(self, *, within_s: float) -> Admission | None:
+        """Returns the recorded admission that comes next and was not made yet; None if it comes later."""
+        admissions, recovery = self.recording.admissions, self._context.recovery
+        while self._passed < len(admissions):
+            following = admissions[self._passed]
+            task_id = following.task_id
+            guided = isinstance(recovery, GuidedRecovery)
+            made = recovery.admissions(task_id) if guided else self._began[task_id]
+            if made < following.count:
+                return following if following.at <= self.loop.now + within_s else None
+            self._passed += 1
         return None
+
+    def _is_ready(self, task_id: str) -> bool:
+        """Returns True if a task waits for nothing but its turn."""
+        states, task = self._context.scheduler.states, self._context.task(task_id)
+        ready = all(states[each].settled for each in task.depends_on if each in states)
+        return ready and states[task_id] is TaskState.PENDING and task_id not in self._parked
+
+    def _agent_of(self, admission: Admission) -> str:
+        return self._context.agent_of(admission.task_id)
 
     def _end_waits(self) -> None:
         """Ends the waits that are surely over, and that of the task that starts next."""
@@ -401,12 +421,13 @@ class ExecutionReplay:
             until, task_id = heapq.heappop(self._ends_of_waits)
             if self._parked.get(task_id) == until:
                 self._end_wait(task_id)
-        following = self._following_start()
-        if following is None or following.at > self.loop.now + MARGIN_S:
+        full = self._context.scheduler.running >= self.recording.settings.max_concurrent
+        following = self._next_admission(within_s=MARGIN_S if full and not self._paced else 0.0)
+        if following is None:
             return
         self._end_wait(following.task_id)
-        if following.agent in self._held:
-            self._ask_again(following.agent)
+        if (agent := self._agent_of(following)) in self._held:
+            self._ask_again(agent)
         self._run()
 
     def _end_wait(self, task_id: str) -> None:

@@ -50,7 +50,7 @@ class Guide(Protocol):
     """Knows from the journal what a clock, other runs and chance did."""
 
     def began(self, task_id: str) -> None:
-        """Is told that a task has taken a slot."""
+        """Is told, in a run without recovery, that a task has taken a slot."""
         ...
 
     def admits(self, agent: str, provider: str, *, unavailable: Callable[[], bool]) -> bool:
@@ -97,11 +97,15 @@ class GuidedRecovery(RunRecovery):
         provider = self._recorded_rules.provider(agent)
         return self._guide.admits(agent, provider, unavailable=lambda: self.providers.unavailable(agent) is not None)
 
+    def admissions(self, task_id: str) -> int:
+        """Returns how many times a task had its turn in this execution."""
+        state = self.machine.get_task_state(task_id)
+        known = len(self._restored.changes.get(task_id, ()))
+        return 0 if state is None else sum(not each.from_state.attempting for each in state.transitions[known:])
+
     def before(self, task: SpawnTask) -> BeforeAttempt:
         """Decides what becomes of a task that has taken a slot."""
         decision = super().before(task)
-        if isinstance(decision, Start):
-            self._guide.began(str(task.id))
         if isinstance(decision, Wait):
             self._guide.park(str(task.id), decision.after_s)
             return Wait(after_s=FOREVER_S)
@@ -121,8 +125,10 @@ class GuidedRecovery(RunRecovery):
         """Puts every unfinished task back where the journal has it."""
         waits = super().resume(tasks, attempted=attempted)
         for task_id, after_s in waits.items():
-            self._guide.park(task_id, after_s)
-        return dict.fromkeys(waits, FOREVER_S)
+            if after_s:
+                self._guide.park(task_id, after_s)
+                waits[task_id] = FOREVER_S
+        return waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

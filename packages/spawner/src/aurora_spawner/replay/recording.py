@@ -30,13 +30,12 @@ _ASIDE: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A task took a slot."""
+class Admission:
+    """A task had its turn: it took a slot, moved to another agent, or failed without an attempt."""
 
     task_id: str
-    agent: str
     count: int
-    """The number of starts of the task so far in this execution, this one included."""
+    """The number of admissions of the task so far in this execution, this one included."""
     at: float
     """The time at which it was decided, or else written; Unix time."""
 
@@ -52,8 +51,8 @@ class Recording:
 
     events: Sequence[EventRow]
     settings: DecisionSettings
-    starts: list[Start] = field(default_factory=list)
-    """In the order of the events."""
+    admissions: list[Admission] = field(default_factory=list)
+    """In the order of their times: what is read for an attempt can delay the event of its start."""
     intended: set[tuple[str, int]] = field(default_factory=set)
     """The attempts by agents of tasks, hedges left out, by task and number."""
     hedges: set[tuple[str, int]] = field(default_factory=set)
@@ -76,15 +75,15 @@ class Recording:
                 continue
             self._places.setdefault(task_id, []).append(place)
             self._see_attempt(task_id, fact, open_attempts)
-            start = _start_in(fact, recovers=self.settings.policy is not None, again=task_id in again)
-            if start is not None:
+            if _admits(fact, recovers=self.settings.policy is not None, again=task_id in again):
                 counts[task_id] = counts.get(task_id, 0) + 1
-                at = start[1] or event.at
-                self.starts.append(Start(task_id=task_id, agent=start[0], count=counts[task_id], at=at))
+                at = fact.change["at"] if isinstance(fact, facts.RecoveryTransitioned) else event.at
+                self.admissions.append(Admission(task_id=task_id, count=counts[task_id], at=at))
             if isinstance(fact, facts.AttemptEnded):
                 again.add(task_id)
             elif not isinstance(fact, _ASIDE):
                 again.discard(task_id)
+        self.admissions.sort(key=lambda admission: admission.at)
 
     def _see_attempt(self, task_id: str, fact: facts.Fact, open_attempts: dict[str, int]) -> None:
         match fact:
@@ -102,6 +101,12 @@ class Recording:
             case _:
                 pass
 
+    @property
+    def first_decided(self) -> float:
+        """The time of the first decision that says its own, as those of recovery do; else that of the first event."""
+        changes = (each.fact.change["at"] for each in self.events if isinstance(each.fact, facts.RecoveryTransitioned))
+        return float(next(changes, self.events[0].at))
+
     def following(self, task_id: str, place: int) -> Iterator[facts.Fact]:
         """Yields the events of a task behind a place."""
         places = self._places.get(task_id, [])
@@ -111,13 +116,9 @@ class Recording:
                 yield fact
 
 
-def _start_in(fact: facts.Fact, *, recovers: bool, again: bool) -> tuple[str, float | None] | None:
-    """Returns the agent and the time of the start that an event tells of; None if it tells of none."""
+def _admits(fact: facts.Fact, *, recovers: bool, again: bool) -> bool:
+    """Returns True if an event tells of an admission."""
     if recovers:
-        if not isinstance(fact, facts.RecoveryTransitioned):
-            return None
-        change = fact.change
-        return (change["agent"], change["at"]) if RecoveryState(change["to_state"]).attempting else None
-    if isinstance(fact, facts.AttemptIntended) and fact.role == facts.WORK and not again:
-        return fact.agent, None
-    return None
+        waited = isinstance(fact, facts.RecoveryTransitioned) and RecoveryState(fact.change["from_state"])
+        return bool(waited) and not waited.attempting
+    return isinstance(fact, facts.AttemptIntended) and fact.role == facts.WORK and not again

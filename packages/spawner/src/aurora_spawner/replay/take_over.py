@@ -41,6 +41,7 @@ ADAPTIVE_NOTE = (
 def begin_execution(replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, notes: list[str]) -> int:
     """Begins the replay of an execution; returns the place of the last event that this has taken."""
     recording = replay.recording
+    replay.loop.now = max(replay.loop.now, recording.first_decided)
     place = _edits_until(recording)
     if place:
         seq = recording.events[0].seq

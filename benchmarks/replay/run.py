@@ -1,0 +1,56 @@
+"""Record runs that are killed, paused, cancelled and resumed at random, replay each, and write results.md.
+
+    python benchmarks/replay/run.py [RUNS] [FIRST_SEED]     50 runs take about five minutes
+
+Every decision of every run has to come out the same; the first that does not is printed, and the exit status is 1.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.spawner.replay.recorded_runs import record
+
+from aurora_spawner.replay.replay import replay_run
+
+HERE = Path(__file__).parent
+
+
+def main(runs: int, first: int) -> int:
+    differing, events, decisions, executions, took_s = [], 0, 0, 0, 0.0
+    taken: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as place:
+        for seed in range(first, first + runs):
+            folder = Path(place) / str(seed)
+            run_id = record(folder, seed)
+            began = time.perf_counter()
+            report = replay_run(folder / "runs.db", run_id)
+            took_s += time.perf_counter() - began
+            events, decisions = events + report.events, decisions + report.decisions
+            executions += report.executions
+            taken.update(report.taken)
+            if not report.identical or report.changed:
+                differing.append(seed)
+                print(seed, json.dumps(report.to_dict(), indent=1), file=sys.stderr)
+    lines = [
+        "# Replay",
+        "",
+        f"{runs} recorded runs, seeds {first} to {first + runs - 1}: {runs - len(differing)} replayed identically.",
+        "",
+        f"{events:,} events, {executions} coordinators, {decisions:,} decisions made again, {took_s:.1f} s of replay.",
+        f"Attempts that ended: {taken['attempt_ended']}; tasks cancelled: {taken['task_cancel_asked']}; "
+        f"runs ended early: {taken['run_ending']}; pauses: {taken['run_paused']}; "
+        f"moves of provider gates: {taken['provider_moved']}.",
+    ]
+    (HERE / "results.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(int(each) for each in [*sys.argv[1:], "50", "0"][: 2] if each) if len(sys.argv) > 2 else (int(sys.argv[1]) if len(sys.argv) > 1 else 50, 0)))
