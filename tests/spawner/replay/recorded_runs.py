@@ -39,6 +39,8 @@ def record(folder: Path, seed: int) -> str:
     if chance.random() < 0.7:
         with begin(folder, seed) as coordinator:
             disturb(folder, coordinator, chance)
+            while coordinator.poll() is None and not unpaused(folder):
+                time.sleep(0.05)
             coordinator.wait(timeout=LIMIT_S)
     with begin(folder, seed) as coordinator:
         coordinator.wait(timeout=LIMIT_S)
@@ -59,6 +61,15 @@ def disturb(folder: Path, coordinator: subprocess.Popen[bytes], chance: random.R
             return
         with contextlib.suppress(SpawnerError, OSError):  # it may have just ended
             steer(folder, wish, chance)
+
+
+def unpaused(folder: Path) -> bool:
+    """Continue a run that was left paused, since the answer came too late; return False to try again."""
+    try:
+        unpause_run(folder / "runs.db", (folder / "run_id").read_text())
+    except (SpawnerError, OSError):
+        return False
+    return True
 
 
 def works(folder: Path) -> bool:

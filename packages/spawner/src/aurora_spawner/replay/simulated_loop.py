@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_TICK_S: Final = 1e-6
+"""The shortest step of time: a shorter one could be lost in rounding, and time would stand still."""
 
 
 class _IdleSelector(selectors.DefaultSelector):
@@ -32,16 +35,25 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, *, now: float, jumps: bool) -> None:
-        self.now = now
-        """Unix time, which is the loop's own time as well."""
+        self._began = now
+        self._elapsed = 0.0
         self._jumps = jumps
         selector = _IdleSelector()
         selector.on_idle = self._idle
         super().__init__(selector)
 
+    @property
+    def now(self) -> float:
+        """Unix time."""
+        return self._began + self._elapsed
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self._elapsed = now - self._began
+
     def time(self) -> float:
-        """Returns the simulated time."""
-        return self.now
+        """Returns the simulated time since the beginning: Unix time is too large to add microseconds to."""
+        return self._elapsed
 
     def settle(self) -> None:
         """Runs everything that can run now."""
@@ -49,6 +61,6 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def _idle(self, next_timer_s: float | None) -> None:
         if next_timer_s is not None and self._jumps:
-            self.now += next_timer_s
+            self._elapsed += max(next_timer_s, _TICK_S)
         else:
             self.stop()

@@ -10,8 +10,10 @@ from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.claim_views import load_seen_files
 from aurora_spawner.journal.views import count_reviewing, load_attempts, load_tasks
+from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.restore import restore_recovery
+from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.replay.recorded_recovery import GuidedNoRecovery, GuidedRecovery, RecordedRules
 from aurora_spawner.replay.simulated_stages import SimulatedStages
@@ -23,15 +25,22 @@ from aurora_spawner.runs.run_options import RunOptions
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_spawner.backends.base import Backend
     from aurora_spawner.journal.views import AttemptRow, RunRow
-    from aurora_spawner.recovery.no_recovery import NoRecovery
-    from aurora_spawner.recovery.run_recovery import RunRecovery
+    from aurora_spawner.recovery.settings import BatchQuestion
     from aurora_spawner.replay.execution_replay import ExecutionReplay
     from aurora_spawner.replay.rebuilt import Rebuilt
     from aurora_spawner.replay.recording import Recording
+    from aurora_spawner.replay.simulation import Simulation
+    from aurora_spawner.runs.coordinator import Coordinator
     from aurora_spawner.runs.decision_settings import DecisionSettings
     from aurora_spawner.runs.resume_state import ResumeState
+    from aurora_spawner.tasks.growth import Expansion
 
+_MEAN = 0.5
+"""What chance is in a simulation."""
 ADAPTIVE_NOTE = (
     "the policy follows the history of each agent in all runs, which is not in the journal of this one: "
     "retries and waits that followed it may differ"
@@ -52,9 +61,9 @@ def begin_execution(replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, note
     stages = SimulatedStages(replay)
     execution = Execution(
         run_id=run.run_id,
-        backends={agent: SimulatedBackend(agent) for agent in recording.settings.providers},
-        options=options_of(run, recording.settings, replay),
-        orders=orders_of(run),
+        backends=_backends(recording.settings),
+        options=_options(run, recording.settings, replay.expand),
+        orders=_orders(run),
         executor=SimulatedExecutor(remember=False),
         state=state,
         recovery=_recovery(replay, run, rebuilt, state, stages),
@@ -108,7 +117,7 @@ def _found(attempt: AttemptRow) -> FoundAttempt:
     return FoundAttempt(task_id=attempt.task_id, number=attempt.number, token=attempt.token, found=running)
 
 
-def options_of(run: RunRow, settings: DecisionSettings, replay: ExecutionReplay) -> RunOptions:
+def _options(run: RunRow, settings: DecisionSettings, expand: Expansion) -> RunOptions:
     """Returns the options of a run in a replay: those that decide, and nothing that touches anything."""
     return RunOptions(
         default_agent=run.default_agent,
@@ -120,13 +129,13 @@ def options_of(run: RunRow, settings: DecisionSettings, replay: ExecutionReplay)
         approval_limit_s=None,
         max_concurrent=settings.max_concurrent,
         agent_limits=settings.agent_limits,
-        expand=replay.expand,
+        expand=expand,
         max_added=settings.max_added,
         environ={},
     )
 
 
-def orders_of(run: RunRow) -> OrderBuilder:
+def _orders(run: RunRow) -> OrderBuilder:
     """Returns what knows the run's name and default agent; a replay gives no orders."""
     return OrderBuilder(
         run_id=run.run_id,
@@ -142,18 +151,11 @@ def _recovery(
     replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, state: ResumeState, stages: SimulatedStages
 ) -> RunRecovery | NoRecovery:
     recorded = replay.recording.settings
-    agent_of = orders_of(run).agent_of
+    agent_of = _orders(run).agent_of
     if recorded.policy is None:
         return GuidedNoRecovery(first_agent=agent_of, guide=replay)
-    settings = RecoverySettings(
-        policy=RecoveryPolicy().changed(recorded.policy),
-        state_dir=None,
-        adhoc=frozenset(recorded.adhoc),
-        on_batch_held=replay.batch_answer,
-        clock=replay.now,
-        chance=lambda: 1.0,
-    )
-    backends = {agent: SimulatedBackend(agent) for agent in recorded.providers}
+    settings = _recovery_settings(recorded, clock=replay.now, chance=1.0, on_batch_held=replay.batch_answer)
+    backends = _backends(recorded)
     restored = restore_recovery(
         rebuilt.journal,
         run.run_id,
@@ -172,3 +174,53 @@ def _recovery(
         gates=replay.gates,
         guide=replay,
     )
+
+
+def _backends(settings: DecisionSettings) -> dict[str, Backend]:
+    return {agent: SimulatedBackend(agent) for agent in settings.providers}
+
+
+def _recovery_settings(
+    recorded: DecisionSettings,
+    *,
+    clock: Callable[[], float],
+    chance: float,
+    on_batch_held: BatchQuestion | None = None,
+) -> RecoverySettings:
+    return RecoverySettings(
+        policy=RecoveryPolicy().changed(recorded.policy or {}),
+        state_dir=None,
+        adhoc=frozenset(recorded.adhoc),
+        on_batch_held=on_batch_held,
+        clock=clock,
+        chance=lambda: chance,
+    )
+
+
+def simulated_coordinator(simulation: Simulation, rebuilt: Rebuilt, settings: DecisionSettings) -> Coordinator:
+    """Returns a coordinator that begins a run in simulated time."""
+    run, state, stages = simulation.run, _state(rebuilt, retry_failed=False), SimulatedStages(simulation)
+    recovery: RunRecovery | NoRecovery = NoRecovery(first_agent=_orders(run).agent_of)
+    if settings.policy is not None:
+        given = _recovery_settings(settings, clock=lambda: simulation.loop.now, chance=_MEAN)
+        recovery = RunRecovery(
+            given,
+            run_id=run.run_id,
+            backends=_backends(settings),
+            agent_of=_orders(run).agent_of,
+            restored=restore_recovery(rebuilt.journal, run.run_id, given.policy),
+            rules=RecordedRules(given, backends=_backends(settings), recorded=settings),
+            classify=stages.classify,
+        )
+    return Execution(
+        run_id=run.run_id,
+        backends=_backends(settings),
+        options=_options(run, settings, simulation.expand),
+        orders=_orders(run),
+        executor=SimulatedExecutor(remember=False),
+        state=state,
+        recovery=recovery,
+        writer=simulation,  # type: ignore[arg-type] -- it keeps what is written
+        on_event=None,
+        stages=stages.stages,
+    ).coordinator()
