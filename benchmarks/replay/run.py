@@ -37,15 +37,17 @@ def main(runs: int, first: int) -> int:
             if not report.identical or report.changed:
                 differing.append(seed)
                 print(seed, json.dumps(report.to_dict(), indent=1), file=sys.stderr)
+    identical = runs - len(differing)
     lines = [
         "# Replay",
         "",
-        f"{runs} recorded runs, seeds {first} to {first + runs - 1}: {runs - len(differing)} replayed identically.",
+        f"{runs} recorded runs, seeds {first} to {first + runs - 1}: {identical} replayed identically.",
         "",
-        f"{events:,} events, {executions} coordinators, {decisions:,} decisions made again, {took_s:.1f} s of replay.",
-        f"Attempts that ended: {taken['attempt_ended']}; tasks cancelled: {taken['task_cancel_asked']}; "
-        f"runs ended early: {taken['run_ending']}; pauses: {taken['run_paused']}; "
-        f"moves of provider gates: {taken['provider_moved']}.",
+        f"{events:,} events, {executions} coordinators, {decisions:,} decisions made again in {took_s:.1f} s.",
+        (
+            f"Attempts that ended: {taken['attempt_ended']}; tasks cancelled: {taken['task_cancel_asked']}; runs ended "
+            f"early: {taken['run_ending']}; pauses: {taken['run_paused']}; moves of gates: {taken['provider_moved']}."
+        ),
     ]
     (HERE / "results.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
@@ -53,4 +55,5 @@ def main(runs: int, first: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(each) for each in [*sys.argv[1:], "50", "0"][: 2] if each) if len(sys.argv) > 2 else (int(sys.argv[1]) if len(sys.argv) > 1 else 50, 0)))
+    given = [int(each) for each in sys.argv[1:]]
+    sys.exit(main(given[0] if given else 50, given[1] if len(given) > 1 else 0))

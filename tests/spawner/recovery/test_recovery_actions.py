@@ -135,7 +135,9 @@ def test_a_rate_limit_holds_all_agents_of_the_provider_until_one_has_probed() ->
     assert recovery.admits("a")
     assert recovery.providers.held == {}
     moves = [fact for fact in recovery.outbox.take_facts(None) if isinstance(fact, ProviderMoved)]
-    assert [move.gate["state"] for move in moves] == ["paused", "probing", "ramping"], "each on which a decision rests"
+    assert [move.gate["state"] for move in moves] == ["paused", "probing", "ramping"], (
+        "each on which a decision rests"
+    )
 
 
 def test_rate_limits_without_end_become_failures_at_last() -> None:

@@ -17,7 +17,8 @@ from aurora_spawner.errors import SpawnerError
 
 ROOT = Path(__file__).parents[3]
 COORDINATOR = Path(__file__).with_name("varied_coordinator.py")
-LIMIT_S = 60.0
+LIMIT_S = 180.0
+"""A probe that was killed is waited for two minutes."""
 
 
 def begin(folder: Path, seed: int, fault: str | None = None) -> subprocess.Popen[bytes]:

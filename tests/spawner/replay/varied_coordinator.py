@@ -91,9 +91,7 @@ def main(folder: Path, seed: int) -> int:
     if name.exists():
         run = Run.resume(folder / "runs.db", name.read_text(), known, **common)
     else:
-        options = RunOptions(
-            default_agent="plain", max_concurrent=most, cwd=folder, spool=folder / "runs", **common
-        )
+        options = RunOptions(default_agent="plain", max_concurrent=most, cwd=folder, spool=folder / "runs", **common)
         run = Run.create(folder / "runs.db", wanted, known, options)
         written = folder / "run_id.new"
         written.write_text(run.run_id)

@@ -61,7 +61,7 @@ class RunTaken(Fact):
     holder: dict[str, Any]
     """A `ProcessIdentity`."""
     settings: dict[str, Any] | None = None
-    """`DecisionSettings`, which a replay needs; None if tasks are not coordinated, and in runs of earlier versions."""
+    """`DecisionSettings`, for a replay; None if no task is coordinated, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

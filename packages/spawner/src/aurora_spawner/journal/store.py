@@ -375,9 +375,7 @@ class Journal:
         finally:
             _LEASES_HERE.discard(lease)
 
-    def _take(
-        self, run_id: str, lease: str, holder: ProcessIdentity, settings: Mapping[str, Any] | None
-    ) -> None:
+    def _take(self, run_id: str, lease: str, holder: ProcessIdentity, settings: Mapping[str, Any] | None) -> None:
         with self.transaction() as connection:
             row = connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal import facts
 from aurora_spawner.recovery.breaker import CircuitBreaker
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable
 
-    from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.journal.views import EventRow
     from aurora_spawner.replay.decisions import Fields
@@ -266,7 +266,7 @@ class ExecutionReplay:
             recovery.machine.restore_breaker(CircuitBreaker.from_dict(fact.breaker))
 
     def _bring_about(self, event: EventRow, fact: facts.Fact) -> None:
-        """Does what must have come before a decision and is in no event: a wait is over, or an attempt never began."""
+        """Does what came before a decision and is in no event: a wait was over, or an attempt never began."""
         task_id = event.task_id
         if task_id is None:
             if isinstance(fact, facts.BatchTripped) and fact.action == "skipped":
@@ -280,7 +280,7 @@ class ExecutionReplay:
             self._ask_again(agent)
             self._run()
         if not self._made[f"task {task_id}"] and (task_id, 0) in self._waiting:
-            self._release(task_id, 0, EndReason.VOIDED, self._place - 1)
+            self._release(task_id, 0, AttemptEnd(reason=EndReason.VOIDED), self._place - 1)
             self._run()
 
     def _instead(self, event: EventRow) -> str:
@@ -359,14 +359,11 @@ class ExecutionReplay:
         number = 0 if flight is None else flight.number
         return [(task_id, number)] if (task_id, number) in self._waiting else []
 
-    def _release(self, task_id: str, number: int, end: AttemptEnd | EndReason, place: int) -> None:
+    def _release(self, task_id: str, number: int, end: AttemptEnd, place: int) -> None:
         """Lets an attempt come out as the events behind a place say."""
-        from aurora_spawner.attempts.executor import AttemptEnd as End
-
-        ended = End(reason=end) if isinstance(end, EndReason) else end
         recovers = self.recording.settings.policy is not None
         following = self.recording.following(task_id, place)
-        outcome = outcome_of(ended, following, self._findings[task_id], recovers=recovers)
+        outcome = outcome_of(end, following, self._findings[task_id], recovers=recovers)
         if outcome is not None:
             self._waiting.pop((task_id, number)).set_result(outcome)
 
@@ -399,8 +396,7 @@ class ExecutionReplay:
         while self._passed < len(admissions):
             following = admissions[self._passed]
             task_id = following.task_id
-            guided = isinstance(recovery, GuidedRecovery)
-            made = recovery.admissions(task_id) if guided else self._began[task_id]
+            made = recovery.admissions(task_id) if isinstance(recovery, GuidedRecovery) else self._began[task_id]
             if made < following.count:
                 return following if following.at <= self.loop.now + within_s else None
             self._passed += 1

@@ -38,7 +38,7 @@ class Rebuilt:
     def empty(cls, folder: Path, source: Journal, run_id: str) -> Iterator[Self]:
         """Opens an empty one in a folder."""
         times: deque[float] = deque()
-        with Journal(folder / "runs.db", clock=lambda: times.popleft()) as journal:
+        with Journal(folder / "runs.db", clock=times.popleft) as journal:
             yield cls(journal, source.path, run_id, times, deque(_breakers_in(source)))
 
     def catch_up(self, events: Sequence[EventRow]) -> None:

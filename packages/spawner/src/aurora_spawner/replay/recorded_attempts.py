@@ -1,4 +1,4 @@
-"""What each attempt of a run took and came to, for a simulation; what the journal does not know is assumed and said."""
+"""What each attempt of a run took and came to, for a simulation; what the journal lacks is assumed, and said."""
 
 from __future__ import annotations
 
@@ -76,50 +76,67 @@ class _Open:
     """True if another coordinator has taken the run over meanwhile."""
 
 
-def attempts_of(events: Sequence[EventRow], settings: DecisionSettings) -> RecordedAttempts:
-    """Returns the attempts of a run; those that the end of a coordinator cut off did not count and are left out."""
-    recording = Recording(events, settings)
-    found: defaultdict[tuple[str, str], deque[RecordedAttempt]] = defaultdict(deque)
-    times: defaultdict[str, list[float]] = defaultdict(list)
-    begun: dict[str, float] = {}
-    under_way: dict[str, _Open] = {}
-    asked: dict[str, float] = {}
-    findings: defaultdict[str, Findings] = defaultdict(Findings)
-    attempted: set[str] = set()
-    cancelled: set[str] = set()
-    for place, event in enumerate(events):
-        task_id, fact = event.task_id, event.fact
-        if isinstance(fact, facts.RunTaken):
-            for attempt in under_way.values():
-                attempt.adopted = True
-        if task_id is None or fact is None:
-            continue
-        findings[task_id].see(fact)
+@dataclass(slots=True)
+class _Fold:
+    """The attempts of a run, event after event."""
+
+    recording: Recording
+    found: defaultdict[tuple[str, str], deque[RecordedAttempt]] = field(default_factory=lambda: defaultdict(deque))
+    times: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    attempted: set[str] = field(default_factory=set)
+    cancelled: set[str] = field(default_factory=set)
+    _begun: dict[str, float] = field(default_factory=dict)
+    _under_way: dict[str, _Open] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)
+    _findings: defaultdict[str, Findings] = field(default_factory=lambda: defaultdict(Findings))
+
+    def take_over(self) -> None:
+        """Is told that another coordinator takes the run."""
+        for attempt in self._under_way.values():
+            attempt.adopted = True
+
+    def see(self, place: int, task_id: str, at: float, fact: facts.Fact) -> None:
+        """Takes the next event of a task."""
+        self._findings[task_id].see(fact)
         match fact:
             case facts.WorkspaceIntended():
-                begun.setdefault(task_id, event.at)
+                self._begun.setdefault(task_id, at)
             case facts.AttemptIntended(role=facts.WORK):
-                attempted.add(task_id)
-                under_way.setdefault(task_id, _Open(fact.agent, begun.pop(task_id, event.at)))
+                self.attempted.add(task_id)
+                self._under_way.setdefault(task_id, _Open(fact.agent, self._begun.pop(task_id, at)))
+            case facts.AttemptEnded() if task_id in self._under_way and fact.reason != EndReason.OUTDATED:
+                self._end(place, task_id, fact)
+            case facts.TaskSettled(result={"state": "cancelled"}) if task_id not in self.attempted:
+                self.cancelled.add(task_id)
             case facts.ApprovalRequested():
-                asked.setdefault(task_id, event.at)
-            case facts.ApprovalAnswered() | facts.ApprovalWithdrawn() if task_id in asked and task_id in under_way:
-                under_way[task_id].asked_s += event.at - asked.pop(task_id)
-            case facts.TaskSettled(result={"state": "cancelled"}) if task_id not in attempted:
-                cancelled.add(task_id)
-            case facts.AttemptEnded() if task_id in under_way and fact.reason != EndReason.OUTDATED:
-                if (ended := _ended(recording, place, fact, under_way[task_id], findings[task_id])) is not None:
-                    agent = under_way.pop(task_id).agent
-                    found[task_id, agent].append(ended)
-                    times[agent].append(ended.seconds)
-                elif fact.reason in (EndReason.VOIDED, EndReason.CANCELLED):
-                    under_way.pop(task_id)
+                self._asked.setdefault(task_id, at)
+            case facts.ApprovalAnswered() | facts.ApprovalWithdrawn() if task_id in self._asked:
+                asked_at = self._asked.pop(task_id)
+                if task_id in self._under_way:
+                    self._under_way[task_id].asked_s += at - asked_at
             case _:
                 pass
-    usual = {agent: median(seconds) for agent, seconds in times.items()}
-    every = [each for seconds in times.values() for each in seconds]
+
+    def _end(self, place: int, task_id: str, fact: facts.AttemptEnded) -> None:
+        attempt = self._under_way.pop(task_id)
+        ended = _ended(self.recording, place, fact, attempt, self._findings[task_id])
+        if ended is not None:
+            self.found[task_id, attempt.agent].append(ended)
+            self.times[attempt.agent].append(ended.seconds)
+
+
+def attempts_of(events: Sequence[EventRow], settings: DecisionSettings) -> RecordedAttempts:
+    """Returns the attempts of a run; those that the end of a coordinator cut off did not count and are left out."""
+    fold = _Fold(Recording(events, settings))
+    for place, event in enumerate(events):
+        if isinstance(event.fact, facts.RunTaken):
+            fold.take_over()
+        elif event.task_id is not None and event.fact is not None:
+            fold.see(place, event.task_id, event.at, event.fact)
+    usual = {agent: median(seconds) for agent, seconds in fold.times.items()}
+    every = [each for seconds in fold.times.values() for each in seconds]
     usual[""] = median(every) if every else 0.0
-    return RecordedAttempts(attempts=dict(found), cancelled=frozenset(cancelled), _usual=usual)
+    return RecordedAttempts(attempts=dict(fold.found), cancelled=frozenset(fold.cancelled), _usual=usual)
 
 
 def _ended(

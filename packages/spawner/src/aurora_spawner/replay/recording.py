@@ -104,7 +104,9 @@ class Recording:
     @property
     def first_decided(self) -> float:
         """The time of the first decision that says its own, as those of recovery do; else that of the first event."""
-        changes = (each.fact.change["at"] for each in self.events if isinstance(each.fact, facts.RecoveryTransitioned))
+        changes = (
+            each.fact.change["at"] for each in self.events if isinstance(each.fact, facts.RecoveryTransitioned)
+        )
         return float(next(changes, self.events[0].at))
 
     def following(self, task_id: str, place: int) -> Iterator[facts.Fact]:
@@ -119,6 +121,7 @@ class Recording:
 def _admits(fact: facts.Fact, *, recovers: bool, again: bool) -> bool:
     """Returns True if an event tells of an admission."""
     if recovers:
-        waited = isinstance(fact, facts.RecoveryTransitioned) and RecoveryState(fact.change["from_state"])
-        return bool(waited) and not waited.attempting
+        if not isinstance(fact, facts.RecoveryTransitioned):
+            return False
+        return not RecoveryState(fact.change["from_state"]).attempting
     return isinstance(fact, facts.AttemptIntended) and fact.role == facts.WORK and not again

@@ -15,14 +15,13 @@ from aurora_spawner.errors import JournalChangedError, JournalCorruptError, Repl
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.sqlite_errors import translated
-from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import check_run
 from aurora_spawner.journal.views import load_events, load_run, rows_of
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.replay.execution_replay import DifferenceFoundError, ExecutionReplay
+from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.recorded_gates import RecordedGates
 from aurora_spawner.replay.recording import Recording
-from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.report import ReplayReport
 from aurora_spawner.replay.simulated_loop import SimulatedLoop
 from aurora_spawner.replay.take_over import begin_execution
@@ -31,6 +30,7 @@ from aurora_spawner.runs.decision_settings import DecisionSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from aurora_spawner.journal.store import Journal
     from aurora_spawner.journal.views import EventRow, RunRow
     from aurora_spawner.replay.report import Difference
 
@@ -124,39 +124,41 @@ def _walk(walk: _Walk, events: Sequence[EventRow], run: RunRow, rebuilt: Rebuilt
     """Replays one execution after another, until a decision differs."""
     loop = SimulatedLoop(now=events[0].at, jumps=False)
     gates = RecordedGates(clock=lambda: loop.now)
+    done = 0
     try:
         for part, settings in executions_of(events):
-            walk.executions += settings is not None
-            rebuilt.catch_up([event for event in events if event.seq < part[0].seq])
+            rebuilt.catch_up(events[: events.index(part[0], done)])
+            done += len(part)
             if settings is None:
                 walk.taken.update(event.kind for event in part)
                 walk.last_seq = part[-1].seq
                 continue
-            if not _replay_execution(walk, Recording(part, settings), run, rebuilt, loop, gates):
+            walk.executions += 1
+            replay = ExecutionReplay(recording=Recording(part, settings), loop=loop, gates=gates)
+            if not _replay_execution(walk, replay, run, rebuilt):
                 return
     finally:
         loop.close()
 
 
-def _replay_execution(
-    walk: _Walk, recording: Recording, run: RunRow, rebuilt: Rebuilt, loop: SimulatedLoop, gates: RecordedGates
-) -> bool:
+def _replay_execution(walk: _Walk, replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt) -> bool:
     """Replays one execution; returns False where the replay of the run ends."""
-    replay = ExecutionReplay(recording=recording, loop=loop, gates=gates)
-    place = 0
+    events, event = replay.recording.events, replay.recording.events[0]
     try:
-        for _place, gate in recording.gates:
-            gates.add(gate)
-        place = begin_execution(replay, run, rebuilt, walk.notes)
-        for place in range(place + 1, len(recording.events)):
-            event = recording.events[place]
+        for _place, gate in replay.recording.gates:
+            replay.gates.add(gate)
+        begun = begin_execution(replay, run, rebuilt, walk.notes)
+        for place in range(begun + 1, len(events)):
+            event = events[place]
             if isinstance(event.fact, facts.RunEnded):
                 replay.check_over(event)
-                replay.taken.update(each.kind for each in recording.events[place:])
-                walk.last_seq = recording.events[-1].seq
+                replay.taken.update(each.kind for each in events[place:])
+                walk.last_seq = events[-1].seq
                 break
             if _resolves(event.fact):
-                walk.notes.append(f"from event {event.seq} on an agent resolves conflicts, which is not decided again")
+                walk.notes.append(
+                    f"from event {event.seq} on an agent resolves conflicts, which is not decided again"
+                )
                 return False
             replay.step(place)
             walk.last_seq = event.seq
@@ -166,8 +168,7 @@ def _replay_execution(
     except SpawnerError:
         raise
     except _MALFORMED as error:
-        seq = recording.events[place].seq
-        raise JournalCorruptError(rebuilt.source, f"event {seq} cannot be replayed: {error!r}") from error
+        raise JournalCorruptError(rebuilt.source, f"event {event.seq} cannot be replayed: {error!r}") from error
     finally:
         replay.finish()
         walk.decisions += replay.same

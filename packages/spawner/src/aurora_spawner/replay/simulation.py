@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -10,17 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.control.timeline import RunTimeline, SpanKind, timeline_of
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.views import EventRow, TaskRow
-from aurora_spawner.replay.recorded_attempts import RecordedAttempts
 from aurora_spawner.tasks.result import TaskState, result_from_json
 from aurora_spawner.tasks.task import task_from_json
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping, Sequence
 
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.journal.views import RunRow
     from aurora_spawner.replay.outcomes import Outcome
+    from aurora_spawner.replay.recorded_attempts import RecordedAttempts
     from aurora_spawner.replay.simulated_loop import SimulatedLoop
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.coordinator import Coordinator
@@ -95,8 +95,6 @@ class Simulation:
 
     async def outcome(self, run: RunContext, attempt: Attempt) -> Outcome:
         """Lets the time of the next recorded attempt pass, and returns how it came out."""
-        import asyncio
-
         task_id = attempt.task_id
         recorded = self.attempts.next(task_id, attempt.agent)
         await asyncio.sleep(recorded.seconds)

@@ -54,7 +54,9 @@ def begin_execution(replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, note
     place = _edits_until(recording)
     if place:
         seq = recording.events[0].seq
-        notes.append(f"the coordinator of event {seq} was given edited tasks; what it opened for them was taken as is")
+        notes.append(
+            f"the coordinator of event {seq} was given edited tasks; what it opened for them was taken as is"
+        )
         replay.taken.update(event.kind for event in recording.events[1 : place + 1])
     rebuilt.catch_up(recording.events[: place + 1])
     state = _state(rebuilt, retry_failed=recording.settings.retry_failed)
@@ -67,7 +69,7 @@ def begin_execution(replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, note
         executor=SimulatedExecutor(remember=False),
         state=state,
         recovery=_recovery(replay, run, rebuilt, state, stages),
-        writer=replay,  # type: ignore[arg-type] -- it keeps what is written
+        writer=replay,
         on_event=None,
         stages=stages.stages,
     )
@@ -220,7 +222,7 @@ def simulated_coordinator(simulation: Simulation, rebuilt: Rebuilt, settings: De
         executor=SimulatedExecutor(remember=False),
         state=state,
         recovery=recovery,
-        writer=simulation,  # type: ignore[arg-type] -- it keeps what is written
+        writer=simulation,
         on_event=None,
         stages=stages.stages,
     ).coordinator()

@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.runs.attempt_orders import OrderBuilder
     from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.runs.resume_state import ResumeState
-    from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.run_context import Stage
+    from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.runs.work_merge import Integration
     from aurora_spawner.tasks.result import SpawnResult
@@ -68,7 +68,7 @@ class Coordinator:
         scheduler: Scheduler,
         backends: Mapping[str, Backend],
         executor: Executor,
-        writer: GroupWriter,
+        writer: FactWriter,
         options: RunOptions,
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,

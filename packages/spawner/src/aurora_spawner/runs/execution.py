@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.views import AttemptRow
-    from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.runs.attempt_orders import OrderBuilder
@@ -55,7 +55,7 @@ class Execution:
     state: ResumeState
     """The state of the run when this process took it."""
     recovery: RunRecovery | NoRecovery
-    writer: GroupWriter
+    writer: FactWriter
     on_event: Callable[[RunEvent], None] | None
     stages: Sequence[Stage] = STAGES
     """The stages of an attempt; a replay has its own."""
