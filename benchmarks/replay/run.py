@@ -44,10 +44,9 @@ def main(runs: int, first: int) -> int:
         f"{runs} recorded runs, seeds {first} to {first + runs - 1}: {identical} replayed identically.",
         "",
         f"{events:,} events, {executions} coordinators, {decisions:,} decisions made again in {took_s:.1f} s.",
-        (
-            f"Attempts that ended: {taken['attempt_ended']}; tasks cancelled: {taken['task_cancel_asked']}; runs ended "
-            f"early: {taken['run_ending']}; pauses: {taken['run_paused']}; moves of gates: {taken['provider_moved']}."
-        ),
+        f"Attempts that ended: {taken['attempt_ended']}; moves of provider gates: {taken['provider_moved']};",
+        f"tasks cancelled: {taken['task_cancel_asked']}; runs ended early: {taken['run_ending']};",
+        f"pauses: {taken['run_paused']}.",
     ]
     (HERE / "results.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

@@ -27,10 +27,13 @@ def decision_in(kind: str, said: Mapping[str, Any]) -> Fields | None:
 
 
 def subject_of(kind: str, task_id: str | None, said: Mapping[str, Any]) -> str:
-    """Returns what a decision is about: decisions about the same are made in the same order."""
+    """Returns what a decision is about: decisions about the same are made in the same order.
+
+    What recovery decides about a task is written with whatever is written of the task next, so it is apart.
+    """
     if kind == facts.BreakerMoved.kind:
         return f"breaker {said['agent']}"
-    return f"task {task_id}" if task_id is not None else "the run"
+    return kind if task_id is None else f"{kind} of task {task_id}"
 
 
 def in_words(kind: str, decision: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from aurora_spawner.tasks.task import task_from_json
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from aurora_spawner.journal.facts import Entry
     from aurora_spawner.journal.views import EventRow
@@ -89,8 +89,14 @@ class ExecutionReplay:
     _held: set[str] = field(default_factory=set)
     """Agents that were not admitted."""
     _began: Counter[str] = field(default_factory=Counter)
+    _intents: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """The attempts that were asked for, by task and the number of outcomes before."""
     _passed: int = 0
     """The admissions that were made."""
+    _reviews: set[tuple[str, int]] = field(default_factory=set)
+    """The attempts of reviewers."""
+    _hedges: dict[str, str] = field(default_factory=dict)
+    """The agents of attempts beside that of a task, by task."""
     _asking: Counter[str] = field(default_factory=Counter)
     """Questions to a person that wait, by task."""
     _place: int = 0
@@ -138,9 +144,13 @@ class ExecutionReplay:
         self._held.add(agent)
         return False
 
-    def begins(self, task_id: str, number: int) -> bool:
-        """Returns True if the journal has this attempt."""
-        return (task_id, number) in self.recording.intended
+    def begins(self, task_id: str) -> bool:
+        """Returns True if the journal has one more attempt before the next outcome of the task."""
+        recovery = self._context.recovery
+        outcomes = recovery.outcomes(task_id) if isinstance(recovery, GuidedRecovery) else 0
+        self._intents[task_id, outcomes] += 1
+        recorded = self.recording.intended.get(task_id, [])
+        return outcomes < len(recorded) and self._intents[task_id, outcomes] <= recorded[outcomes]
 
     def hedged(self, task_id: str) -> bool:
         """Returns True if the task had a hedge."""
@@ -207,7 +217,8 @@ class ExecutionReplay:
         more = next((made for queue in self._made.values() for made in queue), None)
         if more is not None:
             self._differ(event, _NOTHING, made=f"{_of(more.task_id)}{in_words(more.kind, more.decision)}")
-        if self.driving is not None and not self.driving.done():
+        cut_off = self._context.wishes.ending is not None  # what was being checked stays open
+        if self.driving is not None and not self.driving.done() and not cut_off:
             self._differ(event, "the run ends", made=f"it goes on: {self._open()} open tasks")
 
     def _run(self) -> None:
@@ -235,7 +246,7 @@ class ExecutionReplay:
     def _compare(self, event: EventRow, fact: facts.Fact, said: dict[str, Any], decision: Fields) -> None:
         queue = self._made[subject_of(event.kind, event.task_id, said)]
         if not queue:
-            self._bring_about(event, fact)
+            self._bring_about(event, fact, queue)
         if not queue:
             self._differ(event, in_words(event.kind, decision), made=self._instead(event))
         made = queue.popleft()
@@ -265,21 +276,22 @@ class ExecutionReplay:
         if isinstance(recovery, RunRecovery):
             recovery.machine.restore_breaker(CircuitBreaker.from_dict(fact.breaker))
 
-    def _bring_about(self, event: EventRow, fact: facts.Fact) -> None:
+    def _bring_about(self, event: EventRow, fact: facts.Fact, made: deque[_Made]) -> None:
         """Does what came before a decision and is in no event: a wait was over, or an attempt never began."""
         task_id = event.task_id
         if task_id is None:
-            if isinstance(fact, facts.BatchTripped) and fact.action == "skipped":
+            if isinstance(fact, facts.BatchTripped) and self._context.wishes.paused:  # the user has answered
+                self._context.recorder.append_nowait(None, fact)
                 self.loop.create_task(settlement.skip_rest(self._context, fact.reason))
                 self._run()
             return
         self._end_wait(task_id)
         self._run()
         agent = self._context.agent_of(task_id) if task_id in self._context.tasks.tasks else ""
-        if not self._made[f"task {task_id}"] and agent in self._held:
+        if not made and agent in self._held:
             self._ask_again(agent)
             self._run()
-        if not self._made[f"task {task_id}"] and (task_id, 0) in self._waiting:
+        if not made and (task_id, 0) in self._waiting:
             self._release(task_id, 0, AttemptEnd(reason=EndReason.VOIDED), self._place - 1)
             self._run()
 
@@ -346,18 +358,20 @@ class ExecutionReplay:
                 pass
 
     def _end_attempt(self, task_id: str, fact: facts.AttemptEnded) -> None:
-        if fact.reason == EndReason.OUTDATED:
+        """Lets an attempt end; of two beside each other the one whose end is written last counts."""
+        place, number = self._place, fact.number
+        following = next(self.recording.following(task_id, place), None)
+        if fact.reason == EndReason.OUTDATED or isinstance(following, facts.AttemptEnded):
             return
-        open_numbers = [number for each, number in self._open_attempts(task_id) if number]
-        if (task_id, fact.number) in self._waiting:
-            self._release(task_id, fact.number, end_of(fact), self._place)
-        elif (task_id, fact.number) in self.recording.hedges and open_numbers:
-            self._release(task_id, open_numbers[0], end_of(fact), self._place)
-
-    def _open_attempts(self, task_id: str) -> Iterable[tuple[str, int]]:
-        flight = self._context.tasks.in_flight.get(task_id)
-        number = 0 if flight is None else flight.number
-        return [(task_id, number)] if (task_id, number) in self._waiting else []
+        if (task_id, number) in self._reviews:
+            self._context.scheduler.take_back(task_id)
+            return
+        hedge = self._hedges.pop(task_id, None)
+        if hedge is not None:
+            self._context.scheduler.give_back(hedge)
+        first = next((each for each in self._waiting if each[0] == task_id), None) if hedge is not None else None
+        if (task_id, number) in self._waiting or first is not None:
+            self._release(task_id, number if first is None else first[1], end_of(fact), place)
 
     def _release(self, task_id: str, number: int, end: AttemptEnd, place: int) -> None:
         """Lets an attempt come out as the events behind a place say."""
@@ -368,10 +382,15 @@ class ExecutionReplay:
             self._waiting.pop((task_id, number)).set_result(outcome)
 
     def _count_attempt(self, task_id: str, fact: facts.AttemptIntended) -> None:
-        """Counts an attempt of a reviewer, or a hedge."""
-        flight = self._context.tasks.flight(task_id)
+        """Counts an attempt of a reviewer, or a hedge, and its slot."""
+        flight, scheduler = self._context.tasks.flight(task_id), self._context.scheduler
         flight.attempts = max(flight.attempts, fact.number)
-        flight.reviewing += fact.role == facts.REVIEW
+        if fact.role == facts.REVIEW:
+            flight.reviewing += 1
+            self._reviews.add((task_id, fact.number))
+            scheduler.lend(task_id, fact.agent)
+        elif scheduler.borrow(fact.agent):
+            self._hedges[task_id] = fact.agent
 
     def _ask(self, task_id: str) -> None:
         self._asking[task_id] += 1

@@ -11,12 +11,13 @@ from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.classification.classifier import Classification
     from aurora_spawner.recovery.actions import AfterAttempt, BeforeAttempt
+    from aurora_spawner.recovery.machine import RecoveryStateTransition
     from aurora_spawner.recovery.restore import RestoredRecovery
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.replay.recorded_gates import RecordedGates
@@ -99,9 +100,15 @@ class GuidedRecovery(RunRecovery):
 
     def admissions(self, task_id: str) -> int:
         """Returns how many times a task had its turn in this execution."""
+        return sum(not each.from_state.attempting for each in self._changes(task_id))
+
+    def outcomes(self, task_id: str) -> int:
+        """Returns how many attempts at a task came out in this execution, by whatever number of tries."""
+        return sum(each.from_state.attempting for each in self._changes(task_id))
+
+    def _changes(self, task_id: str) -> Sequence[RecoveryStateTransition]:
         state = self.machine.get_task_state(task_id)
-        known = len(self._restored.changes.get(task_id, ()))
-        return 0 if state is None else sum(not each.from_state.attempting for each in state.transitions[known:])
+        return () if state is None else state.transitions[len(self._restored.changes.get(task_id, ())) :]
 
     def before(self, task: SpawnTask) -> BeforeAttempt:
         """Decides what becomes of a task that has taken a slot."""

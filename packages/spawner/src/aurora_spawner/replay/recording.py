@@ -53,11 +53,9 @@ class Recording:
     settings: DecisionSettings
     admissions: list[Admission] = field(default_factory=list)
     """In the order of their times: what is read for an attempt can delay the event of its start."""
-    intended: set[tuple[str, int]] = field(default_factory=set)
-    """The attempts by agents of tasks, hedges left out, by task and number."""
+    intended: dict[str, list[int]] = field(default_factory=dict)
+    """The attempts at each task that began before its first outcome, its second, and so on; hedges left out."""
     hedges: set[tuple[str, int]] = field(default_factory=set)
-    adopted: set[tuple[str, int]] = field(default_factory=set)
-    """The attempts of earlier executions that ran on."""
     gates: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     """The moves of provider gates, each with the place of its event."""
     _places: dict[str, list[int]] = field(default_factory=dict)
@@ -92,9 +90,11 @@ class Recording:
                     self.hedges.add((task_id, fact.number))
                 else:
                     open_attempts[task_id] = fact.number
-                    self.intended.add((task_id, fact.number))
+                    self.intended.setdefault(task_id, [0])[-1] += 1
             case facts.AttemptStarted(adopted=True):
-                self.adopted.add((task_id, fact.number))
+                open_attempts.setdefault(task_id, fact.number)
+            case facts.RecoveryTransitioned() if RecoveryState(fact.change["from_state"]).attempting:
+                self.intended.setdefault(task_id, [0]).append(0)
             case facts.AttemptEnded() if fact.reason != EndReason.OUTDATED:
                 if fact.number >= open_attempts.get(task_id, fact.number):
                     open_attempts.pop(task_id, None)

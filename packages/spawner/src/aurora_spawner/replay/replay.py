@@ -16,7 +16,7 @@ from aurora_spawner.journal import facts
 from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.verify import check_run
-from aurora_spawner.journal.views import load_events, load_run, rows_of
+from aurora_spawner.journal.views import as_written, load_events, load_run, rows_of
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.replay.execution_replay import DifferenceFoundError, ExecutionReplay
 from aurora_spawner.replay.rebuilt import Rebuilt
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 
 _MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError)
 """The errors of events that were changed from outside."""
+
+_ORDER_NOTE: Final = (
+    "this coordinator was given its tasks anew, as from a task file: an order of theirs that was edited is not in "
+    "the journal, and may be the reason"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,13 +115,20 @@ def recorded_events(store: Journal, run_id: str) -> list[EventRow]:
     return events
 
 
-def executions_of(events: Sequence[EventRow]) -> Iterator[tuple[Sequence[EventRow], DecisionSettings | None]]:
-    """Yields the events of each process that took the run, with its settings; None for one that decided nothing."""
+def executions_of(
+    events: Sequence[EventRow], journal: Path
+) -> Iterator[tuple[Sequence[EventRow], DecisionSettings | None]]:
+    """Yields the events of each process that took the run, with its settings; None for one that decided nothing.
+
+    Raises:
+        JournalCorruptError: Its settings are malformed.
+    """
     begins = [place for place, event in enumerate(events) if isinstance(event.fact, facts.RunTaken)]
     for begin, end in zip(begins, [*begins[1:], len(events)], strict=True):
         taken = events[begin].fact
         assert isinstance(taken, facts.RunTaken)
-        settings = None if taken.settings is None else DecisionSettings.from_json(taken.settings)
+        with as_written(journal, f"event {events[begin].seq}"):
+            settings = None if taken.settings is None else DecisionSettings.from_json(taken.settings)
         yield events[begin:end], settings
 
 
@@ -126,7 +138,7 @@ def _walk(walk: _Walk, events: Sequence[EventRow], run: RunRow, rebuilt: Rebuilt
     gates = RecordedGates(clock=lambda: loop.now)
     done = 0
     try:
-        for part, settings in executions_of(events):
+        for part, settings in executions_of(events, rebuilt.source):
             rebuilt.catch_up(events[: events.index(part[0], done)])
             done += len(part)
             if settings is None:
@@ -164,6 +176,8 @@ def _replay_execution(walk: _Walk, replay: ExecutionReplay, run: RunRow, rebuilt
             walk.last_seq = event.seq
     except DifferenceFoundError as found:
         walk.difference = found.difference
+        if replay.recording.settings.tasks_given:
+            walk.notes.append(_ORDER_NOTE)
         return False
     except SpawnerError:
         raise

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Attempts(Protocol):
     """Knows what attempts come to."""
 
-    def begins(self, task_id: str, number: int) -> bool:
+    def begins(self, task_id: str) -> bool:
         """Returns False if a new attempt fails before it can be intended, as one without a program or a worktree."""
         ...
 
@@ -62,7 +62,7 @@ class SimulatedStages:
         if attempt.found is not None:
             flight.number = attempt.number
             return attempt._replace(agent=agent)
-        if not self.attempts.begins(task_id, flight.attempts + 1):
+        if not self.attempts.begins(task_id):
             return attempt._replace(agent=agent)
         number = flight.number = flight.next_number()
         claim = run.scheduler.claims.take_unwritten(task_id)
@@ -72,8 +72,9 @@ class SimulatedStages:
         return attempt._replace(agent=agent, number=number)
 
     async def _carry_out(self, run: RunContext, attempt: Attempt) -> Attempt:
-        outcome = await self.attempts.outcome(run, attempt)
         task_id = attempt.task_id
+        run.recorder.append_nowait(task_id)  # what recovery has decided about an attempt that was found
+        outcome = await self.attempts.outcome(run, attempt)
         attempt = attempt._replace(end=outcome.end, checked=outcome.checked, returned=outcome.returned)
         flight = run.tasks.flight(task_id)
         flight.rounds += [outcome.checked] if outcome.checked else []

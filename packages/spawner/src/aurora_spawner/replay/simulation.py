@@ -85,7 +85,7 @@ class Simulation:
 
     # What the stages ask.
 
-    def begins(self, task_id: str, number: int) -> bool:  # noqa: ARG002 -- as a replay's
+    def begins(self, task_id: str) -> bool:  # noqa: ARG002 -- as a replay's
         """Returns True: every attempt begins."""
         return True
 

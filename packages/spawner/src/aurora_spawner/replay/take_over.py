@@ -20,7 +20,7 @@ from aurora_spawner.replay.simulated_stages import SimulatedStages
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.runs.execution import Execution, first_attempts
 from aurora_spawner.runs.found_attempt import FoundAttempt
-from aurora_spawner.runs.resume_state import CUT_OFF, EDITED, Revision, find_resume_state
+from aurora_spawner.runs.resume_state import CUT_OFF, DROPPED, EDITED, Revision, find_resume_state
 from aurora_spawner.runs.run_options import RunOptions
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
@@ -106,7 +106,11 @@ def _edits_until(recording: Recording) -> int:
 def _state(rebuilt: Rebuilt, *, retry_failed: bool) -> ResumeState:
     journal, run_id = rebuilt.journal, rebuilt.run_id
     return find_resume_state(
-        load_tasks(journal, run_id),
+        [
+            row
+            for row in load_tasks(journal, run_id)
+            if row.result is None or row.result.termination_reason != DROPPED
+        ],
         load_attempts(journal, run_id, open_only=True),
         Revision(retry_failed=retry_failed),
         reviewing=count_reviewing(journal, run_id),

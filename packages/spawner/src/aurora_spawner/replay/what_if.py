@@ -77,7 +77,7 @@ def what_if(journal: Path, run_id: str, changes: Sequence[str]) -> WhatIfReport:
     with open_journal(journal, run_id) as store:
         events, run = recorded_events(store, run_id), load_run(store, run_id)
         begin, settings = next(
-            (part[0].seq, settings) for part, settings in executions_of(events) if settings is not None
+            (part[0].seq, settings) for part, settings in executions_of(events, store.path) if settings is not None
         )
         wanted = changed_settings(run_id, settings, changes)
         with as_written(store.path, f"run {run_id}: its events"):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.runs.resume_state import Revision
     from aurora_spawner.runs.run_options import RunOptions
 
 
@@ -25,6 +26,8 @@ class DecisionSettings:
     start_rate_per_s: float | None
     max_added: int
     retry_failed: bool
+    tasks_given: bool
+    """True if the tasks were given anew, as by a task file that may have been edited."""
     policy: Mapping[str, Any] | None
     """The recovery policy as `RecoveryPolicy.to_dict` has it; None for a run without recovery."""
     adhoc: tuple[str, ...]
@@ -42,6 +45,7 @@ class DecisionSettings:
             "start_rate_per_s": self.start_rate_per_s,
             "max_added": self.max_added,
             "retry_failed": self.retry_failed,
+            "tasks_given": self.tasks_given,
             "policy": None if self.policy is None else dict(self.policy),
             "adhoc": list(self.adhoc),
             "providers": dict(self.providers),
@@ -62,6 +66,7 @@ class DecisionSettings:
                 start_rate_per_s=stored["start_rate_per_s"],
                 max_added=int(stored["max_added"]),
                 retry_failed=stored["retry_failed"] is True,
+                tasks_given=stored["tasks_given"] is True,
                 policy=stored["policy"],
                 adhoc=tuple(map(str, stored["adhoc"])),
                 providers={str(agent): str(provider) for agent, provider in stored["providers"].items()},
@@ -72,7 +77,7 @@ class DecisionSettings:
 
 
 def settings_of_decisions(
-    options: RunOptions, *, backends: Mapping[str, Backend], recovery: RecoverySettings | None, retry_failed: bool
+    options: RunOptions, *, backends: Mapping[str, Backend], recovery: RecoverySettings | None, revision: Revision
 ) -> DecisionSettings:
     """Returns the settings of a run that is about to be executed."""
     rules = None if recovery is None else AgentRules(recovery, backends=backends, histories={})
@@ -82,7 +87,8 @@ def settings_of_decisions(
         agent_limits=options.agent_limits,
         start_rate_per_s=options.start_rate_per_s,
         max_added=options.max_added,
-        retry_failed=retry_failed,
+        retry_failed=revision.retry_failed,
+        tasks_given=revision.tasks is not None,
         policy=None if recovery is None else recovery.policy.to_dict(),
         adhoc=() if recovery is None else tuple(sorted(recovery.adhoc)),
         providers={agent: "" if rules is None else rules.provider(agent) for agent in backends},

@@ -206,10 +206,7 @@ class Run:
 
     def _settings(self) -> DecisionSettings:
         return settings_of_decisions(
-            self.options,
-            backends=self.backends,
-            recovery=self.recovery,
-            retry_failed=self.revision.retry_failed,
+            self.options, backends=self.backends, recovery=self.recovery, revision=self.revision
         )
 
     def _resume_state(self, store: Journal) -> ResumeState:
