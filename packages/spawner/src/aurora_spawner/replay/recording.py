@@ -58,6 +58,7 @@ class Recording:
     hedges: set[tuple[str, int]] = field(default_factory=set)
     gates: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     """The moves of provider gates, each with the place of its event."""
+    _intending: set[str] = field(default_factory=set)
     _places: dict[str, list[int]] = field(default_factory=dict)
     """The places of each task's events."""
 
@@ -72,6 +73,7 @@ class Recording:
             if task_id is None or fact is None:
                 continue
             self._places.setdefault(task_id, []).append(place)
+            self._see_outcome(task_id, fact)
             self._see_attempt(task_id, fact, open_attempts)
             if _admits(fact, recovers=self.settings.policy is not None, again=task_id in again):
                 counts[task_id] = counts.get(task_id, 0) + 1
@@ -81,7 +83,21 @@ class Recording:
                 again.add(task_id)
             elif not isinstance(fact, _ASIDE):
                 again.discard(task_id)
+        for task_id in self._intending:
+            self.intended[task_id][-1] += 1
         self.admissions.sort(key=lambda admission: admission.at)
+
+    def _see_outcome(self, task_id: str, fact: facts.Fact) -> None:
+        """Counts the attempts before each outcome; what recovery decided before an attempt may stand behind it."""
+        counts = self.intended.setdefault(task_id, [0])
+        starts = True
+        if isinstance(fact, facts.RecoveryTransitioned):
+            if RecoveryState(fact.change["from_state"]).attempting:
+                counts.append(0)
+            starts = RecoveryState(fact.change["to_state"]).attempting
+        if starts and task_id in self._intending:
+            self._intending.discard(task_id)
+            counts[-1] += 1
 
     def _see_attempt(self, task_id: str, fact: facts.Fact, open_attempts: dict[str, int]) -> None:
         match fact:
@@ -90,11 +106,10 @@ class Recording:
                     self.hedges.add((task_id, fact.number))
                 else:
                     open_attempts[task_id] = fact.number
-                    self.intended.setdefault(task_id, [0])[-1] += 1
+                    self._intending.add(task_id)
+                return
             case facts.AttemptStarted(adopted=True):
                 open_attempts.setdefault(task_id, fact.number)
-            case facts.RecoveryTransitioned() if RecoveryState(fact.change["from_state"]).attempting:
-                self.intended.setdefault(task_id, [0]).append(0)
             case facts.AttemptEnded() if fact.reason != EndReason.OUTDATED:
                 if fact.number >= open_attempts.get(task_id, fact.number):
                     open_attempts.pop(task_id, None)
