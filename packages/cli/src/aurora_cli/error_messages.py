@@ -128,6 +128,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         NoWorkError,
         PreparationError,
         PriceFileError,
+        ReplayError,
         SpawnerError,
         TaskError,
         TaskFileError,
@@ -153,6 +154,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         UnknownApprovalError,
         NoShapeError,
         NotAQuestionError,
+        ReplayError,
     )
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),

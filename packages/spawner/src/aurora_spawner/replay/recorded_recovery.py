@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_spawner.recovery.actions import Retry, Start, Wait
 from aurora_spawner.recovery.agent_rules import AgentRules
+from aurora_spawner.recovery.machine import MODEL_AGENT
 from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 
@@ -40,7 +41,10 @@ class RecordedRules(AgentRules):
 
     def chain(self, agent: str) -> tuple[str, ...]:
         """Returns the fallbacks of an agent, in order."""
-        return self._recorded.chains.get(agent, ()) if self.policy(agent).strategy.falls_back else ()
+        policy, chain = self.policy(agent), self._recorded.chains.get(agent, ())
+        if not policy.strategy.falls_back:
+            return ()
+        return tuple(each for each in chain if each != MODEL_AGENT or policy.fallback_to_llm)
 
     def provider(self, agent: str) -> str:
         """Returns the account whose limits an agent meets."""

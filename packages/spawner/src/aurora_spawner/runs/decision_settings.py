@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from aurora_spawner.recovery.agent_rules import AgentRules
+from aurora_spawner.recovery.fallbacks import fallback_chain
+from aurora_spawner.recovery.policy import RecoveryStrategy
 from aurora_spawner.storage.stored_values import StoredValueError
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class DecisionSettings:
     providers: Mapping[str, str]
     """By agent, the account whose limits it meets; "" in a run without recovery."""
     chains: Mapping[str, tuple[str, ...]]
-    """By agent, its fallbacks in order; agents without fallbacks are left out."""
+    """By agent, its fallbacks in order, whether or not its policy falls back; agents without any are left out."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -81,7 +83,7 @@ def settings_of_decisions(
 ) -> DecisionSettings:
     """Returns the settings of a run that is about to be executed."""
     rules = None if recovery is None else AgentRules(recovery, backends=backends, histories={})
-    chains = {} if rules is None else {agent: rules.chain(agent) for agent in backends}
+    chains = {} if recovery is None else {agent: _chain(agent, recovery, backends) for agent in backends}
     return DecisionSettings(
         max_concurrent=options.max_concurrent,
         agent_limits=options.agent_limits,
@@ -94,3 +96,8 @@ def settings_of_decisions(
         providers={agent: "" if rules is None else rules.provider(agent) for agent in backends},
         chains={agent: chain for agent, chain in chains.items() if chain},
     )
+
+
+def _chain(agent: str, recovery: RecoverySettings, backends: Mapping[str, Backend]) -> tuple[str, ...]:
+    policy = replace(recovery.policy.get_for_agent(agent), strategy=RecoveryStrategy.RETRY_THEN_FALLBACK)
+    return fallback_chain(agent, policy, backends=backends, configured=recovery.fallbacks.get(agent, ()))
