@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 _NOTHING: Final = "nothing"
 _DISPATCH_S: Final = 0.25
 """The most time from what frees a slot to the decision who takes it, on a busy machine."""
+_COMMIT_S: Final = 0.002
+"""The least time from the event of a write to the moment that it is durable."""
 _CLOCK_S: Final = 0.1
 """The most time between two readings of the clock for one decision."""
 
@@ -91,6 +94,10 @@ class ExecutionReplay:
     _began: Counter[str] = field(default_factory=Counter)
     _intents: Counter[tuple[str, int]] = field(default_factory=Counter)
     """The attempts that were asked for, by task and the number of outcomes before."""
+    _unwritten: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
+    """Writes that are not durable yet, each with the time of its event."""
+    _urgent: str | None = None
+    """The task whose decision comes next, whatever its time."""
     _passed: int = 0
     """The admissions that were made."""
     _reviews: set[tuple[str, int]] = field(default_factory=set)
@@ -108,10 +115,16 @@ class ExecutionReplay:
         return self.loop.now
 
     def write(self, *entries: Entry) -> asyncio.Future[None]:
-        """Takes what the coordinator writes down; it is durable at once."""
+        """Takes what the coordinator writes down; the end of an attempt is durable only when the journal says so.
+
+        The coordinator decides further while an end is written, and only then lets a task that it found start again.
+        """
         self.post(*entries)
         written = self.loop.create_future()
-        written.set_result(None)
+        if any(kind == facts.AttemptEnded.kind for _run_id, _task_id, kind, *_said in entries):
+            self._unwritten.append((self.recording.events[self._place].at, written))
+        else:
+            written.set_result(None)
         return written
 
     def post(self, *entries: Entry) -> None:
@@ -190,6 +203,7 @@ class ExecutionReplay:
         fact = event.fact
         assert fact is not None
         self.loop.now = max(self.loop.now, _time_of(event, self.recording, place))
+        self._make_durable(before=self.loop.now - _COMMIT_S)
         self._end_waits()
         if event.task_id is not None:
             self._findings[event.task_id].see(fact)
@@ -220,6 +234,13 @@ class ExecutionReplay:
         cut_off = self._context.wishes.ending is not None  # what was being checked stays open
         if self.driving is not None and not self.driving.done() and not cut_off:
             self._differ(event, "the run ends", made=f"it goes on: {self._open()} open tasks")
+
+    def _make_durable(self, *, before: float) -> None:
+        while self._unwritten and self._unwritten[0][0] < before:
+            _at, written = self._unwritten.popleft()
+            if not written.done():
+                written.set_result(None)
+                self._run()
 
     def _run(self) -> None:
         """Runs the coordinator until it waits for what the journal has next."""
@@ -285,6 +306,8 @@ class ExecutionReplay:
                 self.loop.create_task(settlement.skip_rest(self._context, fact.reason))
                 self._run()
             return
+        self._urgent = task_id
+        self._make_durable(before=math.inf)
         self._end_wait(task_id)
         self._run()
         agent = self._context.agent_of(task_id) if task_id in self._context.tasks.tasks else ""
@@ -294,6 +317,7 @@ class ExecutionReplay:
         if not made and (task_id, 0) in self._waiting:
             self._release(task_id, 0, AttemptEnd(reason=EndReason.VOIDED), self._place - 1)
             self._run()
+        self._urgent = None
 
     def _instead(self, event: EventRow) -> str:
         """Describes what the replay has decided that is not in the journal so far."""
@@ -417,7 +441,8 @@ class ExecutionReplay:
             task_id = following.task_id
             made = recovery.admissions(task_id) if isinstance(recovery, GuidedRecovery) else self._began[task_id]
             if made < following.count:
-                return following if following.at <= self.loop.now + within_s else None
+                due = following.at <= self.loop.now + within_s or task_id == self._urgent
+                return following if due else None
             self._passed += 1
         return None
 
