@@ -94,6 +94,8 @@ class ExecutionReplay:
     _began: Counter[str] = field(default_factory=Counter)
     _intents: Counter[tuple[str, int]] = field(default_factory=Counter)
     """The attempts that were asked for, by task and the number of outcomes before."""
+    _next_end: int = 0
+    """The place of the next event that ends an attempt."""
     _unwritten: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
     """Writes that are not durable yet, each with the time of its event."""
     _urgent: str | None = None
@@ -150,7 +152,7 @@ class ExecutionReplay:
         """Returns True if an attempt may start: where a gate or the pace may hold it, if it was the next to start."""
         if (not self._paced and self.gates.surely_open(provider)) or unavailable():
             return True
-        following = self._next_admission(within_s=0.0 if self._paced else _DISPATCH_S)
+        following = self._next_admission(until=self._soon(_DISPATCH_S))
         if following is not None and self._is_ready(following.task_id) and self._agent_of(following) == agent:
             self._held.discard(agent)
             return True
@@ -433,7 +435,7 @@ class ExecutionReplay:
     def _paced(self) -> bool:
         return self.recording.settings.start_rate_per_s is not None
 
-    def _next_admission(self, *, within_s: float) -> Admission | None:
+    def _next_admission(self, *, until: float) -> Admission | None:
         """Returns the recorded admission that comes next and was not made yet; None if it comes later."""
         admissions, recovery = self.recording.admissions, self._context.recovery
         while self._passed < len(admissions):
@@ -441,10 +443,23 @@ class ExecutionReplay:
             task_id = following.task_id
             made = recovery.admissions(task_id) if isinstance(recovery, GuidedRecovery) else self._began[task_id]
             if made < following.count:
-                due = following.at <= self.loop.now + within_s or task_id == self._urgent
+                due = following.at <= until or task_id == self._urgent
                 return following if due else None
             self._passed += 1
         return None
+
+    def _soon(self, within_s: float) -> float:
+        """Returns the time until which a decision can follow from the present event: it is before the next end."""
+        if self._paced:
+            return self.loop.now
+        events = self.recording.events
+        self._next_end = max(self._next_end, self._place + 1)
+        while self._next_end < len(events) and not isinstance(events[self._next_end].fact, facts.AttemptEnded):
+            self._next_end += 1
+        if self._next_end == len(events):
+            return self.loop.now + within_s
+        at = _time_of(events[self._next_end], self.recording, self._next_end)
+        return max(self.loop.now, min(self.loop.now + within_s, at))
 
     def _is_ready(self, task_id: str) -> bool:
         """Returns True if a task waits for nothing but its turn."""
@@ -462,7 +477,7 @@ class ExecutionReplay:
             if self._parked.get(task_id) == until:
                 self._end_wait(task_id)
         full = self._context.scheduler.running >= self.recording.settings.max_concurrent
-        following = self._next_admission(within_s=MARGIN_S if full and not self._paced else 0.0)
+        following = self._next_admission(until=self._soon(MARGIN_S) if full else self.loop.now)
         if following is None:
             return
         self._end_wait(following.task_id)
