@@ -142,6 +142,12 @@ class ExecutionReplay:
         """Is told that a task has taken a slot."""
         self._began[task_id] += 1
 
+    def turned(self) -> None:
+        """Is told that a task had its turn: the one that comes next may have waited until just now."""
+        following = self._next_admission(until=self._soon(MARGIN_S))
+        if following is not None:
+            self._requeue(following.task_id)
+
     def park(self, task_id: str, after_s: float) -> None:
         """Is told that a task waits without a slot."""
         until = self.loop.now + after_s
@@ -487,14 +493,19 @@ class ExecutionReplay:
 
     def _end_wait(self, task_id: str) -> None:
         """Lets a task start when there is room, whatever it has waited for."""
+        if self._requeue(task_id):
+            self._context.dispatch()
+
+    def _requeue(self, task_id: str) -> bool:
+        """Queues a task that has waited; returns False if it did not wait."""
         if self._parked.pop(task_id, None) is None:
-            return
+            return False
         flight = self._context.tasks.in_flight.get(task_id)
         if flight is not None and flight.timer is not None:
             flight.timer.cancel()
             flight.timer = None
         self._context.scheduler.requeue(task_id)
-        self._context.dispatch()
+        return True
 
     def _ask_again(self, agent: str) -> None:
         self._held.discard(agent)

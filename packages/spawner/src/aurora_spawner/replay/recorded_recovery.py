@@ -62,6 +62,10 @@ class Guide(Protocol):
         """Returns True if an attempt of an agent may start now."""
         ...
 
+    def turned(self) -> None:
+        """Is told, in a run with recovery, that a task had its turn."""
+        ...
+
     def park(self, task_id: str, after_s: float) -> None:
         """Is told that a task waits without a slot, for so long at most."""
         ...
@@ -117,6 +121,7 @@ class GuidedRecovery(RunRecovery):
     def before(self, task: SpawnTask) -> BeforeAttempt:
         """Decides what becomes of a task that has taken a slot."""
         decision = super().before(task)
+        self._guide.turned()
         if isinstance(decision, Wait):
             self._guide.park(str(task.id), decision.after_s)
             return Wait(after_s=FOREVER_S)
