@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _GateKey = tuple[GateState, float, str]
-"""What tells one state of a gate from the next."""
+"""The part of a gate that tells one state from the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

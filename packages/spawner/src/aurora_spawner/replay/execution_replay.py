@@ -82,7 +82,7 @@ class ExecutionReplay:
     coordinator: Coordinator | None = None
     driving: asyncio.Task[None] | None = None
     _made: defaultdict[str, deque[_Made]] = field(default_factory=lambda: defaultdict(deque))
-    """What was decided and not yet found in the journal, by subject."""
+    """Decisions that were made and not yet found in the journal, by subject."""
     _waiting: dict[tuple[str, int], asyncio.Future[Outcome]] = field(default_factory=dict)
     """The attempts that have not come out, by task and number."""
     _findings: defaultdict[str, Findings] = field(default_factory=lambda: defaultdict(Findings))
@@ -98,6 +98,7 @@ class ExecutionReplay:
     """The place of the next event that ends an attempt."""
     _unwritten: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
     """Writes that are not durable yet, each with the time of its event."""
+    _considered: str = ""
     _urgent: str | None = None
     """The task whose decision comes next, whatever its time."""
     _passed: int = 0
@@ -142,6 +143,10 @@ class ExecutionReplay:
         """Is told that a task has taken a slot."""
         self._began[task_id] += 1
 
+    def considers(self, task_id: str) -> None:
+        """Is told the task whose agent the scheduler asks for, before it asks if that agent is admitted."""
+        self._considered = task_id
+
     def turned(self) -> None:
         """Is told that a task had its turn: the one that comes next may have waited until just now."""
         following = self._next_admission(until=self._soon(MARGIN_S))
@@ -156,10 +161,10 @@ class ExecutionReplay:
 
     def admits(self, agent: str, provider: str, *, unavailable: Callable[[], bool]) -> bool:
         """Returns True if an attempt may start: where a gate or the pace may hold it, if it was the next to start."""
-        if (not self._paced and self.gates.surely_open(provider)) or unavailable():
+        if not self._paced and (self.gates.surely_open(provider) or unavailable()):
             return True
         following = self._next_admission(until=self._soon(_DISPATCH_S))
-        if following is not None and self._is_ready(following.task_id) and self._agent_of(following) == agent:
+        if following is not None and following.task_id == self._considered and self._is_ready(following.task_id):
             self._held.discard(agent)
             return True
         self._held.add(agent)

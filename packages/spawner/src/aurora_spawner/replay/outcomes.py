@@ -1,4 +1,4 @@
-"""How attempts came out, as the journal tells it: the input of a replay, which decides what follows from it."""
+"""Outcomes of attempts, as the journal tells them: the input of a replay, which decides what follows from them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ NOT_CLASSIFIED: Final = Classification(category=ErrorCategory.UNKNOWN, cause=Cau
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How an attempt came out."""
+    """The outcome of an attempt."""
 
     end: AttemptEnd
     state: TaskState | None = None
-    """What became of the task by this attempt: succeeded, failed or cancelled; None if another followed at once."""
+    """The state of the task by this attempt: succeeded, failed or cancelled; None if another followed at once."""
     result: SpawnResult | None = None
     """The result of the task, if it was final."""
     error: str | None = None
@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass(slots=True, kw_only=True)
 class Findings:
-    """What was found about the work of an attempt before it ended."""
+    """Findings about the work of an attempt before it ended."""
 
     checked: list[CheckedWork] = field(default_factory=list)
     returned: list[Returned] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What each attempt of a run took and came to, for a simulation; what the journal lacks is assumed, and said."""
+"""Time and outcome of each attempt of a run, for a simulation; what the journal lacks is assumed, and said."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RecordedAttempts:
     cancelled: frozenset[str]
     """Tasks that a user cancelled before they were attempted."""
     assumed: Counter[str] = field(default_factory=Counter)
-    """What had to be assumed, in words, with how often."""
+    """Assumptions that had to be made, in words, each with its number."""
     _last: dict[tuple[str, str], RecordedAttempt] = field(default_factory=dict)
     _usual: dict[str, float] = field(default_factory=dict)
     """The median time of the attempts of each agent; of all under ""."""

@@ -62,6 +62,10 @@ class Guide(Protocol):
         """Returns True if an attempt of an agent may start now."""
         ...
 
+    def considers(self, task_id: str) -> None:
+        """Is told the task whose agent the scheduler asks for, before it asks if that agent is admitted."""
+        ...
+
     def turned(self) -> None:
         """Is told, in a run with recovery, that a task had its turn."""
         ...
@@ -99,6 +103,11 @@ class GuidedRecovery(RunRecovery):
         self.providers.store = gates
         self._guide = guide
         self._recorded_rules = rules
+
+    def agent_of(self, task: SpawnTask) -> str:
+        """Returns the agent that has a task now."""
+        self._guide.considers(str(task.id))
+        return super().agent_of(task)
 
     def admits(self, agent: str) -> bool:
         """Returns True if the guide lets an attempt start, or if the provider is not waited for."""
@@ -152,6 +161,11 @@ class GuidedNoRecovery(NoRecovery):
     """Answers as `NoRecovery` does, and tells a guide of starts."""
 
     guide: Guide
+
+    def agent_of(self, task: SpawnTask) -> str:
+        """Returns the task's own agent."""
+        self.guide.considers(str(task.id))
+        return self.first_agent(task)
 
     def admits(self, agent: str) -> bool:
         """Returns True if the guide lets an attempt start."""

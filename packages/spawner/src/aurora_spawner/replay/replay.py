@@ -45,7 +45,7 @@ _ORDER_NOTE: Final = (
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
-    """What a replay has found so far."""
+    """The findings of a replay so far."""
 
     decisions: int = 0
     executions: int = 0

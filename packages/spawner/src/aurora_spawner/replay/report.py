@@ -45,9 +45,9 @@ class ReplayReport:
     difference: Difference | None
     """None if every decision came out the same."""
     changed: str | None
-    """What the hashes of the run say was changed from outside; None if nothing."""
+    """The change from outside that the hashes of the run tell of; None without one."""
     notes: tuple[str, ...] = ()
-    """What was not decided again, and why, in sentences."""
+    """Sentences on decisions that were not made again."""
     taken: Mapping[str, int]
     """The events that were taken as they are, by kind: what people, agents, the system and other runs did."""
 

@@ -34,7 +34,7 @@ WAITS: Final = (SpanKind.DEPENDENCY, SpanKind.START, SpanKind.RETRY, SpanKind.AP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a run came to, recorded or simulated."""
+    """The figures of a run, recorded or simulated."""
 
     seconds: float
     """From the first start to the last end of a task, without pauses and times without a coordinator."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.growth import Expansion
 
 _MEAN = 0.5
-"""What chance is in a simulation."""
+"""The chance of a simulation, from 0 to 1."""
 ADAPTIVE_NOTE = (
     "the policy follows the history of each agent in all runs, which is not in the journal of this one: "
     "retries and waits that followed it may differ"

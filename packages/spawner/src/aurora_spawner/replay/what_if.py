@@ -1,4 +1,4 @@
-"""What would have happened with other settings: the run simulated as it was, and as it is asked for."""
+"""Simulations of a run with other settings, beside the run as it was."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ALWAYS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfReport:
-    """What a run would have come to, beside what it came to. A simulation, and no more."""
+    """The figures of a simulation, beside the recorded ones."""
 
     run_id: str
     changes: tuple[str, ...]
@@ -44,11 +44,11 @@ class WhatIfReport:
     """Simulated with the settings that it had: how far this is from `recorded` is how good the simulation is."""
     changed: Figures
     stuck: str | None
-    """Why the changed run comes to no end; None if it does."""
+    """The reason why the changed run comes to no end; None if it does."""
     assumed: Mapping[str, int]
-    """What the journal does not know and was assumed, with how many attempts."""
+    """Assumptions about what the journal does not know, each with its number of attempts."""
     notes: tuple[str, ...]
-    """What the simulation leaves out, in sentences."""
+    """Sentences on what the simulation rests on and leaves out."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""

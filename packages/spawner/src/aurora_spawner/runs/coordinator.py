@@ -391,7 +391,7 @@ class Coordinator:
 
     @property
     def context(self) -> RunContext:
-        """What its stages share; a replay does with it what people and agents did."""
+        """The parts that its stages share; a replay does with them what people and agents did."""
         return self._run
 
     @property

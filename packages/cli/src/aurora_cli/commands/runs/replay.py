@@ -39,11 +39,11 @@ __all__ = ["command"]
 )
 @json_option
 def command(*, run_id: str, changes: tuple[str, ...], as_json: bool) -> int:
-    """Run a run's coordinator again over the journal, with simulated agents.
+    """Make a run's decisions again, or ask what if.
 
-    Nothing starts and nothing changes. What people, agents, the system and other runs did is taken from the journal;
-    every decision that followed is made again and compared. The status is 1 if one comes out otherwise, or if the run
-    was changed from outside.
+    The run's coordinator runs again over the journal, with simulated agents. Nothing starts and nothing changes. What
+    people, agents, the system and other runs did is taken from the journal; every decision that followed is made
+    again and compared. The status is 1 if one comes out otherwise, or if the run was changed from outside.
     """
     journal = wiring.open_existing().project.runs_db
     if changes:
