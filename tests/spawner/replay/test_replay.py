@@ -153,7 +153,7 @@ def test_an_edited_result_is_named_where_its_consequence_differs(tmp_path: Path)
 def test_an_event_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     run_id = record(tmp_path)
     seq = edit(tmp_path, "recovery_transition", lambda said: said["change"].pop("to_state"))
-    with pytest.raises(JournalCorruptError, match=f"event {seq}|from_state|to_state"):
+    with pytest.raises(JournalCorruptError, match=f"event {seq}:"):
         replay_run(tmp_path / "runs.db", run_id)
 
 

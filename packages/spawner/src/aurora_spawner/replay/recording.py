@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.journal import facts
 from aurora_spawner.recovery.states import RecoveryState
+from aurora_spawner.storage.stored_values import StoredValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +48,9 @@ class Recording:
     Args:
         events: In order; the first is the taking of the run.
         settings: What the coordinator decided by.
+
+    Raises:
+        StoredValueError: An event is malformed.
     """
 
     events: Sequence[EventRow]
@@ -73,12 +77,12 @@ class Recording:
             if task_id is None or fact is None:
                 continue
             self._places.setdefault(task_id, []).append(place)
-            self._see_outcome(task_id, fact)
-            self._see_attempt(task_id, fact, open_attempts)
-            if _admits(fact, recovers=self.settings.policy is not None, again=task_id in again):
-                counts[task_id] = counts.get(task_id, 0) + 1
-                at = fact.change["at"] if isinstance(fact, facts.RecoveryTransitioned) else event.at
-                self.admissions.append(Admission(task_id=task_id, count=counts[task_id], at=at))
+            try:
+                self._see_outcome(task_id, fact)
+                self._see_attempt(task_id, fact, open_attempts)
+                self._see_admission(event, fact, counts, again=task_id in again)
+            except (KeyError, TypeError, ValueError) as error:
+                raise StoredValueError(f"event {event.seq}: {error!r}") from error
             if isinstance(fact, facts.AttemptEnded):
                 again.add(task_id)
             elif not isinstance(fact, _ASIDE):
@@ -86,6 +90,14 @@ class Recording:
         for task_id in self._intending:
             self.intended[task_id][-1] += 1
         self.admissions.sort(key=lambda admission: admission.at)
+
+    def _see_admission(self, event: EventRow, fact: facts.Fact, counts: dict[str, int], *, again: bool) -> None:
+        if not _admits(fact, recovers=self.settings.policy is not None, again=again):
+            return
+        task_id = str(event.task_id)
+        counts[task_id] = counts.get(task_id, 0) + 1
+        at = fact.change["at"] if isinstance(fact, facts.RecoveryTransitioned) else event.at
+        self.admissions.append(Admission(task_id=task_id, count=counts[task_id], at=at))
 
     def _see_outcome(self, task_id: str, fact: facts.Fact) -> None:
         """Counts the attempts before each outcome; what recovery decided before an attempt may stand behind it."""

@@ -146,7 +146,9 @@ def _walk(walk: _Walk, events: Sequence[EventRow], run: RunRow, rebuilt: Rebuilt
                 walk.last_seq = part[-1].seq
                 continue
             walk.executions += 1
-            replay = ExecutionReplay(recording=Recording(part, settings), loop=loop, gates=gates)
+            with as_written(rebuilt.source, f"run {rebuilt.run_id}"):
+                recording = Recording(part, settings)
+            replay = ExecutionReplay(recording=recording, loop=loop, gates=gates)
             if not _replay_execution(walk, replay, run, rebuilt):
                 return
     finally:
