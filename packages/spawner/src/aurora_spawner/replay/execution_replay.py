@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 _NOTHING: Final = "nothing"
+_WAITED_FOR: Final = frozenset({facts.AttemptEnded.kind, facts.TaskCancelled.kind})
+"""The kinds of events that the coordinator waits for before it goes on with a task."""
 _DISPATCH_S: Final = 0.25
 """The most time from what frees a slot to the decision who takes it, on a busy machine."""
 _COMMIT_S: Final = 0.002
@@ -118,13 +120,13 @@ class ExecutionReplay:
         return self.loop.now
 
     def write(self, *entries: Entry) -> asyncio.Future[None]:
-        """Takes what the coordinator writes down; the end of an attempt is durable only when the journal says so.
+        """Takes what the coordinator writes down; what it waits for is durable only when the journal says so.
 
-        The coordinator decides further while an end is written, and only then lets a task that it found start again.
+        It decides further while that is written: only then it lets a task that it found start again, or cancels one.
         """
         self.post(*entries)
         written = self.loop.create_future()
-        if any(kind == facts.AttemptEnded.kind for _run_id, _task_id, kind, *_said in entries):
+        if any(kind in _WAITED_FOR for _run_id, _task_id, kind, *_said in entries):
             self._unwritten.append((self.recording.events[self._place].at, written))
         else:
             written.set_result(None)

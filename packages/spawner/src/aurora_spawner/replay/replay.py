@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _MALFORMED: Final = (KeyError, TypeError, ValueError, AttributeError)
 """The errors of events that were changed from outside."""
 
+_LOST_S: Final = 2.0
+"""The time before the end of a process in which it may have decided what it could not write down."""
+_LOST: Final = "decisions were not compared: one that was not written down any longer may have come before them"
 _ORDER_NOTE: Final = (
     "this coordinator was given its tasks anew, as from a task file: an order of theirs that was edited is not in "
     "the journal, and may be the reason"
@@ -177,6 +180,10 @@ def _replay_execution(walk: _Walk, replay: ExecutionReplay, run: RunRow, rebuilt
             replay.step(place)
             walk.last_seq = event.seq
     except DifferenceFoundError as found:
+        if _was_cut_off(events) and event.at > events[-1].at - _LOST_S:
+            walk.notes.append(f"from event {event.seq} to {events[-1].seq}, where its process ended, {_LOST}")
+            walk.last_seq = events[-1].seq
+            return True
         walk.difference = found.difference
         if replay.recording.settings.tasks_given:
             walk.notes.append(_ORDER_NOTE)
@@ -190,6 +197,11 @@ def _replay_execution(walk: _Walk, replay: ExecutionReplay, run: RunRow, rebuilt
         walk.decisions += replay.same
         walk.taken.update(replay.taken)
     return True
+
+
+def _was_cut_off(events: Sequence[EventRow]) -> bool:
+    """Returns True if a coordinator was killed, or works still: it did not write down all that it decided."""
+    return not any(isinstance(event.fact, facts.RunEnded) for event in events)
 
 
 def _resolves(fact: facts.Fact | None) -> bool:
