@@ -29,7 +29,7 @@ def recorded(folder: Path, seed: int) -> str:
     return name.read_text() if name.exists() else record(folder, seed)
 
 
-def main(runs: int = 50, first: int = 0, kept: str = "") -> int:
+def main(runs: int, first: int, kept: str) -> int:
     differing, events, decisions, executions, took_s = [], 0, 0, 0, 0.0
     taken: Counter[str] = Counter()
     noted = 0
@@ -68,4 +68,5 @@ def main(runs: int = 50, first: int = 0, kept: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:3]), *sys.argv[3:4]))
+    runs, first, kept, *_more = [*sys.argv[1:], *("50", "0", "")[len(sys.argv) - 1 :]]
+    sys.exit(main(int(runs), int(first), kept))

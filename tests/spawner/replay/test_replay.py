@@ -181,6 +181,19 @@ def test_a_run_that_goes_on_is_replayed_up_to_now(tmp_path: Path) -> None:
     assert (report.live, report.last_seq, report.difference) == (True, events[25].seq, None)
 
 
+def test_what_a_killed_coordinator_could_not_write_is_not_held_against_what_it_wrote(tmp_path: Path) -> None:
+    run_id = record(tmp_path)
+    with Journal(tmp_path / "runs.db") as journal:
+        events = load_events(journal, run_id)
+        kept = next(event for event in events if event.kind == "attempt_ended")
+        journal.connection.execute("DELETE FROM events WHERE seq > ?", (kept.seq,))
+    seq = edit(tmp_path, "attempt_intended", lambda said: said.update(agent="steady"), task="2")
+    report = replay_run(tmp_path / "runs.db", run_id)
+    assert report.difference is None
+    assert report.notes[0].startswith(f"from event {seq} to {kept.seq}, where its process ended")
+    assert f"event {seq} " in str(report.changed), "the hashes name it all the same"
+
+
 def test_runs_that_cannot_be_replayed_say_why(tmp_path: Path) -> None:
     run_id = record(tmp_path)
     with pytest.raises(UnknownRunError):
