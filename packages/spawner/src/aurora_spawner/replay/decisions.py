@@ -101,3 +101,19 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Fields | None]]] = {
     facts.TasksAdded.kind: _added,
     facts.BatchTripped.kind: lambda said: {"action": said["action"]},
 }
+
+
+def wait_s(said: Mapping[str, Any]) -> float | None:
+    """Returns the wait before a retry that a decision asks for; None if it asks for none."""
+    due = said.get("due")
+    return None if due is None else float(due) - float(said["change"]["at"])
+
+
+def wait_words(seconds: float | None) -> str:
+    """Describes the wait before a retry for people."""
+    return "waits for no retry" if seconds is None else f"waits {seconds:.1f} s"
+
+
+def subject_words(task_id: str | None) -> str:
+    """Returns the beginning of a sentence about a task; empty for the run."""
+    return "" if task_id is None else f"task {task_id}: "

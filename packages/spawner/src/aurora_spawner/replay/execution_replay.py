@@ -15,11 +15,11 @@ from aurora_spawner.errors import SpawnerError
 from aurora_spawner.journal import facts
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.run_recovery import RunRecovery
-from aurora_spawner.replay.decisions import decision_in, in_words, subject_of
+from aurora_spawner.replay.decisions import decision_in, in_words, subject_of, subject_words, wait_s, wait_words
 from aurora_spawner.replay.outcomes import Findings, Outcome, end_of, outcome_of
 from aurora_spawner.replay.recorded_gates import MARGIN_S
 from aurora_spawner.replay.recorded_recovery import GuidedRecovery
-from aurora_spawner.replay.report import Difference
+from aurora_spawner.replay.report import Difference, DifferenceFoundError
 from aurora_spawner.runs import settlement
 from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.result import TaskState
@@ -52,14 +52,6 @@ _CLOCK_S: Final = 0.1
 """The most time between two readings of the clock for one decision."""
 
 
-class DifferenceFoundError(Exception):
-    """Raised where a decision comes out otherwise."""
-
-    def __init__(self, difference: Difference) -> None:
-        self.difference = difference
-        super().__init__(difference.recorded)
-
-
 @dataclass(frozen=True, slots=True)
 class _Made:
     """A decision of the replay."""
@@ -69,6 +61,11 @@ class _Made:
     decision: Fields
     wait_s: float | None = None
     """The longest wait that it asks for."""
+
+    @property
+    def words(self) -> str:
+        """The decision for people, with its task."""
+        return f"{subject_words(self.task_id)}{in_words(self.kind, self.decision)}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +135,7 @@ class ExecutionReplay:
             said = json.loads(payload)
             decision = decision_in(kind, said)
             if decision is not None:
-                made = _Made(kind, task_id, decision, _wait_s(said))
+                made = _Made(kind, task_id, decision, wait_s(said))
                 self._made[subject_of(kind, task_id, said)].append(made)
 
     def began(self, task_id: str) -> None:
@@ -217,7 +214,7 @@ class ExecutionReplay:
         self._place, event = place, self.recording.events[place]
         fact = event.fact
         assert fact is not None
-        self.loop.now = max(self.loop.now, _time_of(event, self.recording, place))
+        self.loop.now = max(self.loop.now, self.recording.time_of(place))
         self._make_durable(before=self.loop.now - _COMMIT_S)
         self._end_waits()
         if event.task_id is not None:
@@ -245,7 +242,7 @@ class ExecutionReplay:
         """
         more = next((made for queue in self._made.values() for made in queue), None)
         if more is not None:
-            self._differ(event, _NOTHING, made=f"{_of(more.task_id)}{in_words(more.kind, more.decision)}")
+            self._differ(event, _NOTHING, made=more.words)
         cut_off = self._context.wishes.ending is not None  # what was being checked stays open
         if self.driving is not None and not self.driving.done() and not cut_off:
             self._differ(event, "the run ends", made=f"it goes on: {self._open()} open tasks")
@@ -296,15 +293,15 @@ class ExecutionReplay:
 
     def _compare_wait(self, event: EventRow, fact: facts.RecoveryTransitioned, made: _Made) -> None:
         """Compares the wait before a retry: with jitter, anything from half of it to all."""
-        recorded_s, most_s = _wait_s({"due": fact.due, "change": fact.change}), made.wait_s
+        recorded_s, most_s = wait_s({"due": fact.due, "change": fact.change}), made.wait_s
         if recorded_s is None or most_s is None:
             if recorded_s != most_s:
-                self._differ(event, _wait_words(recorded_s), made=_wait_words(most_s))
+                self._differ(event, wait_words(recorded_s), made=wait_words(most_s))
             return
         policy = self.recording.settings.policy or {}
         least_s = most_s / 2 if policy.get("jitter") else most_s
         if not least_s - _CLOCK_S <= recorded_s <= most_s + _CLOCK_S:
-            self._differ(event, _wait_words(recorded_s), made=f"waits {least_s:.1f} to {most_s:.1f} s")
+            self._differ(event, wait_words(recorded_s), made=f"waits {least_s:.1f} to {most_s:.1f} s")
 
     def _keep_breaker(self, fact: facts.BreakerMoved) -> None:
         """Goes on with the recorded times of failures, which the replay knows less exactly."""
@@ -338,7 +335,11 @@ class ExecutionReplay:
         """Describes what the replay has decided that is not in the journal so far."""
         others = [each for queue in self._made.values() for each in queue if each.task_id != event.task_id]
         starts = [each for each in others if each.kind == facts.AttemptIntended.kind] or others
-        return f"{_of(starts[0].task_id)}{in_words(starts[0].kind, starts[0].decision)}" if starts else _NOTHING
+        return (
+            f"{subject_words(starts[0].task_id)}{in_words(starts[0].kind, starts[0].decision)}"
+            if starts
+            else _NOTHING
+        )
 
     def _differ(self, event: EventRow, recorded: str, *, made: str) -> None:
         raise DifferenceFoundError(
@@ -471,7 +472,7 @@ class ExecutionReplay:
             self._next_end += 1
         if self._next_end == len(events):
             return self.loop.now + within_s
-        at = _time_of(events[self._next_end], self.recording, self._next_end)
+        at = self.recording.time_of(self._next_end)
         return max(self.loop.now, min(self.loop.now + within_s, at))
 
     def _is_ready(self, task_id: str) -> bool:
@@ -518,26 +519,3 @@ class ExecutionReplay:
         self._held.discard(agent)
         self._context.scheduler.release(agent)
         self._context.dispatch()
-
-
-def _wait_s(said: dict[str, Any]) -> float | None:
-    """Returns the wait before a retry that a decision asks for; None if it asks for none."""
-    due = said.get("due")
-    return None if due is None else float(due) - float(said["change"]["at"])
-
-
-def _wait_words(wait_s: float | None) -> str:
-    return "waits for no retry" if wait_s is None else f"waits {wait_s:.1f} s"
-
-
-def _of(task_id: str | None) -> str:
-    return "" if task_id is None else f"task {task_id}: "
-
-
-def _time_of(event: EventRow, recording: Recording, place: int) -> float:
-    """Returns when an event was decided: a change of recovery that was written with it says so exactly."""
-    following = (recording.events[each] for each in range(place, min(place + 4, len(recording.events))))
-    for each in following:
-        if isinstance(each.fact, facts.RecoveryTransitioned) and each.task_id == event.task_id:
-            return min(event.at, float(each.fact.change["at"]))
-    return event.at

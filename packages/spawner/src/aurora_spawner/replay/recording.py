@@ -136,6 +136,14 @@ class Recording:
         )
         return float(next(changes, self.events[0].at))
 
+    def time_of(self, place: int) -> float:
+        """Returns when an event was decided: a change of recovery that was written with it says so exactly."""
+        event = self.events[place]
+        for each in self.events[place : place + 4]:
+            if isinstance(each.fact, facts.RecoveryTransitioned) and each.task_id == event.task_id:
+                return min(event.at, float(each.fact.change["at"]))
+        return event.at
+
     def following(self, task_id: str, place: int) -> Iterator[facts.Fact]:
         """Yields the events of a task behind a place."""
         places = self._places.get(task_id, [])

@@ -18,11 +18,11 @@ from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.verify import check_run
 from aurora_spawner.journal.views import as_written, load_events, load_run, rows_of
 from aurora_spawner.providers.gate_store import default_state_dir
-from aurora_spawner.replay.execution_replay import DifferenceFoundError, ExecutionReplay
+from aurora_spawner.replay.execution_replay import ExecutionReplay
 from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.recorded_gates import RecordedGates
 from aurora_spawner.replay.recording import Recording
-from aurora_spawner.replay.report import ReplayReport
+from aurora_spawner.replay.report import DifferenceFoundError, ReplayReport
 from aurora_spawner.replay.simulated_loop import SimulatedLoop
 from aurora_spawner.replay.take_over import begin_execution
 from aurora_spawner.runs.decision_settings import DecisionSettings

@@ -27,6 +27,14 @@ class Difference:
     """The decision of the replay, in words."""
 
 
+class DifferenceFoundError(Exception):
+    """Raised where a decision comes out otherwise."""
+
+    def __init__(self, difference: Difference) -> None:
+        self.difference = difference
+        super().__init__(difference.recorded)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayReport:
     """The outcome of a replay."""
