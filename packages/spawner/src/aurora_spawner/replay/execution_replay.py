@@ -335,11 +335,7 @@ class ExecutionReplay:
         """Describes what the replay has decided that is not in the journal so far."""
         others = [each for queue in self._made.values() for each in queue if each.task_id != event.task_id]
         starts = [each for each in others if each.kind == facts.AttemptIntended.kind] or others
-        return (
-            f"{subject_words(starts[0].task_id)}{in_words(starts[0].kind, starts[0].decision)}"
-            if starts
-            else _NOTHING
-        )
+        return starts[0].words if starts else _NOTHING
 
     def _differ(self, event: EventRow, recorded: str, *, made: str) -> None:
         raise DifferenceFoundError(
