@@ -74,17 +74,17 @@ async def test_a_signal_around_the_work_leaves_no_crashed_run(
         os.kill(os.getpid(), number)
         return report_of(*given)
 
-    report_of = Execution._report
+    report_of = Execution.report
     if moment == "after":
-        monkeypatch.setattr(Execution, "_report", interrupt)
+        monkeypatch.setattr(Execution, "report", interrupt)
     else:
-        begin = Execution._coordinator
+        begin = Execution.coordinator
 
         def interrupted(*given: Any, **more: Any) -> object:
             asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
             return begin(*given, **more)
 
-        monkeypatch.setattr(Execution, "_coordinator", interrupted)
+        monkeypatch.setattr(Execution, "coordinator", interrupted)
     report = await run.execute()
     assert report.state in (("succeeded",) if moment == "after" else ("interrupted", "succeeded"))
     assert run_status(tmp_path / "runs.db", run.run_id).state == report.state

@@ -73,6 +73,8 @@ RUNS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="runs.list", summary="List runs, newest first."),
     Entry(name="show", module="runs.show", summary="Show a run and the results of its tasks."),
     Entry(name="result", module="runs.result", summary="Print the result of a finished task."),
+    Entry(name="diff", module="runs.diff", summary="Compare two runs task by task."),
+    Entry(name="replay", module="runs.replay", summary="Make a run's decisions again, or ask what if."),
     Entry(name="trace", module="runs.trace", summary="Send a run as an OpenTelemetry trace."),
     Entry(name="clean", module="runs.clean", summary="Delete the data of old runs.", destroys=True),
 )

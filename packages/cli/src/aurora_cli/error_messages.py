@@ -130,6 +130,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         PostRefusedError,
         PreparationError,
         PriceFileError,
+        ReplayError,
         SpawnerError,
         TaskError,
         TaskFileError,
@@ -155,6 +156,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         UnknownApprovalError,
         NoShapeError,
         NotAQuestionError,
+        ReplayError,
     )
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),

@@ -168,6 +168,15 @@ class UnknownRunError(SpawnerError):
         self.run_id = run_id
 
 
+class ReplayError(SpawnerError):
+    """A run cannot be replayed, or a question about it cannot be answered by its journal."""
+
+    def __init__(self, run_id: str, problem: str) -> None:
+        super().__init__(f"run {run_id} {problem}")
+        self.run_id = run_id
+        self.problem = problem
+
+
 class UnknownTaskError(SpawnerError):
     """A run has no task of that name; `nearest` is the most similar one, None if none is similar."""
 

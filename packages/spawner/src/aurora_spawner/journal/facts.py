@@ -60,6 +60,8 @@ class RunTaken(Fact):
     lease: str
     holder: dict[str, Any]
     """A `ProcessIdentity`."""
+    settings: dict[str, Any] | None = None
+    """`DecisionSettings`, for a replay; None if no task is coordinated, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -355,8 +355,13 @@ class Journal:
         return run_id
 
     @contextmanager
-    def hold(self, run_id: str, *, holder: ProcessIdentity) -> Iterator[str]:
+    def hold(
+        self, run_id: str, *, holder: ProcessIdentity, settings: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
         """Holds a run as its only coordinator; yields the lease for `append`.
+
+        Args:
+            settings: What the coordinator decides by, as JSON values, for a replay; None if it decides nothing.
 
         Raises:
             UnknownRunError: The journal has no such run.
@@ -365,12 +370,12 @@ class Journal:
         lease = os.urandom(12).hex()
         _LEASES_HERE.add(lease)  # before another thread can read it in the journal
         try:
-            self._take(run_id, lease, holder)
+            self._take(run_id, lease, holder, settings)
             yield lease
         finally:
             _LEASES_HERE.discard(lease)
 
-    def _take(self, run_id: str, lease: str, holder: ProcessIdentity) -> None:
+    def _take(self, run_id: str, lease: str, holder: ProcessIdentity, settings: Mapping[str, Any] | None) -> None:
         with self.transaction() as connection:
             row = connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if row is None:
@@ -379,7 +384,9 @@ class Journal:
                 other = _holder_of(self.path, run_id, row[1])
                 if _holds(other, row[0], holder):
                     raise RunHeldError(run_id, str(other))
-            taken = RunTaken(lease=lease, holder=holder.to_json())
+            taken = RunTaken(
+                lease=lease, holder=holder.to_json(), settings=None if settings is None else dict(settings)
+            )
             self._append(connection, [entry_of(taken, run_id=run_id)], run_id=run_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,18 @@ GROUP_LIMIT = 1_000
 
 _Waiting = tuple["Sequence[Entry]", "asyncio.Future[None] | None"]
 _Batch = list[_Waiting]
+
+
+class FactWriter(Protocol):
+    """Writes down what a coordinator decides, in the order given."""
+
+    def write(self, *entries: Entry) -> asyncio.Future[None]:
+        """Appends facts; the returned future is done once they are durable."""
+        ...
+
+    def post(self, *entries: Entry) -> None:
+        """Appends facts without waiting until they are durable."""
+        ...
 
 
 class GroupWriter:

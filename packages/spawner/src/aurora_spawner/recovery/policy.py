@@ -300,6 +300,10 @@ class RecoveryPolicy:
         except RecoveryPolicyError as error:
             raise RecoveryPolicyError(f"{name}.{error.field}", error.problem) from error
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields as JSON values, without callbacks: what `changed` makes this policy of any other."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self) if each.name not in _CALLBACKS}
+
     # By agent.
 
     def with_override(self, agent: str, **changes: Any) -> Self:
@@ -338,6 +342,17 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "patient": {"max_retries": 3, "base_delay": 2.0, "max_delay": 120.0, "backoff_factor": 3.0},
 }
 """The fields that each preset changes of the defaults."""
+
+
+def _plain(value: object) -> object:
+    """Returns a field as a JSON value; functions among the fields of an override are left out."""
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items() if not callable(each)}
+    if isinstance(value, BreakerPolicy | TimeoutPolicy | EarlyDetection):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    return value
 
 
 def _word(name: str, value: object) -> object:

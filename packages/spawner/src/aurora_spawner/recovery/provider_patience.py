@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 
+_GateKey = tuple[GateState, float, str]
+"""The part of a gate that tells one state from the next."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Patience:
     """The present limit on waiting for an agent's provider."""
@@ -65,6 +69,8 @@ class ProviderPatience:
         self._clock = settings.clock
         self._classifier = ErrorClassifier()
         self._pauses = PauseNotifier()
+        self._noted: dict[str, _GateKey] = {}
+        """The gates as this run has journalled them last, by provider; other runs move them, too."""
 
     def close(self) -> None:
         """Closes the store."""
@@ -78,7 +84,9 @@ class ProviderPatience:
         """Asks every provider anew, and takes back probes that an earlier coordinator of the run did not make."""
         for provider in {self._rules.provider(agent) for agent in self._rules.agents}:
             self.store.allow_probe(provider)
-            self.store.unanswered(provider)
+            gate = self.store.unanswered(provider)
+            if gate.state is not GateState.OPEN:  # a coordinator that was killed may not have written what it moved
+                self._note(gate)
 
     # Before an attempt.
 
@@ -92,6 +100,7 @@ class ProviderPatience:
         if answer.wait_until is None or self.unavailable(agent):
             self.held.pop(agent, None)
             return True
+        self._note(self.gate(agent))
         self.held[agent] = answer.wait_until
         return False
 
@@ -103,17 +112,22 @@ class ProviderPatience:
         """
         gate, now = self.gate(agent), self._clock()
         if gate.state is GateState.STOPPED:
+            self._note(gate)
             return gate.reason
         patience = self._patience(agent, remaining)
         if patience.limit_s is None or not gate.exceeds_max_wait(now, patience.limit_s):
             return None
+        self._note(gate)
         return gate.wait_limit_message(patience.limit_s, patience.limit)
 
     def usable(self, agent: str) -> bool:
         """Returns True if the agent's provider lets it be fallen back to, as far as can be seen without asking."""
         gate, now = self.gate(agent), self._clock()
         closed = gate.state is GateState.STOPPED or (bool(gate.window) and gate.pauses(now))
-        return not closed and not gate.exceeds_max_wait(now, self._rules.policy(agent).max_provider_wait)
+        if not closed and not gate.exceeds_max_wait(now, self._rules.policy(agent).max_provider_wait):
+            return True
+        self._note(gate)
+        return False
 
     def _patience(self, agent: str, remaining: tuple[str, ...] | None = None) -> _Patience:
         """Returns how long the agent's provider is waited for: a shorter time if another agent is ready meanwhile."""
@@ -228,8 +242,19 @@ class ProviderPatience:
         self._add_fact(before, move(provider))
 
     def _add_fact(self, before: ProviderGate, after: ProviderGate) -> None:
-        if (before.state, before.since, before.window) != (after.state, after.since, after.window):
-            self._outbox.add_fact(None, ProviderMoved(provider=after.provider, gate=after.to_dict()))
+        if _key(before) != _key(after):
+            self._noted.pop(after.provider, None)
+            self._note(after)
+
+    def _note(self, gate: ProviderGate) -> None:
+        """Has a gate in the journal on which a decision rests, whichever run has moved it."""
+        if self._noted.get(gate.provider) != _key(gate):
+            self._noted[gate.provider] = _key(gate)
+            self._outbox.add_fact(None, ProviderMoved(provider=gate.provider, gate=gate.to_dict()))
+
+
+def _key(gate: ProviderGate) -> _GateKey:
+    return gate.state, gate.since, gate.window
 
 
 def _trouble(why: Classification) -> str:

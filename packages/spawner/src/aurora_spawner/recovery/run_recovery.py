@@ -65,7 +65,15 @@ class RunRecovery:
         backends: Mapping[str, Backend],
         agent_of: Callable[[SpawnTask], str],
         restored: RestoredRecovery,
+        rules: AgentRules | None = None,
+        classify: Callable[[AttemptEnd, SpawnResult], Classification] | None = None,
     ) -> None:
+        """Makes the recovery of one execution.
+
+        Args:
+            rules: Of each agent; None if they follow from settings and backends.
+            classify: Classifies a failed attempt; None for its evidence.
+        """
         self._settings = settings
         self._policy = settings.policy
         self._first_agent = agent_of
@@ -76,12 +84,13 @@ class RunRecovery:
         self.machine.adhoc = settings.adhoc
         for breaker in restored.breakers:
             self.machine.restore_breaker(breaker)
-        self._rules = AgentRules(settings, backends=backends, histories=restored.histories)
+        self._rules = rules or AgentRules(settings, backends=backends, histories=restored.histories)
         self.providers = ProviderPatience(
             settings, run_id=run_id, rules=self._rules, outbox=self.outbox, usable=self._usable
         )
         self._metrics = RecoveryMetrics()
         self._classifier = ErrorClassifier()
+        self._classify = classify or self._by_evidence
         self._due: float | None = None
         """Earliest start of the retry that is being decided, Unix time."""
         self._batch = RunBreaker()
@@ -275,7 +284,7 @@ class RunRecovery:
         self._count_failure(state.agent, why)
         return self._next(state, error, why)
 
-    def _classify(self, end: AttemptEnd, result: SpawnResult) -> Classification:
+    def _by_evidence(self, end: AttemptEnd, result: SpawnResult) -> Classification:
         return self._classifier.classify(
             FailureEvidence(
                 reason=end.reason,

@@ -27,7 +27,7 @@ from aurora_spawner.runs.resolving import next_resolver
 from aurora_spawner.runs.run_context import RunContext
 from aurora_spawner.runs.run_tasks import RunTasks
 from aurora_spawner.runs.settlement import never_began, settle_choices, settle_task, skip_dependants
-from aurora_spawner.runs.stages import attempt_task
+from aurora_spawner.runs.stages import STAGES, attempt_task
 from aurora_spawner.runs.task_checks import TaskChecks
 from aurora_spawner.runs.waiting import PauseTimers, wait
 from aurora_spawner.runs.work_group import WorkGroup
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.runs.attempt_orders import OrderBuilder
     from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.runs.resume_state import ResumeState
+    from aurora_spawner.runs.run_context import Stage
     from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.scheduler import Scheduler
     from aurora_spawner.runs.work_merge import Integration
@@ -67,12 +68,13 @@ class Coordinator:
         scheduler: Scheduler,
         backends: Mapping[str, Backend],
         executor: Executor,
-        writer: GroupWriter,
+        writer: FactWriter,
         options: RunOptions,
         recovery: RunRecovery | NoRecovery,
         on_event: Callable[[RunEvent], None] | None,
         worktrees: RunWorktrees | None = None,
         integration: Integration | None = None,
+        stages: Sequence[Stage] = STAGES,
     ) -> None:
         self.notices: list[str] = []
         """Sentences for the report of the run."""
@@ -127,6 +129,7 @@ class Coordinator:
             ),
             approvals=self.approvals,
             board=self.board,
+            stages=stages,
             worktrees=worktrees,
         )
         every_s = options.forecast_every_s

@@ -17,6 +17,7 @@ from aurora_spawner.runs.file_claims import FileClaims
 from aurora_spawner.runs.found_attempt import FoundAttempt
 from aurora_spawner.runs.scheduler import Limits, Scheduler
 from aurora_spawner.runs.signals import end_on_signals
+from aurora_spawner.runs.stages import STAGES
 from aurora_spawner.runs.work_merge import Integration, put_candidates_away, remove_worktrees, start_edited_over
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.candidates import untaken_candidates
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.journal.views import AttemptRow
-    from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.runs.attempt_orders import OrderBuilder
     from aurora_spawner.runs.resume_state import ResumeState
+    from aurora_spawner.runs.run_context import Stage
     from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.tasks.posts import KeyedPost
     from aurora_spawner.tasks.run_events import RunEvent
@@ -54,8 +56,10 @@ class Execution:
     state: ResumeState
     """The state of the run when this process took it."""
     recovery: RunRecovery | NoRecovery
-    writer: GroupWriter
+    writer: FactWriter
     on_event: Callable[[RunEvent], None] | None
+    stages: Sequence[Stage] = STAGES
+    """The stages of an attempt; a replay has its own."""
 
     async def see_through(
         self, *, asked: Sequence[ApprovalRow], used: Collection[str], posted: Sequence[KeyedPost]
@@ -84,7 +88,7 @@ class Execution:
             return stopped.is_set() or coordinator.ending is not None
 
         integration = self._integration(worktrees, to_stop) if worktrees else None
-        coordinator = self._coordinator(worktrees=worktrees, integration=integration)
+        coordinator = self.coordinator(worktrees=worktrees, integration=integration)
         coordinator.approvals.restore(asked, used=used)
         coordinator.board.restore(posted)
 
@@ -93,7 +97,7 @@ class Execution:
             coordinator.end("interrupted", at_once=at_once)
 
         with end_on_signals(end):
-            first, hedges, reviewers = _first_attempts(self.state.open_attempts)
+            first, hedges, reviewers = first_attempts(self.state.open_attempts)
             found = [await self._find(attempt, reviewers.pop(attempt.task_id, None)) for attempt in first]
             for attempt in (*self.state.outdated_attempts, *hedges, *reviewers.values()):
                 await self._end_outdated(attempt)
@@ -111,7 +115,7 @@ class Execution:
                 merging = asyncio.ensure_future(self._merge(coordinator, integration, stopped))
                 cancelled = await _see_through(merging, stopped.set) or cancelled
                 merge = merging.result()
-            report = self._report(coordinator, merge, time.monotonic() - started)
+            report = self.report(coordinator, merge, time.monotonic() - started)
             if stopped.is_set() and merge is not None and not merge.ok:
                 report = replace(report, interrupted=True)
             ended = RunEnded(state=report.state.value, notices=list(report.notices))
@@ -180,7 +184,10 @@ class Execution:
         )
         self.writer.post(entry_of(ended, run_id=self.run_id, task_id=attempt.task_id))
 
-    def _coordinator(self, *, worktrees: RunWorktrees | None, integration: Integration | None) -> Coordinator:
+    def coordinator(
+        self, *, worktrees: RunWorktrees | None = None, integration: Integration | None = None
+    ) -> Coordinator:
+        """Returns the coordinator of the tasks, as this process found them."""
         limits = Limits(max_concurrent=self.options.max_concurrent, per_agent=self.options.agent_limits)
         scheduler = Scheduler(
             self.state.graph,
@@ -203,9 +210,11 @@ class Execution:
             on_event=self.on_event,
             worktrees=worktrees,
             integration=integration,
+            stages=self.stages,
         )
 
-    def _report(self, coordinator: Coordinator, merge: RunMerge | None, duration_s: float) -> RunReport:
+    def report(self, coordinator: Coordinator, merge: RunMerge | None, duration_s: float) -> RunReport:
+        """Returns the report of a run that a coordinator has taken to its end."""
         results, tasks = coordinator.all_results(), coordinator.tasks
         return RunReport(
             run_id=self.run_id,
@@ -233,7 +242,7 @@ async def _see_through(driving: asyncio.Future[Any], end: Callable[[], None]) ->
     return cancelled
 
 
-def _first_attempts(
+def first_attempts(
     attempts: Sequence[AttemptRow],
 ) -> tuple[list[AttemptRow], list[AttemptRow], dict[str, AttemptRow]]:
     """Returns the attempts to continue, one per task, their hedges, and by task the attempts of reviewers."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd, RunningAttempt
     from aurora_spawner.journal.facts import Entry, Fact
-    from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.outbox import Outbox
 
 
@@ -22,7 +22,7 @@ class Recorder:
     """Appends facts of one run to the journal."""
 
     run_id: str
-    writer: GroupWriter
+    writer: FactWriter
     outbox: Outbox
     """Further facts, by task and (None) of the run."""
 

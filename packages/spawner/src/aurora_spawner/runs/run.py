@@ -29,6 +29,7 @@ from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.settings import settings_of
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.runs.candidate_places import check_places
+from aurora_spawner.runs.decision_settings import DecisionSettings, settings_of_decisions
 from aurora_spawner.runs.execution import Execution
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.resume_state import CUT_OFF, ResumeState, Revision, find_resume_state, tasks_added
@@ -173,7 +174,7 @@ class Run:
         """
         with (
             Journal(self.journal) as store,
-            store.hold(self.run_id, holder=own_identity()) as lease,
+            store.hold(self.run_id, holder=own_identity(), settings=self._settings().to_json()) as lease,
             announced(self.options.state_dir, self.run_id, self.journal) as unannounced,
         ):
             state = self._resume_state(store)
@@ -205,6 +206,11 @@ class Run:
     def execute_sync(self, on_event: Callable[[RunEvent], None] | None = None) -> RunReport:
         """`execute` for callers without an event loop."""
         return asyncio.run(self.execute(on_event))
+
+    def _settings(self) -> DecisionSettings:
+        return settings_of_decisions(
+            self.options, backends=self.backends, recovery=self.recovery, revision=self.revision
+        )
 
     def _resume_state(self, store: Journal) -> ResumeState:
         open_attempts = load_attempts(store, self.run_id, open_only=True)

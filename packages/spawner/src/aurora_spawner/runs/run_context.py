@@ -11,7 +11,7 @@ from aurora_spawner.runs.handing_over import read_earlier
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import AttemptOrder, Executor
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.recovery.timeouts import TimeLimits
     from aurora_spawner.runs.approval_inbox import ApprovalInbox
+    from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.attempt_orders import OrderBuilder
     from aurora_spawner.runs.attempt_watch import AttemptWatch
     from aurora_spawner.runs.batch_breaker import BatchBreaker
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.worktrees import Worktree
+
+    Stage = Callable[["RunContext", Attempt], Awaitable[Attempt]]
+    """Takes what is known of an attempt, and returns it with its own findings."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,6 +81,8 @@ class RunContext:
     """Asks a person, for any gate."""
     board: Board
     """The posts of the agents and the user of the run."""
+    stages: Sequence[Stage]
+    """The stages of an attempt, in their order."""
     worktrees: RunWorktrees | None = None
     """None if all tasks work in the run's folder."""
     wishes: Wishes = field(default_factory=Wishes)

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.result import SpawnResult
 
-_OUTSIDE: Final = (EndReason.WORKTREE_GONE, EndReason.WRONG_FOLDER)
+OUTSIDE: Final = (EndReason.WORKTREE_GONE, EndReason.WRONG_FOLDER)
 """Ends of attempts that did not work in their worktrees, as another would not."""
 LOST_LIMIT: Final = 3
 """Attempts at a task whose supervisor may be killed from outside before the task fails."""
@@ -73,7 +73,7 @@ async def attempt_task(run: RunContext, attempt: Attempt) -> None:
 
 
 async def _pass_through(run: RunContext, attempt: Attempt) -> Attempt:
-    for stage in STAGES:
+    for stage in run.stages:
         attempt = await stage(run, attempt)
         if attempt.again or (attempt.result is not None and not attempt.result.success):
             break
@@ -168,7 +168,7 @@ async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
 async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Gives the task its result, unless another attempt follows at once."""
     task_id, end = attempt.task_id, attempt.end
-    again = _reason_to_go_on(run, attempt)
+    again = reason_to_go_on(run, attempt)
     if again:
         if end.reason == EndReason.SHARE_SPENT and attempt.found is None:
             run.tasks.flight(task_id).shares.add(end, _result_of(run, attempt, end).usage)
@@ -181,7 +181,7 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     if seen.denied:
         run.notices.append(f"task {task_id}: the sandbox denied changes of {', '.join(seen.denied)}")
     joined = run.tasks.flight(task_id).shares.joined(seen, result)
-    return attempt._replace(judged=seen, result=joined, final=seen.reason in _OUTSIDE)
+    return attempt._replace(judged=seen, result=joined, final=seen.reason in OUTSIDE)
 
 
 def _where_it_worked(run: RunContext, attempt: Attempt, end: AttemptEnd) -> AttemptEnd:
@@ -193,7 +193,7 @@ def _where_it_worked(run: RunContext, attempt: Attempt, end: AttemptEnd) -> Atte
     return end if problem is None else replace(end, reason=EndReason.WRONG_FOLDER, stderr=problem)
 
 
-def _reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
+def reason_to_go_on(run: RunContext, attempt: Attempt) -> str:
     """Returns why another attempt follows at once; "" if none does."""
     task_id, end = attempt.task_id, attempt.end
     if end.reason == EndReason.EXITED or run.stopping(task_id):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aurora_spawner.journal.facts import Entry
-    from aurora_spawner.journal.writer import GroupWriter
+    from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.runs.merge_gate import Permit
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.tasks.result import SpawnResult
@@ -48,7 +48,7 @@ class Integration:
 
     run_id: str
     worktrees: RunWorktrees
-    writer: GroupWriter
+    writer: FactWriter
     checks: Sequence[str]
     environment: Mapping[str, str]
     discarded: Collection[str]

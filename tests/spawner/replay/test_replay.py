@@ -1,0 +1,215 @@
+"""Replays: every decision comes out as recorded, and what was edited, lost or cleaned is named."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
+from aurora_spawner.journal.facts import GapDeclared, TaskSettled, entry_of
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_events
+from aurora_spawner.recovery.policy import BatchAction
+from aurora_spawner.replay.replay import replay_run
+from aurora_spawner.tasks.result import SpawnResult, TaskState
+from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
+
+SKIPPING = RecoveryPolicy(
+    max_retries=0,
+    fallback_to_llm=False,
+    circuit_breaker_enabled=False,
+    max_failure_rate=0.1,
+    min_batch=1,
+    on_batch_failure=BatchAction.SKIP,
+)
+AGENTS = ("plain", "flaky", "broken", "limited", "steady")
+FAILURES = {"flaky": "socket hang up", "broken": "Error: 500", "limited": "429 Too Many Requests, retry-after: 0.05"}
+TASKS = (
+    SpawnTask("go", "plain", id="1"),
+    SpawnTask("go", "flaky", id="2"),
+    SpawnTask("go", "broken", id="3", depends_on=("1",)),
+    SpawnTask("go", "limited", id="4"),
+    SpawnTask("go", "broken", id="5", critical=False),
+    SpawnTask("go", "plain", id="6", depends_on=("2", "3", "4", "5"), priority=3),
+)
+
+
+def agent(order: AttemptOrder) -> AttemptEnd:
+    if order.agent in FAILURES and (order.agent == "broken" or order.number == 1):
+        return AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr=FAILURES[order.agent])
+    return echo(order)
+
+
+def record(folder: Path, tasks: Sequence[SpawnTask] = TASKS, **options: Any) -> str:
+    policy = RecoveryPolicy(base_delay=0.02, max_delay=0.05, fallback_to_llm=False)
+    chosen: dict[str, Any] = {
+        "recovery": RecoverySettings(policy=policy, fallbacks={"broken": ("steady",)}, state_dir=None),
+        "executor": SimulatedExecutor(agent=agent, duration_s=0.01),
+        "max_concurrent": 2,
+    }
+    run = Run.create(
+        folder / "runs.db",
+        tasks,
+        {name: SimulatedBackend(name) for name in AGENTS},
+        RunOptions(default_agent="plain", cwd=folder, spool=folder / "runs", **(chosen | options)),
+    )
+    run.execute_sync()
+    return run.run_id
+
+
+def edit(folder: Path, kind: str, change: Callable[[dict[str, Any]], object], *, task: str | None = None) -> int:
+    """Change the first event of a kind; return its number."""
+    with closing(sqlite3.connect(folder / "runs.db")) as connection, connection:
+        seq, payload = connection.execute(
+            "SELECT seq, payload FROM events WHERE kind = ? AND (? IS NULL OR task_id = ?) ORDER BY seq",
+            (kind, task, task),
+        ).fetchone()
+        said = json.loads(payload)
+        change(said)
+        connection.execute("UPDATE events SET payload = ? WHERE seq = ?", (json.dumps(said), seq))
+    return int(seq)
+
+
+def test_retries_fallbacks_pauses_and_breakers_are_decided_again(tmp_path: Path) -> None:
+    report = replay_run(tmp_path / "runs.db", record(tmp_path))
+    assert (report.difference, report.changed, report.notes) == (None, None, ())
+    assert report.decisions > 30
+    assert report.taken["attempt_ended"] >= 9
+    assert report.executions == 1
+    assert report.to_dict()["identical"] is True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"recovery": None},
+        {"max_concurrent": 1, "agent_limits": {"broken": 1}},
+        {"start_rate_per_s": 60.0},
+        {"recovery": RecoverySettings(policy=SKIPPING, state_dir=None)},
+    ],
+)
+def test_whatever_a_run_is_limited_by(tmp_path: Path, options: dict[str, Any]) -> None:
+    assert replay_run(tmp_path / "runs.db", record(tmp_path, **options)).difference is None
+
+
+def test_tasks_that_results_add_and_candidates(tmp_path: Path) -> None:
+    def expand(task: SpawnTask, _result: SpawnResult) -> list[SpawnTask]:
+        return [SpawnTask("more", "flaky"), SpawnTask("more", "plain")] if task.id == "1" else []
+
+    report = replay_run(tmp_path / "runs.db", record(tmp_path, expand=expand))
+    assert report.difference is None
+    assert report.decisions > 40
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "change", "made"),
+    [
+        ("attempt_intended", "6", {"agent": "steady"}, "attempt 1 by @plain starts"),
+        ("attempt_intended", "2", {"number": 7}, "attempt 1 by @flaky starts"),
+        ("task_reopened", None, {}, ""),
+    ],
+)
+def test_an_edited_decision_is_named(
+    tmp_path: Path, kind: str, task: str | None, change: dict[str, Any], made: str
+) -> None:
+    run_id = record(tmp_path)
+    if kind == "task_reopened":  # a decision that never was
+        with Journal(tmp_path / "runs.db") as journal:
+            settled = TaskSettled(result=SpawnResult(task_id="1", agent="x", state=TaskState.FAILED).to_json())
+            journal.append([entry_of(settled, run_id=run_id, task_id="1")])
+        assert replay_run(tmp_path / "runs.db", run_id).difference is None, "behind the end of the coordinator"
+        return
+    seq = edit(tmp_path, kind, lambda said: said.update(change), task=task)
+    report = replay_run(tmp_path / "runs.db", run_id)
+    assert report.difference is not None
+    assert (report.difference.seq, report.difference.made) == (seq, made)
+    assert report.difference.task_id == task
+    assert "slots" in report.difference.state
+    assert str(seq) in str(report.changed)
+
+
+def test_an_edited_result_is_named_where_its_consequence_differs(tmp_path: Path) -> None:
+    run_id = record(tmp_path, recovery=None)
+
+    def succeed(said: dict[str, Any]) -> None:
+        said["result"]["state"] = "succeeded"
+
+    edited = edit(tmp_path, "task_settled", succeed, task="2")
+    report = replay_run(tmp_path / "runs.db", run_id)
+    assert report.changed is not None
+    assert f"event {edited} " in report.changed
+    assert report.difference is not None
+    assert report.difference.seq >= edited
+
+
+def test_an_event_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    run_id = record(tmp_path)
+    seq = edit(tmp_path, "recovery_transition", lambda said: said["change"].pop("to_state"))
+    with pytest.raises(JournalCorruptError, match=f"event {seq}:"):
+        replay_run(tmp_path / "runs.db", run_id)
+
+
+def test_what_came_after_lost_events_is_not_replayed(tmp_path: Path) -> None:
+    run_id = record(tmp_path)
+    with Journal(tmp_path / "runs.db") as journal:
+        lost = load_events(journal, run_id)[20].seq
+        journal.connection.execute("DELETE FROM events WHERE seq = ?", (lost,))
+        gap = GapDeclared(first=lost, last=lost, problem="lost")
+        journal.append([entry_of(gap, run_id=run_id)])
+    report = replay_run(tmp_path / "runs.db", run_id)
+    assert report.difference is None
+    assert report.last_seq == lost - 1
+    assert report.notes == (f"events {lost} to {lost} are lost; what came after them was not replayed",)
+
+
+def test_a_run_that_goes_on_is_replayed_up_to_now(tmp_path: Path) -> None:
+    run_id = record(tmp_path)
+    with Journal(tmp_path / "runs.db") as journal:
+        events = load_events(journal, run_id)
+        journal.connection.execute("DELETE FROM events WHERE seq > ?", (events[25].seq,))
+        holder = json.dumps(own_identity().to_json())
+        journal.connection.execute("UPDATE runs SET holder = ?", (holder,))
+    report = replay_run(tmp_path / "runs.db", run_id)
+    assert (report.live, report.last_seq, report.difference) == (True, events[25].seq, None)
+
+
+def test_what_a_killed_coordinator_could_not_write_is_not_held_against_what_it_wrote(tmp_path: Path) -> None:
+    run_id = record(tmp_path)
+    with Journal(tmp_path / "runs.db") as journal:
+        events = load_events(journal, run_id)
+        kept = next(event for event in events if event.kind == "attempt_ended")
+        journal.connection.execute("DELETE FROM events WHERE seq > ?", (kept.seq,))
+    seq = edit(tmp_path, "attempt_intended", lambda said: said.update(agent="steady"), task="2")
+    report = replay_run(tmp_path / "runs.db", run_id)
+    assert report.difference is None
+    assert report.notes[0].startswith(f"from event {seq} to {kept.seq}, where its process ended")
+    assert f"event {seq} " in str(report.changed), "the hashes name it all the same"
+
+
+def test_runs_that_cannot_be_replayed_say_why(tmp_path: Path) -> None:
+    run_id = record(tmp_path)
+    with pytest.raises(UnknownRunError):
+        replay_run(tmp_path / "runs.db", "spawn-1")
+    edit(tmp_path, "run_taken", lambda said: said.pop("settings"))
+    with pytest.raises(ReplayError, match="an earlier version ran it"):
+        replay_run(tmp_path / "runs.db", run_id)
+    with Journal(tmp_path / "runs.db") as journal:
+        journal.redact(run_id)
+    with pytest.raises(ReplayError, match="was cleaned"):
+        replay_run(tmp_path / "runs.db", run_id)
+    other = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go")],
+        {"plain": SimulatedBackend("plain")},
+        RunOptions(default_agent="plain", cwd=tmp_path, spool=tmp_path / "runs"),
+    )
+    with pytest.raises(ReplayError, match="never started"):
+        replay_run(tmp_path / "runs.db", other.run_id)
