@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.runs.callers import Caller
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import bound_socket, short_path
 
@@ -70,7 +71,7 @@ class _Callers:
         assert task is not None
         self._open.add(task)
         try:
-            answer = await self._answer(await self._request(reader, writer), reader)
+            answer = await self._answer(Caller(writer), await self._request(reader, writer), reader)
             if answer is None:
                 return
             async with asyncio.timeout(CALLER_TIMEOUT_S):
@@ -96,9 +97,9 @@ class _Callers:
         finally:
             self._silent.pop(writer, None)
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
+    async def _answer(self, caller: Caller, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
         """Returns the answer; None for an agent that asks a person and is gone before, which then waits no longer."""
-        answering = asyncio.ensure_future(_answer(self._coordinator, line))
+        answering = asyncio.ensure_future(_answer(self._coordinator, caller, line))
         if not line.startswith(_ASKS):
             return await answering
         gone = asyncio.ensure_future(reader.read(1))
@@ -118,16 +119,19 @@ class _Callers:
             await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
 
 
-async def _answer(coordinator: Coordinator, line: bytes) -> dict[str, Any]:
+async def _answer(coordinator: Coordinator, caller: Caller, line: bytes) -> dict[str, Any]:
     """Carries out a request and returns its answer; its effect is durable by then."""
     try:
         request = json.loads(line)
     except (ValueError, RecursionError):
         return {"ok": False, "error": "the request is not JSON"}
-    action = ACTIONS.get(str(request.get("do"))) if isinstance(request, dict) else None
+    name = str(request.get("do")) if isinstance(request, dict) else ""
+    action = ACTIONS.get(name)
     if action is None:
         return {"ok": False, "error": f"a request says what to do: one of {', '.join(ACTIONS)}"}
     try:
+        if name in FOR_USERS:
+            await coordinator.check_is_user(caller, str(request.get("approval")))
         return {"ok": True, **await action(coordinator, request)}
     except SpawnerError as error:
         return {"ok": False, "error": str(error)}
@@ -184,3 +188,5 @@ ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[
     "revoke": _revoke,
     "ask": _ask,
 }
+FOR_USERS: Final = frozenset(("answer", "revoke"))
+"""The actions that no process of an agent may ask for."""

@@ -18,6 +18,7 @@ from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
 from aurora_spawner.runs.callbacks import Callbacks
+from aurora_spawner.runs.callers import check_is_user
 from aurora_spawner.runs.conflict_watch import ConflictWatch
 from aurora_spawner.runs.gate_server import serve_gate
 from aurora_spawner.runs.merge_gate import NO_PERMIT, ask_merge_gate
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.runs.attempt_orders import OrderBuilder
+    from aurora_spawner.runs.callers import Caller
     from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
@@ -246,6 +248,10 @@ class Coordinator:
     async def ask_for_agent(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Asks a person what an agent of this run wants to know; see `agent_questions`."""
         return await ask_for_agent(self._run, request)
+
+    async def check_is_user(self, caller: Caller, approval: str) -> None:
+        """Sees that the caller of the control socket may decide about a question; see `callers`."""
+        await check_is_user(self._run, caller, approval)
 
     async def cancel_task(self, task_id: str, *, by: str) -> TaskState:
         """Ends one task; its dependants are skipped.

@@ -49,6 +49,13 @@ class Wishes:
     """Nothing more starts."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Refusals:
+    """The answers that were not taken, because they came from no user."""
+
+    count: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """The parts of a coordinator, for the functions that take a task through its attempts."""
@@ -76,6 +83,7 @@ class RunContext:
     worktrees: RunWorktrees | None = None
     """None if all tasks work in the run's folder."""
     wishes: Wishes = field(default_factory=Wishes)
+    refusals: Refusals = field(default_factory=Refusals)
 
     def task(self, task_id: str) -> SpawnTask:
         """Returns a task as it is now."""
