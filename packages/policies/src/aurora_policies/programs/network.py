@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
+from aurora_policies.programs.own import judge_sockets
 from aurora_policies.programs.printing import reads, reads_all
 from aurora_policies.shell.stream import NOT_KNOWN, Stream
 from aurora_policies.shell.words import UNKNOWN, Word
@@ -126,6 +127,14 @@ def _curl(call: Call) -> Stream:
     for word in given.values("-K", "--config"):
         if call.judge.content(word, call.shell).text is None or word.text == "-":
             call.judge.undecided("curl takes its options from elsewhere")
+    judge_sockets(call)
+    elsewhere = any(not _LOCAL.match(word.text) for word in given.operands)
+    if elsewhere and any(word.text.upper() == "DELETE" for word in given.values("-X", "--request")):
+        call.judge.prompt(
+            Rule.DATA_LOSS,
+            "deletes what is stored on another machine",
+            "Leave it to the user, or try it on localhost.",
+        )
     sent = [Word(_file_of(word.text)) for word in given.values(*_CURL_SENDS)]
     _sends(call, sent, given.operands)
     if any(re.match(r"file:", word.text) for word in given.operands):
@@ -223,6 +232,7 @@ def _opened(word: Word) -> Word:
 
 def _sender(call: Call) -> Stream:
     """Any other sender: all files that it names, and its input."""
+    judge_sockets(call)
     words = call.words if call.name != "socat" else [_opened(word) for word in call.words]
     _notes(call, words)
     secret = reads(call, words)
@@ -268,10 +278,21 @@ def _sender_of(call: Call, sources: list[Word], target: Word, *, folders: bool) 
     return NOT_KNOWN
 
 
+def _looked_up(call: Call) -> Stream:
+    """A name that is looked up reaches the server of its domain."""
+    secret = call.judge.taint(call.words)
+    if secret:
+        call.judge.secret_sent(secret, "a name server")
+    return NOT_KNOWN
+
+
 PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "curl": _curl,
     "wget": _wget,
     "scp": _scp,
+    **dict.fromkeys(
+        ("ping", "ping6", "dig", "nslookup", "host", "drill", "kdig", "getent", "resolvectl"), _looked_up
+    ),
     **dict.fromkeys(
         (
             "nc",

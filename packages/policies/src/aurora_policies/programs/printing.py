@@ -375,7 +375,7 @@ PROGRAMS: Final = {
                 "hash",
                 "lsof",
             ),
-            *("[", "[[", "ping", "dig", "nslookup", "host", "ip", "ifconfig", "netstat", "ss", "lsblk"),
+            *("[", "[[", "ip", "ifconfig", "netstat", "ss", "lsblk"),
             *(
                 "tput",
                 "clear",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
 from aurora_policies.programs.shells import run_inner, there
+from aurora_policies.programs.system import deletes_in_cloud
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import Word
 
@@ -53,6 +54,8 @@ def _remote_text(*options: str) -> Callable[[Call], Stream]:
                 call.shell.run_text(value.text)
             return call.shell.run_words(rest, stdin=EMPTY)
 
+        if not given.values(*options) and not rest:
+            deletes_in_cloud(call)
         return there(call, run)
 
     return handler

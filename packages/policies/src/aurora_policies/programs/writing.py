@@ -127,9 +127,20 @@ def _mv(call: Call) -> Stream:
     for word in written:
         if word.text == "/dev/null":
             delete_many(call, "moves files to where they are lost")
+        elif any(each.glob for each in sources) and _leaves(call, sources, word):
+            delete_many(call, "moves files that are not named out of the workspace")
         judge.writes(word, call.shell, "writes")
     _remember(call, sources, written)
     return EMPTY
+
+
+def _leaves(call: Call, sources: Sequence[Word], target: Word) -> bool:
+    """What is in the workspace is moved out of it."""
+    places = call.judge.around.places
+    to = call.shell.path(target.text)
+    if to is None or UNKNOWN in to or places.inside(to) or to == places.workspace:
+        return False
+    return any(places.inside(call.shell.path(each.text) or "") for each in sources)
 
 
 def _install(call: Call) -> Stream:
