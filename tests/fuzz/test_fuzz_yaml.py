@@ -127,7 +127,7 @@ def test_only_regular_files_are_read(tmp_path: Path, read: Callable[[Path], str]
             assert bounded(read, file), file
 
 
-@pytest.mark.parametrize("name", ["plain_yaml.py", "write_ahead.py"])
+@pytest.mark.parametrize("name", ["plain_yaml.py", "problem_words.py", "write_ahead.py"])
 def test_copies_in_independent_packages_are_equal(name: str) -> None:
     root = Path(__file__).parents[2] / "packages"
     copies = [path.read_bytes() for path in root.glob(f"*/src/*/**/{name}")]

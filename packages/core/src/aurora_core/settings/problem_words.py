@@ -1,4 +1,4 @@
-"""Problems of a setting in the words of YAML, not in those of Python and pydantic."""
+"""Problems of a value in the words of YAML, not in those of Python and pydantic."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ _EXPECTED: Final = {
     "missing": "is required",
     "string_type": "must be text",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
     "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "extra_forbidden": "is not known",
     "list_type": "must be a list",
     "tuple_type": "must be a list",
     "dict_type": "must be a mapping",
