@@ -19,7 +19,7 @@ from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
-from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for
+from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for, prompt_with_hints
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class OrderBuilder:
         sent_back: CheckedWork | Returned | None = None,
         earlier: EarlierAttempt | None = None,
         claims: Sequence[FileClaim] = (),
+        hints: Sequence[str] = (),
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -97,6 +98,7 @@ class OrderBuilder:
             sent_back: What the agent is told of its work so far; None if nothing was found.
             earlier: What the attempt before has left; for an agent that does not continue its session.
             claims: The files that other tasks have claimed, for an agent that begins.
+            hints: What the policies say to such a task, for an agent that begins.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -122,8 +124,11 @@ class OrderBuilder:
             prompt = continuation_prompt(prompt)
         elif earlier is not None:
             prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
-        if claims and sent_back is None and not record.session_id:
-            prompt = prompt_with_claims(prompt, claims, as_json=task.prompt_format == "json")
+        begins, as_json = sent_back is None and not record.session_id, task.prompt_format == "json"
+        if claims and begins:
+            prompt = prompt_with_claims(prompt, claims, as_json=as_json)
+        if hints and begins:
+            prompt = prompt_with_hints(prompt, hints, as_json=as_json)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
             TOKEN_VARIABLE: token,

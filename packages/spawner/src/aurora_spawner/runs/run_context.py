@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.runs.handing_over import read_earlier
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
 
@@ -150,7 +151,15 @@ class RunContext:
             sent_back=self.tasks.flight(task_id).sent_back,
             earlier=earlier,
             claims=self.scheduler.claims.others(task),
+            hints=self._hints(task, backend, self.cwd_of(worktree)),
         )
+
+    def _hints(self, task: SpawnTask, backend: Backend, workspace: Path) -> tuple[str, ...]:
+        """Returns what the gate says to a task before its agent works; nothing for one that is not gated."""
+        gate = self.options.gate
+        if gate is None or not isinstance(backend, CliBackend) or backend.gate_problem:
+            return ()
+        return gate.hints(backend.name, task.prompt, workspace)
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:
         """Returns the time limits of a task's next attempt."""
