@@ -1,4 +1,4 @@
-"""What only the user may do: refused to a process that belongs to an agent, whatever its environment says."""
+"""Acts for the user alone: refused to a process that belongs to an agent, whatever its environment says."""
 
 from __future__ import annotations
 

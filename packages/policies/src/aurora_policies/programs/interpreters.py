@@ -289,7 +289,7 @@ _RUNS: Final[Mapping[str, re.Pattern[str]]] = {
         r"\(\s*['\"](unlink|rmdir|rename|system|exec|shell_exec|passthru|popen|assert|file_put_contents)['\"]"
     ),
 }
-"""What runs or deletes by a name that is a text."""
+"""Patterns of programs that run or delete by a name that is a text."""
 
 
 def _python(call: Call) -> Stream:

@@ -1,4 +1,4 @@
-"""What is Aurora's own, and no agent may use: the sockets of its runs, and the calls that answer for the user."""
+"""Aurora's own sockets and calls, which no agent may use: they answer for the user."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def _mv(call: Call) -> Stream:
 
 
 def _leaves(call: Call, sources: Sequence[Word], target: Word) -> bool:
-    """What is in the workspace is moved out of it."""
+    """Tells whether files of the workspace are moved out of it."""
     places = call.judge.around.places
     to = call.shell.path(target.text)
     if to is None or UNKNOWN in to or places.inside(to) or to == places.workspace:

@@ -46,7 +46,7 @@ _MENTIONS: Final[Mapping[str, re.Pattern[str]]] = {
         r"\b(truncat\w+|empt(y|ies|ying)|reset(s|ting)?)\b.{0,60}\b(files?|tables?|databases?|rows)\b", re.IGNORECASE
     ),
 }
-"""What a task's text says if a rule may matter for it, by rule."""
+"""Patterns of a task's text for which a rule may matter, by rule."""
 _WORDS: Final[Mapping[str, str]] = {
     "git_force_push": "pushes that overwrite a branch",
     "git_push_main": "pushes to a protected branch",

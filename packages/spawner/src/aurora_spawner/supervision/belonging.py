@@ -1,4 +1,4 @@
-"""Whether a process belongs to an attempt, told by its ancestors: it can clear its own environment, not theirs.
+"""Tells by its ancestors whether a process belongs to an attempt: it can clear its own environment, not theirs.
 
 A process that has left its parents, as daemons do, becomes a child of its supervisor, whose command line is known.
 What a service of the machine starts for an agent (cron, `at`, systemd, Docker) has other ancestors, and is not told.
