@@ -378,7 +378,7 @@ def test_reading_settings_imports_neither_policies_nor_agents() -> None:
 
 def test_an_agent_that_clears_its_environment_trusts_nothing(clone: Path) -> None:
     """Its own variables tell nothing, those of its shell do."""
-    hidden = ["sh", "-c", '"$@"; exit $?', "sh", "env", "-u", "AURORA_ATTEMPT", AUR, "trust", "--yes"]
+    hidden = ["sh", "-c", '"$@"; exit $?', "sh", "env", "-u", "AURORA_ATTEMPT", str(AUR), "trust", "--yes"]
     with Popen(hidden, env={**os.environ, "AURORA_ATTEMPT": "t"}, stderr=PIPE, text=True) as shell:
         told = shell.communicate(timeout=60)[1]
     assert shell.returncode == 3

@@ -12,6 +12,7 @@ from aurora_policies.programs.arguments import arguments
 from aurora_policies.programs.databases import judge_sql
 from aurora_policies.programs.own import judge_calls
 from aurora_policies.programs.printing import reads
+from aurora_policies.programs.sending import sent_secret
 from aurora_policies.programs.shells import run_text
 from aurora_policies.shell.command import quote
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
@@ -179,6 +180,8 @@ def judge_python(call: Call, text: str) -> None:
             call.judge.undecided("a Python program that cannot be read may delete or write")
         return
     judge_calls(call, text)
+    if (secret := sent_secret(tree)) is not None:
+        call.judge.secret_sent(secret, "the network")
     for what in sorted(set(_python_changes(call, tree))):
         call.judge.undecided(f"a Python program given on the command line {what}")
 
@@ -222,6 +225,8 @@ def _python_call(call: Call, node: ast.Call, renamed: Mapping[str | None, str]) 
         node.func, ast.Subscript | ast.Call
     ):
         yield "calls something whose name is not known"
+    elif name == "delete" and texts[:1] and re.match(r"https?://(?!localhost|127\.|\[::1\])", texts[0]):
+        yield "deletes what is stored on another machine"
     elif name in _SQL:
         for text in texts:
             judge_sql(call, text, "sqlite")

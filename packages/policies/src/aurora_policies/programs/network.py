@@ -108,6 +108,8 @@ _CURL_SENDS: Final = frozenset(
         "--url",
     }
 )
+_DELETES_ELSEWHERE: Final = "deletes what is stored on another machine"
+_ON_LOCALHOST: Final = "Leave it to the user, or try it on localhost."
 _LOCAL: Final = re.compile(r"(https?://)?(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)")
 
 
@@ -130,11 +132,7 @@ def _curl(call: Call) -> Stream:
     judge_sockets(call)
     elsewhere = any(not _LOCAL.match(word.text) for word in given.operands)
     if elsewhere and any(word.text.upper() == "DELETE" for word in given.values("-X", "--request")):
-        call.judge.prompt(
-            Rule.DATA_LOSS,
-            "deletes what is stored on another machine",
-            "Leave it to the user, or try it on localhost.",
-        )
+        call.judge.prompt(Rule.DATA_LOSS, _DELETES_ELSEWHERE, _ON_LOCALHOST)
     sent = [Word(_file_of(word.text)) for word in given.values(*_CURL_SENDS)]
     _sends(call, sent, given.operands)
     if any(re.match(r"file:", word.text) for word in given.operands):
@@ -230,6 +228,9 @@ def _opened(word: Word) -> Word:
     return Word(posixpath.join(found[2] or "", found[1])) if found else word
 
 
+_ASKS_BY_METHOD: Final = frozenset({"http", "https", "xh", "httpie"})
+
+
 def _sender(call: Call) -> Stream:
     """Any other sender: all files that it names, and its input."""
     judge_sockets(call)
@@ -240,6 +241,8 @@ def _sender(call: Call) -> Stream:
         call.judge.secret_sent(
             secret, next((text for text in reversed(call.texts()) if not text.startswith("-")), "the network")[:60]
         )
+    if call.name in _ASKS_BY_METHOD and "DELETE" in call.texts() and not any(map(_LOCAL.match, call.texts())):
+        call.judge.prompt(Rule.DATA_LOSS, _DELETES_ELSEWHERE, _ON_LOCALHOST)
     for index, text in enumerate(call.texts()):
         if call.name in {"nc", "ncat", "netcat", "socat"} and (
             re.fullmatch(r"-[a-zA-Z]*[ec]|--(sh-|lua-)?exec(=.*)?", text, re.DOTALL)

@@ -68,8 +68,25 @@ def _adb(call: Call) -> Stream:
     return NOT_KNOWN
 
 
+def _ansible(call: Call) -> Stream:
+    """Runs a module on other machines; the command is one unless another is named."""
+    given = arguments(
+        call.words, valued=frozenset({"-m", "--module-name", "-a", "--args", "-i", "-u", "-e", "-f", "-l"})
+    )
+    module = next(iter(given.values("-m", "--module-name")), Word("command")).text.rpartition(".")[2]
+    texts = given.values("-a", "--args") if module in {"command", "shell", "raw"} else ()
+
+    def run() -> Stream:
+        for text in texts:
+            call.shell.run_text(text.text)
+        return NOT_KNOWN
+
+    return there(call, run)
+
+
 PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "ssh": _ssh,
+    "ansible": _ansible,
     "autossh": _ssh,
     "mosh": _ssh,
     "gcloud": _remote_text("--command"),

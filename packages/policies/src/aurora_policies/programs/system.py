@@ -63,8 +63,13 @@ def _kill(call: Call) -> Stream:
     return EMPTY
 
 
+_OURS: Final = re.compile(r"\baur\b|aurora[_-](spawner|cli|soar|aur)|supervisor\.py")
+
+
 def _killall(call: Call) -> Stream:
     given = arguments(call.words, valued=frozenset({"-u", "-s", "-o", "-y", "-t", "-g", "-P", "-U"}))
+    if any(_OURS.search(word.text) for word in (*given.operands, *given.values("-f"))):
+        call.judge.prompt(Rule.SELF_PROTECTION, "ends the processes that run agents", _LEAVE)
     if given.values("-u", "-U") or any(word.text in {".", ".*", "-1", ""} for word in given.operands):
         call.judge.prompt(
             Rule.SYSTEM_DAMAGE, "ends all programs of a user", "End only what you have started, by its number."
@@ -157,6 +162,7 @@ def _gh(call: Call) -> Stream:
 
 _CLOUD_VERB: Final = re.compile(
     r"([\w-]+:)?(delete|destroy|purge|terminate|deprovision|remove|wipe)(-[a-z-]+)?|remove-all|rb|pg:reset|repo:reset|rm"
+    r"|uninstall"
 )
 _CLOUD_REMOVES: Final = re.compile(r"remove(-tags?|-labels?|-metadata|-iam-policy-binding|-dimension\w*)?")
 """Verbs that take something off and delete nothing that is stored."""
@@ -301,6 +307,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
                 "openstack",
                 "vultr-cli",
             ),
+            *("argocd", "velero", "flux", "istioctl"),
             *("eksctl", "kops", "rancher", "cf", "upctl", "civo", "b2", "azcopy"),
         ),
         deletes_in_cloud,

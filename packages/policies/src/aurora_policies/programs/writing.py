@@ -124,6 +124,8 @@ def _mv(call: Call) -> Stream:
         if path is not None and vital(call, path, source):
             judge.deny(Rule.FILE_DELETE, f"moves {path}, which the system or a user cannot do without")
         judge.writes(source, call.shell, "moves")
+        if path is not None and judge.around.places.controls_agents(f"{path}/settings.json"):
+            judge.prompt(Rule.SELF_PROTECTION, f"moves {source.text}, which controls agents")
     for word in written:
         if word.text == "/dev/null":
             delete_many(call, "moves files to where they are lost")
@@ -132,6 +134,15 @@ def _mv(call: Call) -> Stream:
         judge.writes(word, call.shell, "writes")
     _remember(call, sources, written)
     return EMPTY
+
+
+def _ssh_keygen(call: Call) -> Stream:
+    """Shows a key, or looks for a host, with these options; else it makes keys."""
+    if arguments(call.words, valued=frozenset({"-f", "-F", "-E", "-t", "-b", "-C", "-N"})).has(
+        "-l", "-y", "-e", "-F", "-B"
+    ):
+        return Stream(None, reads(call, call.words)) if "-y" in call.texts() else NOT_KNOWN
+    return _output_option("-f")(call)
 
 
 def _leaves(call: Call, sources: Sequence[Word], target: Word) -> bool:
@@ -463,7 +474,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "gpg": _output_option("-o", "--output"),
     "pandoc": _output_option("-o", "--output"),
     "iconv": _output_option("-o", "--output"),
-    "ssh-keygen": _output_option("-f"),
+    "ssh-keygen": _ssh_keygen,
     "mkfifo": _named("makes"),
     "mknod": _named("makes"),
     "split": _second,
