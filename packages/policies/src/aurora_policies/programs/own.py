@@ -18,6 +18,10 @@ _CALLS: Final = re.compile(
     r"\b(answer_approval|answer_agent|revoke_grant|request_coordinator|trust_store|ApprovalInbox)\b"
     r"|\baurora_cli\.(main|entry|__main__|commands)\b|\bfrom\s+aurora_cli\s+import\s+(main|entry|__main__)\b"
 )
+_FILES: Final = re.compile(r"(?<![\w-])\.aurora\b|\bruns\.db\b|\bbudget\.db\b")
+_CHANGES: Final = re.compile(
+    r"\b(update|insert|replace|delete|drop|alter)\s|\bwrite\w*\b|\bdump\b|['\"][wa]b?\+?['\"]", re.IGNORECASE
+)
 _INSTEAD: Final = "Ask the user with `aur ask`; leave their answers to them."
 
 
@@ -30,6 +34,8 @@ def judge_sockets(call: Call) -> None:
 
 
 def judge_calls(call: Call, text: str) -> None:
-    """Judges the text of a program by the calls and sockets of ours that it names."""
+    """Judges the text of a program by the calls, sockets and records of ours that it names."""
     if _SOCKETS.search(text) or _CALLS.search(text):
         call.judge.prompt(Rule.SELF_PROTECTION, "answers for the user by Aurora's own calls", _INSTEAD)
+    elif _FILES.search(text) and _CHANGES.search(text):
+        call.judge.prompt(Rule.SELF_PROTECTION, "changes Aurora's own records", _INSTEAD)
