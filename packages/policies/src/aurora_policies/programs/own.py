@@ -19,9 +19,7 @@ _CALLS: Final = re.compile(
     r"|\baurora_cli\.(main|entry|__main__|commands)\b|\bfrom\s+aurora_cli\s+import\s+(main|entry|__main__)\b"
 )
 _FILES: Final = re.compile(r"(?<![\w-])\.aurora\b|\bruns\.db\b|\bbudget\.db\b")
-_CHANGES: Final = re.compile(
-    r"\b(update|insert|replace|delete|drop|alter)\s|\bwrite\w*\b|\bdump\b|['\"][wa]b?\+?['\"]", re.IGNORECASE
-)
+_CHANGES: Final = re.compile(r"\b(update|insert|replace|delete|drop|alter)\s|\bwrite\w*\b|\bdump\b", re.IGNORECASE)
 _INSTEAD: Final = "Ask the user with `aur ask`; leave their answers to them."
 
 

@@ -166,9 +166,9 @@ def _grep(call: Call) -> Stream:
     if given.has("-l", "--files-with-matches") and len(endings) == 1 and not re.search(r"[*?\[!]", endings[0]):
         return Stream(f"{UNKNOWN}{endings[0]}\n")
     found = _filter(call)
-    if any(_KEYS_SOUGHT.search(word.text) for word in (*given.operands[:1], *given.values("-e"))):
-        return Stream(found.text, found.secret or "keys that it finds")
     if found.secret is None and (call.name == "rg" or given.has("-r", "-R", "--recursive")):
+        if any(_KEYS_SOUGHT.search(word.text) for word in (*given.operands[:1], *given.values("-e"))):
+            return Stream(None, "keys that it finds")
         places, paths = call.judge.around.places, {call.shell.path(word.text) for word in given.operands[1:]}
         whole = paths & {"/", places.home, posixpath.dirname(places.home)}
         return Stream(None, f"what is found in all of {min(map(str, whole))}" if whole else None)
