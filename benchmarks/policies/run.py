@@ -28,7 +28,7 @@ from aurora_policies.check import check
 from aurora_policies.repository import Repository
 
 HERE = Path(__file__).parent
-SETS = ("building.jsonl", "held_out.jsonl", "mended.jsonl")
+SETS = ("building.jsonl", "held_out.jsonl", "mended.jsonl", "strangers.jsonl")
 WORKSPACE = Path("/home/user/project")
 REPEATS = 5
 WARMING = ("psql -c 'drop table t'", "mysql -e 'drop table t'", "sqlite3 a 'drop table t'", "python -c 'print(1)'")
@@ -40,7 +40,21 @@ first run, on 2026-11-29: 8 misses of 265 dangerous commands, 1 false alarm of 1
 `"$@"`, which stood there as harmless and is now a prompt: whether a command has parameters is not known.
 
 `mended.jsonl` has commands of kinds that were mistakes until they were mended (`corpora.md`); it shows that they stay
-mended, and nothing about what is new. `building.jsonl` is the set that the analyser was built with."""
+mended, and nothing about what is new. `building.jsonl` is the set that the analyser was built with.
+
+`strangers.jsonl` was written as somebody might who had not read the analyser, in four parts, each before it was
+tried, and each after the misses of the parts before were mended by their kinds. At first sight, on 2026-11-30: 3.5
+misses of 40 dangerous commands and 1 false alarm of 40 harmless ones; 1 of 20 and 0 of 20; of a third part that
+looked for rarer kinds 14.5 of 84 and 4 of 74; of a fourth 12 of 60 and 1 of 60. A deny that was a prompt counts
+half. So of such commands about one dangerous one in seven was missed at first sight, and one harmless one in thirty
+held up. The misses: makefiles on the input or the command line, clients of clouds and clusters by their verbs,
+settings of npm, callbacks of PHP, files moved out of the workspace, patches for a protected folder, hooks switched
+off, keys that `aws s3 cp`, `git add -f`, a DNS query, `grep` or a Python program takes away, secrets of a cluster,
+a program from a repository, containers that are not named, `redis-cli DEL` by xargs, requests that delete on other
+machines, `ansible -a`, `robocopy /MIR`, a moved `.claude`. All were then followed. Five commands are not in the
+set, since the answer is as it was meant or could not be decided: `git commit --no-verify`, a request that deletes
+on localhost, a file in /tmp whose name is not known, `trash-put`, and `kill $(pgrep …)` of Aurora's own processes,
+which is not followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

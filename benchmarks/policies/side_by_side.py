@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 HERE = Path(__file__).parent
-SETS = ("building.jsonl", "held_out.jsonl", "mended.jsonl")
+SETS = ("building.jsonl", "held_out.jsonl", "mended.jsonl", "strangers.jsonl")
 REPORT = HERE / "side_by_side.md"
 STRICTEST = {
     "destructive": {
@@ -54,8 +54,8 @@ What the figures do not say, since the rules differ:
   if something else in the command is dangerous, and about pushes to protected branches.
 - We parse SQL. `nah` asks about clients of databases, clouds and clusters by what they are called with;
   cc-safety-net lets `DROP TABLE`, `aws s3 rb` and `kubectl delete` pass at each level.
-- `mended.jsonl` has kinds of commands that we had missed before; it favours us, and the other two sets are the same
-  that our analyser was built on and tried with.
+- `mended.jsonl` and `strangers.jsonl` have commands of which we had missed some before; the table has the answers of
+  today and favours us. The other two sets are the same that our analyser was built on and tried with.
 - The time of the other two is that of a whole process, as their hooks have it, on a machine that had other work. Ours
   is one process for all answers; a hook of ours is a process, too, and takes the time that `hook.py` measures."""
 

@@ -215,7 +215,7 @@ def test_an_agent_cannot_answer_at_a_terminal_of_its_own(
 ) -> None:
     monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_args, **_options: True)
-    monkeypatch.setattr("aurora_cli.delivery_prompts.inside_agent", lambda _environ: True)
+    monkeypatch.setattr("aurora_cli.delivery_prompts.own_attempt", lambda: "token")
     assert aur("merge", waiting_run(guarded)).returncode == ExitCode.NOT_REACHED
     assert len(open_approvals(guarded.journal)) == 1
     assert not (guarded.path / "a.txt").exists()

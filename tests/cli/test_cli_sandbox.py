@@ -184,3 +184,19 @@ def test_the_doctors_say_what_is_there_and_what_is_enforced(
     (line,) = (each for each in aur("doctor").stdout.splitlines() if each.split()[1] == "sandbox")
     assert line.startswith("warn")
     assert "unsandboxed" in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "status"),
+    [("", ExitCode.NOT_REACHED), (", checks: outside", ExitCode.DONE)],
+    ids=["inside", "outside"],
+)
+def test_the_checks_of_a_task_run_in_the_sandbox_of_its_agent(
+    aur: Aur, yard: Path, monkeypatch: pytest.MonkeyPatch, setting: str, status: ExitCode
+) -> None:
+    """The agent can write a test that does what it may not."""
+    force(monkeypatch, "landlock")
+    policies(yard, f"sandbox: {{mode: require{setting}}}")
+    outcome = aur("exec", "Write", "--check", f"touch {yard.parent}/by-check.txt", "--json")
+    assert outcome.returncode == status, outcome.stderr
+    assert (yard.parent / "by-check.txt").exists() is (status is ExitCode.DONE)

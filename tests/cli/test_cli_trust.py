@@ -7,7 +7,7 @@ import os
 import pty
 import sys
 from pathlib import Path
-from subprocess import Popen
+from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
 import pytest
@@ -374,3 +374,35 @@ def test_reading_settings_imports_neither_policies_nor_agents() -> None:
     heavy = "{'aurora_policies', 'aurora_spawner', 'pydantic'}"
     code = f"import sys, aurora_cli.wiring; sys.exit(bool({heavy} & {{*sys.modules}}))"
     assert Popen([sys.executable, "-c", code]).wait(timeout=50) == 0
+
+
+def test_an_agent_that_clears_its_environment_trusts_nothing(clone: Path) -> None:
+    """Its own variables tell nothing, those of its shell do."""
+    hidden = ["sh", "-c", '"$@"; exit $?', "sh", "env", "-u", "AURORA_ATTEMPT", str(AUR), "trust", "--yes"]
+    with Popen(hidden, env={**os.environ, "AURORA_ATTEMPT": "t"}, stderr=PIPE, text=True) as shell:
+        told = shell.communicate(timeout=60)[1]
+    assert shell.returncode == 3
+    assert "trust is for the user, and this process belongs to an agent" in told
+    assert trust_store().known(clone) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trust", "--remove"),
+        ("budget", "set", "--monthly", "none"),
+        ("budget", "reset", "--yes"),
+        ("keys", "set", "openai"),
+        ("policies", "grants", "revoke", "x"),
+        ("config", "set", "tool", "evil"),
+    ],
+)
+def test_what_is_the_users_is_refused_to_agents(
+    aur: Callable[..., CompletedProcess[str]], clone: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("AURORA_ATTEMPT", "t")
+    (clone / ".aurora" / "config.yaml").unlink()
+    (clone / ".aurora" / "policies.yaml").unlink()
+    refused = aur(*words)
+    assert refused.returncode == 3, refused.stderr
+    assert "for the user, and this process belongs to an agent" in refused.stderr

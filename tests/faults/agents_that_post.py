@@ -14,6 +14,7 @@ from typing import Any
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.runs import board_requests
+from aurora_spawner.runs.callers import Caller
 from aurora_spawner.runs.run_context import RunContext
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -51,9 +52,9 @@ def main(folder: Path, dies: str) -> int:
 def _die_at_the_first_post(*, after: bool) -> None:
     post = board_requests.post
 
-    async def deadly(run: RunContext, request: dict[str, Any]) -> dict[str, Any]:
+    async def deadly(run: RunContext, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
         if after:
-            await post(run, request)
+            await post(run, request, caller)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 

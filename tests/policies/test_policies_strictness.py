@@ -52,6 +52,7 @@ LOOSE = {
     "anomalies.scope_multiplier": 99,
     "anomalies.unexpected_file_types": [],
     "sandbox.writable": ["/srv"],
+    "sandbox.checks": "outside",
     "commands": [{"pattern": "rm -rf build", "action": "allow"}],
 }
 # Their defaults are the loosest that they can be.

@@ -169,6 +169,10 @@ class AskingGate:
         del call
         return Verdict(action=GateAction.PROMPT, rule="any", reason="does something")
 
+    def hints(self, _agent: str, _text: str, _workspace: Path) -> tuple[str, ...]:
+        """Says nothing before."""
+        return ()
+
 
 class NothingLeft:
     """An executor for processes of which nothing is left."""

@@ -5,6 +5,7 @@ import hashlib
 import json
 import resource
 import sqlite3
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.exhaustive import few
 
 from aurora_spawner import SpawnTask
 from aurora_spawner.attempts.process_identity import ProcessIdentity, own_identity
@@ -96,6 +98,46 @@ def test_a_change_to_an_event_is_found(journal: Journal, change: str) -> None:
     report = verify(journal)
     assert not report.ok
     assert report.seq in (2, 3, 4, 9)
+
+
+def flips(value: object, *, every: bool) -> list[object]:
+    """Return a stored value with one byte changed: the first, one in the middle and the last, or each."""
+    if value is None:
+        return ["null"]
+    if isinstance(value, int | float):
+        content = struct.pack(">d", value)
+    else:
+        content = value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]
+    places = (
+        range(len(content)) if every else sorted({0, len(content) // 2, len(content) - 1} & {*range(len(content))})
+    )
+    found: list[object] = []
+    for place in places:
+        changed = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+        if isinstance(value, int | float):
+            (number,) = struct.unpack(">d", changed)
+            found += [int(number) if isinstance(value, int) and number.is_integer() else number]
+        else:
+            found.append(changed.decode("utf-8", "surrogateescape") if isinstance(value, str) else changed)
+    return [each for each in found if each != value]
+
+
+@pytest.mark.parametrize("every", few([False, True], 1))
+def test_one_changed_byte_of_any_field_of_any_event_is_found(journal: Journal, every: bool) -> None:
+    create(journal)
+    journal.append([pause(), entry_of(RunUnpaused(by="ä"), run_id="spawn-1"), pause()])
+    columns = ("at", "run_id", "task_id", "kind", "payload", "payload_hash", "hash")
+    rows = journal.connection.execute(f"SELECT seq, {', '.join(columns)} FROM events").fetchall()
+    tried = 0
+    for seq, *values in rows:
+        for column, value in zip(columns, values, strict=True):
+            for changed in flips(value, every=every):
+                journal.connection.execute(f"UPDATE events SET {column} = ? WHERE seq = ?", (changed, seq))
+                assert not verify(journal).ok, (seq, column, value, changed)
+                journal.connection.execute(f"UPDATE events SET {column} = ? WHERE seq = ?", (value, seq))
+                tried += 1
+    assert verify(journal).ok
+    assert tried > 50
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ class WordGate:
     def __init__(self) -> None:
         self.calls: list[ToolCall] = []
 
+    def hints(self, agent: str, text: str, workspace: Path) -> tuple[str, ...]:
+        """Returns a hint for a text that asks for it."""
+        return (f"{agent} works in {workspace}",) if "hint" in text else ()
+
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict."""
         self.calls.append(call)

@@ -32,6 +32,7 @@ from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.gate_server import GateService
 from aurora_spawner.storage.private_sockets import short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
+from aurora_spawner.tasks.prompts import HINTS_HEADING
 from aurora_spawner.tasks.run_events import ApprovalAsked, RunEvent
 
 COORDINATOR = Path(__file__).with_name("gated_coordinator.py")
@@ -359,3 +360,15 @@ def test_the_open_question_of_a_reviewer_outlives_a_kill(
     second.communicate(timeout=40)
     assert (tmp_path / "ask").exists()
     assert [each.approval for each in approvals_of(tmp_path / "runs.db")] == [question]
+
+
+def test_what_the_gate_says_to_a_task_stands_at_the_end_of_its_prompt(tmp_path: Path) -> None:
+    run_commands(tmp_path, "echo hint > harmless")
+    (prompt,) = (tmp_path / ".aurora" / "runs").rglob("prompt")
+    words = prompt.read_text().splitlines()
+    assert words[0] == "echo hint > harmless"
+    assert words[-2:] == [HINTS_HEADING, f"- claude works in {tmp_path}"]
+    (tmp_path / "other").mkdir()
+    run_commands(tmp_path / "other", "echo more > harmless")
+    (prompt,) = (tmp_path / "other" / ".aurora" / "runs").rglob("prompt")
+    assert prompt.read_text().strip() == "echo more > harmless"

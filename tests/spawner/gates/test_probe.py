@@ -13,6 +13,9 @@ from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 class RootGate:
     """Denies what names the root."""
 
+    def hints(self, _agent: str, _text: str, _workspace: Path) -> tuple[str, ...]:
+        return ()
+
     def judge(self, call: ToolCall) -> Verdict:
         """Returns the verdict."""
         return Verdict(action=GateAction.DENY if "/" in call.subject else GateAction.ALLOW, reason="deletes")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
 from aurora_spawner.control.approvals import answer_approval
 from aurora_spawner.gates.tool_calls import GateAction
-from aurora_spawner.supervision.environment import inside_agent
+from aurora_spawner.supervision.belonging import own_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,7 +39,7 @@ def deliver_if_wanted(
     if action is GateAction.ALLOW and not _confirmed(question):
         return None
     report = aurora.merge(run_id, tasks=tasks)
-    if not report.approval or action is GateAction.ALLOW or inside_agent(os.environ):
+    if not report.approval or action is GateAction.ALLOW or own_attempt() is not None:
         return report
     approved = _confirmed(f"{question}, a protected branch")
     answer_approval(aurora.project.runs_db, report.approval, approved=approved, note="asked at the merge")

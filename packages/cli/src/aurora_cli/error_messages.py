@@ -135,6 +135,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         TaskError,
         TaskFileError,
         UnknownApprovalError,
+        UnknownLineageError,
         UnknownRunError,
         UnknownTaskError,
     )
@@ -161,7 +162,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
-        ((AgentAnswersError,), ExitCode.REFUSED, "answer it from a terminal of your own"),
+        ((AgentAnswersError, UnknownLineageError), ExitCode.REFUSED, "answer it from a terminal of your own"),
         ((NotInsideAgentError,), ExitCode.USAGE, "an agent that `aur spawn` has started can call it"),
         ((PostRefusedError,), ExitCode.REFUSED, ""),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),

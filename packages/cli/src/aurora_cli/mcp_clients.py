@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_cli.errors import ClientFileError
 from aurora_core.bounded import read_regular
 from aurora_core.private_files import write_private
-from aurora_soar.errors import UserOnlyError
-from aurora_spawner.supervision.environment import inside_agent
+from aurora_soar.user_only import check_user
 from aurora_spawner.supervision.interpreter import python_command
 
 if TYPE_CHECKING:
@@ -96,8 +95,7 @@ def write(new: Addition) -> None:
         UserOnlyError: this process belongs to an agent.
         ClientFileError: it cannot be written.
     """
-    if inside_agent(os.environ):
-        raise UserOnlyError("the configuration of other programs is", "ask the user for it")
+    check_user("the configuration of other programs is", "ask the user for it")
     if new.content is None:
         return
     try:

@@ -85,6 +85,7 @@ _LOOSENESS: Final[Mapping[str, Callable[[Any], float]]] = {
     "anomalies.scope_multiplier": _more,
     "sandbox.mode": _MODES.index,
     "sandbox.network": _ports,
+    "sandbox.checks": ("inside", "outside").index,
     "limits.memory_mib": _more,
     "limits.processes": _more,
     "limits.cpu_seconds": _more,

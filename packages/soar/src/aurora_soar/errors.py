@@ -205,7 +205,7 @@ class IncludeDirtyError(SoarError):
 
 
 class UserOnlyError(SoarError):
-    """An agent, by its environment, asks for something that only the user may do."""
+    """A process of an agent asks for something that only the user may do."""
 
     def __init__(self, what: str, hint: str) -> None:
         self.hint = hint

@@ -249,6 +249,17 @@ class AgentAnswersError(SpawnerError):
         self.approval = approval
 
 
+class UnknownLineageError(SpawnerError):
+    """The ancestors of a process cannot be followed, so it may belong to an agent."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            f"what the user alone decides is not taken from process {pid}: it has ended, or lives in another"
+            " container, so it may belong to an agent; ask again from a terminal on this machine"
+        )
+        self.pid = pid
+
+
 class NotInsideAgentError(SpawnerError):
     """Something that only agents may do is done by a process that belongs to none.
 

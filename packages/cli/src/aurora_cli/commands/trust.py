@@ -17,6 +17,7 @@ from aurora_cli.user_prompts import is_interactive
 from aurora_core.trust import WHOLE_PROJECT, changes, digest_of
 from aurora_soar.aurora.trust import trust_store
 from aurora_soar.taskruns.checks import task_file_claim
+from aurora_soar.user_only import check_user
 from aurora_spawner import read_taskfile
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def command(*, path: Path | None, yes: bool, list_all: bool, remove: bool, as_js
         raise click.UsageError("--yes, --list and --remove exclude each other")
     if list_all:
         return _list(as_json=as_json)
+    check_user("trust is", "ask the user to run: aur trust")
     if remove:
         return _remove(path, as_json=as_json)
     if path is not None and path.is_file():

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 
 from aurora_cli.mcp_server.approval_tools import Decision, answer_in, question_text
 from aurora_cli.mcp_server.run_tools import STARTING, run_document
+from aurora_core.settings.problem_words import problem_words
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.errors import UnknownRunError
 
@@ -200,7 +201,7 @@ def _decision(response: InputResponse) -> Decision:
     try:
         return Decision.model_validate(response.content or {})
     except ValidationError as error:
-        problem = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        problem = "; ".join(f"{'.'.join(map(str, each['loc']))}: {problem_words(each)}" for each in error.errors())
         raise MCPError(code=INVALID_PARAMS, message=f"the answer does not fit the form: {problem}") from error
 
 

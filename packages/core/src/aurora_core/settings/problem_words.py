@@ -1,4 +1,4 @@
-"""Problems of a setting in the words of YAML, not in those of Python and pydantic."""
+"""Problems of a value in the words of YAML, not in those of Python and pydantic."""
 
 from __future__ import annotations
 

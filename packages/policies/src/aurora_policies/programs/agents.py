@@ -69,4 +69,8 @@ def _aur(call: Call) -> Stream:
     return NOT_KNOWN
 
 
-PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {**dict.fromkeys(_PERMISSIVE, _agent), "aur": _aur}
+PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
+    **dict.fromkeys(_PERMISSIVE, _agent),
+    "aur": _aur,
+    "aurora-aur": _aur,
+}

@@ -84,6 +84,7 @@ _CONTAINER_VALUED: Final = frozenset(
         "--overrides",
     ]
 )
+_CLUSTER_VALUED: Final = _CONTAINER_VALUED | {"-o", "-l", "--selector", "--grace-period", "--timeout"}
 _LOSES_VOLUMES: Final = re.compile(
     r"^(system prune|volume (rm|remove|prune)|swarm leave|stack (rm|down)|machine (rm|reset)|pod rm)\b"
 )
@@ -110,9 +111,22 @@ def _docker(call: Call) -> Stream:
         )
     if words[0].text in {"exec", "run", "create"}:
         return _container(call, words)
+    if words[0].text == "rm" or [word.text for word in words[:2]] == ["container", "rm"]:
+        _remove(call, words)
     if words[0].text == "cp" and len(words) > 2 and ":" not in words[-1].text:
         call.judge.writes(words[-1], call.shell, "writes")
     return NOT_KNOWN
+
+
+def _remove(call: Call, words: list[Word]) -> None:
+    """Containers that are not named may be all of them, and what runs in them ends."""
+    given = arguments(words[1:])
+    if given.has("-v", "--volumes") or (given.has("-f", "--force") and given.unclear):
+        call.judge.prompt(
+            Rule.DATA_LOSS,
+            "deletes containers that are not named, or their volumes",
+            "Name the containers, without -v.",
+        )
 
 
 def _compose(call: Call, words: list[Word]) -> Stream:
@@ -152,16 +166,18 @@ def _container(call: Call, words: list[Word]) -> Stream:
 
 
 def _kubectl(call: Call) -> Stream:
-    given = arguments(call.words, valued=_CONTAINER_VALUED | {"-o", "-l", "--selector"}, stop_at_operand=True)
+    given = arguments(call.words, valued=_CLUSTER_VALUED, stop_at_operand=True)
     words = list(given.operands)
     texts = [word.text for word in words]
     name = texts[0] if texts else ""
     if {"--dry-run=client", "--dry-run=server", "--dry-run"} & set(call.texts()):
         return NOT_KNOWN
-    if name == "delete" and not _one_pod(texts):
+    if name == "delete" and not _one_pod(words):
         call.judge.prompt(
             Rule.DATA_LOSS, "deletes resources of a cluster", "Show what would be deleted, and leave it to the user."
         )
+    elif name == "get" and texts[1:2] and re.match(r"secrets?(/|,|$)", texts[1]) and _shows_data(call):
+        return Stream(None, "secrets of the cluster")
     elif name in {"drain", "replace"} and ("--force" in texts or name == "drain"):
         call.judge.prompt(Rule.DATA_LOSS, "removes what runs in a cluster", "Leave it to the user.")
     elif name in {"exec", "run", "debug"}:
@@ -171,11 +187,17 @@ def _kubectl(call: Call) -> Stream:
     return NOT_KNOWN
 
 
-def _one_pod(texts: Sequence[str]) -> bool:
+def _shows_data(call: Call) -> bool:
+    return any(re.match(r"-o=?.*(yaml|json|template)|--output|yaml|json", text) for text in call.texts())
+
+
+def _one_pod(words: Sequence[Word]) -> bool:
     """A pod that is named is started again by what owns it."""
-    rest = [text for text in texts[1:] if not text.startswith("-")]
+    rest = [word.text for word in arguments(words[1:], valued=_CLUSTER_VALUED).operands]
     named = (len(rest) == 2 and rest[0] in {"pod", "pods", "po"}) or (len(rest) == 1 and rest[0].startswith("pod/"))
-    return named and not {"--all", "-A", "--all-namespaces", "-l", "--force"} & set(texts)
+    return named and not {"--all", "-A", "--all-namespaces", "-l", "--selector", "--force"} & {
+        word.text for word in words
+    }
 
 
 PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {

@@ -13,7 +13,7 @@ from aurora_policies.shell.words import UNKNOWN, Word
 from aurora_policies.sql import Kind, destructions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aurora_policies.programs.judge import Call
 
@@ -117,9 +117,22 @@ def _judge(call: Call, client: _Client, words: tuple[Word, ...]) -> Stream:
         judge_file(call, file, client.dialect)
     if not statements and not files and call.input is not EMPTY:
         judge_stream(call, call.input, client.dialect)
+    _judge_file_of(call, client, given, statements)
     if given.unclear and any(word.splits for word in words):
         call.judge.undecided("the arguments of a database client are not known")
     return NOT_KNOWN
+
+
+_READS: Final = re.compile(
+    r"\s*(select|explain|pragma\s+\w+\s*;?\s*$|values|\.(?!import|restore|recover)\w+)\b", re.IGNORECASE
+)
+
+
+def _judge_file_of(call: Call, client: _Client, given: Arguments, statements: Sequence[Word]) -> None:
+    """Judges the change of a database that is a file: it may be one that keeps agents under control."""
+    texts = [word.text for word in statements] or [call.input.text or ""]
+    if client.sql_operand and given.operands and not all(_READS.match(text) or not text.strip() for text in texts):
+        call.judge.writes(given.operands[0], call.shell, "writes")
 
 
 def _operands(given: Arguments, client: _Client) -> tuple[Word, ...]:
@@ -233,25 +246,35 @@ def _mysqladmin(call: Call) -> Stream:
 
 
 _REDIS: Final = re.compile(r"\b(flushall|flushdb|shutdown)\b|\bconfig\s+set\b|\bdel(?:ete)?\b.*\*", re.IGNORECASE)
-_MONGO: Final = re.compile(
-    r"\bdropDatabase\s*\(|\.drop\s*\(|\.(deleteMany|remove)\s*\(\s*(\{\s*\}\s*)?\)|\.dropUser|\.updateMany\s*\(\s*\{\s*\}|\.dropCollection"
+_REDIS_DELETES: Final = frozenset(("del", "DEL", "unlink", "UNLINK"))
+_MONGO_DROPS: Final = re.compile(
+    r"\bdropDatabase\s*\(|\.drop\s*\(|\.dropCollection\s*\(|\bdropDatabase\s*:|\bdrop\s*:"
+)
+_MONGO_EMPTIES: Final = re.compile(
+    r"\.(deleteMany|remove)\s*\(\s*(\{\s*\}\s*)?(,[^)]{0,200})?\)|\.dropUser|\.updateMany\s*\(\s*\{\s*\}"
 )
 
 
-def _loses(pattern: re.Pattern[str], what: str, *options: str) -> Callable[[Call], Stream]:
-    """Returns a handler of a client of another kind of database."""
+def _redis(call: Call) -> Stream:
+    if _REDIS.search(f"{' '.join(call.texts())}\n{call.input.text or ''}"):
+        call.judge.prompt(Rule.DATA_LOSS, "deletes the data of Redis", "Delete only what you have made, by its name.")
+    elif call.input.text is None or (_REDIS_DELETES & set(call.texts()) and arguments(call.words).unclear):
+        call.judge.undecided("runs commands on a database that are not known")
+    return NOT_KNOWN
 
-    def handler(call: Call) -> Stream:
-        text = " ".join(call.texts())
-        if options:
-            text = " ".join(word.text for word in arguments(call.words, valued=frozenset(options)).values(*options))
-        if pattern.search(text) or pattern.search(call.input.text or ""):
-            call.judge.prompt(Rule.DATA_LOSS, what, "Delete only what you have made, by its name.")
-        elif (UNKNOWN in text and options) or call.input.text is None:
-            call.judge.undecided("runs commands on a database that are not known")
-        return NOT_KNOWN
 
-    return handler
+def _mongo(call: Call) -> Stream:
+    """A collection is a table of MongoDB, and its rules are those of tables."""
+    options = frozenset({"--eval", "-e"})
+    text = "\n".join(word.text for word in arguments(call.words, valued=options).values(*options))
+    text = f"{text}\n{call.input.text or ''}"
+    if _MONGO_DROPS.search(text):
+        call.judge.by_rule(Rule.DROP_TABLE, "drops a collection or a database of MongoDB", _DROP_INSTEAD)
+    if _MONGO_EMPTIES.search(text):
+        call.judge.by_rule(Rule.TRUNCATE, "deletes the data of MongoDB", _EMPTY_INSTEAD)
+    if UNKNOWN in text or call.input.text is None:
+        call.judge.undecided("runs commands on a database that are not known")
+    return NOT_KNOWN
 
 
 def _pg_restore(call: Call) -> Stream:
@@ -282,8 +305,8 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "snow": _sub({"sql": (_SNOWSQL, None)}),
     "turso": _sub({"shell": (_SQLITE, 1)}),
     "wrangler": _sub({"execute": (_EXECUTE, None)}),
-    "redis-cli": _loses(_REDIS, "deletes the data of Redis"),
-    "valkey-cli": _loses(_REDIS, "deletes the data of Valkey"),
-    "mongosh": _loses(_MONGO, "deletes the data of MongoDB", "--eval", "-e"),
-    "mongo": _loses(_MONGO, "deletes the data of MongoDB", "--eval"),
+    "redis-cli": _redis,
+    "valkey-cli": _redis,
+    "mongosh": _mongo,
+    "mongo": _mongo,
 }

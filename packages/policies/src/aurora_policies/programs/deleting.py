@@ -135,7 +135,15 @@ def _rimraf(call: Call) -> Stream:
     return EMPTY
 
 
+def _robocopy(call: Call) -> Stream:
+    """Makes a folder like another one: what only the target has is deleted."""
+    if {"/mir", "/purge", "/move"} & {text.lower() for text in call.texts()}:
+        delete_many(call, "deletes all that the other folder does not have")
+    return NOT_KNOWN
+
+
 PROGRAMS: Final = {
+    "robocopy": _robocopy,
     "rm": _rm,
     "grm": _rm,
     "rmdir": _rmdir,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
+from aurora_policies.places import is_secret
 from aurora_policies.programs.arguments import arguments
 from aurora_policies.programs.deleting import delete, delete_many
 from aurora_policies.programs.git_push import branch_name, current, push
@@ -382,7 +383,19 @@ def _init(call: Call, words: tuple[Word, ...]) -> Stream:
     return NOT_KNOWN
 
 
+def _add(call: Call, words: tuple[Word, ...]) -> Stream:
+    given = arguments(words, valued=frozenset({"--chmod", "--pathspec-from-file"}))
+    secret = next((word.text for word in given.operands if is_secret(word.text)), None)
+    if secret is not None and given.has("-f", "--force") and not given.has("-n", "--dry-run"):
+        call.judge.prompt(
+            Rule.SECRETS, f"puts {secret} into a commit, though it is ignored", "Leave files of keys out of commits."
+        )
+    return NOT_KNOWN
+
+
 def _apply(call: Call, words: tuple[Word, ...]) -> Stream:
+    for folder in arguments(words, valued=frozenset({"--directory"})).values("--directory"):
+        call.judge.writes(Word(posixpath.join(folder.text, "x")), call.shell, "writes")
     judge_patch(call, [word for word in words if not word.text.startswith("-")])
     return NOT_KNOWN
 
@@ -423,6 +436,7 @@ _SUBCOMMANDS: Final[Mapping[str, Callable[[Call, tuple[Word, ...]], Stream]]] = 
     "format-patch": _diff_like,
     "archive": _diff_like,
     "init": _init,
+    "add": _add,
     "apply": _apply,
     "am": _apply,
 }

@@ -99,7 +99,11 @@ def config(call: Call, words: tuple[Word, ...]) -> Stream:
 
 
 def judge_setting(call: Call, key: str, value: str, *, alias: bool) -> None:
-    """Judges a setting that is made: some make git run a command, now or later."""
+    """Judges a setting that is made: some make git run a command, now or later.
+
+    Args:
+        alias: the setting stays, and so do aliases.
+    """
     key = key.lower()
     if UNKNOWN in key:
         call.judge.undecided("a git setting is not known")
@@ -110,6 +114,8 @@ def judge_setting(call: Call, key: str, value: str, *, alias: bool) -> None:
             if value.startswith("!"):
                 call.judge.prompt(Rule.CODE_INJECTION, f"makes {key} run a command later")
         return
+    if key == "core.hookspath" and value == "/dev/null" and alias:
+        call.judge.prompt(Rule.CODE_INJECTION, "switches the hooks of git off for good")
     if value in _HARMLESS_VALUES:
         return
     if (

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.programs.arguments import arguments
 from aurora_policies.programs.databases import judge_sql
+from aurora_policies.programs.own import judge_calls
 from aurora_policies.programs.printing import reads
+from aurora_policies.programs.sending import sent_secret
 from aurora_policies.programs.shells import run_text
 from aurora_policies.shell.command import quote
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
@@ -177,6 +179,9 @@ def judge_python(call: Call, text: str) -> None:
         if re.search(r"\b(remove|unlink|rmtree|system|popen|write|exec|eval|open)\b", _TEXT_ALONE.sub("''", text)):
             call.judge.undecided("a Python program that cannot be read may delete or write")
         return
+    judge_calls(call, text)
+    if (secret := sent_secret(tree)) is not None:
+        call.judge.secret_sent(secret, "the network")
     for what in sorted(set(_python_changes(call, tree))):
         call.judge.undecided(f"a Python program given on the command line {what}")
 
@@ -220,6 +225,8 @@ def _python_call(call: Call, node: ast.Call, renamed: Mapping[str | None, str]) 
         node.func, ast.Subscript | ast.Call
     ):
         yield "calls something whose name is not known"
+    elif name == "delete" and texts[:1] and re.match(r"https?://(?!localhost|127\.|\[::1\])", texts[0]):
+        yield "deletes what is stored on another machine"
     elif name in _SQL:
         for text in texts:
             judge_sql(call, text, "sqlite")
@@ -259,13 +266,14 @@ def _opens_for_writing(node: ast.Call) -> bool:
 
 def judge_program(call: Call, text: str, language: str) -> None:
     """Judges a program in another language by the names that stand outside of its texts."""
+    judge_calls(call, text)
     if UNKNOWN in text:
         call.judge.undecided(f"a part of the {language} program is not known")
     bare = _TEXT_ALONE.sub("''", text) if language not in {"perl", "ruby", "any"} else text
     if language in {"perl", "ruby"}:
         text = _PATTERNS.sub(" ", text)
         bare = _PRINTED.sub("print ''", text)
-    if _CHANGES.get(language, _CHANGES["any"]).search(bare) or (language == "javascript" and _JS_RUNS.search(text)):
+    if _CHANGES.get(language, _CHANGES["any"]).search(bare) or (language in _RUNS and _RUNS[language].search(text)):
         call.judge.undecided("a program given on the command line deletes, writes or runs commands")
 
 
@@ -280,6 +288,13 @@ _JS_RUNS: Final = re.compile(
     r"|\bopen(Sync)?\s*\(((?!\bopen(Sync)?\s*\()[^;])*,\s*['\"](w|a|r\+)|\[\s*['\"](unlink|rm|write|exec|spawn)"
 )
 """Each open reads only as far as the next, or a long program would be read once for each."""
+_RUNS: Final[Mapping[str, re.Pattern[str]]] = {
+    "javascript": _JS_RUNS,
+    "php": re.compile(
+        r"\(\s*['\"](unlink|rmdir|rename|system|exec|shell_exec|passthru|popen|assert|file_put_contents)['\"]"
+    ),
+}
+"""Patterns of programs that run or delete by a name that is a text."""
 
 
 def _python(call: Call) -> Stream:
@@ -321,6 +336,8 @@ def _python_module(call: Call, words: tuple[Word, ...]) -> Stream:
     if not words:
         return NOT_KNOWN
     name = words[0].text
+    if name.partition(".")[0] == "aurora_cli":
+        return call.shell.run_words((Word("aur"), *words[1:]), stdin=call.input)
     if name in _PYTHON_MODULES or UNKNOWN in name:
         return NOT_KNOWN
     if name in {"base64", "gzip", "zipfile", "tarfile"}:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Effect, Rule
 from aurora_policies.places import is_secret
-from aurora_policies.programs.variables import variable_effects
+from aurora_policies.programs.variables import unset_effects, variable_effects
 from aurora_policies.schema import Action
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import TAINT, UNKNOWN, Word
@@ -205,6 +205,11 @@ class Judge:
         text = value if isinstance(value, str) else UNKNOWN
         around = self.around
         for effect in variable_effects(name, text, places=around.places, isolated=around.isolated, path=shell.path):
+            self.add(effect)
+
+    def unset(self, name: str) -> None:
+        """Records that a variable is taken away."""
+        for effect in unset_effects(name):
             self.add(effect)
 
     def undecided(self, reason: str) -> None:

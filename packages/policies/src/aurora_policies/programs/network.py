@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
+from aurora_policies.programs.own import judge_sockets
 from aurora_policies.programs.printing import reads, reads_all
 from aurora_policies.shell.stream import NOT_KNOWN, Stream
 from aurora_policies.shell.words import UNKNOWN, Word
@@ -107,6 +108,8 @@ _CURL_SENDS: Final = frozenset(
         "--url",
     }
 )
+_DELETES_ELSEWHERE: Final = "deletes what is stored on another machine"
+_ON_LOCALHOST: Final = "Leave it to the user, or try it on localhost."
 _LOCAL: Final = re.compile(r"(https?://)?(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)")
 
 
@@ -126,6 +129,10 @@ def _curl(call: Call) -> Stream:
     for word in given.values("-K", "--config"):
         if call.judge.content(word, call.shell).text is None or word.text == "-":
             call.judge.undecided("curl takes its options from elsewhere")
+    judge_sockets(call)
+    elsewhere = any(not _LOCAL.match(word.text) for word in given.operands)
+    if elsewhere and any(word.text.upper() == "DELETE" for word in given.values("-X", "--request")):
+        call.judge.prompt(Rule.DATA_LOSS, _DELETES_ELSEWHERE, _ON_LOCALHOST)
     sent = [Word(_file_of(word.text)) for word in given.values(*_CURL_SENDS)]
     _sends(call, sent, given.operands)
     if any(re.match(r"file:", word.text) for word in given.operands):
@@ -221,8 +228,12 @@ def _opened(word: Word) -> Word:
     return Word(posixpath.join(found[2] or "", found[1])) if found else word
 
 
+_ASKS_BY_METHOD: Final = frozenset({"http", "https", "xh", "httpie"})
+
+
 def _sender(call: Call) -> Stream:
     """Any other sender: all files that it names, and its input."""
+    judge_sockets(call)
     words = call.words if call.name != "socat" else [_opened(word) for word in call.words]
     _notes(call, words)
     secret = reads(call, words)
@@ -230,6 +241,8 @@ def _sender(call: Call) -> Stream:
         call.judge.secret_sent(
             secret, next((text for text in reversed(call.texts()) if not text.startswith("-")), "the network")[:60]
         )
+    if call.name in _ASKS_BY_METHOD and "DELETE" in call.texts() and not any(map(_LOCAL.match, call.texts())):
+        call.judge.prompt(Rule.DATA_LOSS, _DELETES_ELSEWHERE, _ON_LOCALHOST)
     for index, text in enumerate(call.texts()):
         if call.name in {"nc", "ncat", "netcat", "socat"} and (
             re.fullmatch(r"-[a-zA-Z]*[ec]|--(sh-|lua-)?exec(=.*)?", text, re.DOTALL)
@@ -268,10 +281,21 @@ def _sender_of(call: Call, sources: list[Word], target: Word, *, folders: bool) 
     return NOT_KNOWN
 
 
+def _looked_up(call: Call) -> Stream:
+    """A name that is looked up reaches the server of its domain."""
+    secret = call.judge.taint(call.words)
+    if secret:
+        call.judge.secret_sent(secret, "a name server")
+    return NOT_KNOWN
+
+
 PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "curl": _curl,
     "wget": _wget,
     "scp": _scp,
+    **dict.fromkeys(
+        ("ping", "ping6", "dig", "nslookup", "host", "drill", "kdig", "getent", "resolvectl"), _looked_up
+    ),
     **dict.fromkeys(
         (
             "nc",

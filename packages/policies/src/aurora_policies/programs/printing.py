@@ -154,6 +154,9 @@ def _filter(call: Call) -> Stream:
     return Stream(None, secret) if secret else NOT_KNOWN
 
 
+_KEYS_SOUGHT: Final = re.compile(r"AKIA|\bghp_|\bgho_|github_pat_|\bsk-|xox[abp]-|PRIVATE KEY|AIza")
+
+
 def _grep(call: Call) -> Stream:
     """With -l it prints names of files, whose ending may be known by --include."""
     given = arguments(
@@ -164,6 +167,8 @@ def _grep(call: Call) -> Stream:
         return Stream(f"{UNKNOWN}{endings[0]}\n")
     found = _filter(call)
     if found.secret is None and (call.name == "rg" or given.has("-r", "-R", "--recursive")):
+        if any(_KEYS_SOUGHT.search(word.text) for word in (*given.operands[:1], *given.values("-e"))):
+            return Stream(None, "keys that it finds")
         places, paths = call.judge.around.places, {call.shell.path(word.text) for word in given.operands[1:]}
         whole = paths & {"/", places.home, posixpath.dirname(places.home)}
         return Stream(None, f"what is found in all of {min(map(str, whole))}" if whole else None)
@@ -172,14 +177,11 @@ def _grep(call: Call) -> Stream:
 
 def _same(call: Call) -> Stream:
     """Readers whose output is at most their input, such as head: a known input is judged as a whole."""
-    operands = [
-        word
-        for word in arguments(call.words, valued=frozenset({"-n", "-c", "-k", "-t"})).operands
-        if not word.text.isdigit()
-    ]
-    if operands:
-        return _cat_of(call, operands)
-    return call.input
+    given = arguments(call.words, valued=frozenset({"-n", "-c", "-k", "-t"}))
+    if call.name == "head" and any(word.text == "0" for word in given.values("-n", "-c")):
+        return Stream("")
+    operands = [word for word in given.operands if not word.text.isdigit()]
+    return _cat_of(call, operands) if operands else call.input
 
 
 def _cat_of(call: Call, operands: list[Word]) -> Stream:
@@ -375,7 +377,7 @@ PROGRAMS: Final = {
                 "hash",
                 "lsof",
             ),
-            *("[", "[[", "ping", "dig", "nslookup", "host", "ip", "ifconfig", "netstat", "ss", "lsblk"),
+            *("[", "[[", "ip", "ifconfig", "netstat", "ss", "lsblk"),
             *(
                 "tput",
                 "clear",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
 from aurora_policies.programs.shells import run_inner, there
+from aurora_policies.programs.system import deletes_in_cloud
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import Word
 
@@ -53,6 +54,8 @@ def _remote_text(*options: str) -> Callable[[Call], Stream]:
                 call.shell.run_text(value.text)
             return call.shell.run_words(rest, stdin=EMPTY)
 
+        if not given.values(*options) and not rest:
+            deletes_in_cloud(call)
         return there(call, run)
 
     return handler
@@ -65,8 +68,25 @@ def _adb(call: Call) -> Stream:
     return NOT_KNOWN
 
 
+def _ansible(call: Call) -> Stream:
+    """Runs a module on other machines; the command is one unless another is named."""
+    given = arguments(
+        call.words, valued=frozenset({"-m", "--module-name", "-a", "--args", "-i", "-u", "-e", "-f", "-l"})
+    )
+    module = next(iter(given.values("-m", "--module-name")), Word("command")).text.rpartition(".")[2]
+    texts = given.values("-a", "--args") if module in {"command", "shell", "raw"} else ()
+
+    def run() -> Stream:
+        for text in texts:
+            call.shell.run_text(text.text)
+        return NOT_KNOWN
+
+    return there(call, run)
+
+
 PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "ssh": _ssh,
+    "ansible": _ansible,
     "autossh": _ssh,
     "mosh": _ssh,
     "gcloud": _remote_text("--command"),

@@ -49,7 +49,7 @@ def run_program_file(call: Call) -> None:
 
 # -- make and just ---------------------------------------------------------------------------------
 
-_TARGET: Final = re.compile(r"^([^\s#:=][^:=#]*?)\s*:(?!=)\s*([^#=\n]*)(?:;(.*))?$")
+_TARGET: Final = re.compile(r"^([^\s#:=][^:=#]*?)\s*::?(?!=)\s*([^#=\n;]*)(?:;(.*)|#.*)?$")
 _VARIABLE: Final = re.compile(r"\$[({](\w+)[)}]")
 _ASSIGNED: Final = re.compile(r"^(?:export\s+)?(\w+)\s*[:?]?=\s*(.*)$")
 
@@ -59,22 +59,29 @@ def _make(call: Call) -> Stream:
         call.words,
         valued=frozenset({"-f", "--file", "--makefile", "-C", "--directory", "-j", "-I", "-o", "-W", "--eval"}),
     )
-    for word in given.values("--eval"):
-        _recipes(call, word.text, [], {})
     if given.has("-n", "--just-print", "--dry-run", "-q", "-p", "--version"):
         return NOT_KNOWN
+    evaluated = "\n".join(word.text for word in given.values("--eval"))
     folder = next(iter(given.values("-C", "--directory")), Word("."))
     names = given.values("-f", "--file", "--makefile") or tuple(
         Word(name) for name in ("GNUmakefile", "makefile", "Makefile")
     )
-    text = _first_text(call, [Word(posixpath.join(folder.text, name.text)) for name in names])
+    text = evaluated + "\n" + (_makefiles(call, folder, names) or "")
     variables = {
         name: value for name, equals, value in (word.text.partition("=") for word in given.operands) if equals
     }
     targets = [word.text for word in given.operands if "=" not in word.text]
-    if text is not None:
-        call.shell.in_copy(lambda: _in_folder(call, folder, lambda: _recipes(call, text, targets, variables)))
+    call.shell.in_copy(lambda: _in_folder(call, folder, lambda: _recipes(call, text, targets, variables)))
     return NOT_KNOWN
+
+
+def _makefiles(call: Call, folder: Word, names: tuple[Word, ...]) -> str | None:
+    """Returns the text of the makefile, which may be the input; one that nobody knows is no project's program."""
+    if any(name.text in {"-", "/dev/stdin"} for name in names):
+        if call.input.text is None:
+            call.judge.undecided("runs a makefile that comes through a pipe")
+        return call.input.text
+    return _first_text(call, [Word(posixpath.join(folder.text, name.text)) for name in names])
 
 
 def _in_folder(call: Call, folder: Word, action: Callable[[], None]) -> Stream:
@@ -196,6 +203,7 @@ def _npm(call: Call) -> Stream:
     if name in _NPM_SHORT or (call.name in {"yarn", "pnpm", "bun"} and name not in _MANAGES):
         script = {"t": "test", "tst": "test"}.get(name, name)
         return _package_script(call, script, words[1:], given.values("--prefix", "-C", "--dir", "--cwd"))
+    _settings_of_npm(call, [word.text for word in words])
     if name in {"publish", "unpublish", "deprecate"} and "--dry-run" not in call.texts():
         call.judge.prompt(
             Rule.DATA_LOSS, "publishes a release, which cannot be taken back", "Leave publishing to the user."
@@ -236,10 +244,35 @@ _MANAGES: Final = frozenset(
 )
 
 
+_NPM_RUNS: Final = re.compile(
+    r"(script-shell|shell|git|editor|viewer|browser|node-options|node-gyp|init-module|onload-script|yarnPath|yarn-path"
+    r"|registry|@[\w.-]+:registry)(=|$)"
+)
+"""Settings by which npm and its like run a program, or take every package from another place."""
+
+
+def _settings_of_npm(call: Call, texts: Sequence[str]) -> None:
+    setting = (
+        texts[2:] if texts[:2] in (["config", "set"], ["c", "set"]) else texts[1:] if texts[:1] == ["set"] else ()
+    )
+    named = [text for text in setting if not text.startswith("-")]
+    if any(_NPM_RUNS.match(text) for text in (named if any("=" in text for text in named) else named[:1])):
+        call.judge.prompt(
+            Rule.CODE_INJECTION,
+            f"makes {call.name} run or load something else by its settings",
+            "Leave the settings of the package manager as they are.",
+        )
+
+
+_ELSEWHERE: Final = re.compile(r"(github|gitlab|bitbucket|gist):|git\+|git@|https?://")
+
+
 def _tool(call: Call, words: Sequence[Word]) -> Stream:
     """A tool of a package, such as `npx rimraf dist`; its version is not part of its name."""
     if not words:
         return NOT_KNOWN
+    if _ELSEWHERE.match(words[0].text):
+        call.judge.undecided("runs a program that is fetched from a repository or an address")
     name = re.sub(r"(?<=.)@[^/]*$", "", words[0].text)
     return call.shell.run_words((Word(name), *words[1:]), stdin=call.input)
 

@@ -268,6 +268,7 @@ def _unset(call: Call) -> Stream:
     for word in given.operands:
         _subscript(call, word.text)
         if not given.has("-f"):
+            call.judge.unset(word.text)
             call.state.variables[word.text] = ""
         if not given.has("-v"):
             call.state.functions.pop(word.text, None)

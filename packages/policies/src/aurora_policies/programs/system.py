@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
 from aurora_policies.programs.arguments import arguments
-from aurora_policies.programs.printing import reads
+from aurora_policies.programs.printing import reads, reads_all
 from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aurora_policies.programs.judge import Call
+    from aurora_policies.shell.words import Word
 
-__all__ = ["PROGRAMS"]
+__all__ = ["PROGRAMS", "deletes_in_cloud"]
 
 _LEAVE: Final = "Leave it to the user."
 
@@ -61,8 +63,13 @@ def _kill(call: Call) -> Stream:
     return EMPTY
 
 
+_OURS: Final = re.compile(r"\baur\b|aurora[_-](spawner|cli|soar|aur)|supervisor\.py")
+
+
 def _killall(call: Call) -> Stream:
     given = arguments(call.words, valued=frozenset({"-u", "-s", "-o", "-y", "-t", "-g", "-P", "-U"}))
+    if any(_OURS.search(word.text) for word in (*given.operands, *given.values("-f"))):
+        call.judge.prompt(Rule.SELF_PROTECTION, "ends the processes that run agents", _LEAVE)
     if given.values("-u", "-U") or any(word.text in {".", ".*", "-1", ""} for word in given.operands):
         call.judge.prompt(
             Rule.SYSTEM_DAMAGE, "ends all programs of a user", "End only what you have started, by its number."
@@ -112,12 +119,25 @@ def _aws(call: Call) -> Stream:
     if re.search(r"--dryrun|--dry-run|\bhelp\b", text):
         return NOT_KNOWN
     if re.search(r"\bs3\s+(rm\b.*--recursive|rb\b|sync\b.*--delete)|\bs3\s+rm\b.*\*", text) or re.search(
-        r"\b(delete|terminate|deregister|purge|destroy|remove)-[a-z-]+", text
+        r"(^|\s)(delete|terminate|deregister|purge|destroy|remove)-[a-z-]+", text
     ):
         call.judge.prompt(
             Rule.DATA_LOSS, "deletes what is stored in the cloud", "Name single objects, or leave it to the user."
         )
+    if "get-secret-value" in call.texts():
+        return Stream(None, "a secret of the cloud")
+    if re.search(r"(^|\s)s3(api)?\s+(cp|mv|sync|put-object)\b", text):
+        secret = (reads_all if "sync" in text or "--recursive" in text else reads)(call, _local(call))
+        if secret:
+            call.judge.secret_sent(secret, "the cloud")
     return NOT_KNOWN
+
+
+def _local(call: Call) -> list[Word]:
+    """Returns the words that may be files of this machine and are sent: what stands before the address."""
+    words = list(call.words)
+    to = [at for at, word in enumerate(words) if re.match(r"(s3|gs|https?)://", word.text)]
+    return words[: to[-1]] if to else words
 
 
 _FORGE: Final = re.compile(
@@ -128,6 +148,9 @@ _FORGE: Final = re.compile(
 
 
 def _gh(call: Call) -> Stream:
+    texts = call.texts()
+    if "force=true" in texts and any("git/refs/heads/" in text for text in texts):
+        call.judge.by_rule(Rule.GIT_FORCE_PUSH, "overwrites a branch of the forge", "Push to a new branch.")
     if _FORGE.search(" ".join(call.texts())):
         call.judge.prompt(Rule.DATA_LOSS, "deletes or changes what is on the forge", _LEAVE)
     if {"gist", "release", "issue", "pr"} & set(call.texts()[:1]):
@@ -137,7 +160,40 @@ def _gh(call: Call) -> Stream:
     return NOT_KNOWN
 
 
-_CLOUD: Final = re.compile(r"\b(delete|destroy|remove-all|purge|rm -r|rb|rm --recursive)\b(?!d)")
+_CLOUD_VERB: Final = re.compile(
+    r"([\w-]+:)?(delete|destroy|purge|terminate|deprovision|remove|wipe)(-[a-z-]+)?|remove-all|rb|pg:reset|repo:reset|rm"
+    r"|uninstall"
+)
+_CLOUD_REMOVES: Final = re.compile(r"remove(-tags?|-labels?|-metadata|-iam-policy-binding|-dimension\w*)?")
+"""Verbs that take something off and delete nothing that is stored."""
+_CLOUD_DRY: Final = frozenset({"--help", "-h", "help", "--dry-run", "--dryrun", "--what-if"})
+
+
+_TERRAFORM: Final = frozenset(("destroy", "force-unlock", "taint"))
+_APPROVED: Final = frozenset(
+    ("-auto-approve", "--auto-approve", "-auto-approve=true", "-destroy", "--destroy", "-destroy=true")
+)
+
+
+def _terraform(call: Call) -> Stream:
+    texts = call.texts()
+    words = [text for text in texts if not text.startswith("-")]
+    removes = {("state", "rm"), ("workspace", "delete")} & set(pairwise(words))
+    applies = "apply" in words and _APPROVED & set(texts)
+    if (removes or applies or _TERRAFORM & set(words)) and not {"-help", "--help"} & set(texts):
+        call.judge.prompt(Rule.DATA_LOSS, "destroys resources", _LEAVE)
+    return NOT_KNOWN
+
+
+def deletes_in_cloud(call: Call) -> Stream:
+    """Judges a command line of a cloud by the verbs in it, each a word by itself."""
+    texts = call.texts()
+    found = [text for text in texts if _CLOUD_VERB.fullmatch(text) and not _CLOUD_REMOVES.fullmatch(text)]
+    if found and not _CLOUD_DRY & set(texts):
+        call.judge.prompt(Rule.DATA_LOSS, f"deletes what is stored in the cloud: {found[0]}", _LEAVE)
+    return NOT_KNOWN
+
+
 _CRYPT: Final = re.compile(r"\b(luksFormat|erase|luksErase|luksRemoveKey|wipefs)\b")
 
 PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
@@ -229,27 +285,33 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
         _matches(re.compile(r"^(?!-a$|--all$|-n$|-l$|--list$)."), Rule.SYSTEM_DAMAGE, "changes the running system"),
     ),
     "tmutil": _matches(re.compile(r"^(delete|disable)"), Rule.DATA_LOSS, "deletes backups"),
-    "terraform": _matches(
-        re.compile(
-            r"(^|\s)(destroy|state rm|workspace delete|apply .*-destroy|force-unlock|taint)\b|^apply\b.*-auto-approve"
-        ),
-        Rule.DATA_LOSS,
-        "destroys resources",
-    ),
-    "tofu": _matches(
-        re.compile(r"(^|\s)(destroy|state rm|workspace delete|apply .*-destroy)\b|^apply\b.*-auto-approve"),
-        Rule.DATA_LOSS,
-        "destroys resources",
-    ),
-    "terragrunt": _matches(re.compile(r"\bdestroy\b"), Rule.DATA_LOSS, "destroys resources"),
+    **dict.fromkeys(("terraform", "tofu", "terragrunt"), _terraform),
     "pulumi": _matches(re.compile(r"^(destroy|stack rm|state delete)"), Rule.DATA_LOSS, "destroys resources"),
     "cdk": _matches(re.compile(r"^destroy"), Rule.DATA_LOSS, "destroys resources"),
     "sam": _matches(re.compile(r"^delete"), Rule.DATA_LOSS, "destroys resources"),
     "serverless": _matches(re.compile(r"^remove"), Rule.DATA_LOSS, "destroys resources"),
     "helm": _matches(re.compile(r"^(uninstall|delete|del)\b"), Rule.DATA_LOSS, "removes what runs in a cluster"),
     "aws": _aws,
-    "az": _matches(_CLOUD, Rule.DATA_LOSS, "deletes what is stored in the cloud"),
-    "doctl": _matches(_CLOUD, Rule.DATA_LOSS, "deletes what is stored in the cloud"),
+    **dict.fromkeys(
+        (
+            *(
+                "az",
+                "doctl",
+                "oci",
+                "ibmcloud",
+                "linode-cli",
+                "hcloud",
+                "scw",
+                "aliyun",
+                "exo",
+                "openstack",
+                "vultr-cli",
+            ),
+            *("argocd", "velero", "flux", "istioctl"),
+            *("eksctl", "kops", "rancher", "cf", "upctl", "civo", "b2", "azcopy"),
+        ),
+        deletes_in_cloud,
+    ),
     "gsutil": _matches(
         re.compile(r"\b(rm\s+(-\w*[rR]|.*\*)|rb\b|rsync\b.*\s-d\b)|\brm -"),
         Rule.DATA_LOSS,

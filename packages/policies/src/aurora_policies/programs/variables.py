@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_policies.places import Places
 
-__all__ = ["variable_effects"]
+__all__ = ["unset_effects", "variable_effects"]
 
 _LOADS: Final = frozenset(
     {
@@ -134,6 +134,17 @@ def variable_effects(
             rule=Rule.UNDECIDABLE,
             reason=f"{name} holds a command that an arithmetic would run",
             instead="Write the command out.",
+            action=Action.PROMPT,
+        )
+
+
+def unset_effects(name: str) -> Iterator[Effect]:
+    """Yields the effects of a variable that is taken away: an agent must not hide that it is one."""
+    if _CONTROL.fullmatch(name):
+        yield Effect(
+            rule=Rule.SELF_PROTECTION,
+            reason=f"takes {name} away, which controls agents",
+            instead="Leave the settings of agents as they are.",
             action=Action.PROMPT,
         )
 

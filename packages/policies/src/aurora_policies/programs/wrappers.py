@@ -15,7 +15,7 @@ from aurora_policies.shell.stream import EMPTY, NOT_KNOWN, Stream
 from aurora_policies.shell.words import Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aurora_policies.programs.judge import Call
 
@@ -244,6 +244,16 @@ def _assign(call: Call, words: Iterable[Word]) -> None:
             call.judge.assigned(name, value, call.shell)
 
 
+_UNSET: Final = re.compile(r"-\w*u(\w*)|--unset(?:=(\w*))?")
+
+
+def _judge_unset(call: Call, words: Sequence[Word]) -> None:
+    """Judges the option of `env` that takes a variable away, whose name is in its word or in the next one."""
+    given = _UNSET.fullmatch(words[0].text)
+    if given:
+        call.judge.unset(given[1] or given[2] or "".join(word.text for word in words[1:2]))
+
+
 def _env(call: Call) -> Stream:
     words = call.words
     given: list[Word] = []
@@ -259,6 +269,7 @@ def _env(call: Call) -> Stream:
             return run_text(call, " ".join([*(w.text for w in rest[:1]), *(quote(w.text) for w in rest[1:])]))
         if text in {"-C", "--chdir"} and len(words) > 1:
             folder = call.shell.path(words[1].text)
+        _judge_unset(call, words)
         words = words[2:] if text in {"-u", "--unset", "-C", "--chdir", "-a", "--argv0"} else words[1:]
         given.append(Word(text))
         if text == "--":

@@ -124,12 +124,34 @@ def _mv(call: Call) -> Stream:
         if path is not None and vital(call, path, source):
             judge.deny(Rule.FILE_DELETE, f"moves {path}, which the system or a user cannot do without")
         judge.writes(source, call.shell, "moves")
+        if path is not None and judge.around.places.controls_agents(f"{path}/settings.json"):
+            judge.prompt(Rule.SELF_PROTECTION, f"moves {source.text}, which controls agents")
     for word in written:
         if word.text == "/dev/null":
             delete_many(call, "moves files to where they are lost")
+        elif any(each.glob for each in sources) and _leaves(call, sources, word):
+            delete_many(call, "moves files that are not named out of the workspace")
         judge.writes(word, call.shell, "writes")
     _remember(call, sources, written)
     return EMPTY
+
+
+def _ssh_keygen(call: Call) -> Stream:
+    """Shows a key, or looks for a host, with these options; else it makes keys."""
+    if arguments(call.words, valued=frozenset({"-f", "-F", "-E", "-t", "-b", "-C", "-N"})).has(
+        "-l", "-y", "-e", "-F", "-B"
+    ):
+        return Stream(None, reads(call, call.words)) if "-y" in call.texts() else NOT_KNOWN
+    return _output_option("-f")(call)
+
+
+def _leaves(call: Call, sources: Sequence[Word], target: Word) -> bool:
+    """Tells whether files of the workspace are moved out of it."""
+    places = call.judge.around.places
+    to = call.shell.path(target.text)
+    if to is None or UNKNOWN in to or places.inside(to) or to == places.workspace:
+        return False
+    return any(places.inside(call.shell.path(each.text) or "") for each in sources)
 
 
 def _install(call: Call) -> Stream:
@@ -452,7 +474,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
     "gpg": _output_option("-o", "--output"),
     "pandoc": _output_option("-o", "--output"),
     "iconv": _output_option("-o", "--output"),
-    "ssh-keygen": _output_option("-f"),
+    "ssh-keygen": _ssh_keygen,
     "mkfifo": _named("makes"),
     "mknod": _named("makes"),
     "split": _second,

@@ -24,6 +24,8 @@ _HEREDOC: Final = re.compile(r"<<(-?)[ \t]*(?:'([^'\n]*)'|\"([^\"\n]*)\"|((?:\\.
 
 _BACKQUOTED: Final = re.compile(r"(?<!\\)`((?:\\.|[^`\\])*)`", re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\([`$\\])")
+_LONE_DASH: Final = re.compile(r"(?<=[ \t])-(?=[ \t]*<<)")
+"""A dash before a here-document, which the grammar drops: `make -f - <<EOF`."""
 _CLOSED: Final = re.compile(r"(?<![\w$])\d*[<>]&-")
 
 
@@ -31,6 +33,8 @@ def prepared(text: str) -> str:
     """Returns the text as the parser should see it."""
     if "&-" in text:  # a closed descriptor: the grammar takes the next word for its target
         text = _CLOSED.sub(lambda match: " " * len(match[0]), text)
+    if "- " in text or "-<" in text:
+        text = _LONE_DASH.sub(r"\\-", text)
     if "\\\n" in text or "`" in text:
         text = _Joiner(text).joined()
     # Each blanking may uncover another keyword: `time time rm`.

@@ -14,11 +14,10 @@ from aurora_core.settings.config import project_claims
 from aurora_core.settings.config_edit import ChangedSetting, change_setting
 from aurora_core.trust import VARIABLE, Part
 from aurora_soar.aurora.trust import trust_store
-from aurora_soar.errors import UserOnlyError
 from aurora_soar.taskruns.backends import check_kinds, check_tool
+from aurora_soar.user_only import check_user
 from aurora_spawner import RecoveryPolicy
 from aurora_spawner.errors import RecoveryPolicyError
-from aurora_spawner.supervision.environment import inside_agent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +74,7 @@ def _check_user() -> None:
     Raises:
         UserOnlyError: this process belongs to one.
     """
-    if inside_agent(os.environ):
-        raise UserOnlyError("changes of settings are", "ask the user for it")
+    check_user("changes of settings are", "ask the user for it")
 
 
 def _with_user_file() -> dict[str, str]:

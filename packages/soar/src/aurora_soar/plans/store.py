@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from aurora_core.bounded import read_regular
 from aurora_core.folder_lock import folder_locked
 from aurora_core.private_files import private_folder, write_private
+from aurora_core.settings.problem_words import problem_words
 from aurora_soar.errors import PlanFileError, UnknownPlanError
 from aurora_soar.personas.ids import kebab
 from aurora_soar.plans.documents import agents_json, goals_json, plan_md
@@ -251,7 +252,9 @@ def _goals(path: Path) -> _Goals:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "the document"
-        raise PlanFileError(path, f"{field}: {first['msg']}; restore the file, or archive the plan") from error
+        raise PlanFileError(
+            path, f"{field}: {problem_words(first)}; restore the file, or archive the plan"
+        ) from error
     except OSError as error:
         raise PlanFileError(path, f"cannot be read: {error.strerror or error}") from error
 

@@ -54,7 +54,12 @@ class AgentConfinement:
         if mode is SandboxMode.OFF:
             return None
         writable = tuple(Path(each).expanduser() for each in policy.writable)
-        return SandboxSettings(required=mode is SandboxMode.REQUIRE, network=policy.network, writable=writable)
+        return SandboxSettings(
+            required=mode is SandboxMode.REQUIRE,
+            network=policy.network,
+            writable=writable,
+            commands=policy.checks == "inside",
+        )
 
     def _limits(self, agent: str) -> ResourceLimits | None:
         policy = self.policies.limits_of(agent)

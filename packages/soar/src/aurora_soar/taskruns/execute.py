@@ -130,6 +130,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             overlaps=plan.overlaps,
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
             preparation=plan.isolation.preparation,
+            confining=limits.confinement if limits else None,
         ),
     )
 
@@ -191,6 +192,7 @@ async def resumed_run(
         **agents.check_options(run_task_checks=untrusted is None),
         **agents.gate_options(agents.gate(plan.open_agents)),
         preparation=agents.preparation() if plan.isolated else None,
+        confining=limits.confinement,
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),
     )

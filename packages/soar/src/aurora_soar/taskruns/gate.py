@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_policies import Action, Operation, OperationType, PolicyResult
 from aurora_soar.registry import LOCAL_AGENT
+from aurora_soar.taskruns.hints import hints_for
 from aurora_soar.taskruns.shapes import shape_of
 from aurora_soar.taskruns.verdicts import verdict_of
 from aurora_spawner import CliBackend, ModelBackend
@@ -65,6 +66,10 @@ class PolicyGate:
         results = [self._result(use, call) for use in call.uses]
         worst = max(results, key=lambda each: each.action.severity, default=PolicyResult(action=Action.ALLOW))
         return verdict_of(worst, shape=shape_of(call, worst.rule or "") if worst.action is Action.PROMPT else "")
+
+    def hints(self, agent: str, text: str, workspace: Path) -> tuple[str, ...]:
+        """Returns what an agent should know of the policies before it works on a task of this text."""
+        return hints_for(self.policies, agent, text, workspace)
 
     def _result(self, use: ToolUse, call: ToolCall) -> PolicyResult:
         if use.kind in _UNDECIDABLE:

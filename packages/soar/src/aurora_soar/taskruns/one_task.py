@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.errors import UserOnlyError
 from aurora_soar.taskruns.plan import plan_tasks
+from aurora_soar.user_only import check_user
 from aurora_spawner import SpawnTask
-from aurora_spawner.supervision.environment import inside_agent
 from aurora_spawner.taskfiles.model import LineState, TaskFile, TaskLine
 
 if TYPE_CHECKING:
@@ -56,8 +54,8 @@ def plan_one_task(
     Raises:
         UserOnlyError: an agent names checks, which Aurora would run past the gate of that agent.
     """
-    if checks and inside_agent(os.environ):
-        raise UserOnlyError("checks are", "leave --check out, and run the command as a tool call of your own")
+    if checks:
+        check_user("checks are", "leave --check out, and run the command as a tool call of your own")
     task = SpawnTask(prompt, agent and agent.removeprefix("@"), id=ONLY_TASK, checks=checks)
     line = TaskLine(id=ONLY_TASK, title=task.headline, line=0, state=LineState.OPEN, task=task)
     file = TaskFile(path=_PLACE, lines=(line,))

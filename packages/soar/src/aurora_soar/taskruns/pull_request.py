@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.errors import ForgeError, UserOnlyError
+from aurora_soar.errors import ForgeError
 from aurora_soar.forges import NewRequest, find_forge, place_of
+from aurora_soar.user_only import check_user
 from aurora_spawner.control.publishing import publishable_work, push_work
-from aurora_spawner.supervision.environment import inside_agent
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.pushing import remotes_of, url_of_remote
 
@@ -76,8 +75,7 @@ def plan_pull_request(
         ForgeError: there is no remote, `gh` and `glab` are missing or not signed in, or one of them failed.
         WorkspaceError: git failed.
     """
-    if inside_agent(os.environ):
-        raise UserOnlyError("pull requests are", "ask the user to run: aur pr " + run_id)
+    check_user("pull requests are", "ask the user to run: aur pr " + run_id)
     work = publishable_work(journal, run_id)
     name, forge = forge_of(work.repository, remote)
     request = NewRequest(

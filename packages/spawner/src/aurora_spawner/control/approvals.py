@@ -5,7 +5,6 @@ A coordinator that lives takes the answer; without one it goes into the journal,
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, G
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, grant_note
 from aurora_spawner.storage.stored_values import storable_text
-from aurora_spawner.supervision.environment import inside_agent
+from aurora_spawner.supervision.belonging import own_attempt
 from aurora_spawner.tasks.approvals import AGENT_GATE, ApprovalAnswer
 
 if TYPE_CHECKING:
@@ -106,12 +105,13 @@ def find_approval(journal: Path, approval: str) -> ApprovalRow:
 
 
 def check_is_user(approval: str) -> None:
-    """Sees that this process may answer a question.
+    """Sees that this process may answer a question, whatever its own environment says.
 
     Raises:
         AgentAnswersError: It belongs to an agent.
+        UnknownLineageError: Nobody can tell.
     """
-    if inside_agent(os.environ):
+    if own_attempt() is not None:
         raise AgentAnswersError(approval)
 
 
@@ -174,7 +174,9 @@ def revoke_grant(journal: Path, approval: str) -> ApprovalRow:
     Raises:
         UnknownApprovalError: There is no such question.
         NotGrantedError: It was not approved for the whole run.
+        AgentAnswersError: This process belongs to an agent.
     """
+    check_is_user(approval)
     row = find_approval(journal, approval)
     if not row.granted:
         raise NotGrantedError(row.approval)

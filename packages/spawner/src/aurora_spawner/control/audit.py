@@ -28,6 +28,7 @@ DECISIONS: Final = frozenset(
         facts.ApprovalRequested,
         facts.ApprovalAnswered,
         facts.ApprovalWithdrawn,
+        facts.AnswerRefused,
         facts.GrantStored,
         facts.GrantRevoked,
         facts.TaskCancelled,

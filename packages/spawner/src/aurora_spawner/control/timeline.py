@@ -346,8 +346,14 @@ class _TaskFold:
                 self.marks.append(Mark(at=at, label=f"merge: {outcome}", failed=outcome != MergeOutcome.MERGED))
             case facts.WorkDiscarded():
                 self.marks.append(Mark(at=at, label="discarded"))
+            case facts.AnswerRefused():
+                self.marks.append(_refusal(at, fact))
             case _:
                 self._spans.see_question(at, fact)
+
+
+def _refusal(at: float, fact: facts.AnswerRefused) -> Mark:
+    return Mark(at=at, label=f"refused: {fact.why} to decide {fact.approval}", failed=True)
 
 
 class _RunFold:
@@ -394,6 +400,8 @@ class _RunFold:
 
     def see_question(self, at: float, fact: facts.Fact) -> None:
         """Takes the next event that is of no task, which may be a question about the whole run."""
+        if isinstance(fact, facts.AnswerRefused):
+            self.marks.append(_refusal(at, fact))
         self._questions.see_question(at, fact)
 
     def finish(self, end: float) -> tuple[Span, ...]:

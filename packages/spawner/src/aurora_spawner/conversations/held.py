@@ -27,6 +27,7 @@ from aurora_spawner.journal.views import load_run
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.recovery.outbox import Outbox
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
+from aurora_spawner.runs.callers import UserAlone
 from aurora_spawner.runs.control_server import answer_in, serve_requests
 from aurora_spawner.runs.gate_server import denial, serve_hooks
 from aurora_spawner.runs.leftovers import announced
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from aurora_spawner.conversations.session_events import SessionEvent
     from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.journal.approval_views import ApprovalRow
+    from aurora_spawner.runs.callers import Caller
     from aurora_spawner.runs.gate_server import HookAnswer
     from aurora_spawner.tasks.run_events import RunEvent
 
@@ -128,10 +130,13 @@ async def _session(store: Journal, run_id: str, recorder: Recorder, parts: Sessi
         turn_limit_s=parts.turn_limit_s,
         late_answers=_late_answers(transcript, asked),
     )
+    user_alone = UserAlone(
+        recorder, task_of=lambda _token: None, note=lambda text: parts.on_event(SessionNotice(text=text))
+    )
     notices: list[str] = []
     try:
         async with (
-            serve_requests(_actions(session, inbox, asks), spool, notices),
+            serve_requests(_actions(session, inbox, asks, user_alone), spool, notices),
             serve_hooks(_hooks(session, asks), orders.gate, notices),
         ):
             for notice in notices:
@@ -209,30 +214,32 @@ def _hooks(session: Session, asks: SessionAsks) -> HookAnswer:
     return answer
 
 
-def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks) -> dict[str, Any]:
+def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks, user_alone: UserAlone) -> dict[str, Any]:
     """Returns what other processes can ask of this one, by the word for it."""
 
-    async def status(_request: dict[str, Any]) -> dict[str, Any]:
+    async def status(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         return {"pid": os.getpid(), "run_id": session.run_id}
 
-    async def answer(request: dict[str, Any]) -> dict[str, Any]:
+    async def answer(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        await user_alone.check(caller, str(request.get("approval")))
         return await answer_in(inbox, request)
 
-    async def revoke(request: dict[str, Any]) -> dict[str, Any]:
+    async def revoke(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        await user_alone.check(caller, str(request.get("approval")))
         return {"revoked": await inbox.revoke(str(request.get("approval")))}
 
-    async def cancel(_request: dict[str, Any]) -> dict[str, Any]:
+    async def cancel(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         await session.interrupt()
         return {}
 
-    async def ask(request: dict[str, Any]) -> dict[str, Any]:
+    async def ask(request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         turn = session.transcript.open_turn
         process = session.transcript.processes.get(turn.agent) if turn else None
         if turn is None or process is None or request.get("token") != process.token:
             raise SpawnerError("no turn of this session asks")
         return await asks.request(request, agent=turn.agent, turn=turn.number)
 
-    async def pause(_request: dict[str, Any]) -> dict[str, Any]:
+    async def pause(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         raise SpawnerError("a session has nothing to pause; `aur cancel` interrupts the turn that runs")
 
     return {

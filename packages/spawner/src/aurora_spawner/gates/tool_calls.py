@@ -102,6 +102,10 @@ class ToolCallGate(Protocol):
         """Returns the verdict; whatever the call holds, this raises nothing."""
         ...
 
+    def hints(self, agent: str, text: str, workspace: Path) -> tuple[str, ...]:
+        """Returns what an agent should know before it works on a task of this text; this raises nothing."""
+        ...
+
 
 def _shortened(text: str) -> str:
     # Masked in windows, since a call may have megabytes; what is shown is far from where the first one ends.

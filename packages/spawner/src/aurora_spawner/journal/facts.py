@@ -449,6 +449,18 @@ class ApprovalWithdrawn(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRefused(Fact):
+    """A process that is not the user's wanted to answer a question, or to take back a grant; nothing changed."""
+
+    kind = "answer_refused"
+    approval: str
+    """The question that it named."""
+    pid: int
+    """0 if it is not known."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantStored(Fact):
     """The user approves, for the rest of the run, everything of one shape that one rule asks about."""
 
@@ -580,6 +592,7 @@ FACT_TYPES: Final[dict[str, type[Fact]]] = {
         ApprovalRequested,
         ApprovalAnswered,
         ApprovalWithdrawn,
+        AnswerRefused,
         GrantStored,
         GrantRevoked,
         BoardPosted,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_spawner.errors import PriceFileError
+from aurora_spawner.storage.problem_words import problem_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,7 @@ def _table(document: PlainYaml, path: object) -> PriceTable:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise PriceFileError(
-            path, _line_of(first["loc"], document), ".".join(map(str, first["loc"])), first["msg"]
+            path, _line_of(first["loc"], document), ".".join(map(str, first["loc"])), problem_words(first)
         ) from error
     prices = {
         name.lower(): Price(

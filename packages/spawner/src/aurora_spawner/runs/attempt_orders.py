@@ -20,7 +20,7 @@ from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE, agent_environment
 from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
-from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for
+from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for, prompt_with_hints
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class OrderBuilder:
         earlier: EarlierAttempt | None = None,
         claims: Sequence[FileClaim] = (),
         board: BoardOfTask | None = None,
+        hints: Sequence[str] = (),
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -103,6 +104,7 @@ class OrderBuilder:
             earlier: What the attempt before has left; for an agent that does not continue its session.
             claims: The files that other tasks have claimed, for an agent that begins.
             board: The posts that it may read; None for an agent that is given none.
+            hints: What the policies say to such a task, for an agent that begins.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -126,12 +128,15 @@ class OrderBuilder:
             prompt = continuation_prompt(prompt)
         elif earlier is not None:
             prompt = handover_prompt(prompt, earlier, as_json=task.prompt_format == "json")
-        if claims and sent_back is None and not record.session_id:
-            prompt = prompt_with_claims(prompt, claims, as_json=task.prompt_format == "json")
+        begins, as_json = sent_back is None and not record.session_id, task.prompt_format == "json"
+        if claims and begins:
+            prompt = prompt_with_claims(prompt, claims, as_json=as_json)
+        if hints and begins:
+            prompt = prompt_with_hints(prompt, hints, as_json=as_json)
         continues = record.session_id is not None
         if board is not None and (digest := board.digest(continues=continues)) is not None:
-            as_json = task.prompt_format == "json" and not continues  # in a session, it is a text around the object
-            prompt = prompt_with_posts(prompt, digest, as_json=as_json)
+            # In a session, it is a text around the object.
+            prompt = prompt_with_posts(prompt, digest, as_json=as_json and not continues)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = {
             **own,

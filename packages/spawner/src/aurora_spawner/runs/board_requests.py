@@ -7,11 +7,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.attempts.ancestry import descends_from
 from aurora_spawner.board.board import Author
 from aurora_spawner.board.drafts import RunAddresses, read_draft
 from aurora_spawner.board.pages import WAIT_LIMIT_S
-from aurora_spawner.errors import PostRefusedError, SpawnerError
+from aurora_spawner.errors import PostRefusedError, SpawnerError, UnknownLineageError
 from aurora_spawner.runs.agent_questions import KNOWN_WITHIN_S, attempt_of
 from aurora_spawner.tasks.posts import PostedBy
 from aurora_spawner.tasks.prompts import shorten
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aurora_spawner.board.pages import Page
+    from aurora_spawner.runs.callers import Caller
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.approvals import AskingAttempt
     from aurora_spawner.tasks.posts import Post
@@ -32,14 +32,14 @@ RESULT_CHARACTERS: Final = 50_000
 """The most of a result that an agent is given at once."""
 
 
-async def post(run: RunContext, request: Mapping[str, Any]) -> dict[str, Any]:
+async def post(run: RunContext, request: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """Posts for an agent, or without a token for the user; returns the post once it is durable.
 
     Raises:
         PostRefusedError: It is no post, or nobody of the run posts it.
         JournalError: It could not be written down.
     """
-    author = await _author(run, request)
+    author = await _author(run, request, caller)
     draft = read_draft(request, RunAddresses(tasks=run.tasks.tasks, agents=run.backends))
     posted = await run.board.post(draft, author)
     return {"post": posted.to_dict(), "unread": _unread(run, posted), "changed": posted.text != request.get("text")}
@@ -95,17 +95,21 @@ async def _wait(run: RunContext, task_id: str, agent: str, *, after: int, wait_s
         run.scheduler.continue_task(task_id)
 
 
-async def _author(run: RunContext, request: Mapping[str, Any]) -> Author:
+async def _author(run: RunContext, request: Mapping[str, Any], caller: Caller) -> Author:
     if "token" in request:
         task_id, attempt = await _attempt(run, request)
         return Author(by=PostedBy.AGENT, task_id=task_id, attempt=attempt.number, agent=attempt.agent)
-    peer = request.get("peer")
-    supervisors = {
-        each.supervisor.pid for flight in run.tasks.in_flight.values() for each in flight.running_attempts()
-    }
-    if isinstance(peer, int) and (peer <= 0 or descends_from(peer, supervisors)):  # 0: in a sandbox, or a container
+    if await _is_agent(caller):
         raise PostRefusedError("no_attempt", "an agent posts under its own name, with the token of its attempt")
     return Author(by=PostedBy.CLIENT if request.get("by") == PostedBy.CLIENT else PostedBy.USER)
+
+
+async def _is_agent(caller: Caller) -> bool:
+    """Returns True for a process of an agent, and for one of which nobody can tell."""
+    try:
+        return await caller.attempt() is not None
+    except UnknownLineageError:
+        return True
 
 
 async def _attempt(run: RunContext, request: Mapping[str, Any]) -> tuple[str, AskingAttempt]:

@@ -1,17 +1,106 @@
-"""Callers at the sockets of a run, who may hang up before their answer."""
+"""The callers at the sockets of a run: who they are, and whether they are still there.
+
+What the user alone decides is not taken from a process of an agent, whatever its environment says.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+import socket
+import struct
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aurora_spawner.attempts.process_identity import identify
+from aurora_spawner.errors import AgentAnswersError, UnknownLineageError
+from aurora_spawner.journal.facts import AnswerRefused
+from aurora_spawner.storage.stored_values import storable_text
+from aurora_spawner.supervision.belonging import attempt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from asyncio import StreamReader, StreamWriter
+    from collections.abc import Callable, Coroutine
 
+    from aurora_spawner.attempts.process_identity import ProcessIdentity
+    from aurora_spawner.runs.recorder import Recorder
+
+REFUSALS_LIMIT: Final = 20
+"""The most refusals of a run that its journal keeps; an agent in a loop must not fill it."""
+_CREDENTIALS: Final = struct.Struct("3i")
+"""Process, user and group of a caller, as Linux tells them."""
+_ID_LIMIT: Final = 100
 _Answer = TypeVar("_Answer")
 
 
-async def unless_gone(answer: Coroutine[Any, Any, _Answer], reader: asyncio.StreamReader) -> _Answer | None:
+class Caller:
+    """The process at the other end of a connection, as the system names it."""
+
+    def __init__(self, writer: StreamWriter) -> None:
+        self.told = hasattr(socket, "SO_PEERCRED")
+        """False on systems that do not say who calls; what the caller says about itself has to do there."""
+        self.pid = _peer_of(writer) if self.told else 0
+        self._identity: ProcessIdentity | None = identify(self.pid) if self.pid else None
+
+    async def attempt(self) -> str | None:
+        """Returns the token of the attempt to which it belongs, as `attempt_of`.
+
+        Raises:
+            UnknownLineageError: It has ended, or lives in another container.
+        """
+        if not self.told:
+            return None
+        found = await asyncio.to_thread(attempt_of, self.pid)
+        if self._identity is None or not self._identity.alive():  # its number may belong to another process now
+            raise UnknownLineageError(self.pid)
+        return found
+
+
+class UserAlone:
+    """Lets the user alone decide about questions; refusals to agents are in the journal."""
+
+    def __init__(
+        self, recorder: Recorder, *, task_of: Callable[[str], str | None], note: Callable[[str], object]
+    ) -> None:
+        """Takes its parts.
+
+        Args:
+            recorder: keeps the refusals.
+            task_of: returns the task whose attempt has a token; None if there is none.
+            note: tells the user of a refusal.
+        """
+        self._recorder = recorder
+        self._task_of = task_of
+        self._note = note
+        self._refused = 0
+
+    async def check(self, caller: Caller, approval: str) -> None:
+        """Sees that the user asks, and no agent.
+
+        Raises:
+            AgentAnswersError: The caller belongs to an agent.
+            UnknownLineageError: Nobody can tell to whom it belongs.
+        """
+        approval = storable_text(approval, limit=_ID_LIMIT)
+        try:
+            token = await caller.attempt()
+        except UnknownLineageError:
+            why = "a process of unknown ancestors asks"
+            await self._refuse(None, AnswerRefused(approval=approval, pid=caller.pid, why=why))
+            raise
+        if token is not None:
+            task_id = self._task_of(token)
+            why = f"a process of {f'task {task_id}' if task_id else 'an agent'} asks"
+            await self._refuse(task_id, AnswerRefused(approval=approval, pid=caller.pid, why=why))
+            raise AgentAnswersError(approval)
+
+    async def _refuse(self, task_id: str | None, fact: AnswerRefused) -> None:
+        if self._refused >= REFUSALS_LIMIT:
+            return
+        self._refused += 1
+        self._note(f"a question is for the user alone, and {fact.why} to decide {fact.approval}; it was refused")
+        await self._recorder.append(task_id, fact)
+
+
+async def unless_gone(answer: Coroutine[Any, Any, _Answer], reader: StreamReader) -> _Answer | None:
     """Returns the answer; None if its caller hangs up before, which cancels it."""
     answering = asyncio.ensure_future(answer)
     gone = asyncio.ensure_future(reader.read(1))
@@ -22,3 +111,9 @@ async def unless_gone(answer: Coroutine[Any, Any, _Answer], reader: asyncio.Stre
         answering.cancel()
         gone.cancel()
         await asyncio.gather(answering, gone, return_exceptions=True)
+
+
+def _peer_of(writer: StreamWriter) -> int:
+    line = writer.get_extra_info("socket")
+    given = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(given)[0])

@@ -95,6 +95,7 @@ async def _checked(run: RunContext, attempt: Attempt, commands: tuple[str, ...])
         task=run.task(task_id),
         number=attempt.number,
         token=attempt.token,
+        agent=attempt.agent,
         commands=commands,
         cwd=run.cwd_of(attempt.worktree),
         worktree=attempt.worktree,

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
-import struct
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +16,7 @@ from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.runs import board_requests
 from aurora_spawner.runs.agent_questions import ask_for_agent
-from aurora_spawner.runs.callers import unless_gone
+from aurora_spawner.runs.callers import Caller, unless_gone
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import REQUEST_LIMIT_BYTES, bound_socket, short_path
 
@@ -29,15 +27,13 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.approval_inbox import ApprovalInbox
     from aurora_spawner.runs.coordinator import Coordinator
 
-    Action = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    Action = Callable[[dict[str, Any], Caller], Awaitable[dict[str, Any]]]
 
 _TOO_LONG: Final = {
     "ok": False,
     "error": f"a request has at most {REQUEST_LIMIT_BYTES:,} bytes",
     "refused": "too_long",
 }
-_PEER: Final = struct.Struct("3i")
-"""Process, user and group of a caller, as Linux tells them."""
 _MAY_WAIT: Final = frozenset(("ask", "board"))
 """The actions whose callers may wait long, and may be gone before they get an answer."""
 SILENT_LIMIT: Final = 32
@@ -100,7 +96,7 @@ class _Callers:
         self._open.add(task)
         try:
             line = await self._request(reader, writer)
-            answer = _TOO_LONG if line is None else await self._answer(line, reader, peer=_peer_of(writer))
+            answer = _TOO_LONG if line is None else await self._answer(Caller(writer), line, reader)
             if answer is None:
                 return
             async with asyncio.timeout(CALLER_TIMEOUT_S):
@@ -129,7 +125,7 @@ class _Callers:
         finally:
             self._silent.pop(writer, None)
 
-    async def _answer(self, line: bytes, reader: asyncio.StreamReader, *, peer: int | None) -> dict[str, Any] | None:
+    async def _answer(self, caller: Caller, line: bytes, reader: asyncio.StreamReader) -> dict[str, Any] | None:
         """Returns the answer; None for an agent that waits for a person or a post and is gone before."""
         try:
             request = json.loads(line)
@@ -139,7 +135,7 @@ class _Callers:
         action = self._actions.get(name)
         if action is None:
             return {"ok": False, "error": f"a request says what to do: one of {', '.join(self._actions)}"}
-        answer = _carried_out(action({**request, "peer": peer}))
+        answer = _carried_out(action(request, caller))
         return await (unless_gone(answer, reader) if name in _MAY_WAIT else answer)
 
     async def leave(self) -> None:
@@ -148,15 +144,6 @@ class _Callers:
             each.transport.abort()
         if self._open:
             await asyncio.wait(self._open, timeout=CALLER_TIMEOUT_S)
-
-
-def _peer_of(writer: asyncio.StreamWriter) -> int | None:
-    """Returns the process of a caller; None where the system does not tell."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None
-    line = writer.get_extra_info("socket")
-    peer, _user, _group = _PEER.unpack(line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    return int(peer)
 
 
 async def _carried_out(action: Awaitable[dict[str, Any]]) -> dict[str, Any]:
@@ -169,21 +156,21 @@ async def _carried_out(action: Awaitable[dict[str, Any]]) -> dict[str, Any]:
         return {"ok": False, "error": str(error)}
 
 
-async def _status(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+async def _status(coordinator: Coordinator, _request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
     return {"pid": os.getpid(), **coordinator.status()}
 
 
-async def _pause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+async def _pause(coordinator: Coordinator, _request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
     await coordinator.pause(by="control socket")
     return {}
 
 
-async def _unpause(coordinator: Coordinator, _request: dict[str, Any]) -> dict[str, Any]:
+async def _unpause(coordinator: Coordinator, _request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
     await coordinator.unpause(by="control socket")
     return {}
 
 
-async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+async def _cancel(coordinator: Coordinator, request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
     task_id = request.get("task")
     if task_id is None:
         told = await coordinator.cancel(at_once=request.get("at_once") is True)
@@ -193,7 +180,8 @@ async def _cancel(coordinator: Coordinator, request: dict[str, Any]) -> dict[str
     return {"state": str(await coordinator.cancel_task(task_id, by="control socket"))}
 
 
-async def _answer_question(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+async def _answer_question(coordinator: Coordinator, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    await coordinator.user_alone.check(caller, str(request.get("approval")))
     return await answer_in(coordinator.approvals, request)
 
 
@@ -208,27 +196,28 @@ async def answer_in(inbox: ApprovalInbox, request: dict[str, Any]) -> dict[str, 
     return {"first": first, "approved": answer.approved, "by": answer.by, "note": answer.note}
 
 
-async def _ask(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+async def _ask(coordinator: Coordinator, request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
     return await ask_for_agent(coordinator.context, request)
 
 
-async def _post(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
-    return await board_requests.post(coordinator.context, request)
+async def _post(coordinator: Coordinator, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    return await board_requests.post(coordinator.context, request, caller)
 
 
-async def _board(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+async def _board(coordinator: Coordinator, request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
     return await board_requests.read(coordinator.context, request)
 
 
-async def _result(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+async def _result(coordinator: Coordinator, request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
     return await board_requests.result(coordinator.context, request)
 
 
-async def _revoke(coordinator: Coordinator, request: dict[str, Any]) -> dict[str, Any]:
+async def _revoke(coordinator: Coordinator, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    await coordinator.user_alone.check(caller, str(request.get("approval")))
     return {"revoked": await coordinator.approvals.revoke(str(request.get("approval")))}
 
 
-ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any]], Awaitable[dict[str, Any]]]]] = {
+ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any], Caller], Awaitable[dict[str, Any]]]]] = {
     "status": _status,
     "pause": _pause,
     "unpause": _unpause,

@@ -18,6 +18,7 @@ from aurora_spawner.runs.attempt import Attempt
 from aurora_spawner.runs.attempt_watch import AttemptWatch
 from aurora_spawner.runs.batch_breaker import BatchBreaker
 from aurora_spawner.runs.callbacks import Callbacks
+from aurora_spawner.runs.callers import UserAlone
 from aurora_spawner.runs.conflict_watch import ConflictWatch
 from aurora_spawner.runs.gate_server import serve_gate
 from aurora_spawner.runs.merge_gate import NO_PERMIT, ask_merge_gate
@@ -101,6 +102,8 @@ class Coordinator:
             on_go_on=self._continue,
         )
         """The questions to a person, for any gate."""
+        self.user_alone = UserAlone(self._recorder, task_of=self._tasks.task_of, note=self._note_once)
+        """Refuses to agents what only the user may decide."""
         self.board = Board(self._recorder.append)
         """The posts of the agents and the user of the run."""
         self.context = RunContext(
@@ -284,6 +287,10 @@ class Coordinator:
     async def unpause(self, *, by: str) -> None:
         """Continues after a pause; returns when that is durable."""
         await pausing.unpause(self.context, by=by)
+
+    def _note_once(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
 
     def knows(self, task_id: str) -> bool:
         """Returns True if the run has a task of that id."""

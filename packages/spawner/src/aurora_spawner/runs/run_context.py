@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.board.digest import BoardOfTask
 from aurora_spawner.runs.handing_over import read_earlier
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
@@ -153,7 +154,15 @@ class RunContext:
             earlier=earlier,
             claims=self.scheduler.claims.others(task),
             board=BoardOfTask(board=self.board, task_id=task_id, agent=agent, seen=flight.posts_seen),
+            hints=self._hints(task, backend, self.cwd_of(worktree)),
         )
+
+    def _hints(self, task: SpawnTask, backend: Backend, workspace: Path) -> tuple[str, ...]:
+        """Returns what the gate says to a task before its agent works; nothing for one that is not gated."""
+        gate = self.options.gate
+        if gate is None or not isinstance(backend, CliBackend) or backend.gate_problem:
+            return ()
+        return gate.hints(backend.name, task.prompt, workspace)
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:
         """Returns the time limits of a task's next attempt."""

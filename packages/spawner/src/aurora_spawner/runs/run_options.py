@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.sandbox.settings import Confining
     from aurora_spawner.tasks.diff_gate import DiffGate
     from aurora_spawner.tasks.growth import Expansion
     from aurora_spawner.workspaces.isolation import Isolation
@@ -114,6 +115,9 @@ class RunOptions:
     """Judges the committed work of each task; only in worktrees. None takes all work. A resume is given it anew."""
     merge_gate: MergeGate | None = None
     """Judges the delivery of the finished work (`MergeMode.AUTO`); None delivers it. A resume is given it anew."""
+    confining: Confining | None = None
+    """The confinement of each agent, for the checks and set-up commands of its tasks; None runs them outside of any
+    sandbox. Attempts are confined by `executor`. A resume is given it anew."""
     approval_limit_s: float | None = 3600.0
     """Time for a person's answer to a question of a gate; then it is no. 0 for no at once, None for no limit."""
     forecast_every_s: float | None = 2.0
@@ -212,6 +216,7 @@ class ResumeOptions(CheckOptions, GateOptions, total=False):
 
     forecast_every_s: float | None
     preparation: Preparation | None
+    confining: Confining | None
     max_concurrent: int
     agent_limits: Mapping[str, int]
     start_rate_per_s: float | None

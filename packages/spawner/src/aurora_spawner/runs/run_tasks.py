@@ -61,6 +61,11 @@ class RunTasks:
         found = self._in_flight.get(task_id)
         return None if found is None else found.running
 
+    def task_of(self, token: str) -> str | None:
+        """Returns the task whose attempt under way, or its hedge, has a token; None if none has it."""
+        flights = self.in_flight.items()
+        return next((task_id for task_id, flight in flights if flight.asking(token) is not None), None)
+
     def cancelled(self, task_id: str) -> bool:
         """Returns True if a user has asked for the end of a task that is not settled."""
         found = self._in_flight.get(task_id)

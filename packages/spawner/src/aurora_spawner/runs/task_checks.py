@@ -7,8 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
+from aurora_spawner.sandbox.commands import ConfinedCommands
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckRun
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskWork
+    from aurora_spawner.workspaces.checks import Confined
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.worktrees import Worktree
 
@@ -33,6 +35,7 @@ class CheckOrder:
 
     Attributes:
         token: of the attempt; processes of the checks carry it.
+        agent: whose work it is; the commands run in its sandbox.
         cwd: where the agent worked.
         before: the checks of the attempt before.
         stopped: asked while a command runs; True ends it.
@@ -41,12 +44,25 @@ class CheckOrder:
     task: SpawnTask
     number: int
     token: str
+    agent: str
     commands: tuple[str, ...]
     cwd: Path
     worktree: Worktree | None
     commit: str | None
     before: CheckedWork | None
     stopped: Callable[[], bool]
+
+
+class Confinement(TypedDict, total=False):
+    """The part of a command runner's arguments that puts its commands into a sandbox."""
+
+    confined: Confined
+
+
+def confined_for(options: RunOptions, agent: str) -> Confinement:
+    """Returns how the commands for a task of an agent are confined; nothing if they are not."""
+    sandbox = None if options.confining is None else options.confining(agent).sandbox
+    return {"confined": ConfinedCommands(settings=sandbox)} if sandbox is not None and sandbox.commands else {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +118,7 @@ class TaskChecks:
             timeout_s=self.options.check_timeout_s,
             stopped=lambda: self._closed.is_set() or order.stopped(),
             sweep=lambda: end_orphans(order.token, session=None),
+            **confined_for(self.options, order.agent),
         )
         end_orphans(order.token, session=None)  # of checks that were killed together with an earlier coordinator
         return self._on_commit(order, runner) if order.worktree and order.commit else _in_folder(order, runner)

@@ -23,6 +23,8 @@ class SandboxSettings:
     network: Network = "open"
     writable: tuple[Path, ...] = ()
     """Files and folders besides the workspace that agents may change."""
+    commands: bool = True
+    """False runs the checks and set-up commands of its tasks outside of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def find_orphans(token: str, *, session: int | None, known: Mapping[int, int] = 
         known: Start times by pid of the processes that the supervisor recorded.
     """
     mark = f"{TOKEN_VARIABLE}={token}".encode("ascii")
-    marked = [pid for pid in psutil.pids() if pid != os.getpid() and mark in _environment(pid)]
+    marked = [pid for pid in psutil.pids() if pid != os.getpid() and mark in environment_of(pid)]
     sessions = {_session(pid) for pid in marked} - {None, os.getsid(0)}
     if session is not None and session not in marked and _session(session) is None:
         sessions.add(session)
@@ -52,7 +52,7 @@ def tokens_with_prefix(start: str) -> dict[int, str]:
     mark = f"{TOKEN_VARIABLE}={start}".encode("ascii", errors="replace")
     found = {}
     for pid in psutil.pids():
-        carried = next((each for each in _environment(pid) if each.startswith(mark)), None)
+        carried = next((each for each in environment_of(pid) if each.startswith(mark)), None)
         if carried is not None and _session(pid) is not None:
             found[pid] = carried.partition(b"=")[2].decode("ascii", errors="replace")
     return found
@@ -118,7 +118,7 @@ def _descendants(roots: Collection[int]) -> set[int]:
     return found - {os.getpid()}
 
 
-def _environment(pid: int) -> list[bytes]:
+def environment_of(pid: int) -> list[bytes]:
     """Returns the variables of a process, each whole: one attempt's token may be a prefix of another's."""
     if (PROC / "self").exists():
         with suppress(OSError):

@@ -33,6 +33,11 @@ DOCUMENT_REQUEST = (
 """Instructions to answer a task whose result has a schema."""
 DOCUMENT_AGAIN = "Your last message must again be the whole JSON document by the schema that you were given, alone."
 """The same for an agent that knows the schema from earlier in its session."""
+HINTS_HEADING = (
+    "The policies of this project that may matter for this task. A call against them is stopped, or waits for a "
+    "person; work within them, and do not try to get around them:"
+)
+"""The sentence before the hints of the policies."""
 TITLE_LIMIT = 300
 """The characters of a line that attributes a text; an agent's error may be long."""
 RESULTS_LIMIT = 32_000
@@ -50,6 +55,17 @@ def prompt_for(
     """
     prompt = _with_results(task if instructed or not task.instructions else _instructed(task), before, limit)
     return prompt if task.schema is None else _asking_for_document(prompt, task, task.schema)
+
+
+def prompt_with_hints(prompt: str, hints: Sequence[str], *, as_json: bool = False) -> str:
+    """Returns a prompt that ends with what the policies say to such a task.
+
+    Args:
+        as_json: The prompt is a JSON object, and gets them as `policies`.
+    """
+    if as_json:
+        return json.dumps({**json.loads(prompt), "policies": list(hints)}, ensure_ascii=False)
+    return "\n".join([prompt.rstrip(), "", HINTS_HEADING, *(f"- {each}" for each in hints), ""])
 
 
 def _asking_for_document(prompt: str, task: SpawnTask, schema: str) -> str:

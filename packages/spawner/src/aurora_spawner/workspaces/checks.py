@@ -6,8 +6,9 @@ import os
 import select
 import subprocess
 import time
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_spawner.errors import CommandStoppedError, GitError, WorkspaceError
 from aurora_spawner.storage.system_words import system_words
@@ -16,7 +17,7 @@ from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.workspaces.git import Git
@@ -62,6 +63,27 @@ class CheckReport:
         return Check.PASSED if self.status == 0 else Check.FAILED
 
 
+@contextmanager
+def _as_given(
+    command: tuple[str, ...], _folder: Path, environment: Mapping[str, str], /
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, str]]]:
+    yield command, environment
+
+
+class Confined(Protocol):
+    """Puts a command into a sandbox."""
+
+    def __call__(
+        self, command: tuple[str, ...], folder: Path, environment: Mapping[str, str], /
+    ) -> AbstractContextManager[tuple[tuple[str, ...], Mapping[str, str]]]:
+        """Gives the command and the variables with which it runs in the sandbox of this folder.
+
+        Raises:
+            WorkspaceError: The sandbox has to hold, and does not.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRunner:
     """Runs shell commands, one after the other, until one fails.
@@ -71,12 +93,14 @@ class CommandRunner:
         timeout_s: time for all of them; then the one that runs is ended, with what it started.
         stopped: asked while a command runs; True ends it.
         sweep: called after each command; ends what it has started in sessions of their own.
+        confined: puts each command into a sandbox; by default into none.
     """
 
     environment: Mapping[str, str]
     timeout_s: float
     stopped: Callable[[], bool] = lambda: False
     sweep: Callable[[], object] = lambda: None
+    confined: Confined = _as_given
 
     def run(
         self,
@@ -94,16 +118,17 @@ class CommandRunner:
 
         Raises:
             CommandStoppedError: It was stopped.
-            WorkspaceError: A command could not be started.
+            WorkspaceError: A command could not be started, or not in its sandbox.
         """
         runs: list[CheckRun] = []
         end = time.monotonic() + self.timeout_s
         for command in commands:
             began = time.monotonic()
             try:
-                status, output = run_command(
-                    ("sh", "-c", command), folder, environment=self.environment, until=end, stopped=self.stopped
-                )
+                with self.confined(("sh", "-c", command), folder, self.environment) as (words, variables):
+                    status, output = run_command(
+                        words, folder, environment=variables, until=end, stopped=self.stopped
+                    )
             finally:
                 seconds = time.monotonic() - began
                 self.sweep()

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_spawner.errors import PreparationError
 from aurora_spawner.storage.plain_yaml import PlainYamlError, read_plain_yaml
+from aurora_spawner.storage.problem_words import problem_words
 from aurora_spawner.workspaces.preparation import (
     MOST_PORTS,
     PORTS,
@@ -112,7 +113,7 @@ def read_preparation(path: Path) -> Preparation:
 def _first_problem(path: Path, document: PlainYaml, error: ValidationError) -> PreparationError:
     first = error.errors(include_url=False)[0]
     place = tuple(part for part in first["loc"] if part != "[key]")
-    reason = first["msg"]
+    reason = problem_words(first)
     if first["type"] == "extra_forbidden":
         close = get_close_matches(str(place[-1]), _KEYS, n=1)
         reason = f"is not a setting; {f'did you mean {close[0]}?' if close else 'known: ' + ', '.join(_KEYS)}"

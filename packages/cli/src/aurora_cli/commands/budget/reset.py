@@ -11,6 +11,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json
+from aurora_soar.user_only import check_user
 
 __all__ = ["command"]
 
@@ -28,6 +29,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
 
     Reservations of runs that were never resumed are dropped too. The history stays.
     """
+    check_user("the budget is", "ask the user for it")
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
     if not yes and not click.confirm("Reset this month's cost to zero?", default=False, err=True):

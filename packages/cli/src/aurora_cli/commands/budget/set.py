@@ -10,6 +10,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import FiniteRange, json_option
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render import budget
+from aurora_soar.user_only import check_user
 
 __all__ = ["command"]
 
@@ -74,6 +75,7 @@ def command(
     }
     if not amounts and warn_at is None and on_limit is None:
         raise click.UsageError("name a limit to set: --monthly, --per-run, --warn-at or --on-limit", ctx)
+    check_user("the budget is", "ask the user for it")
     aurora = wiring.open_folder()
     aurora.set_user_limits(amounts=amounts, warn_at=warn_at, on_limit=on_limit)
     ledger = aurora.ledger

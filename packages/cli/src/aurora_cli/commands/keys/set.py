@@ -10,6 +10,7 @@ from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.output import note
+from aurora_soar.user_only import check_user
 
 __all__ = ["command"]
 
@@ -32,6 +33,7 @@ def command(ctx: click.Context, *, name: str, more: tuple[str, ...]) -> int:
     """
     if more:
         raise click.UsageError("do not put a key on the command line; type it at the prompt, or pipe it in", ctx)
+    check_user("keys are", "ask the user for it")
     keys = wiring.open_folder().keys
     if sys.stdin.isatty():
         value = click.prompt(f"Key {name}", hide_input=True, err=True, default="", show_default=False)
