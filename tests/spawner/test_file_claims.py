@@ -30,11 +30,13 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.runs.file_claims import MOST_SEEN, FileClaims
 from aurora_spawner.runs.run_tasks import RunTasks
+from aurora_spawner.runs.scheduler import Limits, starting_tasks
 from aurora_spawner.runs.seen_files import claim_edited
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.file_claims import (
     CLAIMS_HEADING,
     FileClaim,
+    Wait,
     declares,
     foreseen_waits,
     may_overlap,
@@ -98,8 +100,31 @@ def test_waits_are_foreseen_and_dependencies_are_none() -> None:
         task("6", "a.py", after=("5",)),
         task("7", "c.py"),
     ]
-    found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
+    found = [(each.task_id, each.other, each.files) for each in foreseen(tasks)]
     assert found == [("3", "2", ("b.py",)), ("4", "1", ("a.py",)), ("6", "1", ("a.py",))]
+
+
+def foreseen(tasks: list[SpawnTask], at_once: int = 8) -> list[Wait]:
+    limits = Limits(max_concurrent=at_once, per_agent={})
+    return foreseen_waits(tasks, starting_tasks(tasks, limits=limits, agent_of=lambda _task: "sh"))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "at_once", "waits"),
+    [
+        ([task("1", "a.py"), task("2", "*.py"), task("3", "till.py")], 8, ["2 for 1"]),
+        ([task("1", "a.py"), task("2", "*.py"), task("3", "till.py")], 1, ["2 for 1", "3 with 2"]),
+        ([task("1"), task("2", "*.py", after=("1",)), task("3", "till.py")], 8, ["2 for 3"]),
+        ([task("1"), task("2", "*.py", after=("1",)), task("3", "till.py", after=("1",))], 8, ["3 with 2"]),
+        ([task("1", "a.py"), task("2", "a.py", priority=5)], 8, ["1 for 2"]),
+        ([task("1", "a.py", candidates=2), task("2", "a.py")], 8, ["2 for 1"]),
+    ],
+    ids=["free", "no slot", "later", "both later", "priority", "candidates"],
+)
+def test_only_waits_that_are_certain_are_told_as_such(tasks: list[SpawnTask], at_once: int, waits: list[str]) -> None:
+    """A task that waits itself has claimed nothing, so another one may overtake it."""
+    found = foreseen(tasks, at_once)
+    assert [f"{each.task_id} {'for' if each.certain else 'with'} {each.other}" for each in found] == waits
 
 
 def test_candidates_of_one_task_are_no_rivals() -> None:
@@ -371,7 +396,7 @@ def test_one_task_is_not_merged_without_what_it_started_from(repository: Reposit
 
 def test_a_thousand_declarations_are_compared_at_once() -> None:
     tasks = [task(str(n), f"src/mod{n}/a.py", f"tests/test_{n % 999}.py") for n in range(1_000)]
-    found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
+    found = [(each.task_id, each.other, each.files) for each in foreseen(tasks, at_once=1_000)]
     assert found == [("999", "0", ("tests/test_0.py",))]
 
 
