@@ -28,6 +28,8 @@ from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind
 from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.runs.file_claims import MOST_SEEN, FileClaims
 from aurora_spawner.runs.run_tasks import RunTasks
 from aurora_spawner.runs.scheduler import Limits, starting_tasks
@@ -42,7 +44,7 @@ from aurora_spawner.tasks.file_claims import (
     may_overlap,
     prompt_with_claims,
 )
-from aurora_spawner.tasks.run_events import TaskStarted
+from aurora_spawner.tasks.run_events import TaskEnded, TaskRetried, TaskStarted
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -429,3 +431,32 @@ async def test_a_started_task_holds_nothing_while_it_waits_for_an_edited_one(tmp
     )
     async with asyncio.timeout(30):
         assert (await again.execute()).ok
+
+
+async def test_a_task_between_two_attempts_keeps_its_files_over_a_resume(repository: Repository) -> None:
+    """Nothing of it runs when the run goes on, and a task that stands before it in the file could start."""
+    folder = repository.path.parent
+    script = (
+        f"cd {folder}; case $AURORA_TASK_ID in 0) touch go;; 1) echo 1 >> order;; "
+        "2) until test -e ended; do sleep 0.05; done; test -e tried || { touch tried; exit 3; }; echo 2 >> order;; "
+        "esac; echo done"
+    )
+    backends = {"sh": CommandBackend("sh", ("sh", "-c", script))}
+    policy = RecoveryPolicy(max_retries=1, fallback_to_llm=False, base_delay=0.5, jitter=False)
+    recovery = RecoverySettings(policy=policy, state_dir=None)
+    tasks = (task("0"), task("1", "shared.txt", after=("0",)), task("2", "shared.txt"))
+    run = make_run(repository, *tasks, script=script, recovery=recovery)
+
+    def follow(event: RunEvent) -> None:
+        if isinstance(event, TaskEnded) and event.task_id == "0":
+            (folder / "ended").touch()
+        if isinstance(event, TaskRetried):
+            asyncio.get_running_loop().call_soon(running.cancel)
+
+    running = asyncio.ensure_future(run.execute(follow))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    executor = LocalExecutor(grace_s=0.3)
+    again = Run.resume(run.journal, run.run_id, backends, executor=executor, recovery=recovery, forecast_every_s=None)
+    assert (await again.execute()).ok
+    assert (folder / "order").read_text() == "2\n1\n"

@@ -156,7 +156,7 @@ class _Claims:
             self._patterns.append(at)
 
     def common(self, at: int, claim: FileClaim, above: Sequence[int]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yields each task with a file in common with that at a place, and no dependency; the nearest before it first.
+        """Yields the tasks with a file in common with that at a place, and no dependency; those before it first.
 
         Args:
             above: As `_ancestors` returns it.
