@@ -121,6 +121,25 @@ def test_nobody_is_asked_about_what_an_uncommitted_change_keeps_from_the_branch(
     assert len(approvals_of(guarded.journal)) == 1
 
 
+@pytest.mark.parametrize("protected", [True, False])
+def test_at_a_terminal_nobody_is_asked_about_what_an_uncommitted_change_refuses(
+    aur: Aur, shed: Shed, monkeypatch: pytest.MonkeyPatch, *, protected: bool
+) -> None:
+    if protected:
+        (shed.path / ".aurora/policies.yaml").unlink()
+    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr(
+        "aurora_cli.delivery_prompts.confirm_unless", lambda question, _answered: pytest.fail(question)
+    )
+    run_id = waiting_run(shed)
+    (shed.path / "app.py").write_text("mine\n")
+    outcome = aur("merge", run_id)
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert "nobody is asked: the branch is checked out with uncommitted changes (app.py)" in outcome.stderr
+    assert f"not on main: deliver it with: aur merge {run_id}" in outcome.stdout
+    assert approvals_of(shed.journal) == []
+
+
 def test_what_the_policies_deny_is_not_asked_about(aur: Aur, guarded: Shed) -> None:
     (guarded.path / ".aurora/policies.yaml").write_text(DENY)
     run_id = waiting_run(guarded)

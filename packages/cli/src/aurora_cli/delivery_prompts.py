@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.output import note
 from aurora_cli.render.approvals import answer_line
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ask_for_approval", "deliver_if_wanted"]
 
+_NAMED: Final = 5
+
 
 def deliver_if_wanted(
     aurora: Aurora, run_id: str, question: str, *, tasks: Collection[str] = ()
@@ -31,8 +33,9 @@ def deliver_if_wanted(
     """Asks if merged work may go to its target, and delivers it.
 
     If the policies want a person's approval, the question is in the journal before it is asked, and so is the answer
-    before the target moves. What the policies deny is not asked about. An agent is not asked for an approval. A
-    question that another terminal answers meanwhile, or makes needless by delivering the work, is over.
+    before the target moves. What the policies deny, or uncommitted changes will refuse, is not asked about. An agent is
+    not asked for an approval. A question that another terminal answers meanwhile, or makes needless by delivering the
+    work, is over.
 
     Args:
         question: without its question mark.
@@ -41,6 +44,11 @@ def deliver_if_wanted(
     Returns:
         The report of the delivery; None if the user does not want it.
     """
+    changes = aurora.changes_in_the_way(run_id)
+    if changes:
+        named = one_line(", ".join(changes[:_NAMED]), 300)
+        note(f"nobody is asked: the branch is checked out with uncommitted changes ({named}); commit or stash them")
+        return aurora.merge(run_id, tasks=tasks, deliver=False)
     verdict = aurora.judge_merge(run_id)
     action = GateAction.ALLOW if verdict is None else verdict.action
     if action is GateAction.ALLOW:
