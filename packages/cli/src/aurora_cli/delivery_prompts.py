@@ -33,9 +33,9 @@ def deliver_if_wanted(
     """Asks if merged work may go to its target, and delivers it.
 
     If the policies want a person's approval, the question is in the journal before it is asked, and so is the answer
-    before the target moves. What the policies deny, or uncommitted changes will refuse, is not asked about. An agent is
-    not asked for an approval. A question that another terminal answers meanwhile, or makes needless by delivering the
-    work, is over.
+    before the target moves. What the policies deny, or uncommitted changes will refuse, is not asked about. An agent
+    is not asked for an approval. A question is over that another terminal answers meanwhile, or makes needless by
+    delivering the work.
 
     Args:
         question: without its question mark.
