@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import sys
 from pathlib import Path
 
@@ -24,6 +25,41 @@ def on_terminal(*args: str, typed: str = "", **environ: str) -> tuple[int, str]:
         written = read_all(ours)
     os.close(ours)
     return process.returncode, written
+
+
+class Terminal:
+    """A terminal with one `aur` on it, which goes on while the test does other things."""
+
+    def __init__(self) -> None:
+        self._ours, self._its = pty.openpty()
+        self._shown = b""
+        self._process: WarmPopen[bytes] | None = None
+
+    def start(self, *args: str) -> None:
+        """Start `aur`."""
+        settings = {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+        its = self._its
+        self._process = WarmPopen([AUR, *args], stdin=its, stdout=its, stderr=its, env={**os.environ, **settings})
+        os.close(its)
+
+    def wait_for(self, text: str) -> None:
+        """Read until a text is shown."""
+        while text.encode() not in self._shown:
+            assert select.select([self._ours], [], [], 50)[0], self._shown
+            self._shown += os.read(self._ours, 65536)
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end; return the status of `aur` and all that it has shown."""
+        assert self._process is not None
+        self._shown += read_all(self._ours).encode()
+        return self._process.wait(50), self._shown.decode()
+
+    def close(self) -> None:
+        """End what still runs, and close the terminal."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._ours)
 
 
 def read_all(terminal: int) -> str:

@@ -106,6 +106,17 @@ def test_the_configuration_can_ask_for_it_and_a_stranger_s_cannot(
     assert "conflicts of finished work are resolved by agent, at your cost" in aur("trust").stdout
 
 
+def test_the_preview_of_the_delivery_counts_the_agent_that_resolves_conflicts(aur: Aur, shed: Shed) -> None:
+    """Its work would be part of what is delivered."""
+    rules = "destructive: {git_merge_main: {action: allow}}\n"
+    section = "agents: {mender: {destructive: {git_merge_main: {action: deny}}}}\n"
+    (shed.path / ".aurora/policies.yaml").write_text(rules + section)
+    words = ("spawn", "tasks.md", "--merge", "auto", "--dry-run")
+    denied = "not merged into main, because the policies deny it"
+    assert denied not in aur(*words).stdout
+    assert denied in aur(*words, "--conflicts", "mender").stdout
+
+
 def test_a_persona_resolves_as_the_default_agent(aur: Aur, shed: Shed) -> None:
     write(shed.path, {
         ".claude/agents/mediator.md": "---\nname: mediator\ndescription: Joins work\n---\nYou are a careful person.\n"

@@ -46,7 +46,7 @@ def test_waits_are_told_before_the_start(aur: Aur, shed: Shed) -> None:
     words = ("spawn", "tasks.md", "--order", "parallel", "--dry-run")
     assert "  2 waits for 1: both declare shared.*\n" in aur(*words).stdout
     document = json.loads(aur(*words, "--json").stdout)
-    assert document["waits"] == [{"task": "2", "for": "1", "files": ["shared.*"]}]
+    assert document["waits"] == [{"task": "2", "for": "1", "files": ["shared.*"], "certain": True}]
     assert "waits for 1" not in aur(*words, "--overlaps", "allow").stdout
     in_order = aur("spawn", "tasks.md", "--order", "file", "--dry-run").stdout
     assert "waits for" not in in_order  # each depends on the one before

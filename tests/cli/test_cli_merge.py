@@ -68,12 +68,12 @@ def test_at_a_terminal_it_asks_before_the_target_moves(
 ) -> None:
     asked: list[str] = []
 
-    def confirm(question: str, **_options: object) -> bool:
+    def confirm(question: str, _answered: object) -> bool:
         asked.append(question)
         return answer == "y"
 
     monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
-    monkeypatch.setattr("click.confirm", confirm)
+    monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", confirm)
     run_id = shed.run(writes("a", "a.txt", "a"), merge=MergeMode.ASK).run_id
     outcome = aur("merge", run_id)
     assert asked == ["Deliver the merged work to main?"]
@@ -97,7 +97,7 @@ def test_the_delivery_after_the_question_does_not_check_again(
     (folder / "config.yaml").write_text(f'check: ["echo x >> {tmp_path}/looked"]\n')
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
     monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
-    monkeypatch.setattr("click.confirm", lambda *_words, **_options: True)
+    monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", lambda *_words: True)
     outcome = aur("merge", run_id)
     assert outcome.returncode == ExitCode.DONE, outcome.stdout
     assert (tmp_path / "looked").read_text() == "x\n"

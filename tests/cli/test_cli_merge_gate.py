@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
-from tests.cli.terminals import on_terminal
+from tests.cli.terminals import Terminal, on_terminal
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
@@ -24,7 +24,7 @@ from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Aur = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,6 +38,13 @@ def guarded(shed: Shed) -> Shed:
     """A project without policies of its own: the defaults protect its main."""
     (shed.path / ".aurora/policies.yaml").unlink()
     return shed
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal()
+    yield made
+    made.close()
 
 
 def waiting_run(shed: Shed, *names: str) -> str:
@@ -112,6 +119,25 @@ def test_nobody_is_asked_about_what_an_uncommitted_change_keeps_from_the_branch(
     (guarded.path / "app.py").write_text(before)
     aur("merge", run_id, "--yes")
     assert len(approvals_of(guarded.journal)) == 1
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_at_a_terminal_nobody_is_asked_about_what_an_uncommitted_change_refuses(
+    aur: Aur, shed: Shed, monkeypatch: pytest.MonkeyPatch, *, protected: bool
+) -> None:
+    if protected:
+        (shed.path / ".aurora/policies.yaml").unlink()
+    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr(
+        "aurora_cli.delivery_prompts.confirm_unless", lambda question, _answered: pytest.fail(question)
+    )
+    run_id = waiting_run(shed)
+    (shed.path / "app.py").write_text("mine\n")
+    outcome = aur("merge", run_id)
+    assert outcome.returncode == ExitCode.NOT_REACHED
+    assert "nobody is asked: the branch is checked out with uncommitted changes (app.py)" in outcome.stderr
+    assert f"not on main: deliver it with: aur merge {run_id}" in outcome.stdout
+    assert approvals_of(shed.journal) == []
 
 
 def test_what_the_policies_deny_is_not_asked_about(aur: Aur, guarded: Shed) -> None:
@@ -195,12 +221,12 @@ def test_at_a_terminal_there_is_one_question_and_its_answer_is_in_the_journal(
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def confirm(question: str, **_options: object) -> bool:
+    def confirm(question: str, _answered: object) -> bool:
         asked.append((question, len(open_approvals(guarded.journal))))
         return answer == "y"
 
     monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
-    monkeypatch.setattr("click.confirm", confirm)
+    monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", confirm)
     run_id = waiting_run(guarded)
     outcome = aur("merge", run_id)
     assert asked == [("Deliver the merged work to main, a protected branch?", 1)]
@@ -210,11 +236,49 @@ def test_at_a_terminal_there_is_one_question_and_its_answer_is_in_the_journal(
     assert (guarded.path / "a.txt").exists() is (answer == "y")
 
 
+@pytest.mark.parametrize("approved", few([True, False], 1))
+def test_a_question_at_a_terminal_that_another_process_answers_is_over(
+    guarded: Shed, terminal: Terminal, approved: bool
+) -> None:
+    run_id = waiting_run(guarded)
+    terminal.start("merge", run_id)
+    wait_for(lambda: bool(open_approvals(guarded.journal)))
+    (asked,) = open_approvals(guarded.journal)
+    answer_approval(guarded.journal, asked.approval, approved=approved, note="I have looked")
+    code, shown = terminal.end()
+    assert "a protected branch? [y/N]" in shown
+    state = "approved" if approved else "denied"
+    assert f"{asked.approval} was {state} elsewhere: I have looked" in shown
+    assert code == (ExitCode.DONE if approved else ExitCode.NOT_REACHED)
+    assert (guarded.path / "a.txt").exists() is approved
+
+
+def test_a_question_at_a_terminal_about_work_that_another_process_delivers_is_over(
+    aur: Aur, shed: Shed, terminal: Terminal
+) -> None:
+    run_id = shed.run(writes("a", "a.txt", "a"), merge=MergeMode.ASK).run_id
+    terminal.start("merge", run_id)
+    terminal.wait_for("Deliver the merged work to main? [y/N]")
+    assert aur("merge", run_id, "--yes").returncode == ExitCode.DONE
+    code, shown = terminal.end()
+    assert "another process has delivered work of the run meanwhile" in shown
+    assert code == ExitCode.DONE, shown
+
+
+@pytest.mark.parametrize(("typed", "code"), [("what?\nyes\n", ExitCode.DONE), ("\x04", ExitCode.INTERRUPTED)])
+def test_a_question_at_a_terminal_takes_a_word_or_the_end_of_the_input(
+    guarded: Shed, typed: str, code: ExitCode
+) -> None:
+    status, shown = on_terminal("merge", waiting_run(guarded), typed=typed)
+    assert status == code, shown
+    assert shown.count("[y/N]") == (2 if "?" in typed else 1)
+
+
 def test_an_agent_cannot_answer_at_a_terminal_of_its_own(
     aur: Aur, guarded: Shed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
-    monkeypatch.setattr("click.confirm", lambda *_args, **_options: True)
+    monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", lambda *_words: True)
     monkeypatch.setattr("aurora_cli.delivery_prompts.own_attempt", lambda: "token")
     assert aur("merge", waiting_run(guarded)).returncode == ExitCode.NOT_REACHED
     assert len(open_approvals(guarded.journal)) == 1

@@ -28,19 +28,23 @@ from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind
 from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.runs.file_claims import MOST_SEEN, FileClaims
 from aurora_spawner.runs.run_tasks import RunTasks
+from aurora_spawner.runs.scheduler import Limits, starting_tasks
 from aurora_spawner.runs.seen_files import claim_edited
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.file_claims import (
     CLAIMS_HEADING,
     FileClaim,
+    Wait,
     declares,
     foreseen_waits,
     may_overlap,
     prompt_with_claims,
 )
-from aurora_spawner.tasks.run_events import TaskStarted
+from aurora_spawner.tasks.run_events import TaskEnded, TaskRetried, TaskStarted
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,8 +102,31 @@ def test_waits_are_foreseen_and_dependencies_are_none() -> None:
         task("6", "a.py", after=("5",)),
         task("7", "c.py"),
     ]
-    found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
+    found = [(each.task_id, each.other, each.files) for each in foreseen(tasks)]
     assert found == [("3", "2", ("b.py",)), ("4", "1", ("a.py",)), ("6", "1", ("a.py",))]
+
+
+def foreseen(tasks: list[SpawnTask], at_once: int = 8) -> list[Wait]:
+    limits = Limits(max_concurrent=at_once, per_agent={})
+    return foreseen_waits(tasks, starting_tasks(tasks, limits=limits, agent_of=lambda _task: "sh"))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "at_once", "waits"),
+    [
+        ([task("1", "a.py"), task("2", "*.py"), task("3", "till.py")], 8, ["2 for 1"]),
+        ([task("1", "a.py"), task("2", "*.py"), task("3", "till.py")], 1, ["2 for 1", "3 with 2"]),
+        ([task("1"), task("2", "*.py", after=("1",)), task("3", "till.py")], 8, ["2 for 3"]),
+        ([task("1"), task("2", "*.py", after=("1",)), task("3", "till.py", after=("1",))], 8, ["3 with 2"]),
+        ([task("1", "a.py"), task("2", "a.py", priority=5)], 8, ["1 for 2"]),
+        ([task("1", "a.py", candidates=2), task("2", "a.py")], 8, ["2 for 1"]),
+    ],
+    ids=["free", "no slot", "later", "both later", "priority", "candidates"],
+)
+def test_only_waits_that_are_certain_are_told_as_such(tasks: list[SpawnTask], at_once: int, waits: list[str]) -> None:
+    """A task that waits itself has claimed nothing, so another one may overtake it."""
+    found = foreseen(tasks, at_once)
+    assert [f"{each.task_id} {'for' if each.certain else 'with'} {each.other}" for each in found] == waits
 
 
 def test_candidates_of_one_task_are_no_rivals() -> None:
@@ -371,7 +398,7 @@ def test_one_task_is_not_merged_without_what_it_started_from(repository: Reposit
 
 def test_a_thousand_declarations_are_compared_at_once() -> None:
     tasks = [task(str(n), f"src/mod{n}/a.py", f"tests/test_{n % 999}.py") for n in range(1_000)]
-    found = [(each.task_id, each.earlier, each.files) for each in foreseen_waits(tasks)]
+    found = [(each.task_id, each.other, each.files) for each in foreseen(tasks, at_once=1_000)]
     assert found == [("999", "0", ("tests/test_0.py",))]
 
 
@@ -404,3 +431,32 @@ async def test_a_started_task_holds_nothing_while_it_waits_for_an_edited_one(tmp
     )
     async with asyncio.timeout(30):
         assert (await again.execute()).ok
+
+
+async def test_a_task_between_two_attempts_keeps_its_files_over_a_resume(repository: Repository) -> None:
+    """Nothing of it runs when the run goes on, and a task that stands before it in the file could start."""
+    folder = repository.path.parent
+    script = (
+        f"cd {folder}; case $AURORA_TASK_ID in 0) touch go;; 1) echo 1 >> order;; "
+        "2) until test -e ended; do sleep 0.05; done; test -e tried || { touch tried; exit 3; }; echo 2 >> order;; "
+        "esac; echo done"
+    )
+    backends = {"sh": CommandBackend("sh", ("sh", "-c", script))}
+    policy = RecoveryPolicy(max_retries=1, fallback_to_llm=False, base_delay=0.5, jitter=False)
+    recovery = RecoverySettings(policy=policy, state_dir=None)
+    tasks = (task("0"), task("1", "shared.txt", after=("0",)), task("2", "shared.txt"))
+    run = make_run(repository, *tasks, script=script, recovery=recovery)
+
+    def follow(event: RunEvent) -> None:
+        if isinstance(event, TaskEnded) and event.task_id == "0":
+            (folder / "ended").touch()
+        if isinstance(event, TaskRetried):
+            asyncio.get_running_loop().call_soon(running.cancel)
+
+    running = asyncio.ensure_future(run.execute(follow))
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    executor = LocalExecutor(grace_s=0.3)
+    again = Run.resume(run.journal, run.run_id, backends, executor=executor, recovery=recovery, forecast_every_s=None)
+    assert (await again.execute()).ok
+    assert (folder / "order").read_text() == "2\n1\n"

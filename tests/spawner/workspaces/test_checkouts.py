@@ -10,8 +10,10 @@ from tests.spawner.workspaces.repository import Repository, make_repository, wri
 
 from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic
+from aurora_spawner.workspaces.checkouts import relink
 from aurora_spawner.workspaces.forecast import Forecaster
 from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.ours import disk_use
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.unsaved import unsaved
 from aurora_spawner.workspaces.worktrees import Workspaces, Worktree
@@ -258,3 +260,27 @@ def test_a_commit_on_no_branch_keeps_a_worktree_whose_folder_is_gone(
     shutil.rmtree(worktree.path)
     with pytest.raises(WorkspaceError, match="no other branch has"):
         workspaces.remove(worktree)
+
+
+@pytest.mark.parametrize("behind", ["the user's checkout", "the worktree of another task"])
+def test_a_link_in_the_place_of_a_worktree_is_followed_by_nothing(
+    repository: Repository, tmp_path: Path, behind: str
+) -> None:
+    """Linking it again would replace the `.git` of the user's checkout; working in it would change another's work."""
+    workspaces = Workspaces(repository.path, home=tmp_path / "home", run_id="run-1")
+    worktree, other = (workspaces.create(task, "HEAD") for task in "ab")
+    place = repository.path if behind == "the user's checkout" else other.path
+    before = sorted((place / ".git").iterdir()) if (place / ".git").is_dir() else (place / ".git").read_bytes()
+    worktree.path.rename(tmp_path / "moved")
+    worktree.path.symlink_to(place)
+    for use in (
+        lambda: worktree.git,
+        lambda: relink(worktree.path, repository.git),
+        lambda: workspaces.create("a", "HEAD"),
+        lambda: workspaces.remove(worktree),
+    ):
+        with pytest.raises(ForeignWorktreeError):
+            use()
+    after = sorted((place / ".git").iterdir()) if (place / ".git").is_dir() else (place / ".git").read_bytes()
+    assert before == after
+    assert disk_use(worktree.path) < 10_000

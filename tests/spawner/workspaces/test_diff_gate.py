@@ -8,25 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.spawner.workspaces.checked_agent import make_run
+from tests.spawner.workspaces.checked_agent import agent, make_run
 
-from aurora_spawner import SpawnTask
+from aurora_spawner import Run, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, grants_of, open_approvals, revoke_grant
 from aurora_spawner.errors import NoShapeError, UnknownApprovalError
 from aurora_spawner.journal.approval_views import ApprovalState
 from aurora_spawner.journal.facts import WorkJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.views import load_events, load_tasks
+from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.diff_gate import FileDiff, WorkDiff
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled, RunEvent, TaskStarted
 from aurora_spawner.workspaces.diff_reading import read_diff
+from aurora_spawner.workspaces.preparation import Preparation
 
 if TYPE_CHECKING:
     from tests.spawner.workspaces.repository import Repository
 
-    from aurora_spawner import Run, RunReport
+    from aurora_spawner import RunReport
     from aurora_spawner.workspaces.worktrees import Workspaces
 
 
@@ -319,3 +321,88 @@ def test_a_file_that_is_too_large_is_said_to_be_unread(
     worktree.git.run("commit", "--quiet", "-m", "all", environment=worktree.git.identity())
     (found,) = read_diff(worktree.git, worktree.base, worktree.git.text("rev-parse", "HEAD"), folder=".")
     assert (found.complete, found.lines, found.added) == (False, 1, ())
+
+
+# Candidates.
+
+SIZES = {"a:1.1": "seq 9 > a.txt", "a:2.1": "echo 1 > a.txt", "a:3.1": "seq 4 > a.txt"}
+
+
+def several(repository: Repository, place: Path, gate: Gate, **options: Any) -> Run:
+    """Three candidates, one at a time; the second is the best, the third the next."""
+    task = SpawnTask("go", id="a", candidates=3, **options)
+    return make_run(repository.path, place, [task], SIZES, diff_gate=gate, max_concurrent=1)
+
+
+def asked_about(run: Run) -> list[str | None]:
+    return [row.task_id for row in approvals_of(run.journal, run.run_id)]
+
+
+ALL_FOUND = {f"a:{number}": [Found("scope", shape="")] for number in (1, 2, 3)}
+
+
+def test_of_candidates_a_person_is_asked_about_the_one_that_is_taken(repository: Repository, place: Path) -> None:
+    run = several(repository, place, Gate(ALL_FOUND))
+    report = answering(run, approved=True)
+    assert report.ok, report.results
+    assert asked_about(run) == ["a:2"]
+    assert (repository.path / "a.txt").read_text() == "1\n"
+    with Journal(run.journal) as journal:
+        errors = {row.task_id: row.result.error for row in load_tasks(journal, run.run_id) if row.result}
+    unasked = "its work was not approved: nobody was asked about it, since candidate 2 (agent) is taken"
+    assert errors == {"a": None, "a:1": unasked, "a:2": None, "a:3": unasked}
+
+
+def test_after_a_no_the_next_best_candidate_is_asked_about(repository: Repository, place: Path) -> None:
+    run = several(repository, place, Gate(ALL_FOUND))
+    report = answering(run, approved=False)
+    assert asked_about(run) == ["a:2", "a:3", "a:1"]
+    assert not report.ok
+    assert not (repository.path / "a.txt").exists()
+
+
+def test_nobody_is_asked_about_candidates_worse_than_one_without_findings(
+    repository: Repository, place: Path
+) -> None:
+    run = several(repository, place, Gate({**ALL_FOUND, "a:2": []}))
+    assert run.execute_sync().ok
+    assert asked_about(run) == []
+    assert (repository.path / "a.txt").read_text() == "1\n"
+
+
+def test_where_the_user_picks_all_candidates_are_asked_about(repository: Repository, place: Path) -> None:
+    run = several(repository, place, Gate(ALL_FOUND), pick="ask")
+    answering(run, approved=True)
+    assert sorted(map(str, asked_about(run))) == ["a:1", "a:2", "a:3"]
+
+
+def test_after_a_resume_the_same_one_candidate_is_asked_about(repository: Repository, place: Path) -> None:
+    run = several(repository, place, Gate(ALL_FOUND))
+
+    async def until_asked() -> None:
+        def follow(event: RunEvent) -> None:
+            if isinstance(event, ApprovalAsked):
+                running.cancel()
+
+        running = asyncio.ensure_future(run.execute(follow))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(until_asked())
+    executor = LocalExecutor(grace_s=0.3)
+    again = Run.resume(run.journal, run.run_id, agent(place, SIZES), executor=executor, diff_gate=Gate(ALL_FOUND))
+    assert answering(again, approved=True).ok
+    assert asked_about(run) == ["a:2"]
+    assert (repository.path / "a.txt").read_text() == "1\n"
+
+
+def test_a_candidate_that_waits_for_the_others_keeps_none_of_them_waiting_for_room(
+    repository: Repository, place: Path
+) -> None:
+    full = Preparation(setup=("head -c 300000 /dev/urandom > big.log",), max_disk_bytes=250_000)
+    task = SpawnTask("go", id="a", candidates=2)
+    run = make_run(
+        repository.path, place, [task], SIZES, diff_gate=Gate(ALL_FOUND), max_concurrent=1, preparation=full
+    )
+    assert answering(run, approved=True).ok
+    assert asked_about(run) == ["a:1"]

@@ -298,6 +298,23 @@ def test_an_agent_that_ends_without_its_worktree_has_failed(repository: Reposito
     assert repository.state() == before
 
 
+@pytest.mark.parametrize("loss", ["rm .git", 'rm -rf "$PWD"'])
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_retry_goes_on_in_a_worktree_that_was_removed_or_unlinked(
+    repository: Repository, place: Path, loss: str, edited: bool
+) -> None:
+    """An edited task starts over; what it had is in the attic."""
+    last = "git log -1 --format=%s > subject; echo done; exit"
+    script = f"test -e {place}/go && {{ {last}; }}; git commit -q --allow-empty -m mine; {loss}; echo done"
+    run = make(repository, place, SpawnTask(script, id="a"))
+    assert not run.execute_sync().ok
+    (place / "go").touch()
+    report = again(run, place, [SpawnTask(last, id="a")] if edited else None, retry_failed=True)
+    assert report.ok, report
+    assert repository.shown("main", "subject") == ("first" if edited else "mine")
+    assert [each.name for each in list_attic(repository.git)] == ([f"aurora/{run.run_id}/a"] if edited else [])
+
+
 # Others in between.
 
 

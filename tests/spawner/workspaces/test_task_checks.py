@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.workspaces.checked_agent import agent, make_run, prompts
+from tests.spawner.workspaces.repository import write
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import Run, RunReport, SpawnTask
@@ -19,6 +21,7 @@ from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_tasks
 from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.result import RunState, TaskState
 from aurora_spawner.tasks.run_events import RunEvent, TaskSentBack
@@ -251,10 +254,51 @@ def test_a_changed_test_is_reported(repository: Repository, place: Path) -> None
     assert "task t changed files that checks rest on: tests/test_app.py" in report.notices
 
 
-def test_a_check_that_destroys_the_worktree_loses_nothing(repository: Repository, place: Path) -> None:
-    report, result = run(repository, place, {"t.1": "echo hello > hello.txt"}, "rm -rf .git * .gitignore; cd /")
-    assert result.state is TaskState.FAILED
-    assert "its work cannot be checked" in str(result.error)
+@pytest.mark.parametrize("check", ["rm -rf .git; git init -q", "rm -rf .git * .gitignore; cd /"])
+def test_a_check_that_removes_the_link_of_the_worktree_is_told_and_the_task_goes_on(
+    repository: Repository, place: Path, check: str
+) -> None:
+    once = f"test -e {place}/once && exit; touch {place}/once; {check}; exit 1"
+    scripts = {"t.1": "echo hello > hello.txt", "t.2": "git log -1 --format=%s > subject"}
+    report, result = run(repository, place, scripts, once)
+    assert report.ok, result.error
+    assert repository.shown("main", "subject") == "Write hello.txt"
+    assert repository.shown("main", "hello.txt") == "hello"
+    assert any("changed .git" in each and "was put back" in each for each in report.notices)
+
+
+@pytest.mark.parametrize("harm", few(['rm -rf "$PWD"', 'mv "$PWD" "$PWD.moved"', 'rm -rf "$PWD"; touch "$PWD"'], 1))
+def test_a_check_that_removes_the_worktree_loses_nothing_and_a_retry_goes_on(
+    repository: Repository, place: Path, harm: str
+) -> None:
+    check = f"test -e {place}/once && exit; touch {place}/once; {harm}"
+    scripts = {"t.1": "echo hello > hello.txt", "t.2": "cp hello.txt again.txt", "o.1": "echo other > other.txt"}
+    tasks = [SpawnTask("Write hello.txt", id="t", checks=(check,)), SpawnTask("Write other.txt", id="o")]
+    before = make_run(repository.path, place, tasks, scripts)
+    report = before.execute_sync()
+    error, branch = str(report.results["t"].error), f"aurora/{before.run_id}/t"
+    assert "the check 'test -e" in error
+    assert f"has removed it; its commits are on {branch}" in error
+    assert repository.shown(branch, "hello.txt") == "hello"
+    assert repository.shown("main", "other.txt") == "other"
+    if harm.endswith('touch "$PWD"'):  # a person's own file, for all that Aurora knows
+        return
+    executor = LocalExecutor(grace_s=0.3)
+    again = Run.resume(place / "runs.db", before.run_id, agent(place, scripts), executor=executor, retry_failed=True)
+    assert again.execute_sync().ok
+    assert repository.shown("main", "again.txt") == "hello"
+
+
+def test_a_check_that_puts_a_link_in_the_place_of_the_worktree_touches_nothing_behind_it(
+    repository: Repository, place: Path
+) -> None:
+    """Git would take the user's checkout for the worktree, and put back what is uncommitted there."""
+    write(repository.path, {"mine.txt": "mine\n"})
+    before = repository.state()
+    harm = f'rm -rf "$PWD"; ln -s {repository.path} "$PWD"'
+    report, result = run(repository, place, {"t.1": "echo hello > hello.txt"}, harm)
+    assert "has removed it" in str(result.error)
+    assert repository.state() == before
     assert repository.shown(f"aurora/{report.run_id}/t", "hello.txt") == "hello"
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakKeyDictionary
 
+import click
+
 from aurora_cli.output import note
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
-__all__ = ["Display", "ask_about_held_tasks", "giving_way", "is_interactive", "next_line", "turn_at_terminal"]
+__all__ = [
+    "Display",
+    "ask_about_held_tasks",
+    "confirm_unless",
+    "giving_way",
+    "is_interactive",
+    "next_line",
+    "turn_at_terminal",
+]
 
 _QUESTION: Final = "c = continue, s = skip the rest, l = leave it held?"
 _ANSWERS: Final[Mapping[str, bool | None]] = {
@@ -25,6 +36,11 @@ _ANSWERS: Final[Mapping[str, bool | None]] = {
     "l": None,
     "leave": None,
 }
+
+
+_LOOK_S: Final = 0.5
+"""The time between two looks whether a question was answered elsewhere."""
+_YES_OR_NO: Final[Mapping[str, bool]] = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def is_interactive() -> bool:
@@ -42,6 +58,26 @@ async def ask_about_held_tasks(reason: str) -> bool | None:
                 return _ANSWERS[answer]
             note(_QUESTION)
         return None
+
+
+def confirm_unless(question: str, answered: Callable[[], bool]) -> bool | None:
+    """Asks for yes or no, with no as the default; returns None if the question is answered elsewhere meanwhile.
+
+    Raises:
+        click.Abort: The input has ended.
+    """
+    while True:
+        click.echo(f"{question} [y/N]: ", nl=False, err=True)
+        while not select.select([sys.stdin], [], [], _LOOK_S)[0]:
+            if answered():
+                click.echo(err=True)
+                return None
+        line = _read_line(sys.stdin.fileno())
+        if not line:
+            raise click.Abort
+        answer = _YES_OR_NO.get(line.strip().lower())
+        if answer is not None:
+            return answer
 
 
 class Display(Protocol):
@@ -96,6 +132,11 @@ async def next_line() -> str:
         await ready.wait()
     finally:
         loop.remove_reader(descriptor)
+    return _read_line(descriptor)
+
+
+def _read_line(descriptor: int) -> str:
+    """Returns what a terminal has; empty at the end of the input."""
     try:
         return os.read(descriptor, 4096).decode(errors="replace")
     except OSError:  # the terminal was closed

@@ -416,6 +416,20 @@ class ForeignWorktreeError(WorkspaceError):
     """A folder is not a worktree of ours, or no longer, or another program has locked it."""
 
 
+class DestroyedWorktreeError(ForeignWorktreeError):
+    """A check has removed or moved the worktree of a task; `path` is the worktree.
+
+    Attributes:
+        command: the check.
+    """
+
+    def __init__(self, path: Path, *, command: str, branch: str) -> None:
+        super().__init__(
+            path, f"the check {command!r} has removed it; its commits are on {branch}, and a retry goes on from them"
+        )
+        self.command = command
+
+
 class OverwriteError(WorkspaceError):
     """A delivery would overwrite files of the user that no commit has."""
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.delivery_prompts import ask_for_approval
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.pull_requests import as_document, plan_lines, report_lines
 from aurora_cli.user_prompts import is_interactive
-from aurora_spawner.control.approvals import answer_approval
 
 if TYPE_CHECKING:
     from aurora_soar import Aurora
@@ -84,6 +84,5 @@ def _opened(aurora: Aurora, plan: PullRequestPlan, *, accept_changes: bool, ask:
     if not approval or not ask:
         return report
     note(report.push.refusal)
-    approved = click.confirm("Approve it?", default=False, err=True)
-    answer_approval(aurora.project.runs_db, approval, approved=approved, note="asked at the push")
+    approved = ask_for_approval(aurora.project.runs_db, approval, "Approve it?", told="asked at the push")
     return aurora.open_pull_request(plan, accept_changes=accept_changes) if approved else report

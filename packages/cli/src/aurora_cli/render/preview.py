@@ -54,7 +54,10 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "not_run": list(plan.file.not_run),
         "notes": [{"line": each.line, "last_line": each.last, "text": each.text} for each in plan.file.notes],
         "isolation": _isolation_document(plan.isolation),
-        "waits": [{"task": each.task_id, "for": each.earlier, "files": list(each.files)} for each in plan.waits],
+        "waits": [
+            {"task": each.task_id, "for": each.other, "files": list(each.files), "certain": each.certain}
+            for each in plan.waits
+        ],
         "gates": dict(plan.gate.words),
         "sandboxes": dict(plan.sandboxes),
         "expected_usd": plan.expected_usd,
@@ -114,11 +117,13 @@ def _notes(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
 
 def _waits(plan: SpawnPlan, limit: int | None) -> Iterator[str]:
     """Yields the tasks that wait for another one because both declare a file."""
-    for each in plan.waits[:limit]:
-        files = one_line(", ".join(each.files), 120)
-        yield f"  {one_line(each.task_id)} waits for {one_line(each.earlier)}: both declare {files}"
-    if limit is not None and len(plan.waits) > limit:
-        yield f"  … and {len(plan.waits) - limit} more tasks wait for others (--dry-run shows all)"
+    waits = plan.waits
+    for each in waits[:limit]:
+        task_id, other, files = one_line(each.task_id), one_line(each.other), one_line(", ".join(each.files), 120)
+        how = f"{task_id} waits for {other}" if each.certain else f"{other} and {task_id} work one after the other"
+        yield f"  {how}: both declare {files}"
+    if limit is not None and len(waits) > limit:
+        yield f"  … and {len(waits) - limit} more tasks wait for others (--dry-run shows all)"
 
 
 def _isolation(plan: IsolationPlan) -> Iterator[str]:

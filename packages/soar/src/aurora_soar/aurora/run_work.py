@@ -67,6 +67,12 @@ class RunWork(ProjectParts):
 
         return judge_merge(self.project.runs_db, run_id, self.project_agents.merge_gate)
 
+    def changes_in_the_way(self, run_id: str) -> tuple[str, ...]:
+        """Returns the files whose uncommitted changes in the checkout keep a run's work from its target."""
+        from aurora_spawner.control.delivery_permission import changes_in_the_way
+
+        return changes_in_the_way(self.project.runs_db, run_id)
+
     def plan_pull_request(
         self,
         run_id: str,

@@ -18,6 +18,7 @@ from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import TaskFileError
 from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.runs.candidate_places import first_task_needing_worktrees, place_problem
+from aurora_spawner.runs.scheduler import Limits, starting_tasks
 from aurora_spawner.taskfiles.reading import task_file_bytes
 from aurora_spawner.taskfiles.recipes import with_arguments
 from aurora_spawner.tasks.candidates import attempted
@@ -87,7 +88,11 @@ class SpawnPlan:
     @property
     def waits(self) -> tuple[Wait, ...]:
         """The tasks that will wait for another one because both declare a file."""
-        return () if self.overlaps == "allow" else tuple(foreseen_waits(self.file.tasks))
+        tasks = self.file.tasks
+        if self.overlaps == "allow" or not any(task.files for task in tasks):
+            return ()
+        limits = Limits(max_concurrent=self.max_concurrent, per_agent={})
+        return tuple(foreseen_waits(tasks, starting_tasks(tasks, limits=limits, agent_of=self.agent_of)))
 
     def agent_of(self, task: SpawnTask) -> str:
         """Names the agent that does a task."""

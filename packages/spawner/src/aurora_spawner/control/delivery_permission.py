@@ -15,6 +15,7 @@ from aurora_spawner.runs.approval_inbox import new_approval_id
 from aurora_spawner.runs.merge_gate import OUTDATED, judge_delivery, request_of
 from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.work import MergeOutcome
+from aurora_spawner.workspaces.delivery import files_in_the_way
 from aurora_spawner.workspaces.git import Git
 
 if TYPE_CHECKING:
@@ -57,6 +58,23 @@ def judge_merge(journal: Path, run_id: str, gate: MergeGate) -> Verdict | None:
     except WorkspaceError:
         return None  # the merge says what is wrong with the repository
     return gate.judge(request_of(isolation, merged, agents_of(rows)))
+
+
+def changes_in_the_way(journal: Path, run_id: str) -> tuple[str, ...]:
+    """Returns the files whose uncommitted changes keep the merged work of a run from its target; none if it can move.
+
+    Raises:
+        UnknownRunError: The journal has no such run.
+    """
+    run = find_run(journal, run_id)[0]
+    isolation, delivery = run.options.isolation if run.options else None, run.delivery
+    if isolation is None or isolation.target is None or delivery is None:
+        return ()
+    try:
+        git, ref = Git.of_checkout(isolation.repository), f"refs/heads/{isolation.target}"
+        return tuple(sorted(files_in_the_way(git, ref, delivery.commit, own_files=isolation.own_files)))
+    except WorkspaceError:
+        return ()  # the merge says what is wrong with the repository
 
 
 @dataclass(slots=True, kw_only=True)

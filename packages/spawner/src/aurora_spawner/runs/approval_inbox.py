@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -227,23 +228,30 @@ class ApprovalInbox:
         self.recorder.append_nowait(question.task_id, *facts)
         return entry
 
+    @contextmanager
+    def waiting(self, task_id: str) -> Iterator[None]:
+        """Lets a task wait for a person while the block runs: it holds no slot, and its time stands still."""
+        self._begin_wait(task_id)
+        try:
+            yield
+        finally:
+            self._end_wait(task_id)
+
     async def _wait(self, entry: _Entry) -> None:
         task_id = entry.question.task_id
-        self._begin_wait(task_id)
         asked = run_events.ApprovalAsked(
             task_id=task_id, approval=entry.approval, question=entry.question, limit_s=self.limit_s
         )
-        try:
-            self.notifier.emit(asked)
-            async with asyncio.timeout(self.limit_s):
-                await entry.settled.wait()
-        except TimeoutError:
-            if entry.open:
-                await self._settle(entry, _no_answer(self.limit_s))
-            else:
-                await entry.settled.wait()
-        finally:
-            self._end_wait(task_id)
+        with self.waiting(task_id):
+            try:
+                self.notifier.emit(asked)
+                async with asyncio.timeout(self.limit_s):
+                    await entry.settled.wait()
+            except TimeoutError:
+                if entry.open:
+                    await self._settle(entry, _no_answer(self.limit_s))
+                else:
+                    await entry.settled.wait()
 
     def _begin_wait(self, task_id: str) -> None:
         self._waiting[task_id] = self._waiting.get(task_id, 0) + 1

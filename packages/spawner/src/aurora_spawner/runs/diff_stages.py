@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
 from aurora_spawner.journal.facts import WorkJudged
+from aurora_spawner.runs.candidate_turns import wait_for_turn
 from aurora_spawner.runs.stage_ends import left_to_resume, refused
 from aurora_spawner.tasks.approvals import ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.diff_gate import WorkDiff
@@ -54,10 +55,20 @@ async def judge_diff(run: RunContext, attempt: Attempt) -> Attempt:
 
 
 async def approve_work(run: RunContext, attempt: Attempt) -> Attempt:
-    """Asks a person about a good attempt's work, all questions at once; without every approval the task fails."""
+    """Asks a person about a good attempt's work, all questions at once; without every approval the task fails.
+
+    Of candidates the best one is asked about, and the next one if that is not approved.
+    """
     result = attempt.result
     if not attempt.findings or result is None or not result.success:
         return attempt
+    try:
+        better = await wait_for_turn(run, attempt.task_id, result)
+    except ApprovalCutOffError as error:
+        return left_to_resume(run, attempt, result, str(error))
+    if better is not None:
+        unasked = f"its work was not approved: nobody was asked about it, since {better.name} is taken"
+        return refused(attempt, result, code=POLICY_REFUSED, error=unasked)
     by = AskingAttempt(number=attempt.number, agent=attempt.agent)
     asking = [
         asyncio.ensure_future(run.approvals.ask_or_leave(_question(attempt.task_id, each), by))

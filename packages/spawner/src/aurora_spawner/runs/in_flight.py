@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import RunningAttempt
     from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
+    from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.returned import Returned
     from aurora_spawner.tasks.review import Review
     from aurora_spawner.workspaces.worktrees import Worktree
@@ -83,6 +84,8 @@ class TaskInFlight:
     """The number of attempts that were those of reviewers."""
     reviewer: FoundAttempt | None = None
     """The attempt of a reviewer that an earlier coordinator has left open."""
+    offered: SpawnResult | None = None
+    """The result of a candidate that waits until it is the best one, before a person is asked about its work."""
     timer: asyncio.TimerHandle | None = None
     """Set while the task waits for its next attempt without a slot."""
 

@@ -14,7 +14,7 @@ from aurora_spawner.gates.tool_calls import GateAction, Verdict
 from aurora_spawner.journal.facts import DeliveryJudged
 from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.work import MergeOutcome
-from aurora_spawner.workspaces.delivery import is_blocked
+from aurora_spawner.workspaces.delivery import files_in_the_way
 from aurora_spawner.workspaces.merging import is_ancestor
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ async def ask_merge_gate(run: RunContext, merge: RunMerge, results: Mapping[str,
         if not await asyncio.to_thread(_would_move, git, target, merge):
             return free
         ref, new = f"refs/heads/{target}", merge.delivery.commit
-        if await asyncio.to_thread(is_blocked, git, ref, new, own_files=isolation.own_files):
+        if await asyncio.to_thread(files_in_the_way, git, ref, new, own_files=isolation.own_files):
             return replace(free, refusal=_BLOCKED)
     except WorkspaceError as error:
         return replace(free, refusal=f"the target cannot be looked at: {error}")

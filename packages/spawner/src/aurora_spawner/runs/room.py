@@ -68,7 +68,12 @@ def _helping(run: RunContext) -> tuple[str, ...]:
 
 
 def _own_helping(run: RunContext) -> tuple[str, ...]:
-    return tuple(f"task {task_id}" for task_id, flight in run.tasks.in_flight.items() if flight.worktree is not None)
+    """Returns the running tasks with a worktree; a candidate that waits for the others helps none of them."""
+    return tuple(
+        f"task {task_id}"
+        for task_id, flight in run.tasks.in_flight.items()
+        if flight.worktree is not None and flight.offered is None
+    )
 
 
 def _say_waiting(folder: Path, held: ExitStack) -> bool:

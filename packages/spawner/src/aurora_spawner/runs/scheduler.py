@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.runs.file_claims import FileClaims
+from aurora_spawner.tasks.candidates import with_candidates
+from aurora_spawner.tasks.graph import TaskGraph
 from aurora_spawner.tasks.result import TaskState, TaskStep, advance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from aurora_spawner.tasks.graph import TaskGraph
     from aurora_spawner.tasks.task import SpawnTask
 
 _Ranked = tuple[int, int, str]
@@ -333,3 +334,23 @@ class Scheduler:
         del self._slots[task_id]
         self._wanting.pop(task_id, None)
         self._running -= 1
+
+
+def starting_tasks(
+    tasks: Sequence[SpawnTask], *, limits: Limits, agent_of: Callable[[SpawnTask], str]
+) -> frozenset[str]:
+    """Returns the tasks that a run would start at once; a task of which a candidate starts is one of them.
+
+    Args:
+        agent_of: as for `Scheduler`.
+    """
+    expanded = {str(task.id): task for task in with_candidates(tasks)}
+    scheduler = Scheduler(
+        TaskGraph(tasks=expanded, dependants={}),
+        limits=limits,
+        agent_of=agent_of,
+        states={},
+        claims=FileClaims(waits=True),
+    )
+    started = iter(scheduler.start_next, None)
+    return frozenset(expanded[task_id].candidate_of or task_id for task_id in started)

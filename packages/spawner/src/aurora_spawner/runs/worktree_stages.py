@@ -15,6 +15,7 @@ from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.file_claims import FileClaim
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import commit_id
+from aurora_spawner.workspaces.checkouts import relink
 from aurora_spawner.workspaces.task_checks import put_back_later
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ async def commit_attempt(run: RunContext, attempt: Attempt) -> Attempt:
             worktree = await asyncio.to_thread(run.worktrees.find, attempt.task_id)
         begun = run.tasks.flight(attempt.task_id).checking
         if begun is not None and begun.number == attempt.number:
+            await asyncio.to_thread(relink, worktree.path, run.worktrees.workspaces.git)
             kept = await asyncio.to_thread(put_back_later, worktree, begun.commit)
             if kept:
                 refs = ", ".join(each.ref for each in kept)

@@ -103,11 +103,11 @@ def choose(task: SpawnTask, results: Sequence[SpawnResult], *, run_id: str) -> S
     Candidates that failed are left out. If none is left, the task ends as they did, with the reason of each. One that
     the user picked before is taken again.
     """
-    candidates = [Candidate(number=number, result=result) for number, result in enumerate(results, start=1)]
+    candidates = _numbered(results)
     done = [each for each in candidates if each.result.success]
     if not done:
         return _none_left(task, candidates)
-    picked = next((each for each in done if each.result.task_id == task.picked), None)
+    picked = _picked(task, done)
     if picked is not None:
         return taken(task, picked, by=ChosenBy.USER, why=picked_by_user(picked))
     if task.pick == "ask":
@@ -117,6 +117,20 @@ def choose(task: SpawnTask, results: Sequence[SpawnResult], *, run_id: str) -> S
     winner, *others = sorted(done, key=_rank)
     why = [f"{winner.name}: {_advantage(winner, others)}", *_failures(candidates)]
     return taken(task, winner, by=ChosenBy.RULE, why="; ".join(why))
+
+
+def best_of(task: SpawnTask, results: Sequence[SpawnResult]) -> Candidate | None:
+    """Returns the candidate that `choose` takes unless the user has to pick; None if all have failed."""
+    done = [each for each in _numbered(results) if each.result.success]
+    return (_picked(task, done) or min(done, key=_rank)) if done else None
+
+
+def _numbered(results: Sequence[SpawnResult]) -> list[Candidate]:
+    return [Candidate(number=number, result=result) for number, result in enumerate(results, start=1)]
+
+
+def _picked(task: SpawnTask, done: Sequence[Candidate]) -> Candidate | None:
+    return next((each for each in done if each.result.task_id == task.picked), None)
 
 
 def taken(task: SpawnTask, winner: Candidate, *, by: ChosenBy, why: str) -> SpawnResult:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from aurora_spawner.tasks.task import SpawnTask
 
@@ -100,36 +100,44 @@ def may_overlap(one: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """A task that waits for an earlier one, because both declare a file."""
+    """Two tasks that do not work at the same time, because both declare a file."""
 
     task_id: str
-    earlier: str
+    other: str
     files: tuple[str, ...]
+    certain: bool = True
+    """The other one is first; False if it depends on the times of tasks which is first."""
 
 
-def foreseen_waits(tasks: Sequence[SpawnTask]) -> list[Wait]:
-    """Returns which tasks will wait for one that they do not depend on, each with the nearest one before it.
+def foreseen_waits(tasks: Sequence[SpawnTask], starting: Collection[str]) -> list[Wait]:
+    """Returns which tasks will wait for one that they do not depend on.
+
+    Each is named with one other: one of those that start at once, since it waits for that; else with one before it.
 
     Args:
         tasks: In the order of the run.
+        starting: Those that start at once.
     """
-    above, earlier, found = _ancestors(tasks), _Earlier(), list[Wait]()
-    for at, task in enumerate(tasks):
-        if not task.files or task.candidate_of:
+    above, first, earlier, found = _ancestors(tasks), _Claims(), _Claims(), list[Wait]()
+    claims = {at: FileClaim.of(task) for at, task in enumerate(tasks) if task.files and not task.candidate_of}
+    for at, claim in claims.items():
+        if claim.task_id in starting:
+            first.add(at, claim)
+    for at, claim in claims.items():
+        if claim.task_id in starting:
             continue
-        claim = FileClaim.of(task)
-        for before in sorted(earlier.candidates(claim), reverse=True):
-            related = above[at] >> before & 1 or above[before] >> at & 1
-            common = () if related else claim.common(earlier.claims[before])
-            if common:
-                found.append(Wait(task_id=claim.task_id, earlier=earlier.claims[before].task_id, files=common))
+        for known in (first, earlier):
+            other = next(known.common(at, claim, above), None)
+            if other is not None:
+                task_id, files = other
+                found.append(Wait(task_id=claim.task_id, other=task_id, files=files, certain=known is first))
                 break
         earlier.add(at, claim)
     return found
 
 
-class _Earlier:
-    """Claims by their paths, so that a claim need not be compared with each one before it."""
+class _Claims:
+    """Claims by their paths, so that a claim need not be compared with each one."""
 
     def __init__(self) -> None:
         self.claims: dict[int, FileClaim] = {}
@@ -147,7 +155,19 @@ class _Earlier:
         if shape.patterns:
             self._patterns.append(at)
 
-    def candidates(self, claim: FileClaim) -> set[int]:
+    def common(self, at: int, claim: FileClaim, above: Sequence[int]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yields the tasks with a file in common with that at a place, and no dependency; those before it first.
+
+        Args:
+            above: As `_ancestors` returns it.
+        """
+        for other in sorted(self._candidates(claim), key=lambda each: (each > at, abs(each - at))):
+            related = above[at] >> other & 1 or above[other] >> at & 1
+            files = () if related else claim.common(self.claims[other])
+            if files:
+                yield self.claims[other].task_id, files
+
+    def _candidates(self, claim: FileClaim) -> set[int]:
         """Returns the claims that may have a file in common with this one."""
         shape = _shape(claim.files)
         if shape.patterns:

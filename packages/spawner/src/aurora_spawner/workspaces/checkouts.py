@@ -33,6 +33,7 @@ def linked_git_dir(worktree: Path) -> Path:
         ForeignWorktreeError: The worktree is gone, or it and its repository do not name each other.
     """
     link = worktree / ".git"
+    _check_no_link(worktree)
     try:
         git_dir = worktree / _named(link).removeprefix("gitdir: ")
         back = git_dir / _named(git_dir / "gitdir")
@@ -62,6 +63,7 @@ def relink(worktree: Path, repository: Git) -> bool:
     Raises:
         ForeignWorktreeError: The worktree is gone, or its repository does not know it.
     """
+    _check_no_link(worktree)  # else the `.git` of what it names would be replaced
     try:
         linked_git_dir(worktree)
     except ForeignWorktreeError:
@@ -78,6 +80,12 @@ def relink(worktree: Path, repository: Git) -> bool:
             raise ForeignWorktreeError(worktree, f"cannot be linked again ({system_words(error)})") from error
         return True
     return False
+
+
+def _check_no_link(worktree: Path) -> None:
+    if worktree.is_symlink():
+        problem = f"is a link to {worktree.resolve()} now, and no worktree any more; remove the link"
+        raise ForeignWorktreeError(worktree, problem)
 
 
 def _part_of(worktree: Path, common: Path) -> Path | None:

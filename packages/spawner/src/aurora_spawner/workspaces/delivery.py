@@ -81,12 +81,12 @@ def blocking_files(git: Git, ref: str, new: str, *, own_files: Collection[str]) 
     return dirty - own
 
 
-def is_blocked(git: Git, ref: str, new: str, *, own_files: Collection[str]) -> bool:
-    """Returns True if uncommitted changes in the only checkout of a branch keep it from being updated."""
+def files_in_the_way(git: Git, ref: str, new: str, *, own_files: Collection[str]) -> frozenset[str]:
+    """Returns the files whose uncommitted changes in the only checkout of a branch keep it from being updated."""
     checkouts = checkouts_of(git, ref)
     if len(checkouts) != 1 or not checkouts[0].is_dir():
-        return False
-    return bool(blocking_files(Git.of_checkout(checkouts[0]), ref, new, own_files=own_files))
+        return frozenset()
+    return blocking_files(Git.of_checkout(checkouts[0]), ref, new, own_files=own_files)
 
 
 def _put_back(git: Git, old: str, new: str) -> None:

@@ -139,7 +139,9 @@ def release_held(git: Git, run_id: str) -> None:
 
 
 def disk_use(folder: Path) -> int:
-    """Returns the bytes that a folder takes on the disk; links are not followed."""
+    """Returns the bytes that a folder takes on the disk; links are not followed, the folder itself included."""
+    if folder.is_symlink():
+        return sum(_sizes(iter((folder,))))
     return sum(_blocks(Path(place), names) for place, _folders, names in os.walk(folder))
 
 

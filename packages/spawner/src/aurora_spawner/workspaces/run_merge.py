@@ -12,7 +12,7 @@ from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.conflicts.resolution import resolved_by
-from aurora_spawner.workspaces.delivery import is_blocked
+from aurora_spawner.workspaces.delivery import files_in_the_way
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of, slug
@@ -112,7 +112,7 @@ def merge_run(
             _go_on(git, stopped)
             target = f"refs/heads/{isolation.target}"
             arrived = is_ancestor(git, queue.head, target)
-            if not arrived and is_blocked(git, target, queue.head, own_files=isolation.own_files):
+            if not arrived and files_in_the_way(git, target, queue.head, own_files=isolation.own_files):
                 delivery = replace(delivery, outcome=Delivery.CHECKED_OUT)  # nobody is asked about what cannot be
             elif not arrived and (refusal := may_deliver(merged)):
                 delivery = replace(delivery, outcome=Delivery.REFUSED, refusal=refusal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from contextlib import suppress
@@ -9,11 +10,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CommandStoppedError, WorkspaceError
+from aurora_spawner.errors import CommandStoppedError, ForeignWorktreeError, WorkspaceError
 from aurora_spawner.tasks.resolved import ResolvedFile
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
-from aurora_spawner.workspaces.checkouts import PROBE
+from aurora_spawner.workspaces.checkouts import PROBE, relink
 from aurora_spawner.workspaces.conflicts.merger import ConflictMerger
 from aurora_spawner.workspaces.conflicts.regenerating import Regenerator
 from aurora_spawner.workspaces.conflicts.structural import installed_driver
@@ -148,7 +149,7 @@ class RunWorktrees:
         start: str | None = None,
         also: Mapping[str, TaskWork] = NO_WORK,
     ) -> TaskStart:
-        """Makes the worktree of a task; one that an earlier attempt has worked in stays as it is.
+        """Makes the worktree of a task; one that an earlier attempt has worked in stays, linked again if need be.
 
         Args:
             before: The work of the tasks that it depends on.
@@ -166,9 +167,16 @@ class RunWorktrees:
         if begun and not self._has_all_of(begun, before):
             begun, aside = "", self.start_over(task_id)
         base, resolved = begun or start or "", tuple[ResolvedFile, ...]()
+        self._link_again(self.path_of(task_id))
         if not base:
             base, resolved = self._joined_with(task_id, before, also, runner)
         return TaskStart(worktree=self.workspaces.create(task_id, base), aside=aside, resolved=resolved)
+
+    def _link_again(self, path: Path) -> None:
+        """Links a worktree that has lost its `.git`; one that cannot be linked is told when it is used."""
+        if path.is_dir() and not os.path.lexists(path / ".git"):
+            with suppress(ForeignWorktreeError):
+                relink(path, self.workspaces.git)
 
     def _joined_with(
         self,
@@ -237,6 +245,7 @@ class RunWorktrees:
         """
         git, branch = self.workspaces.git, self.branch_of(task_id)
         worktree = self._planned(task_id)
+        self._link_again(worktree.path)
         if worktree.path.exists():
             worktree = self.find(task_id)
             done = commit_work(worktree, "Work on a task before it was edited\n", trailers=self._trailers(task_id))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.errors import DestroyedWorktreeError, ForeignWorktreeError
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
 from aurora_spawner.workspaces.attic import put_away_lost
-from aurora_spawner.workspaces.checkouts import reveal
+from aurora_spawner.workspaces.checkouts import relink, reveal
 from aurora_spawner.workspaces.checks import CANNOT_RUN
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.unsaved import unsaved
@@ -64,7 +65,8 @@ class WorkCheck:
 
         Raises:
             CommandStoppedError: It was stopped.
-            WorkspaceError: A check has destroyed the worktree, or a command could not be started.
+            DestroyedWorktreeError: A check has removed the worktree.
+            WorkspaceError: A command could not be started.
             GitError: Git failed.
         """
         hidden, converted = tuple(self._hidden()), self._is_converted()
@@ -102,11 +104,34 @@ class WorkCheck:
         return self.on_base[key]
 
     def _in_worktree(self, commands: Sequence[str], commit: str) -> tuple[CheckRun, ...]:
-        on = self.worktree.git.branch()
-        runner = self.runner.with_variables(self.worktree.variables)
-        return runner.run(
-            commands, self.worktree.path / self.folder, after=lambda: put_back(self.worktree, commit, on)
+        """Runs commands in the worktree.
+
+        Raises:
+            DestroyedWorktreeError: One has removed it.
+        """
+        worktree, on = self.worktree, self.worktree.git.branch()
+        runs = self.runner.with_variables(worktree.variables).run(
+            commands,
+            worktree.path / self.folder,
+            after=lambda: self._put_back(commit, on),
+            until=lambda: not self._is_there(),
         )
+        if not self._is_there():
+            raise DestroyedWorktreeError(worktree.path, command=runs[-1].command, branch=worktree.branch)
+        return runs
+
+    def _put_back(self, commit: str, on: str) -> tuple[str, ...]:
+        """Undoes what a check has changed, the `.git` of the worktree included; "." if there is no worktree left."""
+        try:
+            relinked = relink(self.worktree.path, self.workspaces.git)
+        except ForeignWorktreeError:
+            if self._is_there():
+                raise
+            return (".",)
+        return (*((".git",) if relinked else ()), *put_back(self.worktree, commit, on))
+
+    def _is_there(self) -> bool:
+        return self.worktree.path.is_dir() and not self.worktree.path.is_symlink()
 
     def _in_fresh_checkout(self, commands: Sequence[str], commit: str) -> tuple[CheckRun, ...]:
         with self.workspaces.checked_out(commit, task_id=self.worktree.task_id) as git:

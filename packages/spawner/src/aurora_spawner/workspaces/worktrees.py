@@ -91,7 +91,8 @@ class Workspaces:
     def create(self, task_id: str, base: str) -> Worktree:
         """Makes the worktree of a task, or finds the one that is there already.
 
-        A worktree that a crash left half made is made again; no agent has worked in it yet.
+        A worktree that a crash left half made is made again; no agent has worked in it yet. So is one whose folder
+        somebody has removed: from its branch.
 
         Args:
             base: A commit.
@@ -108,6 +109,8 @@ class Workspaces:
                 known = self._entry(worktree.path)
                 if known is not None and known.lock == INITIALIZING:
                     known = self._without_half_made(known)
+                if known is not None and not os.path.lexists(worktree.path):
+                    known = self._without_folder(worktree, held)
                 if known is not None:
                     worktree = self._found(worktree, known)
                 else:
@@ -260,7 +263,7 @@ class Workspaces:
         """Makes a worktree without files, which is locked as one that is being made."""
         branch = f"refs/heads/{worktree.branch}"
         there = self.git.commit_of(branch)
-        if there and there != worktree.base:
+        if there and there != worktree.base and self.base_of(worktree.task_id) != worktree.base:
             raise WorkspaceError(worktree.path, f"its branch {worktree.branch} exists already, at {there[:12]}")
         refs = (base_ref_of(self.run_id, worktree.path.name), *(() if there else (branch,)))
         lines = "".join(f"update {ref} {worktree.base}\n" for ref in refs)
@@ -293,9 +296,7 @@ class Workspaces:
             problem = f"is a worktree of {known.branch or 'no branch'} that this run did not make; remove it first"
             raise ForeignWorktreeError(worktree.path, problem)
         if not worktree.path.is_dir():
-            raise WorkspaceError(
-                worktree.path, "was removed while git still lists it; `git worktree prune` forgets it"
-            )
+            raise WorkspaceError(worktree.path, "is no folder any more; move away what is there")
         linked_git_dir(worktree.path)
         return replace(worktree, base=base)
 
@@ -342,6 +343,24 @@ class Workspaces:
             _delete_folder(known.git_dir)
         if os.path.lexists(known.path):
             _delete_folder(known.path)
+        return None
+
+    def _without_folder(self, worktree: Worktree, held: int) -> Entry | None:
+        """Makes the repository forget a worktree whose folder is gone; its branch stays, and the attic gets the rest.
+
+        Returns:
+            The worktree as it is if this run did not make it; None once it is forgotten.
+
+        Raises:
+            ForeignWorktreeError: Another program has locked it.
+        """
+        known = self._known(worktree)
+        base = self.base_of(worktree.task_id)
+        if known is None or not base:
+            return known
+        kept = (base, self.git.commit_of(f"refs/heads/{worktree.branch}") or base)
+        put_away_lost(Git(self.git.folder, git_dir=known.git_dir), worktree.branch, kept=kept)
+        self.git.run("worktree", "remove", "--force", "--force", str(worktree.path), held=held)
         return None
 
     def _drop_empty(self, worktree: Worktree) -> None:
