@@ -40,6 +40,7 @@ def test_a_second_run_overwrites_nothing_and_says_what_was_there(aur: Aur, shop:
         (shop / ".aurora" / name).write_text("# mine\n", encoding="utf-8")
     document = json.loads(aur("init", "--no-index", "--json").stdout)
     assert document == {
+        "schema": "aur.init/1",
         "root": str(shop),
         "made": [],
         "kept": ["config.yaml", "policies.yaml", "project.md"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -51,13 +52,14 @@ def command(*, path: Path | None, index: bool, as_json: bool) -> int:
     agents = aurora.enforcement()
     if as_json:
         emit_json(
+            Schema.INIT,
             {
                 "root": str(aurora.project.root),
                 "made": [file.path.name for file in files if file.made],
                 "kept": [file.path.name for file in files if not file.made],
                 "index": as_document(report) if report else None,
                 "agents": {"gated": list(agents.gated), "ungated": dict(agents.ungated)},
-            }
+            },
         )
         return ExitCode.DONE
     for file in files:

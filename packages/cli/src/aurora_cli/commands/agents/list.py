@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -37,7 +38,7 @@ def command(*, category: str | None, as_json: bool) -> int:
     roster = aurora.personas
     shown = tuple(each for each in roster if category in (None, each.category.value))
     if as_json:
-        emit_json(personas.as_document(shown, roster.problems))
+        emit_json(Schema.PERSONAS, personas.as_document(shown, roster.problems))
         return ExitCode.DONE
     for line in personas.as_lines(shown):
         emit(line)
