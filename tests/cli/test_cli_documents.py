@@ -1,7 +1,7 @@
 """What programs read: the schema and the shape of every `--json` document, held by the files in `shapes/`.
 
-After a wanted change: `UPDATE_GOLDEN=1 pytest -n 0 tests/cli/test_cli_documents.py`, and `tools/reference.py --write`,
-which makes docs/reference/documents.md of them. Members are added, never renamed.
+After a wanted change: `UPDATE_GOLDEN=1 pytest -n 0 tests/cli/test_cli_documents.py`, and `tools/reference.py` with
+`--write`, which makes docs/reference/documents.md of them. Members are added, never renamed.
 """
 
 import ast
