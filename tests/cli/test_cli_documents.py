@@ -81,6 +81,7 @@ COMMANDS = {
     "mem_rebuild": ["mem", "rebuild", "--json"],
     "runs_clean": ["runs", "clean", "--older-than", "9", "--json"],
     "spawn_clean_checkpoints": ["spawn", "--clean-checkpoints", "0", "--json"],
+    "init_undo": ["init", "--undo", "--json"],
     "trust_remove": ["trust", "--remove", "--json"],
     "mem_forget_session": ["mem", "forget", "--session", "SESSION", "--json"],
 }

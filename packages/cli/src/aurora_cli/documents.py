@@ -26,6 +26,7 @@ class Schema(StrEnum):
     INDEX_CHANGE = "aur.index-change/1"
     INDEX_REPORT = "aur.index-report/1"
     INIT = "aur.init/1"
+    INIT_UNDONE = "aur.init-undone/1"
     KEYS = "aur.keys/1"
     LOGS = "aur.logs/1"
     MEMORY_FORGOTTEN = "aur.memory-forgotten/1"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Project
 
-__all__ = ["CONFIG_YAML", "StartingFile", "write_missing", "write_policies"]
+__all__ = ["CONFIG_YAML", "StartingFile", "remove_unchanged", "write_missing", "write_policies"]
 
 CONFIG_YAML: Final = """\
 # Settings of this project. Options of the command line and AURORA_… variables override this file.
@@ -62,11 +62,31 @@ def write_missing(project: Project) -> tuple[StartingFile, ...]:
     Raises:
         OSError: the folder is not writable.
     """
-    return (
-        _write_new(project.config_file, lambda: CONFIG_YAML),
-        write_policies(project),
-        _write_new(project.aurora_dir / "project.md", lambda: _project_page(project.root)),
-    )
+    return tuple(_write_new(path, text) for path, text in _texts(project).items())
+
+
+def remove_unchanged(project: Project) -> tuple[StartingFile, ...]:
+    """Removes the starting files that are as they were written; `made` is True of those that are gone.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    found = []
+    for path, text in _texts(project).items():
+        if path.exists():
+            unchanged = path.read_bytes() == _encoded(text())
+            if unchanged:
+                path.unlink()
+            found.append(StartingFile(path=path, made=unchanged))
+    return tuple(found)
+
+
+def _texts(project: Project) -> dict[Path, Callable[[], str]]:
+    return {
+        project.config_file: lambda: CONFIG_YAML,
+        project.policies_file: default_policies_yaml,
+        project.aurora_dir / "project.md": lambda: _project_page(project.root),
+    }
 
 
 def write_policies(project: Project) -> StartingFile:
@@ -82,10 +102,14 @@ def _project_page(root: Path) -> str:
     return as_markdown(detect_profile(root, list_files(root)))
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", errors="backslashreplace")
+
+
 def _write_new(path: Path, text: Callable[[], str]) -> StartingFile:
     if path.exists():
         return StartingFile(path=path, made=False)
-    content = text().encode("utf-8", errors="backslashreplace")
+    content = _encoded(text())
     try:
         with path.open("xb") as stream:
             stream.write(content)
