@@ -91,8 +91,8 @@ def command(
         return ExitCode.DONE
     for file in files:
         emit(f"{'created' if file.made else 'kept':<7}  {file.path}")
-    for file in told:
-        emit(f"{file.change:<7}  {file.path}")
+    for each in told:
+        emit(f"{each.change:<7}  {each.path}")
     if report:
         emit(as_text(report))
     for line in _next_steps(agents):

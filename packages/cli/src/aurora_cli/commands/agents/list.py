@@ -47,5 +47,5 @@ def command(*, category: str | None, as_json: bool) -> int:
     for name in aurora.shadowed_personas:
         note(f"warning: @{printable(name)} means the backend of that name; give the persona another id")
     if not shown:
-        note("no personas found; create one in .aurora/agents/NAME.md")
+        note("no personas found; create one in .aurora/agents/NAME.md (agents themselves: aur agents doctor)")
     return ExitCode.DONE

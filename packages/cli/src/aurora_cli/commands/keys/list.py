@@ -33,5 +33,5 @@ def command(*, as_json: bool) -> int:
         return ExitCode.DONE
     width = max(len(place.name) for place in places)
     for place in places:
-        emit(f"{place.name:<{width}}  {place.source or '-'}")
+        emit(f"{place.name:<{width}}  {place.source or 'not set'}")
     return ExitCode.DONE
