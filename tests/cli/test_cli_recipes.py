@@ -114,7 +114,9 @@ def test_a_recipe_is_trusted_once_and_not_for_each_value(
 
 
 SLOW = """backends:
-  slow: {kind: command, command: [sh, -c, 'cat > seen; echo started > started; test -e go || sleep 60; echo done']}
+  slow:
+    kind: command
+    command: [sh, -c, 'cat > seen; echo started > started; until test -e go; do sleep 0.1; done; echo done']
 """
 
 
