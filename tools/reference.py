@@ -1,4 +1,7 @@
-"""Writes the references from the program: every command from its help, every setting from the schema that reads it.
+"""Writes the references from the program.
+
+Commands come from their help, settings from the schemas that read them, documents from the shapes that the tests hold
+`--json` to.
 
     python3 dev.py run python tools/reference.py --write
 
@@ -7,6 +10,7 @@ Without `--write` it only compares, and ends with status 1 if a page is not what
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from enum import Enum
@@ -18,6 +22,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from aurora_cli.catalogue import CATALOGUE
+from aurora_cli.documents import Schema
 from aurora_cli.main import root
 from aurora_core.settings.config_file import ConfigFile
 from aurora_policies.schema import Policies
@@ -27,7 +32,9 @@ if TYPE_CHECKING:
 
     from aurora_cli.catalogue import Entry
 
-FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "reference"
+ROOT: Final = Path(__file__).resolve().parents[1]
+FOLDER: Final = ROOT / "docs" / "reference"
+SHAPES: Final = ROOT / "tests" / "cli" / "shapes"
 MADE: Final = "<!-- written by tools/reference.py; do not edit -->"
 WIDTH: Final = 100
 
@@ -51,6 +58,7 @@ def pages() -> dict[str, str]:
     """Returns the text of each page, by file name."""
     return {
         "commands.md": "\n".join(command_lines()),
+        "documents.md": "\n".join(document_lines()),
         "config.md": "\n".join(
             setting_lines(
                 "config.yaml",
@@ -79,6 +87,44 @@ def command_lines() -> Iterator[str]:
     yield from ("[The aur command](../cli.md) explains them.", "")
     for path in paths(CATALOGUE):
         yield from (f"## aur {' '.join(path)}", "", "```text", help_of(path).rstrip(), "```", "")
+
+
+def document_lines() -> Iterator[str]:
+    """Yields the page of what `--json` prints: each schema, the commands that print it, and its members."""
+    commands: dict[str, list[str]] = {}
+    members: dict[str, dict[str, str]] = {}
+    for file in sorted(SHAPES.glob("*.json")):
+        shape = json.loads(file.read_text(encoding="utf-8"))
+        commands.setdefault(shape["schema"], []).append(shape["command"])
+        known = members.setdefault(shape["schema"], {})
+        for name, kind in members_of(shape["document"]):
+            known[name] = " or ".join(dict.fromkeys([*known.get(name, kind).split(" or "), *kind.split(" or ")]))
+    yield from (MADE, "", "# Documents", "", "What `--json` prints, as the tests of the commands read it.", "")
+    yield "Every document is one JSON object whose first member, `schema`, names what it is and its version:"
+    yield '`{"schema": "aur.runs/1", "runs": […]}`. The version rises if a member is renamed, removed or gets'
+    yield "another type; new members do not change it. A list has `[]` after its name; `list` is one that was empty."
+    yield "What each member means: [the aur command](../cli.md), at the command's option `--json`."
+    yield ""
+    for schema in sorted(commands):
+        yield from (f"## {schema}", "", f"{', '.join(f'`{each}`' for each in commands[schema])}", "")
+        yield from ("| member | type |", "|---|---|")
+        yield from (f"| `{name}` | {kind} |" for name, kind in members[schema].items())
+        yield ""
+    yield from ("## Others", "", "The same envelope, with members as [the aur command](../cli.md) lists them:")
+    yield f"{', '.join(f'`{each}`' for each in sorted(set(Schema) - set(commands)))}."
+    yield ""
+
+
+def members_of(shape: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """Yields the dotted name and the type of each member of a shape."""
+    for name, inner in shape.items():
+        many = isinstance(inner, list)
+        kind = inner[0] if many and inner else "list" if many else inner
+        path = f"{above}{name}{'[]' if many and inner else ''}"
+        if isinstance(kind, dict) and kind:
+            yield from members_of(kind, f"{path}.")
+        else:
+            yield path, "object" if isinstance(kind, dict) else str(kind)
 
 
 def paths(entries: Sequence[Entry], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

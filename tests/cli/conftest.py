@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.cli.finished_runs import Shed, make_shed
 from tests.warm_python import WarmPopen
 
+from aurora_cli.documents import Schema
 from aurora_cli.main import run
 
 if TYPE_CHECKING:
@@ -29,12 +31,14 @@ def _no_agent_clis(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def aur(capfd: pytest.CaptureFixture[str]) -> Callable[..., CompletedProcess[str]]:
-    """Run `aur` in this process, through its door."""
+    """Run `aur` in this process, through its door; each document that any test has it print names its schema."""
 
     def call(*args: str) -> CompletedProcess[str]:
         capfd.readouterr()
         status = run(args)
         captured = capfd.readouterr()
+        if "--json" in args and captured.out.startswith("{\n"):
+            Schema(json.loads(captured.out)["schema"])
         return CompletedProcess(args, status, captured.out, captured.err)
 
     return call

@@ -27,7 +27,7 @@ def test_a_sound_project_is_all_ok(aur: Aur, shop: Path) -> None:
         "python", "packages", "machine", "sandbox", "git", "providers", "project", "folder", "config", "agents",
         "policies", "gates", "memory", "journal",
     ]  # fmt: skip
-    assert found["memory"]["says"].startswith("4 files, ")
+    assert found["memory"]["says"].startswith("4 files in ")
 
 
 def test_no_project_is_a_warning_with_the_way_out(aur: Aur, shop: Path) -> None:

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from aurora_cli.catalogue import Entry
+from aurora_cli.documents import Schema
 from aurora_cli.errors import CliError
 from aurora_cli.exits import ExitCode
 from aurora_cli.main import root, run
@@ -137,9 +138,9 @@ def test_an_interrupt_ends_with_its_own_status(aur: Aur, boom: Boom, error: Base
 def test_json_is_ascii_where_the_stream_is_not_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     monkeypatch.setattr(sys, "stdout", stream)
-    emit_json({"name": "Zoë → \udcff"})
+    emit_json(Schema.RUNS, {"name": "Zoë → \udcff"})
     stream.flush()
-    assert stream.buffer.getvalue() == b'{\n  "name": "Zo\\u00eb \\u2192 \\udcff"\n}\n'
+    assert stream.buffer.getvalue() == b'{\n  "schema": "aur.runs/1",\n  "name": "Zo\\u00eb \\u2192 \\udcff"\n}\n'
 
 
 def test_colour_is_forbidden_by_no_color_and_dumb_terminals_and_else_left_to_the_stream() -> None:

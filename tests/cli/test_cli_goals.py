@@ -59,7 +59,7 @@ def test_the_document_is_goals_json_with_its_place_and_estimate(aur: Aur, shop: 
         "without_history": ["local"],
     }
     shown = json.loads(aur("plan", "show", "1", "--json").stdout)
-    assert shown == written
+    assert shown == {"schema": "aur.plan/1", **written}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.cli.terminals import on_terminal
 from tests.cli.test_cli_help import assert_parses
 
 from aurora_cli.agent_skill import PLACES
@@ -46,9 +47,11 @@ def test_a_second_run_overwrites_nothing_and_says_what_was_there(aur: Aur, shop:
         (shop / ".aurora" / name).write_text("# mine\n", encoding="utf-8")
     document = json.loads(aur("init", "--no-index", "--json").stdout)
     assert document == {
+        "schema": "aur.init/1",
         "root": str(shop),
         "made": [],
         "kept": ["config.yaml", "policies.yaml", "project.md"],
+        "instructions": [],
         "index": None,
         "agents": {"gated": [], "ungated": {}},
     }
@@ -177,3 +180,53 @@ def test_a_new_project_hears_what_is_enforced_for_whom_and_what_to_do_next(
     assert all(command in said for command in ("aur policies show", "aur trust", "aur agents doctor"))
     gates = [each for each in json.loads(aur("doctor", "--json").stdout)["findings"] if each["check"] == "gates"]
     assert [("claude the policies are asked" in each["says"], each["level"]) for each in gates] == [(True, "ok")]
+
+
+def test_instructions_are_written_once_between_marks_and_all_is_undone(aur: Aur, shop: Path) -> None:
+    agents, claude = shop / "AGENTS.md", shop / "CLAUDE.md"
+    claude.write_text("# Ours\nno newline at the end", encoding="utf-8")
+    claude.chmod(0o640)
+    aur("init", "--no-index")
+    assert not agents.exists(), "without consent nothing is written outside of .aurora"
+    outcome = aur("init", "--no-index", "--yes")
+    assert f"created  {agents}\nchanged  {claude}\n" in outcome.stdout
+    written = claude.read_text(encoding="utf-8")
+    assert written.startswith("# Ours\nno newline at the end\n")
+    assert "aur mem search" in written
+    assert claude.stat().st_mode & 0o777 == 0o640
+    assert f"kept     {claude}" in aur("init", "--no-index", "--yes").stdout
+    claude.write_text(f"{written}\nMore of ours.\n", encoding="utf-8")
+    (shop / ".aurora" / "config.yaml").write_text("tool: local\n", encoding="utf-8")
+    undone = aur("init", "--undo").stdout
+    assert not agents.exists()
+    assert claude.read_text(encoding="utf-8") == "# Ours\nno newline at the end\n\nMore of ours.\n"
+    assert "kept     " in undone
+    assert (shop / ".aurora" / "config.yaml").exists()
+    assert not (shop / ".aurora" / "policies.yaml").exists()
+    assert not (shop / ".aurora" / "project.md").exists()
+
+
+def test_a_terminal_is_asked_until_the_lines_are_there(shop: Path) -> None:
+    for typed in ("n\n", "y\n"):
+        assert "Tell agents how to use aur, in AGENTS.md?" in on_terminal("init", "--no-index", typed=typed)[1]
+        assert (shop / "AGENTS.md").exists() is (typed == "y\n")
+    assert "Tell agents" not in on_terminal("init", "--no-index", typed="")[1]
+
+
+def test_a_file_that_cannot_be_changed_safely_is_left_alone(aur: Aur, shop: Path, tmp_path: Path) -> None:
+    outside, agents = tmp_path / "outside.md", shop / "AGENTS.md"
+    outside.write_text("not of this project", encoding="utf-8")
+    agents.symlink_to(outside)
+    refused = aur("init", "--no-index", "--yes")
+    assert refused.returncode == ExitCode.ENVIRONMENT
+    assert "AGENTS.md: is a link out of the project" in refused.stderr
+    assert outside.read_text(encoding="utf-8") == "not of this project"
+    agents.unlink()
+    for content in (
+        b"\xff\xfe",
+        b"<!-- aurora: end -->\n",
+        b"<!-- aurora: begin (aur init --undo removes these lines) -->\n",
+    ):
+        agents.write_bytes(content)
+        assert aur("init", "--no-index", "--yes").returncode == ExitCode.ENVIRONMENT
+        assert agents.read_bytes() == content

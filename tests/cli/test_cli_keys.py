@@ -72,7 +72,7 @@ def test_a_key_is_read_from_standard_input_kept_listed_and_forgotten(
     assert rings.kept == {"openai": SECRET}
     listed = aur("keys", "list").stdout
     assert "openai      keyring" in listed
-    assert "anthropic   -" in listed
+    assert "anthropic   not set" in listed
     assert aur("keys", "remove", "openai").returncode == ExitCode.DONE
     assert rings.kept == {}
     assert aur("keys", "remove", "openai").returncode == ExitCode.NOT_REACHED

@@ -107,6 +107,16 @@ def test_a_command_imports_nothing_that_only_others_need(module: str) -> None:
     assert outcome.stdout.split() == []
 
 
+def test_a_question_that_is_looked_up_imports_no_coordinator_and_no_reader_of_shell(shop: Path) -> None:
+    code = (
+        "import sys; from aurora_cli.main import run; run(['soar', 'Where is the price of an article?']);"
+        "found = {'aurora_spawner.runs.run', 'aurora_policies.check', 'aurora_policies.diff'} & set(sys.modules);"
+        "sys.exit(len(found) + 50)"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (outcome.returncode, "price_of" in outcome.stdout) == (50, True), outcome
+
+
 def test_sections_stand_together() -> None:
     sections = [entry.section for entry in CATALOGUE]
     assert [s for i, s in enumerate(sections) if i == 0 or sections[i - 1] != s] == list(dict.fromkeys(sections))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora_cli.documents import Schema
 from aurora_cli.output import emit, emit_json, note, silence, tolerate_odd_streams
 from aurora_cli.render.logs import emit_bytes
 
@@ -26,9 +27,9 @@ def test_every_document_can_be_read_back(document: dict[str, object], encoding: 
     stream = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
-        emit_json(document)
+        emit_json(Schema.RUNS, document)
         stream.flush()
-    assert json.loads(raw.getvalue().decode(encoding)) == document
+    assert json.loads(raw.getvalue().decode(encoding)) == {"schema": "aur.runs/1", **document}
 
 
 def test_results_and_notes_go_to_their_own_streams(capsys: pytest.CaptureFixture[str]) -> None:

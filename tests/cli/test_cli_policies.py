@@ -29,7 +29,7 @@ def test_a_command_is_answered_and_not_run(aur: Aur, shop: Path) -> None:
     assert done.returncode == ExitCode.DONE
     found = json.loads(done.stdout)
     assert (found["action"], found["rule"]) == ("prompt", "file_delete")
-    assert set(found) == {"action", "rule", "reason", "instead"}
+    assert set(found) == {"schema", "action", "rule", "reason", "instead"}
     assert shop.is_dir()
     assert not (shop / "ran").exists()
 

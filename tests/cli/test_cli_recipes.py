@@ -114,7 +114,9 @@ def test_a_recipe_is_trusted_once_and_not_for_each_value(
 
 
 SLOW = """backends:
-  slow: {kind: command, command: [sh, -c, 'cat > seen; echo started > started; test -e go || sleep 60; echo done']}
+  slow:
+    kind: command
+    command: [sh, -c, 'cat > seen; echo started > started; until test -e go; do sleep 0.1; done; echo done']
 """
 
 
@@ -141,7 +143,12 @@ def test_a_second_start_is_the_same_run_and_a_killed_one_is_resumed_with_its_val
     wait_for((shop / "started").exists)
     again = aur(*start, "--json")
     run_id = json.loads(again.stdout)["run_id"]
-    assert json.loads(again.stdout) == {"run_id": run_id, "state": "running", "started": False}
+    assert json.loads(again.stdout) == {
+        "schema": "aur.run-not-started/1",
+        "run_id": run_id,
+        "state": "running",
+        "started": False,
+    }
     assert again.returncode == ExitCode.DONE
     first.send_signal(signal.SIGKILL)
     first.wait()

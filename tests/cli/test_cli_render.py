@@ -134,7 +134,7 @@ def memory(**changed: object) -> MemoryStats:
 def test_stats_are_one_fact_a_line_most_first() -> None:
     assert stats.as_text(memory()).splitlines() == [
         "files         1,200",
-        "chunks        34,567 (code 34,067, kb 500)",
+        "chunks        34,567 (code 34,067, documents 500)",
         "languages     .py 1,100, .md 100",
         "database      12.3 MB, schema 1",
         "last indexed  2001-09-09 01:46:40 UTC",

@@ -64,6 +64,11 @@ def test_a_run_in_a_list_is_a_line_with_counts_in_a_fixed_order() -> None:
     assert line == "spawn-1  2001-09-09 01:46:40  failed  3 succeeded, 2 failed, 1 pending  resumable"
 
 
+def test_a_run_that_failed_though_all_its_tasks_succeeded_names_the_command_that_says_why() -> None:
+    (line,) = plain(runs.as_lines([summary(run_row(), succeeded=2)]))
+    assert line == "spawn-1  2001-09-09 01:46:40  failed  2 succeeded  resumable  why: aur runs show spawn-1"
+
+
 def test_a_run_that_nobody_drives_has_crashed_wherever_it_is_told() -> None:
     crashed = run_row(state=RunState.RUNNING)
     (line,) = plain(runs.as_lines([summary(crashed, running=1)]))

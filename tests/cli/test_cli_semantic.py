@@ -46,7 +46,10 @@ def test_on_finds_by_meaning_and_off_no_more(aur: Aur, wheel: Path, tmp_path: Pa
     assert status["on"]
     assert status["encoded"] == status["chunks"] > 0
     assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "cache").rglob("*.npz"))
-    assert json.loads(aur("mem", "semantic", "off", "--json").stdout) == {"was_on": True}
+    assert json.loads(aur("mem", "semantic", "off", "--json").stdout) == {
+        "schema": "aur.semantic-off/1",
+        "was_on": True,
+    }
     assert found(aur) == []
     assert "is off" in aur("mem", "semantic", "status").stdout
 

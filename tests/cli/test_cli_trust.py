@@ -299,7 +299,7 @@ def test_a_folder_that_came_with_the_clone_is_not_made_by_us(
     clone: Path, aur: Callable[..., CompletedProcess[str]]
 ) -> None:
     aur("init")
-    assert json.loads(aur("trust", "--list", "--json").stdout) == {"projects": []}
+    assert json.loads(aur("trust", "--list", "--json").stdout)["projects"] == []
     assert "ignored until you trust" in aur("mem", "stats").stderr
 
 

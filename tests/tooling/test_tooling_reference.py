@@ -59,3 +59,17 @@ def test_each_command_and_option_of_a_page_exists(page: Path) -> None:
         if "--" not in words and given - known and not isinstance(command, AurGroup):
             wrong.append(f"{line}: {', '.join(sorted(given - known))}")
     assert wrong == []
+
+
+def test_each_figure_of_the_comparison_is_in_the_page_that_it_links() -> None:
+    page = ROOT / "docs" / "comparison.md"
+    sections = page.read_text(encoding="utf-8").split("\n## ")[1:]
+    assert len(sections) == 3
+    for section in sections:
+        link = re.search(r"\[Measured\]\((.+?)\)", section)
+        assert link, section
+        source = (page.parent / link[1]).read_text(encoding="utf-8")
+        rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+        figures = {each for row in rows for each in re.findall(r"\d+\.\d+|\d+ of \d+", row)}
+        assert figures
+        assert {each for each in figures if each not in source} == set()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.starting_files import StartingFile, write_new
+from aurora_cli.starting_files import StartingFile, remove_if_unchanged, write_new
 from aurora_core import ProjectError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["PLACES", "SKILL", "write_skill"]
+__all__ = ["PLACES", "SKILL", "remove_skill", "write_skill"]
 
 PLACES: Final = (".agents/skills/aurora/SKILL.md", ".claude/skills/aurora/SKILL.md")
 """The file that Codex and others read, and that of Claude Code, which looks for skills in its own folder only."""
@@ -73,9 +73,24 @@ def write_skill(root: Path) -> tuple[StartingFile, ...]:
     return tuple(_write(root, place) for place in PLACES)
 
 
+def remove_skill(root: Path) -> tuple[StartingFile, ...]:
+    """Removes the files of the skill that are as they were written; `made` is True of those that are gone.
+
+    Raises:
+        OSError: a folder is not writable.
+    """
+    paths = [root / place for place in PLACES]
+    inside = [path for path in paths if path.is_file() and not path.is_symlink() and _is_inside(root, path)]
+    return tuple(remove_if_unchanged(path, lambda: SKILL) for path in inside)
+
+
+def _is_inside(root: Path, path: Path) -> bool:
+    return os.path.realpath(path).startswith(f"{root.resolve()}{os.sep}")
+
+
 def _write(root: Path, place: str) -> StartingFile:
     path = root / place
-    if not os.path.realpath(path).startswith(f"{root.resolve()}{os.sep}"):
+    if not _is_inside(root, path):
         raise ProjectError(path, "lies outside, behind a link; nothing was written")
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_new(path, lambda: SKILL)

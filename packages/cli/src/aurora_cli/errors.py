@@ -16,6 +16,7 @@ __all__ = [
     "ClientFileError",
     "CommentsKeptError",
     "CoordinatorLostError",
+    "InstructionsError",
     "MissingPathError",
     "NoResultError",
     "NoRunError",
@@ -138,6 +139,20 @@ class CommentsKeptError(CliError):
         self.path = path
         super().__init__(f"the comments were not sent: {problem}")
         self.hint = f"your comments are in {path}"
+
+
+class InstructionsError(CliError):
+    """The instructions for agents cannot be written into a file, or removed from it; the file is as it was.
+
+    Attributes:
+        path: the file.
+    """
+
+    hint = "correct the file by hand, or use --no-instructions"
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {problem}")
 
 
 class PortError(CliError):

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from aurora_cli.documents import Schema
+
 __all__ = [
     "colour_setting",
     "emit",
     "emit_bytes",
+    "emit_event",
     "emit_json",
     "emit_json_line",
     "emit_paged",
@@ -109,14 +112,23 @@ class _TolerantStream(io.TextIOBase):
         return self._stream.fileno()
 
 
-def emit_json(document: Mapping[str, object]) -> None:
-    """Prints a result as one JSON document, in ASCII if the stream is not UTF-8."""
-    _print(printable_json(json.dumps(document, indent=2, ensure_ascii=not _is_utf8())))
+def emit_json(schema: Schema, document: Mapping[str, object]) -> None:
+    """Prints a result as one JSON document that begins with its schema, in ASCII if the stream is not UTF-8."""
+    _print(_json_text({"schema": schema, **document}, indent=2))
 
 
-def emit_json_line(document: Mapping[str, object]) -> None:
-    """Prints one of many results as a line of JSON."""
-    _print(printable_json(json.dumps(document, ensure_ascii=not _is_utf8())))
+def emit_json_line(schema: Schema, document: Mapping[str, object]) -> None:
+    """Prints one of many results as a line of JSON that begins with its schema."""
+    _print(_json_text({"schema": schema, **document}))
+
+
+def emit_event(event: Mapping[str, object]) -> None:
+    """Prints an event of the journal as a line of JSON, with the members that its hash was made of."""
+    _print(_json_text(event))
+
+
+def _json_text(document: Mapping[str, object], *, indent: int | None = None) -> str:
+    return printable_json(json.dumps(document, indent=indent, ensure_ascii=not _is_utf8()))
 
 
 def _is_utf8() -> bool:

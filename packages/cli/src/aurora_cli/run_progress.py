@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aurora_cli import background
 from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.delivery_prompts import deliver_if_wanted
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, emit_json, is_live_terminal, note
 from aurora_cli.render.index import index_with_progress
@@ -147,7 +148,7 @@ def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_j
     """Starts a process of its own that resumes a run, and prints the run's name; see `background.start`."""
     started = background.start(aurora, run_id, more=more)
     if as_json:
-        emit_json({"run_id": run_id, "pid": started.pid, "log": str(started.log)})
+        emit_json(Schema.RUN_STARTED, {"run_id": run_id, "pid": started.pid, "log": str(started.log)})
     else:
         emit(run_id)
         note(f"it runs in the background: aur status {run_id}, aur logs {run_id}, aur cancel {run_id}")
@@ -171,7 +172,7 @@ def report_result(
     report, not_run = result.report, result.not_run
     answer = report.results.get(answer_of) if answer_of is not None else None
     if as_json:
-        emit_json(as_document(report, result.titles, not_run))
+        emit_json(Schema.RUN_RESULT, as_document(report, result.titles, not_run))
     elif answer is not None:
         if not is_told:
             _emit_answer(answer)

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from aurora_core import Project
 
-__all__ = ["CONFIG_YAML", "StartingFile", "write_missing", "write_new", "write_policies"]
+__all__ = [
+    "CONFIG_YAML",
+    "StartingFile",
+    "remove_if_unchanged",
+    "remove_unchanged",
+    "write_missing",
+    "write_new",
+    "write_policies",
+]
 
 CONFIG_YAML: Final = """\
 # Settings of this project. Options of the command line and AURORA_… variables override this file.
@@ -62,11 +70,36 @@ def write_missing(project: Project) -> tuple[StartingFile, ...]:
     Raises:
         OSError: the folder is not writable.
     """
-    return (
-        write_new(project.config_file, lambda: CONFIG_YAML),
-        write_policies(project),
-        write_new(project.aurora_dir / "project.md", lambda: _project_page(project.root)),
-    )
+    return tuple(write_new(path, text) for path, text in _texts(project).items())
+
+
+def remove_unchanged(project: Project) -> tuple[StartingFile, ...]:
+    """Removes the starting files that are as they were written; `made` is True of those that are gone.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    return tuple(remove_if_unchanged(path, text) for path, text in _texts(project).items() if path.exists())
+
+
+def remove_if_unchanged(path: Path, text: Callable[[], str]) -> StartingFile:
+    """Removes a file that has this text; `made` is True if it is gone.
+
+    Raises:
+        OSError: the folder is not writable.
+    """
+    unchanged = path.read_bytes() == _encoded(text())
+    if unchanged:
+        path.unlink()
+    return StartingFile(path=path, made=unchanged)
+
+
+def _texts(project: Project) -> dict[Path, Callable[[], str]]:
+    return {
+        project.config_file: lambda: CONFIG_YAML,
+        project.policies_file: default_policies_yaml,
+        project.aurora_dir / "project.md": lambda: _project_page(project.root),
+    }
 
 
 def write_policies(project: Project) -> StartingFile:
@@ -82,6 +115,10 @@ def _project_page(root: Path) -> str:
     return as_markdown(detect_profile(root, list_files(root)))
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", errors="backslashreplace")
+
+
 def write_new(path: Path, text: Callable[[], str]) -> StartingFile:
     """Writes a file unless it exists; half a file is removed again.
 
@@ -90,7 +127,7 @@ def write_new(path: Path, text: Callable[[], str]) -> StartingFile:
     """
     if path.exists():
         return StartingFile(path=path, made=False)
-    content = text().encode("utf-8", errors="backslashreplace")
+    content = _encoded(text())
     try:
         with path.open("xb") as stream:
             stream.write(content)

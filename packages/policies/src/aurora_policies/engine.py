@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from aurora_policies.check import broken_examples, check
-from aurora_policies.diff import judge_diff
 from aurora_policies.load import load_policies
 from aurora_policies.merge import judge_merge
 from aurora_policies.operations import Operation, OperationType
@@ -70,6 +68,8 @@ class PoliciesEngine:
         # A link to nowhere is not a missing file: the user meant policies to be there.
         if path is None or not (path.exists() or path.is_symlink()):
             return cls(policies=Policies(), source=None)
+        from aurora_policies.check import broken_examples  # with the reader of shell; defaults need none of it
+
         return cls(policies=load_policies(path, broken_examples=broken_examples), source=path)
 
     def check(self, operation: Operation) -> PolicyResult:
@@ -77,6 +77,8 @@ class PoliciesEngine:
 
         The section of the operation's agent applies too, where it is stricter.
         """
+        from aurora_policies.check import check  # as above
+
         return check(operation, for_agent(self.policies, operation.agent))
 
     def sandbox_of(self, agent: str | None) -> Sandbox:
@@ -91,6 +93,8 @@ class PoliciesEngine:
         self, files: Sequence[ChangedFile], *, agent: str | None = None, planned: Sequence[str] = ()
     ) -> tuple[Finding, ...]:
         """Returns what the policies object to in the diff of a task; see `aurora_policies.diff`."""
+        from aurora_policies.diff import judge_diff  # with the reader of shell; limits need none of it
+
         return judge_diff(files, for_agent(self.policies, agent), planned=planned)
 
     def judge_merge(self, target: str, *, repository: Path, agents: Collection[str] = ()) -> PolicyResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import approval_argument, json_option
@@ -33,6 +34,6 @@ def command(*, approval: str, text: str, as_json: bool) -> ExitCode:
     check_is_user(approval)  # first: an agent's worktree is no project
     report = answer_agent(wiring.open_existing().project.runs_db, approval, text)
     if as_json:
-        emit_json(answer_document(report))
+        emit_json(Schema.APPROVAL_ANSWER, answer_document(report))
     note(answer_line(report))
     return ExitCode.DONE if report.first else ExitCode.NOT_REACHED

@@ -7,6 +7,7 @@ import time
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -38,7 +39,7 @@ def command(*, run_id: str | None, answered_too: bool, as_json: bool) -> int:
     journal = wiring.open_existing().project.runs_db
     rows = approvals_of(journal, run_id) if answered_too else open_approvals(journal, run_id)
     if as_json:
-        emit_json(approvals_document(rows))
+        emit_json(Schema.APPROVALS, approvals_document(rows))
         return ExitCode.DONE
     for line in approval_lines(rows, now=time.time()):
         emit(line)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import approval_argument, json_option
@@ -66,7 +67,7 @@ def answer(
         return ExitCode.NOT_REACHED
     report = answer_approval(journal, approval, approved=approved, note=remark, always=always)
     if as_json:
-        emit_json(answer_document(report))
+        emit_json(Schema.APPROVAL_ANSWER, answer_document(report))
     note(answer_line(report))
     return ExitCode.DONE if report.answer.approved is approved else ExitCode.NOT_REACHED
 

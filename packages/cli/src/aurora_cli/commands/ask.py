@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -36,7 +37,7 @@ def command(*, question: str, default: str | None, choices: str | None, as_json:
     """
     answer = ask_person(question, default=default, choices=[each for each in (choices or "").split(",") if each])
     if as_json:
-        emit_json({"answer": answer.text, "by": answer.by})
+        emit_json(Schema.QUESTION_ANSWER, {"answer": answer.text, "by": answer.by})
     elif answer.text is not None:
         emit(answer.text)
     if answer.text is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, target_argument
@@ -48,5 +49,8 @@ def command(*, target: str, at_once: bool, as_json: bool) -> int:
         note(f"cancelling {target}" if changed else f"{target} is already {stood}; nothing changed")
     if as_json:
         state = None if before is None else str(before)
-        emit_json({"run_id": run_id, "task": task_id or None, "state_before": state, "changed": changed})
+        emit_json(
+            Schema.RUN_CANCELLED,
+            {"run_id": run_id, "task": task_id or None, "state_before": state, "changed": changed},
+        )
     return ExitCode.DONE

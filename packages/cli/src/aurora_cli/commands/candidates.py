@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument, task_argument
@@ -34,7 +35,7 @@ def command(*, run_id: str, task_id: str, as_json: bool) -> int:
     aurora = wiring.open_existing()
     found, costs = aurora.candidates(run_id, task_id), aurora.ledger.costs_of_tasks(run_id)
     if as_json:
-        emit_json(as_document(run_id, found, costs))
+        emit_json(Schema.CANDIDATES, as_document(run_id, found, costs))
     else:
         for line in as_lines(run_id, found, costs):
             emit(line)

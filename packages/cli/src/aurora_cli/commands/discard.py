@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument, task_argument
@@ -43,7 +44,7 @@ def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, accept_
         return ExitCode.NOT_REACHED
     report = aurora.discard(run_id, task_id, accept_changes=accept_changes)
     if as_json:
-        emit_json(as_document(run_id, task_id, report))
+        emit_json(Schema.DISCARD, as_document(run_id, task_id, report))
     else:
         for line in as_lines(task_id, report):
             emit(line)

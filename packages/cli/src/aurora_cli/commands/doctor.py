@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -35,7 +36,7 @@ def command(*, as_json: bool) -> int:
     """
     results = tuple(run_checks(Path.cwd(), os.environ))
     if as_json:
-        emit_json(as_document(results))
+        emit_json(Schema.DOCTOR, as_document(results))
     else:
         for line in as_lines(results):
             emit(line)

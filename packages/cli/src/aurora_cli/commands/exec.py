@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import click
 
 from aurora_cli import run_progress, wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -150,7 +151,7 @@ def command(**given: object) -> int:
         )
         if options.dry_run:
             if options.as_json:
-                emit_json(preview.as_document(plan))
+                emit_json(Schema.RUN_PREVIEW, preview.as_document(plan))
             else:
                 emit(preview.as_text(plan))
             return ExitCode.DONE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -124,7 +125,7 @@ def command(
             return ExitCode.NOT_REACHED
         stored = aurora.write_plan(review, decision)
     if as_json:
-        emit_json(as_document(review, stored))
+        emit_json(Schema.NEW_PLAN, as_document(review, stored))
     else:
         emit(f"written: {_shown(stored.folder)}\nrun it:  aur spawn {_shown(stored.taskfile)}")
     return ExitCode.DONE

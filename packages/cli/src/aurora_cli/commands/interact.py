@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option
@@ -126,7 +127,7 @@ def _list(*, as_json: bool) -> ExitCode:
     with wiring.open_existing() as aurora:
         sessions = aurora.all_sessions()
     if as_json:
-        emit_json(sessions_document(sessions))
+        emit_json(Schema.CONVERSATIONS, sessions_document(sessions))
     elif sessions:
         emit("\n".join(sessions_lines(sessions)))
     else:
@@ -140,7 +141,7 @@ def _log(session_id: str, *, as_json: bool) -> ExitCode:
     with wiring.open_existing() as aurora:
         session = aurora.read_session(session_id)
     if as_json:
-        emit_json(session.to_json())
+        emit_json(Schema.CONVERSATION, session.to_json())
     else:
         emit("\n".join(transcript_lines(session)))
     return ExitCode.DONE

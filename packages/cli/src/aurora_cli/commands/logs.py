@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, target_argument
@@ -46,7 +47,7 @@ def command(*, target: str, follow: bool, errors: bool, as_json: bool) -> int:
         raise click.UsageError("-f follows one task: aur logs -f RUN/TASK; `aur status` lists the running tasks")
     journal, stream = wiring.open_existing().project.runs_db, _stream(errors=errors)
     if as_json:
-        emit_json(_document(journal, run_id, task_id or None, stream))
+        emit_json(Schema.LOGS, _document(journal, run_id, task_id or None, stream))
         return ExitCode.DONE
     pieces = read_logs(journal, run_id, task_id or None, follow=follow, stream=stream, transcript=sys.stdout.isatty())
     emit_bytes(pieces)

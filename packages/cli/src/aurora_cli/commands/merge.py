@@ -8,6 +8,7 @@ import click
 
 from aurora_cli import wiring
 from aurora_cli.delivery_prompts import deliver_if_wanted
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
@@ -52,7 +53,7 @@ def command(
     aurora = wiring.open_existing()
     report = aurora.merge(run_id, tasks=tasks, deliver=yes, accept_changes=accept_changes)
     if as_json:
-        emit_json(as_document(run_id, report))
+        emit_json(Schema.MERGE, as_document(run_id, report))
     else:
         for line in task_lines(report):
             emit(line)

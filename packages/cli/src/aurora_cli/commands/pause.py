@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
@@ -28,6 +29,6 @@ def command(*, run_id: str, as_json: bool) -> int:
     """
     pause_run(wiring.open_existing().project.runs_db, run_id)
     if as_json:
-        emit_json({"run_id": run_id, "paused": True})
+        emit_json(Schema.RUN_PAUSED, {"run_id": run_id, "paused": True})
     note(f"{run_id} is paused; continue with: aur resume {run_id}")
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument, task_argument
@@ -33,7 +34,7 @@ def command(*, run_id: str, task_id: str, number: int, accept_changes: bool, as_
     """
     report = wiring.open_existing().pick(run_id, task_id, number, accept_changes=accept_changes)
     if as_json:
-        emit_json(pick_document(run_id, task_id, report))
+        emit_json(Schema.PICK, pick_document(run_id, task_id, report))
     else:
         for line in pick_lines(run_id, report):
             emit(line)

@@ -8,6 +8,7 @@ import click
 
 from aurora_cli import wiring
 from aurora_cli.delivery_prompts import ask_for_approval
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
@@ -70,7 +71,7 @@ def command(
             return ExitCode.NOT_REACHED
     report = _opened(aurora, plan, accept_changes=accept_changes, ask=not yes)
     if as_json:
-        emit_json(as_document(plan, report))
+        emit_json(Schema.PULL_REQUEST, as_document(plan, report))
     else:
         for line in report_lines(plan, report):
             emit(line)

@@ -8,6 +8,7 @@ import click
 
 from aurora_cli import run_progress, wiring
 from aurora_cli.commands.soar import resume_question
+from aurora_cli.documents import Schema
 from aurora_cli.errors import RunAtWorkError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
@@ -151,6 +152,6 @@ def _resume(
 def _unpause(journal: Path, run_id: str, *, as_json: bool) -> ExitCode:
     unpause_run(journal, run_id)
     if as_json:
-        emit_json({"run_id": run_id})
+        emit_json(Schema.RUN_CONTINUED, {"run_id": run_id})
     note(f"{run_id} continues")
     return ExitCode.DONE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, max_concurrent_option
@@ -143,7 +144,7 @@ def _shown(result: SoarResult, verbosity: str, *, as_json: bool) -> ExitCode:
     if result.interrupted:
         note(f"interrupted; aur soar --resume {result.query_id} continues it")
     if as_json:
-        emit_json(result.to_dict())
+        emit_json(Schema.ANSWER, result.to_dict())
     elif result.sources or not result.interrupted:
         emit(as_text(result, verbosity))
     return _status(result)
@@ -167,7 +168,7 @@ def _list(*, as_json: bool) -> ExitCode:
     with wiring.open_existing() as aurora:
         sessions = aurora.sessions.all()
     if as_json:
-        emit_json({"sessions": as_documents(sessions)})
+        emit_json(Schema.SESSIONS, {"sessions": as_documents(sessions)})
     elif sessions:
         emit("\n".join(as_lines(sessions)))
     else:

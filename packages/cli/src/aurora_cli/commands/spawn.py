@@ -13,6 +13,7 @@ from aurora_cli import run_progress, wiring
 from aurora_cli.commands.resume import resume
 from aurora_cli.commands.runs.clean import clean
 from aurora_cli.commands.runs.list import show_resumable
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import (
@@ -303,7 +304,7 @@ def _started_before(status: RunStatus, options: _Options) -> ExitCode:
             as_json=options.as_json,
         )
     if options.as_json:
-        emit_json({"run_id": status.run_id, "state": status.state, "started": False})
+        emit_json(Schema.RUN_NOT_STARTED, {"run_id": status.run_id, "state": status.state, "started": False})
     else:
         emit(f"{status.run_id} {status.state}; nothing was started")
     return ExitCode.NOT_REACHED if status.state in (RunState.FAILED, RunState.CANCELLED) else ExitCode.DONE
@@ -388,7 +389,7 @@ def _nothing_to_run(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
 
 def _show_plan(plan: SpawnPlan, *, as_json: bool) -> ExitCode:
     if as_json:
-        emit_json(preview.as_document(plan))
+        emit_json(Schema.RUN_PREVIEW, preview.as_document(plan))
     else:
         emit(preview.as_text(plan))
     return ExitCode.DONE

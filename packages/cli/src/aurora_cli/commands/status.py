@@ -7,6 +7,7 @@ import time
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -46,7 +47,7 @@ def command(*, run_id: str | None, watch: bool, as_json: bool) -> int:
         if store.trouble:
             note(store.trouble)
     if as_json:
-        emit_json(status_document(found, gates, now=now))
+        emit_json(Schema.STATUS, status_document(found, gates, now=now))
         return ExitCode.DONE
     for status in found:
         titles = titles_of(aurora.project.runs_db, status.run_id)

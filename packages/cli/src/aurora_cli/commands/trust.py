@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -86,7 +87,7 @@ def _trust(aurora: Aurora, *, yes: bool, as_json: bool) -> ExitCode:
     if wanted and not already:
         store.remember(project.root, claims)
     if as_json:
-        emit_json(as_document(project, claims, changed, trusted=wanted))
+        emit_json(Schema.TRUST, as_document(project, claims, changed, trusted=wanted))
     elif claims:
         note("already trusted" if already else "trusted" if wanted else "not trusted; these settings are ignored")
     return ExitCode.DONE if wanted else ExitCode.NOT_REACHED
@@ -107,7 +108,7 @@ def _trust_file(aurora: Aurora, path: Path, *, yes: bool, as_json: bool) -> Exit
     if wanted and not already and claim is not None:
         store.remember_claim(project.root, claim)
     if as_json:
-        emit_json(as_document(project, claims, (), trusted=wanted))
+        emit_json(Schema.TRUST, as_document(project, claims, (), trusted=wanted))
     elif claim is not None:
         note("already trusted" if already else "trusted" if wanted else "not trusted; these commands do not run")
     return ExitCode.DONE if wanted else ExitCode.NOT_REACHED
@@ -130,7 +131,7 @@ def _confirmed() -> bool:
 def _list(*, as_json: bool) -> ExitCode:
     projects = trust_store().projects()
     if as_json:
-        emit_json(list_document(projects))
+        emit_json(Schema.TRUSTED_PROJECTS, list_document(projects))
         return ExitCode.DONE
     for line in list_lines(projects):
         emit(line)
@@ -146,7 +147,7 @@ def _remove(path: Path | None, *, as_json: bool) -> ExitCode:
     root = folder if store.known(folder) else wiring.open_folder(folder).project.root
     removed = store.forget(root)
     if as_json:
-        emit_json({"project": str(root), "removed": removed})
+        emit_json(Schema.TRUST_REMOVED, {"project": str(root), "removed": removed})
     else:
         note(f"{root}: {'no longer trusted' if removed else 'was not trusted'}")
     return ExitCode.DONE

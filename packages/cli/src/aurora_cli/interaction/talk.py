@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aurora_cli.documents import Schema
 from aurora_cli.interaction.conduct import Conductor
 from aurora_cli.interaction.documents import event_document
 from aurora_cli.interaction.input_lines import lines_of
@@ -52,14 +53,18 @@ async def in_lines(
     def write(event: SessionEvent) -> None:
         nonlocal defaults
         defaults += isinstance(event, DefaultTaken)
-        emit_json_line(event_document(event))
+        _emit(event_document(event))
 
-    emit_json_line({"event": "session", "id": session_id, "resumed": resumed})
+    _emit({"event": "session", "id": session_id, "resumed": resumed})
     async with aurora.held_session(session_id, asks=asks, on_event=write, accept_changes=accept_changes) as session:
         if resumed:
             for turn in session.transcript.turns:
-                emit_json_line({"event": "earlier", **turn.to_json()})
-        conductor = Conductor(session, aurora.project.runs_db, aurora.check_talks, emit_json_line)
+                _emit({"event": "earlier", **turn.to_json()})
+        conductor = Conductor(session, aurora.project.runs_db, aurora.check_talks, _emit)
         code = await conductor.conduct(first, lines_of(sys.stdin.fileno()))
-    emit_json_line({"event": "left", "id": session_id, "defaults": defaults, "status": int(code)})
+    _emit({"event": "left", "id": session_id, "defaults": defaults, "status": int(code)})
     return code
+
+
+def _emit(event: dict[str, Any]) -> None:
+    emit_json_line(Schema.CONVERSATION_EVENT, event)

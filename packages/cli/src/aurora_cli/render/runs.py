@@ -18,6 +18,7 @@ from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
 from aurora_spawner.providers.gate import utc_time
 from aurora_spawner.tasks.approvals import WHOLE_RUN
+from aurora_spawner.tasks.result import RunState, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +68,14 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
             hint = f"  resumable: aur soar --resume {run.run_id}" if run.kind == QUESTION_RUN else "  resumable"
         state = _coloured(state_word(run, held=summary.held))
         counts = "a question" if run.kind == QUESTION_RUN and not summary.total else _counts(summary.counts)
-        yield f"{run.run_id}  {_moment(run.created_at)}  {state}  {counts}{hint}"
+        why = f"  why: aur runs show {run.run_id}" if _failed_after_all(summary) else ""
+        yield f"{run.run_id}  {_moment(run.created_at)}  {state}  {counts}{hint}{why}"
+
+
+def _failed_after_all(summary: RunSummary) -> bool:
+    """Returns True of a run that failed though each of its tasks succeeded: its work is not where it was to go."""
+    succeeded = summary.counts.get(TaskState.SUCCEEDED, 0)
+    return summary.run.state is RunState.FAILED and 0 < succeeded == summary.total
 
 
 def as_document(runs: Sequence[RunSummary]) -> dict[str, object]:

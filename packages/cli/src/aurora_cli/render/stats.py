@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.index import kinds
 from aurora_cli.render.words import one_line, size
@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 
 __all__ = ["as_document", "as_text"]
 
+_KINDS: Final = {"kb": "documents", "doc": "other text", "reas": "earlier answers"}
+
 
 def as_text(stats: MemoryStats) -> str:
     """Returns the counts, one per line."""
     rows = (
         ("files", f"{stats.files:,}"),
-        ("chunks", f"{stats.chunks:,}{_parts(stats.by_kind)}"),
+        ("chunks", f"{stats.chunks:,}{_parts(_in_words(stats.by_kind))}"),
         ("languages", _parts(stats.languages).strip(" ()") or "none"),
         ("database", f"{size(stats.database_bytes)}, schema {stats.schema_version}"),
         ("last indexed", _when(stats.last_indexed_at)),
     )
     lines = [f"{name:<13} {value}" for name, value in rows]
     return "\n".join([*lines, *_left_out(stats.left_out)])
+
+
+def _in_words(by_kind: Mapping[str, int]) -> dict[str, int]:
+    return {_KINDS.get(kind, kind): number for kind, number in by_kind.items()}
 
 
 def _left_out(groups: Sequence[LeftOutGroup]) -> Iterator[str]:

@@ -308,7 +308,7 @@ def _memory(project: Project) -> CheckResult:
     return CheckResult(
         check="memory",
         level=Level.OK,
-        message=f"{stats.files:,} files, {stats.chunks:,} chunks, schema {stats.schema_version}",
+        message=f"{stats.files:,} files in {stats.chunks:,} chunks, all pages whole",
     )
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 from aurora_soar.resumption.kinds import MODEL_RUN
 from aurora_soar.resumption.record import Unrecorded
 from aurora_soar.run_options import project_run_options
-from aurora_spawner import Run, SpawnTask
+from aurora_spawner import SpawnTask
 from aurora_spawner.runs.run_options import GateOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aurora_core import Project
-    from aurora_spawner import Backend, RecoverySettings
+    from aurora_spawner import Backend, RecoverySettings, Run
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.tasks.usage import Usage
 
@@ -105,6 +105,8 @@ class AgentModel:
         )
 
     def _new_run(self, prompt: str, title: str) -> Run:
+        from aurora_spawner import Run  # with the coordinator; a question without a model needs none
+
         return Run.create(
             self.project.runs_db,
             [SpawnTask(prompt, self.name, title=title)],
@@ -122,6 +124,8 @@ class AgentModel:
         )
 
     def _resumed_run(self, run_id: str, *, accept_changes: bool) -> Run:
+        from aurora_spawner import Run  # as above
+
         return Run.resume(
             self.project.runs_db,
             run_id,

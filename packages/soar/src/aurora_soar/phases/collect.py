@@ -15,7 +15,6 @@ from aurora_soar.resumption.kinds import SUBGOALS_RUN
 from aurora_soar.run_options import project_run_options
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.recovery.report import recovery_report
-from aurora_spawner.runs.run import Run
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.run_events import (
     BatchTripped,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from aurora_spawner import RecoverySettings, RunEvent, RunReport, SpawnResult
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.recovery.machine import TaskRecoveryState
+    from aurora_spawner.runs.run import Run
     from aurora_spawner.runs.run_options import GateOptions
 
 __all__ = ["CollectLimits", "Collected", "collect", "recoveries_of"]
@@ -117,6 +117,8 @@ async def collect(
     done = {output.subgoal_index for output in known}
     open_ones = [index for index in range(len(decomposition.subgoals)) if index not in done]
     bundles = bundles_for(decomposition, places, memory, readers=open_ones)
+
+    from aurora_spawner.runs.run import Run  # with the coordinator; a question that is looked up needs none
 
     def create() -> Run:
         options = project_run_options(

@@ -14,7 +14,7 @@ from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import JournalError, UnknownRunError
 from aurora_spawner.journal.views import as_written, load_run
 from aurora_spawner.runs.noted_run import NotedRun, create_noted_run, hold_noted_run, read_notes
-from aurora_spawner.runs.run import check_unchanged
+from aurora_spawner.runs.run_record import check_unchanged
 from aurora_spawner.storage.stored_values import read_fields
 from aurora_spawner.tasks.result import RunState
 

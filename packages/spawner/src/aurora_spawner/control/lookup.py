@@ -100,8 +100,8 @@ def check_unchanged(journal: Path, run_id: str, *, accept: bool) -> None:
         JournalChangedError: it is not as it was written.
         UnknownRunError: the journal has no such run.
     """
-    from aurora_spawner.runs import run  # with the coordinator; only what changes a run needs it
+    from aurora_spawner.runs.run_record import check_unchanged as check  # only what changes a run needs it
 
     with open_journal(journal, run_id) as store:
         load_run(store, run_id)
-        run.check_unchanged(store, run_id, default_state_dir(), accept=accept)
+        check(store, run_id, default_state_dir(), accept=accept)

@@ -33,7 +33,7 @@ from aurora_spawner.runs.gate_server import denial, serve_hooks
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.noted_run import notes_in
 from aurora_spawner.runs.recorder import Recorder
-from aurora_spawner.runs.run import check_unchanged
+from aurora_spawner.runs.run_record import check_unchanged
 from aurora_spawner.tasks.approvals import AGENT_GATE
 from aurora_spawner.tasks.result import RunState
 from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled

@@ -12,7 +12,7 @@ from aurora_spawner.journal.facts import NoteKept, RunEnded, entry_of
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import as_written, load_run
-from aurora_spawner.runs.run import write_run
+from aurora_spawner.runs.run_record import write_run
 from aurora_spawner.storage.stored_values import document
 
 if TYPE_CHECKING:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Self
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME as CONTROL_SOCKET
 from aurora_spawner.attempts.process_identity import own_identity
-from aurora_spawner.errors import BackendError, ForeignJournalError, JournalChangedError
+from aurora_spawner.errors import BackendError
 from aurora_spawner.gates.hook_command import SOCKET_NAME
-from aurora_spawner.journal.anchor import read_anchor, write_anchor
+from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.approval_views import load_approvals, load_used_approvals
 from aurora_spawner.journal.claim_views import load_seen_files
-from aurora_spawner.journal.facts import RunCreated
 from aurora_spawner.journal.post_views import load_posts
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.verify import accept_changes, check_run
 from aurora_spawner.journal.views import StoredOptions, count_reviewing, load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.recovery.fallbacks import check_fallbacks
@@ -34,6 +31,7 @@ from aurora_spawner.runs.execution import Execution
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.resume_state import CUT_OFF, ResumeState, Revision, find_resume_state, tasks_added
 from aurora_spawner.runs.run_options import RunOptions, TaskSource
+from aurora_spawner.runs.run_record import check_unchanged, write_run
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.candidates import attempted, with_candidates
 from aurora_spawner.tasks.graph import TaskGraph, build_graph
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.journal.facts import NoteKept, TasksAdded
     from aurora_spawner.journal.views import RunRow
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.runs.run_options import ResumeOptions
@@ -238,30 +235,6 @@ class Run:
         )
 
 
-def _refuse_foreign(journal: Path, run_id: str) -> None:
-    raise ForeignJournalError(journal, run_id)
-
-
-def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, accept: bool) -> None:
-    """Holds a run against its hashes before anything of it starts.
-
-    Raises:
-        JournalChangedError: It is not as it was written, or was not written by this user in this place, and `accept`
-            is false.
-    """
-    anchor = read_anchor(state_dir, store.path) if state_dir else None
-    try:
-        check_run(store, run_id, anchor)
-        if state_dir and anchor is None:
-            _refuse_foreign(store.path, run_id)
-    except JournalChangedError as error:
-        if not accept:
-            raise
-        accept_changes(store, run_id, error.problem, anchor)
-        if state_dir:
-            write_anchor(state_dir, store, replace=True)
-
-
 def _options_of(row: RunRow) -> RunOptions:
     """Returns the options that the journal keeps of a run."""
     stored = row.options or StoredOptions()
@@ -324,32 +297,3 @@ def _check_places(graph: TaskGraph, backends: Mapping[str, Backend], options: Ru
     """
     isolated = options.isolation is not None
     check_places(graph.tasks.values(), backends=backends, default_agent=options.default_agent, isolated=isolated)
-
-
-def write_run(journal: Path, options: RunOptions, facts: Iterable[TasksAdded | NoteKept]) -> str:
-    """Finds a free name by the time and writes a run with its first facts, all in one transaction; returns its name.
-
-    Raises:
-        JournalError: The journal cannot be written.
-    """
-    created = RunCreated(
-        run_kind=options.kind,
-        cwd=str(options.cwd.resolve()),
-        spool=str(options.spool.resolve()),
-        max_concurrent=options.max_concurrent,
-        default_agent=options.default_agent,
-        default_timeout_s=options.default_timeout_s,
-        options=options.stored.to_json() if options.stored else None,
-    )
-    moment = int(time.time() * 1000)
-    names = (f"{options.kind}-{moment + extra}" for extra in range(10_000))
-    state_dir = options.state_dir
-    with Journal(journal) as store:
-        new = store.connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
-        anchor = read_anchor(state_dir, journal) if state_dir and not new else None
-        if anchor is not None:
-            store.expect(anchor.seq)
-        run_id = store.create_run(names, created, facts)
-        if new and state_dir:
-            write_anchor(state_dir, store, created=True)
-    return run_id

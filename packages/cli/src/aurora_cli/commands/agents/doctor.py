@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -46,7 +47,7 @@ def command(*, as_json: bool) -> int:
         policies=aurora.policies,
     )
     if as_json:
-        emit_json(agent_checks.as_document(checks))
+        emit_json(Schema.AGENT_CHECKS, agent_checks.as_document(checks))
     else:
         for line in agent_checks.as_lines(checks):
             emit(line)

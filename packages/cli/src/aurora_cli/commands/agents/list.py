@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -37,7 +38,7 @@ def command(*, category: str | None, as_json: bool) -> int:
     roster = aurora.personas
     shown = tuple(each for each in roster if category in (None, each.category.value))
     if as_json:
-        emit_json(personas.as_document(shown, roster.problems))
+        emit_json(Schema.PERSONAS, personas.as_document(shown, roster.problems))
         return ExitCode.DONE
     for line in personas.as_lines(shown):
         emit(line)
@@ -46,5 +47,5 @@ def command(*, category: str | None, as_json: bool) -> int:
     for name in aurora.shadowed_personas:
         note(f"warning: @{printable(name)} means the backend of that name; give the persona another id")
     if not shown:
-        note("no personas found; create one in .aurora/agents/NAME.md")
+        note("no personas found; create one in .aurora/agents/NAME.md (agents themselves: aur agents doctor)")
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -28,7 +29,7 @@ def command(*, as_json: bool) -> int:
     """
     roster = wiring.open_folder().refresh_personas()
     if as_json:
-        emit_json(personas.as_document(tuple(roster), roster.problems))
+        emit_json(Schema.PERSONAS, personas.as_document(tuple(roster), roster.problems))
         return ExitCode.DONE
     emit(f"{count(len(roster), 'persona')}, {count(len(roster.problems), 'problem')}")
     for problem in roster.problems:

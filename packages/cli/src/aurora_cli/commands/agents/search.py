@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -37,7 +38,7 @@ def command(*, work: tuple[str, ...], limit: int, as_json: bool) -> int:
 
     match = Matcher(wiring.open_folder().personas).match(" ".join(work))
     if as_json:
-        emit_json(personas.match_document(match, limit))
+        emit_json(Schema.PERSONA_MATCH, personas.match_document(match, limit))
     else:
         for line in personas.match_lines(match, limit):
             emit(line)

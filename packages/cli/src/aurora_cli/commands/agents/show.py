@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -29,7 +30,7 @@ def command(*, name: str, as_json: bool) -> int:
     aurora = wiring.open_folder()
     persona = wiring.persona_named(aurora, name)
     if as_json:
-        emit_json(personas.details(persona))
+        emit_json(Schema.PERSONA, personas.details(persona))
         return ExitCode.DONE
     emit(personas.as_text(persona))
     for problem in aurora.personas.problems:

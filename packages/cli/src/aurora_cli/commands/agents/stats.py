@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -31,7 +32,7 @@ def command(*, as_json: bool) -> int:
     """
     records = wiring.open_existing().agent_records()
     if as_json:
-        emit_json(agent_stats.as_document(records))
+        emit_json(Schema.AGENT_STATS, agent_stats.as_document(records))
         return ExitCode.DONE
     for line in agent_stats.as_lines(records):
         emit(line)

@@ -7,7 +7,7 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.output import emit_json_line
+from aurora_cli.output import emit_event
 from aurora_spawner.control.audit import DECISIONS, exported_events
 
 __all__ = ["command"]
@@ -39,5 +39,5 @@ def command(*, run_id: str | None, decisions: bool) -> int:
     """
     journal = wiring.open_existing().project.runs_db
     for event in exported_events(journal, run_id, kinds=DECISIONS if decisions else None):
-        emit_json_line(event)
+        emit_event(event)
     return ExitCode.DONE

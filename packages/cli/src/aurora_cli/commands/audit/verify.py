@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -38,13 +39,14 @@ def command(*, as_json: bool) -> int:
     report = audit_journal(wiring.open_existing().project.runs_db)
     if as_json:
         emit_json(
+            Schema.AUDIT,
             {
                 "ok": report.ok,
                 "events": report.events,
                 "head": report.head,
                 "problem": report.problem,
                 **_recorded(report),
-            }
+            },
         )
     elif not report.events:
         note("nothing to verify: no run in this project yet")

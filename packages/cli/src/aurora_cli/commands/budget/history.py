@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -31,7 +32,7 @@ def command(*, limit: int, run_id: str | None, as_json: bool) -> int:
     """List the cost of attempts, newest first."""
     entries = wiring.open_folder().ledger.history(limit=limit, run_id=run_id)
     if as_json:
-        emit_json(budget.history_document(entries))
+        emit_json(Schema.BUDGET_HISTORY, budget.history_document(entries))
         return ExitCode.DONE
     for line in budget.history_lines(entries):
         emit(line)

@@ -7,6 +7,7 @@ import sys
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -36,7 +37,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
         return ExitCode.NOT_REACHED
     forgotten = wiring.open_folder().ledger.reset()
     if as_json:
-        emit_json({"forgotten_usd": forgotten})
+        emit_json(Schema.BUDGET_RESET, {"forgotten_usd": forgotten})
     else:
         emit(f"reset: ${forgotten:.2f} no longer count")
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import FiniteRange, json_option
@@ -80,7 +81,7 @@ def command(
     aurora.set_user_limits(amounts=amounts, warn_at=warn_at, on_limit=on_limit)
     ledger = aurora.ledger
     if as_json:
-        emit_json(budget.as_document(ledger.status(), ledger.limits))
+        emit_json(Schema.BUDGET, budget.as_document(ledger.status(), ledger.limits))
     else:
         emit(budget.limits_text(ledger.limits))
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -31,7 +32,7 @@ def command(*, as_json: bool) -> int:
     ledger = wiring.open_folder().ledger
     status = ledger.status()
     if as_json:
-        emit_json(budget.as_document(status, ledger.limits))
+        emit_json(Schema.BUDGET, budget.as_document(status, ledger.limits))
     else:
         emit(budget.as_text(status, ledger.limits))
     return ExitCode.DONE

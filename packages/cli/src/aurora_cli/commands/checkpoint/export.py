@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
@@ -40,7 +41,7 @@ def command(*, run_id: str, output: Path | None, as_json: bool) -> int:
     project = wiring.open_existing().project
     path = export_checkpoint(project.runs_db, run_id, output or project.aurora_dir / "checkpoints")
     if as_json:
-        emit_json({"run_id": run_id, "path": str(path)})
+        emit_json(Schema.CHECKPOINT, {"run_id": run_id, "path": str(path)})
     else:
         emit(str(path))
     return ExitCode.DONE

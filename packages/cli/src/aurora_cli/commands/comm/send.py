@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurora_cli.documents import Schema
 from aurora_cli.errors import NoRunError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
@@ -58,7 +59,7 @@ def command(*, text: str, to: str, kind: str, run_id: str | None, as_json: bool)
     words = sys.stdin.read(4 * TEXT_LIMIT) if text == STDIN else text
     posted = _post(words, kind=PostKind(kind), to=to, run_id=run_id)
     if as_json:
-        emit_json(posted_document(posted))
+        emit_json(Schema.POSTED, posted_document(posted))
     note(posted_line(posted))
     return ExitCode.DONE
 

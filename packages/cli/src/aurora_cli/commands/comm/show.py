@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurora_cli.documents import Schema
 from aurora_cli.errors import NoRunError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
@@ -67,7 +68,7 @@ def _show_own(*, after: int, watch: bool, wait_s: float, as_json: bool) -> ExitC
         return ExitCode.DONE
     page = read_own_board(after=after, wait_s=wait_s)
     if as_json:
-        emit_json(board_document(None, page.posts, last=page.last, more=page.more))
+        emit_json(Schema.BOARD, board_document(None, page.posts, last=page.last, more=page.more))
     else:
         _print_each(page.posts, as_json=False)
         if page.more:
@@ -88,7 +89,7 @@ def _show(run_id: str | None, *, after: int, watch: bool, as_json: bool) -> Exit
         return ExitCode.DONE
     posts = posts_of(journal, run_id, after=after)
     if as_json:
-        emit_json(board_document(run_id, posts, last=posts[-1].number if posts else after, more=False))
+        emit_json(Schema.BOARD, board_document(run_id, posts, last=posts[-1].number if posts else after, more=False))
         return ExitCode.DONE
     _print_each(posts, as_json=False)
     if not posts:
@@ -99,7 +100,7 @@ def _show(run_id: str | None, *, after: int, watch: bool, as_json: bool) -> Exit
 def _print_each(posts: Iterable[Post], *, as_json: bool) -> None:
     for post in posts:
         if as_json:
-            emit_json_line(post.to_dict())
+            emit_json_line(Schema.POST, post.to_dict())
         else:
             for line in post_lines(post):
                 emit(line)

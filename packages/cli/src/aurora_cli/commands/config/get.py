@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -33,7 +34,7 @@ def command(*, key: str, as_json: bool) -> int:
     aurora = wiring.open_folder()
     setting = setting_named(aurora.config, key)
     if as_json:
-        emit_json(settings.as_document(setting))
+        emit_json(Schema.SETTING, settings.as_document(setting))
     else:
         emit(settings.value_text(setting))
         note(f"from {settings.origin_text(setting.origin, aurora.project.root)}")

@@ -7,6 +7,7 @@ import os
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -39,11 +40,12 @@ def command(*, as_json: bool) -> int:
         ignored = [claim.name for claim in aurora.config.untrusted]
         unknown = [each.name for each in unknown_variables(os.environ)]
         emit_json(
+            Schema.SETTINGS,
             {
                 "settings": [settings.as_document(each) for each in found],
                 "ignored": ignored,
                 "unknown_variables": unknown,
-            }
+            },
         )
     else:
         for line in settings.as_lines(found, aurora.project.root):

@@ -7,6 +7,7 @@ import os
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -31,7 +32,7 @@ def command(*, as_json: bool) -> int:
     files = {"project": wiring.open_folder().project.config_file} | ({"user": own} if own else {})
     if as_json:
         rows = [{"layer": layer, "path": str(path), "exists": path.is_file()} for layer, path in files.items()]
-        emit_json({"files": rows})
+        emit_json(Schema.CONFIG_FILES, {"files": rows})
     else:
         for layer, path in files.items():
             emit(f"{layer:<7}  {path}{'' if path.is_file() else '  (no such file)'}")

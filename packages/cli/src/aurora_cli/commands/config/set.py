@@ -7,6 +7,7 @@ import os
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -49,7 +50,9 @@ def command(*, key: str, value: tuple[str, ...], user: bool, as_json: bool) -> i
         change = change_project_setting(wiring.open_existing().project, key, value)
         changed, trusted, new = change.changed, change.trusted, change.newly_trusted
     if as_json:
-        emit_json({"key": key, "path": str(changed.path), "line": changed.line, "trusted": trusted})
+        emit_json(
+            Schema.SETTING_CHANGED, {"key": key, "path": str(changed.path), "line": changed.line, "trusted": trusted}
+        )
     else:
         note(f"{changed.path}:{changed.line}: {key}: {settings.shown(changed.value, key)}")
         if new:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -44,7 +45,10 @@ def command(ctx: click.Context, *, chunk_ids: tuple[str, ...], session_id: str |
         forgotten = {chunk_id: memory.forget(chunk_id) for chunk_id in chunk_ids}
     unknown = [chunk_id for chunk_id, gone in forgotten.items() if not gone]
     if as_json:
-        emit_json({"forgotten": [chunk_id for chunk_id, gone in forgotten.items() if gone], "unknown": unknown})
+        emit_json(
+            Schema.MEMORY_FORGOTTEN,
+            {"forgotten": [chunk_id for chunk_id, gone in forgotten.items() if gone], "unknown": unknown},
+        )
     else:
         emit(f"forgot {len(forgotten) - len(unknown)} of {len(forgotten)}")
     for chunk_id in unknown:
@@ -56,7 +60,7 @@ def _forget_session(session_id: str, *, as_json: bool) -> ExitCode:
     with wiring.open_existing() as aurora:
         turns = aurora.sessions.forget(session_id)
     if as_json:
-        emit_json({"session": session_id, "turns_forgotten": turns})
+        emit_json(Schema.SESSION_FORGOTTEN, {"session": session_id, "turns_forgotten": turns})
     elif turns:
         emit(f"forgot session {session_id}: {count(turns, 'turn')}")
     if not turns:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -49,7 +50,7 @@ def command(*, path: Path | None, as_json: bool) -> int:
     if report.left_out:
         note(not_indexed(report.left_out))
     if as_json:
-        emit_json(as_document(report))
+        emit_json(Schema.INDEX_REPORT, as_document(report))
     else:
         emit(as_text(report))
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -35,7 +36,7 @@ def command(*, as_json: bool) -> int:
     for line in skipped_lines(report):
         note(line)
     if as_json:
-        emit_json(as_document(report))
+        emit_json(Schema.INDEX_REPORT, as_document(report))
     else:
         emit(as_text(report))
     return ExitCode.DONE

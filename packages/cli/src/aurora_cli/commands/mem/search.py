@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -67,7 +68,7 @@ def command(
         hits = memory.search(words, limit, kinds=kinds or None, min_score=min_score)
         missing = "" if hits else _why_nothing(memory.stats(), words)
     if as_json:
-        emit_json(as_document(words, hits))
+        emit_json(Schema.HITS, as_document(words, hits))
     else:
         for line in as_lines(hits, scores=show_scores, content=show_content):
             emit(line)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -50,7 +51,7 @@ def command(*, target: str, limit: int, as_json: bool) -> int:
     with wiring.open_memory_of_agent().open_memory() as memory:
         found = look_up(memory, target, limit, folder=Path.cwd())
     if as_json:
-        emit_json(symbols.as_document(target, found.chunks, found.callers))
+        emit_json(Schema.SYMBOL, symbols.as_document(target, found.chunks, found.callers))
     else:
         for line in symbols.as_lines(found.chunks, found.callers):
             emit(line)

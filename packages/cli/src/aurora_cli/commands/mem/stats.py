@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -32,7 +33,7 @@ def command(*, as_json: bool) -> int:
     with wiring.open_existing().open_memory() as memory:
         stats = memory.stats()
     if as_json:
-        emit_json(as_document(stats))
+        emit_json(Schema.MEMORY_STATS, as_document(stats))
     else:
         emit(as_text(stats))
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -37,7 +38,7 @@ def command(*, as_json: bool) -> int:
         note(f"watching {aurora.project.root}; stop with Ctrl-C")
         for change in watch_files(memory):
             if as_json:
-                emit_json_line({"paths": list(change.paths), **as_document(change.report)})
+                emit_json_line(Schema.INDEX_CHANGE, {"paths": list(change.paths), **as_document(change.report)})
             else:
                 emit(changed_line(change) if change.paths else as_text(change.report))
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -28,7 +29,7 @@ def command(*, plan: str, as_json: bool) -> int:
     """
     archived = wiring.open_existing().archive_plan(plan)
     if as_json:
-        emit_json(stored_as_document(archived))
+        emit_json(Schema.PLAN_SUMMARY, stored_as_document(archived))
     else:
         emit(f"archived: {archived.folder}")
     return ExitCode.DONE

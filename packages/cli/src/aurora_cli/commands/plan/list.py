@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -28,7 +29,7 @@ def command(*, archived: bool, as_json: bool) -> int:
     """List plans, and how much of each is done."""
     found = wiring.open_existing().plans.all(archived=archived)
     if as_json:
-        emit_json({"plans": [stored_as_document(each) for each in found]})
+        emit_json(Schema.PLANS, {"plans": [stored_as_document(each) for each in found]})
         return ExitCode.DONE
     for line in stored_as_lines(found):
         emit(line)

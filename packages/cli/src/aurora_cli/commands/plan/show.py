@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -32,7 +33,7 @@ def command(*, plan: str, as_json: bool) -> int:
     store = wiring.open_existing().plans
     stored = store.get(plan)
     if as_json:
-        emit_json({**store.document(stored), "status": stored.status})
+        emit_json(Schema.PLAN, {**store.document(stored), "status": stored.status})
         return ExitCode.DONE
     for line in stored_as_lines([stored]):
         emit(line)

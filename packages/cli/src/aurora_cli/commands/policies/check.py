@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -61,7 +62,7 @@ def command(
         return _answer_lines(engine, folder, agent)
     result = _ask(engine, line, folder, agent)
     if as_json:
-        emit_json(policies.result_document(result))
+        emit_json(Schema.POLICY_ANSWER, policies.result_document(result))
     else:
         emit(policies.result_text(result))
     return ExitCode.DONE
@@ -89,10 +90,10 @@ def _answer_lines(engine: PoliciesEngine, folder: Path, agent: str | None) -> Ex
         try:
             question = parse_question(content)
         except QuestionError as error:
-            emit_json_line(policies.unreadable_document(number, error))
+            emit_json_line(Schema.POLICY_ANSWER, policies.unreadable_document(number, error))
             status = ExitCode.USAGE
             continue
         where = Path(os.path.normpath(folder / question.cwd))
         result = _ask(engine, question.command, where, question.agent or agent)
-        emit_json_line(policies.result_document(result))
+        emit_json_line(Schema.POLICY_ANSWER, policies.result_document(result))
     return status

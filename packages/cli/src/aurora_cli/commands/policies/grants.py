@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -36,7 +37,7 @@ def command(*, action: str | None, grant: str | None, as_json: bool) -> int:
     if action is None:
         rows = grants_of(journal)
         if as_json:
-            emit_json(approvals_document(rows))
+            emit_json(Schema.APPROVALS, approvals_document(rows))
         for line in grant_lines(rows) if not as_json else ():
             emit(line)
         if not rows:
@@ -46,6 +47,6 @@ def command(*, action: str | None, grant: str | None, as_json: bool) -> int:
         raise click.UsageError("name the grant: aur policies grants revoke ID")
     row = revoke_grant(journal, grant)
     if as_json:
-        emit_json(approvals_document([row]))
+        emit_json(Schema.APPROVALS, approvals_document([row]))
     note(f"{row.approval} is taken back; {row.run_id} asks again")
     return ExitCode.DONE

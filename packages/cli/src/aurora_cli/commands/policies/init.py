@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -29,7 +30,7 @@ def command(*, as_json: bool) -> int:
     aurora.set_up()
     file = write_policies(aurora.project)
     if as_json:
-        emit_json({"path": str(file.path), "made": file.made})
+        emit_json(Schema.POLICIES_FILE, {"path": str(file.path), "made": file.made})
     else:
         emit(f"{'created' if file.made else 'kept':<7}  {file.path}")
     return ExitCode.DONE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -45,7 +46,7 @@ def command(*, file: Path | None, run_id: str | None, as_json: bool) -> int:
     policies = aurora.policies if file is None else PoliciesEngine.load(file).beside(aurora.user_policies)
     found = rehearse(policies, aurora.project.runs_db, run_id)
     if as_json:
-        emit_json(rehearsal_document(found))
+        emit_json(Schema.POLICIES_REHEARSAL, rehearsal_document(found))
         return ExitCode.DONE
     for line in rehearsal_lines(found):
         emit(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -32,7 +33,7 @@ def command(*, agent: str | None, as_json: bool) -> int:
     """
     engine = wiring.open_folder().policies
     if as_json:
-        emit_json(policies.as_document(engine, agent))
+        emit_json(Schema.POLICIES, policies.as_document(engine, agent))
     else:
         emit(policies.as_text(engine, agent))
     return ExitCode.DONE

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -39,7 +40,7 @@ def command(*, file: Path, as_json: bool) -> int:
     folder = Path.cwd()
     outcomes = try_examples(engine, examples, folder=folder, workspace=workspace_of(folder))
     if as_json:
-        emit_json(policies.outcomes_document(outcomes))
+        emit_json(Schema.POLICIES_TEST, policies.outcomes_document(outcomes))
     else:
         for line in policies.outcomes_lines(outcomes):
             emit(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import FiniteRange, json_option
@@ -39,7 +40,7 @@ def clean(days: float, *, as_json: bool) -> ExitCode:
     """Removes the contents of runs that are older than so many days, and shows which."""
     report = wiring.open_existing().clean(older_than_days=days)
     if as_json:
-        emit_json(cleaned_document(report))
+        emit_json(Schema.RUNS_CLEANED, cleaned_document(report))
     else:
         show_cleaned(report)
     return ExitCode.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -38,7 +39,7 @@ def command(*, first: str, second: str, all_tasks: bool, as_json: bool) -> int:
     """
     comparison = compare_runs(wiring.open_existing().project.runs_db, first, second)
     if as_json:
-        emit_json(comparison.to_dict())
+        emit_json(Schema.RUNS_COMPARED, comparison.to_dict())
     else:
         emit("\n".join(comparison_lines(comparison, all_tasks=all_tasks)))
     return ExitCode.DONE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -50,7 +51,7 @@ def show(found: Sequence[RunSummary], *, as_json: bool, if_none: str) -> ExitCod
         if_none: the note instead of a list without runs.
     """
     if as_json:
-        emit_json(as_document(found))
+        emit_json(Schema.RUNS, as_document(found))
         return ExitCode.DONE
     for line in as_lines(found):
         emit(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
@@ -49,13 +50,13 @@ def command(*, run_id: str, changes: tuple[str, ...], as_json: bool) -> int:
     if changes:
         simulated = what_if(journal, run_id, changes)
         if as_json:
-            emit_json(simulated.to_dict())
+            emit_json(Schema.SIMULATION, simulated.to_dict())
         else:
             emit("\n".join(what_if_lines(simulated)))
         return ExitCode.DONE
     report = replay_run(journal, run_id)
     if as_json:
-        emit_json(report.to_dict())
+        emit_json(Schema.REPLAY, report.to_dict())
     else:
         emit("\n".join(replay_lines(report)))
     return ExitCode.DONE if report.identical and report.changed is None else ExitCode.NOT_REACHED

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.errors import NoResultError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
@@ -49,7 +50,7 @@ def command(*, target: str, as_json: bool) -> int:
     if row.result is None:
         raise NoResultError(run_id, row.task_id, str(row.state))
     if as_json:
-        emit_json({"run_id": run_id} | row_of(row.result, row.task.headline))
+        emit_json(Schema.TASK_RESULT, {"run_id": run_id} | row_of(row.result, row.task.headline))
     else:
         emit(row.result.output.rstrip("\n"))
         if len(row.result.output) >= JOURNAL_OUTPUT_LIMIT:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
@@ -70,7 +71,7 @@ def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool
     if recovery:
         _show_recovery(recovery_of(journal, run_id), as_json=as_json)
     elif as_json:
-        emit_json(as_detail_document(_detail(journal, run, tasks)))
+        emit_json(Schema.RUN, as_detail_document(_detail(journal, run, tasks)))
     else:
         for line in as_detail(_detail(journal, run, tasks)):
             emit(line)
@@ -101,7 +102,7 @@ def _show_log(log: ConversationLog, *, as_json: bool) -> int:
     from aurora_cli.render.conversation import conversation_lines
 
     if as_json:
-        emit_json(log.document)
+        emit_json(Schema.ANSWER, log.document)
     else:
         emit("\n".join(conversation_lines(log)))
     return ExitCode.DONE
@@ -109,7 +110,7 @@ def _show_log(log: ConversationLog, *, as_json: bool) -> int:
 
 def _show_recovery(report: RecoveryReport, *, as_json: bool) -> None:
     if as_json:
-        emit_json(recovery_document(report))
+        emit_json(Schema.RECOVERY, recovery_document(report))
     else:
         for line in recovery_lines(report):
             emit(line)

@@ -7,6 +7,7 @@ import os
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
@@ -35,7 +36,7 @@ def command(*, run_id: str, as_json: bool) -> int:
     """
     telemetry = run_telemetry(wiring.open_existing().project.runs_db, run_id, os.environ)
     if as_json:
-        emit_json(telemetry.to_dict())
+        emit_json(Schema.TRACE, telemetry.to_dict())
         return ExitCode.DONE
     if not is_configured(os.environ):
         raise click.UsageError("no receiver is configured; set OTEL_EXPORTER_OTLP_ENDPOINT, or print it with --json")

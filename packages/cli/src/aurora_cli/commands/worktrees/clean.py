@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -37,7 +38,7 @@ def command(*, ignored: bool, dry_run: bool, as_json: bool) -> int:
     """
     report = wiring.open_existing().clean_worktrees(ignored_too=ignored, dry_run=dry_run)
     if as_json:
-        emit_json(clean_document(report))
+        emit_json(Schema.WORKTREES_CLEANED, clean_document(report))
     else:
         for line in clean_lines(report, dry_run=dry_run):
             emit(line)

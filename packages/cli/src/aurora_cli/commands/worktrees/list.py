@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -36,7 +37,7 @@ def command(*, as_json: bool) -> int:
     if places:
         cap = most_bytes(places[0], sum(each.size for each in found), cap)
     if as_json:
-        emit_json(list_document(found, cap=cap))
+        emit_json(Schema.WORKTREES, list_document(found, cap=cap))
         return ExitCode.DONE
     for line in list_lines(found, cap=cap):
         emit(line)

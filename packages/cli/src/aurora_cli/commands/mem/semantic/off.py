@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -32,7 +33,7 @@ def command(*, as_json: bool) -> int:
 
     was_on = turn_off(wiring.open_existing())
     if as_json:
-        emit_json({"was_on": was_on})
+        emit_json(Schema.SEMANTIC_OFF, {"was_on": was_on})
     else:
         emit("search by meaning is off" if was_on else "search by meaning was off")
     return ExitCode.DONE

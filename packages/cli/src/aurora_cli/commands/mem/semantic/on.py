@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import ExistingPath, json_option
@@ -47,7 +48,9 @@ def command(*, weights: Path | None, as_json: bool) -> int:
     with progress() as report:
         made = turn_on(aurora, weights, on_progress=report)
     if as_json:
-        emit_json({"model": str(made.model), "weights": str(made.weights), "encoded": made.encoded})
+        emit_json(
+            Schema.SEMANTIC_ON, {"model": str(made.model), "weights": str(made.weights), "encoded": made.encoded}
+        )
     else:
         size = made.model.stat().st_size / 1e6
         emit(f"search by meaning is on: {made.encoded} chunks encoded, model {made.model} ({size:.1f} MB)")

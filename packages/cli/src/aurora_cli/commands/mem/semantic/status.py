@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from aurora_cli import wiring
+from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
@@ -33,7 +34,10 @@ def command(*, as_json: bool) -> int:
     with aurora.open_memory(by_meaning=False) as memory:
         chunks, (encoded, _) = memory.stats().chunks, memory.encoded()
     if as_json:
-        emit_json({"on": path is not None and not missing, "model": path, "chunks": chunks, "encoded": encoded})
+        emit_json(
+            Schema.SEMANTIC,
+            {"on": path is not None and not missing, "model": path, "chunks": chunks, "encoded": encoded},
+        )
     elif missing:
         emit(f"search by meaning is off: the model {path} is not there")
         emit(f"correct memory.semantic_model, which is set by {aurora.config.origin('memory.semantic_model')}")
