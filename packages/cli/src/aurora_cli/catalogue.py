@@ -19,6 +19,7 @@ __all__ = [
     "POLICIES",
     "RUNS",
     "SEMANTIC",
+    "WORKERS",
     "WORKTREES",
     "Entry",
 ]
@@ -128,6 +129,17 @@ WORKTREES: Final[tuple[Entry, ...]] = (
     ),
 )
 
+WORKERS: Final[tuple[Entry, ...]] = (
+    Entry(name="list", module="worker.list", summary="List the workers of all pools."),
+    Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
+    Entry(
+        name="remove",
+        module="worker.remove",
+        summary="Remove a worker that is gone from the list.",
+        destroys=True,
+    ),
+)
+
 KEYS: Final[tuple[Entry, ...]] = (
     Entry(name="set", module="keys.set", summary="Store a key in the system's keyring."),
     Entry(name="list", module="keys.list", summary="Show where each key comes from, never the key."),
@@ -226,6 +238,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     ),
     Entry(
         name="audit", module="audit", summary="Verify and export the journal of runs.", section="Runs", entries=AUDIT
+    ),
+    Entry(
+        name="worker",
+        module="worker",
+        summary="Serve a pool of workers, and list its workers.",
+        section="Runs",
+        entries=WORKERS,
     ),
     Entry(
         name="diff",

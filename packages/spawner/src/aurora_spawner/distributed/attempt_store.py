@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
 
-from aurora_spawner.distributed.lease import OVER, AttemptState, Cancel, Lease
+from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +51,17 @@ class StoredWorker:
     """Seconds since its last sign of life, on the database's clock."""
     running: int
     """Attempts that it holds."""
+
+    @property
+    def state(self) -> str:
+        """The state for a person: serving, draining, or silent for longer than a lease."""
+        if self.seen_s > LEASE_S:
+            return "silent"
+        return "draining" if self.draining else "serving"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all fields as JSON values."""
+        return {**asdict(self), "agents": list(self.agents)}
 
 
 _ROW: Final = "token, document, state, worker, fence, until, cancel, progress"

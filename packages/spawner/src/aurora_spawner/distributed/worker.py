@@ -43,7 +43,7 @@ RETRY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """What a worker is and may do."""
+    """The properties of a worker, and its list of agents."""
 
     name: str
     pool: str
