@@ -242,7 +242,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="worker",
         module="worker",
-        summary="Serve a pool of workers, and list its workers.",
+        summary="Serve a pool with this machine's agents; manage workers.",
         section="Runs",
         entries=WORKERS,
     ),

@@ -65,7 +65,7 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
 def command(
     context: click.Context, *, pool: str | None, concurrency: int, name: str | None, allow: tuple[str, ...]
 ) -> int:
-    """Serve a pool with the agents of this machine, or look after the workers of all pools.
+    """Serve a pool with this machine's agents; manage workers.
 
     A worker runs agents that are commands of your own, under the policies of the project that it is started in, in
     that folder. SIGTERM and Ctrl-C let it take nothing more and end with its last attempt; a second one leaves the

@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
-from aurora_cli.commands.worker.known import change_worker
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.output import emit
+from aurora_cli.pool_workers import change_worker
 from aurora_cli.work_options import database_option
 
 __all__ = ["command"]
@@ -21,7 +21,10 @@ __all__ = ["command"]
 @click.argument("name", help="The worker's name or identity.")
 @database_option
 def command(*, name: str) -> int:
-    """Let a worker take nothing more and end with its last attempt, as SIGTERM does on its own machine."""
+    """Let a worker finish its attempts and end.
+
+    It takes nothing more, as after SIGTERM on its own machine.
+    """
     found = asyncio.run(change_worker(name, lambda store, each: store.drain(each.id)))
     emit(f"{found.name} drains; it runs {found.running} of {found.concurrency}")
     return ExitCode.DONE

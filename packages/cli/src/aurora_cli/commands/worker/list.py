@@ -6,12 +6,12 @@ import asyncio
 
 import click
 
-from aurora_cli.commands.worker.known import known_workers
 from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
+from aurora_cli.pool_workers import known_workers
 from aurora_cli.work_options import database_option
 
 __all__ = ["command"]
@@ -28,7 +28,10 @@ __all__ = ["command"]
 @database_option
 @json_option
 def command(*, as_json: bool) -> int:
-    """List the workers of all pools, as they have announced themselves."""
+    """List the workers of all pools.
+
+    A worker is serving, draining, or silent: it gave no sign of life for longer than a lease.
+    """
     found = asyncio.run(known_workers())
     if as_json:
         emit_json({"workers": [{**each.to_json(), "state": each.state} for each in found]})

@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
-from aurora_cli.commands.worker.known import change_worker
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.output import emit
+from aurora_cli.pool_workers import change_worker
 from aurora_cli.work_options import database_option
 
 __all__ = ["command"]
@@ -21,9 +21,10 @@ __all__ = ["command"]
 @click.argument("name", help="The worker's name or identity.")
 @database_option
 def command(*, name: str) -> int:
-    """Remove a worker from the list; one that still lives drains.
+    """Remove a worker that is gone from the list.
 
-    What it ran counts as lost once its lease is over, and its tasks have another attempt.
+    One that still lives drains. What it ran counts as lost once its lease is over, and its tasks have another
+    attempt.
     """
     found = asyncio.run(change_worker(name, lambda store, each: store.remove(each.id)))
     emit(f"{found.name} is removed; it ran {found.running} of {found.concurrency}")
