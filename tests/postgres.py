@@ -39,7 +39,16 @@ def binaries() -> Path | None:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = shutil.which("initdb")
     found = [*packaged, *installed, *([Path(on_path).resolve().parent] if on_path else [])]
-    return next((each for each in found if (each / "initdb").exists() and (each / "postgres").exists()), None)
+    return next((each for each in found if _runs(each)), None)
+
+
+def _runs(folder: Path) -> bool:
+    """Returns True if the programs are there, and the user of the server may run them."""
+    try:
+        done = subprocess.run([folder / "postgres", "--version"], check=False, capture_output=True, **_other_user())
+    except OSError:
+        return False
+    return done.returncode == 0 and (folder / "initdb").exists()
 
 
 @dataclass(slots=True)

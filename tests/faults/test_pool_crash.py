@@ -187,3 +187,10 @@ def test_a_pool_without_a_database_is_refused(site: Site) -> None:
     assert "AURORA_DATABASE_URL" in site.aur("spawn", "tasks.md", "--pool", "p", "--yes", status=3)
     assert "AURORA_DATABASE_URL" in site.aur("worker", "--pool", "p", status=3)
     assert "name the pool" in site.aur("worker", status=2)
+
+
+def test_nothing_of_the_database_is_loaded_without_a_pool() -> None:
+    check = "import sys, aurora_cli.commands.spawn, aurora_soar.taskruns.execute, aurora_cli.commands.worker\n"
+    check += "print([each for each in sys.modules if each.partition('.')[0] in ('psycopg', 'procrastinate')])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

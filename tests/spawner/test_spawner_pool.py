@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.postgres import PostgresServer
 
-from aurora_spawner import CommandBackend
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
@@ -27,6 +27,8 @@ from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentErr
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.worker import Worker, WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.policy_parts import TimeoutPolicy
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.testing import processes_of_run
 
@@ -194,6 +196,23 @@ async def test_a_cancel_is_done_once_the_stop_was_seen(url: str, folder: Path) -
             end = await result(executor, running)
             assert not agents(folder)
     assert (end.reason, end.stdout) == (EndReason.CANCELLED, "began\n")
+
+
+async def test_the_time_in_the_queue_is_no_time_of_the_agent(url: str, folder: Path) -> None:
+    brief = CommandBackend("brief", ("sh", "-c", "sleep 0.1; cat"))
+    executor = PoolExecutor(pool="p", url=url)
+    recovery = RecoveryPolicy(timeout=TimeoutPolicy(startup_s=2.0), max_retries=0)
+    options = RunOptions(
+        default_agent="brief", cwd=folder, spool=folder / "spool", executor=executor, recovery=recovery, pool="p"
+    )
+    run = Run.create(folder / "runs.db", [SpawnTask("hello")], {"brief": brief}, options)
+    executing = asyncio.create_task(run.execute())
+    await asyncio.sleep(3.5)
+    assert not executing.done(), "nobody has taken it, which is not its fault"
+    async with working(url, folder, backends={"brief": brief}):
+        report = await asyncio.wait_for(executing, 30)
+    assert report.ok, report.results
+    assert report.results["1"].output == "hello"
 
 
 async def test_a_queued_attempt_is_cancelled_without_a_worker(url: str, folder: Path) -> None:

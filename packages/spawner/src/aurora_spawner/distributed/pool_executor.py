@@ -89,6 +89,8 @@ class PoolExecutor:
             if row.lease.state in lease.OVER:
                 self._wishes.pop(attempt.token, None)
                 return await self._end_of(store, row, attempt.folder)
+            if row.lease.state is AttemptState.RUNNING and attempt.begun is not None:
+                attempt.begun.set()
             if row.progress != progress:
                 progress = row.progress
                 _show_life(attempt.folder)
@@ -159,7 +161,7 @@ class PoolExecutor:
 
     def _running(self, token: str, folder: Path) -> RunningAttempt:
         nowhere_here = ProcessIdentity(host=f"pool {self.pool}", boot_id="", namespace="", pid=0, start_time=0)
-        return RunningAttempt(token=token, folder=folder, supervisor=nowhere_here)
+        return RunningAttempt(token=token, folder=folder, supervisor=nowhere_here, begun=asyncio.Event())
 
     async def _opened(self) -> AttemptStore:
         if self._store is None:
