@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 CONFIG = """
 tool: count
 backends:
-  count: {kind: command, command: [sh, -c, "echo $AURORA_TASK_ID >> runs; sleep 2; echo done"]}
+  count:
+    kind: command
+    command: [sh, -c, "echo $AURORA_TASK_ID >> runs; until [ -e go ]; do sleep 0.1; done; echo done"]
   wait: {kind: command, command: [sh, -c, "echo $AURORA_TASK_ID >> runs; sleep 60"]}
 """
 
@@ -129,6 +131,7 @@ def test_coordinator_and_worker_are_killed_and_each_task_runs_once(site: Site) -
     run_id = site.run_id()
     assert site.states() == ["running", "running"]
     site.begin("worker", "--pool", "p", "--concurrency", "2")
+    (site.folder / "go").touch()
     assert "2 of 2" in site.aur("resume", run_id, "--yes")
     assert site.ran == ["1", "2"], "no task has run twice"
     assert (site.folder / "tasks.md").read_text() == "- [x] 1 One\n- [x] 2 Two\n"
@@ -140,10 +143,10 @@ def test_coordinator_and_worker_are_killed_and_each_task_runs_once(site: Site) -
 
 
 def test_a_run_whose_coordinator_is_dead_is_cancelled_on_its_worker(site: Site) -> None:
-    (site.folder / "tasks.md").write_text("- [ ] 1 One\n  - Agent: wait\n- [ ] 2 Two\n  - Agent: count\n")
+    (site.folder / "tasks.md").write_text("- [ ] 1 One\n  - Agent: wait\n- [ ] 2 Two\n  - Agent: wait\n")
     worker = site.begin("worker", "--pool", "p")  # of one slot: the other task waits in the queue
     coordinator = site.begin("spawn", "tasks.md", "--pool", "p", "--yes")
-    wait_until(lambda: site.ran == ["1"] and len(site.states()) == 2)
+    wait_until(lambda: len(site.ran) == 1 and len(site.states()) == 2)
     coordinator.kill()
     coordinator.wait()
     run_id = site.run_id()

@@ -147,7 +147,7 @@ class Worker:
                         install_signal_handlers=False,
                         shutdown_graceful_timeout=0.0,  # attempts have an owner of their own, and go on
                         delete_jobs="always",
-                        fetch_job_polling_interval=2.0,
+                        fetch_job_polling_interval=1.0,  # a notice may get lost
                     )
             except (ProcrastinateException, psycopg.Error, OSError) as error:
                 task = asyncio.current_task()
