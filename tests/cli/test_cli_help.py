@@ -96,7 +96,7 @@ def test_every_command_has_examples_and_each_parses(path: tuple[str, ...]) -> No
 def assert_parses(words: list[str]) -> None:
     command: click.Command = root
     context = click.Context(root, info_name="aur", **root.context_settings)
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not (command.invoke_without_command and words[0].startswith("-")):
         _, found, words = command.resolve_command(context, words)
         assert found is not None
         command, context = found, click.Context(found, parent=context)

@@ -219,6 +219,7 @@ def test_the_source_and_the_limit_of_a_run_are_stored_for_its_resume(tmp_path: P
         "key",
         "isolation",
         "sandbox",
+        "pool",
         "overlaps",
     }
     again = Run.resume(run.journal, run.run_id, run.backends)

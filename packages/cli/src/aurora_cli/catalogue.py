@@ -20,6 +20,7 @@ __all__ = [
     "POLICIES",
     "RUNS",
     "SEMANTIC",
+    "WORKERS",
     "WORKTREES",
     "Entry",
 ]
@@ -132,6 +133,17 @@ WORKTREES: Final[tuple[Entry, ...]] = (
         name="clean",
         module="worktrees.clean",
         summary="Remove worktrees that hold nothing that is not elsewhere.",
+        destroys=True,
+    ),
+)
+
+WORKERS: Final[tuple[Entry, ...]] = (
+    Entry(name="list", module="worker.list", summary="List the workers of all pools."),
+    Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
+    Entry(
+        name="remove",
+        module="worker.remove",
+        summary="Remove a worker that is gone from the list.",
         destroys=True,
     ),
 )
@@ -252,6 +264,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     ),
     Entry(
         name="audit", module="audit", summary="Verify and export the journal of runs.", section="Runs", entries=AUDIT
+    ),
+    Entry(
+        name="worker",
+        module="worker",
+        summary="Serve a pool with this machine's agents; manage workers.",
+        section="Runs",
+        entries=WORKERS,
     ),
     Entry(
         name="diff",

@@ -69,7 +69,13 @@ def _of_soar(error: Exception) -> ErrorReport | None:
 
     if not isinstance(error, errors.SoarError):
         return None
-    refused = (errors.NoSandboxError, errors.OverLimitError, errors.UntrustedAgentError, errors.UserOnlyError)
+    refused = (
+        errors.NoSandboxError,
+        errors.OverLimitError,
+        errors.PoolError,
+        errors.UntrustedAgentError,
+        errors.UserOnlyError,
+    )
     misused = (
         errors.EmptyQuestionError,
         errors.UnknownAgentError,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from aurora_cli.options import AgentNames, FiniteRange
+from aurora_cli.options import AgentNames, FiniteRange, one_word
 from aurora_soar.taskruns.isolation import WantedIsolation
+from aurora_soar.taskruns.pools import DATABASE_VARIABLE
 from aurora_spawner.tasks.task import MOST_CANDIDATES
 
 if TYPE_CHECKING:
@@ -16,7 +18,15 @@ if TYPE_CHECKING:
 
     from aurora_core import Config
 
-__all__ = ["WorkOptions", "budget_option", "candidate_options", "place_options", "sandbox_option"]
+__all__ = [
+    "WorkOptions",
+    "budget_option",
+    "candidate_options",
+    "database_option",
+    "place_options",
+    "pool_options",
+    "sandbox_option",
+]
 
 Command = TypeVar("Command", bound="Callable[..., int]")
 
@@ -86,6 +96,31 @@ def sandbox_option(command: Command) -> Command:
         type=click.Choice(["off", "auto", "require"]),
         help="Agents may change only their workspace: where that works here (auto), or nothing starts (require); the "
         "policies' sandbox.mode if that is stricter.",
+    )(command)
+
+
+def pool_options(command: Command) -> Command:
+    """Adds `--pool` and `--database`."""
+    pool = click.option(
+        "--pool", metavar="NAME", callback=one_word, help="Run the tasks on the workers of a pool; see `aur worker`."
+    )
+    return pool(database_option(command))
+
+
+def database_option(command: Command) -> Command:
+    """Adds `--database`, which is for this process and those that it starts."""
+
+    def keep(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+        if value:
+            os.environ[DATABASE_VARIABLE] = value
+        return value
+
+    return click.option(
+        "--database",
+        metavar="URL",
+        expose_value=False,
+        callback=keep,
+        help=f"The PostgreSQL database of the pool; {DATABASE_VARIABLE} hides it from `ps`.",
     )(command)
 
 

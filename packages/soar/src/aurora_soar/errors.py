@@ -10,6 +10,7 @@ SoarError
 ├── UntrustedAgentError    an agent of a project that the user does not trust, and where it is named
 ├── NoSandboxError         a run whose agents must be in a sandbox where none holds
 ├── OverLimitError         a run that a cap or the budget refuses
+├── PoolError              a run or a worker that a pool cannot have
 ├── IncludeDirtyError      work on uncommitted changes that was to be merged without a question
 ├── NotResumableError      a run that only its question could resume
 ├── NoConversationError    an agent that cannot be talked with
@@ -57,6 +58,7 @@ __all__ = [
     "NotificationError",
     "OverLimitError",
     "PlanFileError",
+    "PoolError",
     "SearchByMeaningError",
     "SessionIdError",
     "SoarError",
@@ -183,6 +185,14 @@ class OverLimitError(SoarError):
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
+        self.hint = hint
+
+
+class PoolError(SoarError):
+    """A run cannot go to a pool of workers, or this machine cannot be a worker; nothing was started."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem)
         self.hint = hint
 
 

@@ -30,7 +30,14 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render import preview, trust
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.user_prompts import is_interactive
-from aurora_cli.work_options import WorkOptions, budget_option, candidate_options, place_options, sandbox_option
+from aurora_cli.work_options import (
+    WorkOptions,
+    budget_option,
+    candidate_options,
+    place_options,
+    pool_options,
+    sandbox_option,
+)
 from aurora_policies.schema import SandboxMode
 from aurora_soar.aurora.trust import trust_store
 from aurora_soar.errors import StartedBeforeError
@@ -82,6 +89,7 @@ class _Options:
     match: bool
     budget_usd: float | None
     sandbox: str | None
+    pool: str | None
     dry_run: bool
     yes: bool
     force: bool
@@ -141,6 +149,14 @@ class _Options:
             "--no-checkpoint leaves nothing that could find a worktree again",
         )
         yield self.no_checkpoint and self.key is not None, "--no-checkpoint leaves nothing that --key could find"
+        yield (
+            self.pool and self.isolation == "worktree",
+            "--pool has no worktrees yet; its tasks need --isolation none",
+        )
+        yield (
+            self.pool and self.no_checkpoint,
+            "--no-checkpoint leaves nothing that could find a pool's attempts again",
+        )
         names = [name for name, _ in self.arguments]
         yield len(set(names)) < len(names), "--arg gives one name two values"
         yield self.work.conflict, self.work.conflict
@@ -152,9 +168,9 @@ class _Options:
 
     @property
     def work(self) -> WorkOptions:
-        """The place of the work and its merge, as given. A run that leaves no trace makes no worktrees."""
+        """The place of the work and its merge, as given. Runs without a trace or on a pool make no worktrees."""
         return WorkOptions(
-            isolation=self.isolation or ("none" if self.no_checkpoint else None),
+            isolation=self.isolation or ("none" if self.no_checkpoint or self.pool else None),
             include_dirty=self.include_dirty,
             merge=self.merge,
             conflicts=self.conflicts,
@@ -179,6 +195,7 @@ class _Options:
         ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` show its progress."),
         ("aur spawn audit.md --arg module=api", "Run a recipe: {{module}} in its tasks is `api`."),
         ("aur spawn nightly.md --yes --key 2026-01-31", "From cron: a second start with this key is the same run."),
+        ("aur spawn tasks.md --pool big", "Run it on the workers of a pool; docs/distributed.md."),
         ("aur spawn --list-checkpoints", "The runs that were cut off."),
         ("aur spawn --resume spawn-1763690000000", "Continue one of them."),
     ),
@@ -203,6 +220,7 @@ class _Options:
 @click.option("--match", is_flag=True, help="Find a persona for tasks that name no agent; create one if none fits.")
 @budget_option
 @sandbox_option
+@pool_options
 @click.option(
     "--order",
     type=click.Choice(["file", "parallel"]),
@@ -327,6 +345,8 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         arguments=dict(options.arguments),
         key=options.key,
     )
+    if options.pool:
+        plan = plan.on_pool(options.pool)
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
     aurora.check_key_is_free(plan)

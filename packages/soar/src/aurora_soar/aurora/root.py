@@ -402,4 +402,9 @@ class Aurora(Questions, GoalPlans, RunWork, Interaction):
 
     def _limits_of(self, run_id: str) -> RunLimits | None:
         reserved = self.ledger.open_reservations(run_id)
-        return self.project_agents.limits().using(reserved.values()) if reserved else None
+        from aurora_soar.taskruns.resume import stored_pool
+
+        pool = stored_pool(self.project.runs_db, run_id)
+        if not reserved and pool is None:
+            return None
+        return self.project_agents.limits(pool=pool).using(reserved.values())

@@ -150,12 +150,18 @@ class ProjectAgents:
         return tuple(self._reached([agent]))
 
     def limits(
-        self, *, per_run_usd: float | None = None, sandbox: SandboxMode | None = None, elsewhere: bool = False
+        self,
+        *,
+        per_run_usd: float | None = None,
+        sandbox: SandboxMode | None = None,
+        pool: str | None = None,
+        elsewhere: bool = False,
     ) -> RunLimits:
         """Builds the limits of one run: budget, caps, and what confines its agents.
 
         Args:
             sandbox: the mode that was asked for in this run.
+            pool: the pool of workers that runs the attempts.
             elsewhere: another process executes the run, and sends what `notify:` asks for.
 
         Raises:
@@ -168,6 +174,7 @@ class ProjectAgents:
             prices=user_prices(os.environ),
             per_run_usd=per_run_usd,
             sandbox=sandbox,
+            pool=pool,
             notify=self._notify_here if elsewhere else self.notify,
         )
 

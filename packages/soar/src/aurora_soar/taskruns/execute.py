@@ -126,6 +126,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             source=_source(plan),
             limit_usd=limits.per_run_usd if limits else None,
             sandbox=limits.sandbox if limits else None,
+            pool=limits.pool if limits else None,
             isolation=with_base(plan.isolation),
             overlaps=plan.overlaps,
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
@@ -171,7 +172,9 @@ async def resumed_run(
     """
     journal, run_id = agents.project.runs_db, plan.run.run_id
     agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
-    limits = agents.limits(per_run_usd=stored_limit(plan.run), sandbox=stored_sandbox(plan.run)).using(plan.agents)
+    limits = agents.limits(
+        per_run_usd=stored_limit(plan.run), sandbox=stored_sandbox(plan.run), pool=plan.pool
+    ).using(plan.agents)
     untrusted = _untrusted_checks(agents.project, plan)
     if untrusted is not None:
         agents.notify(ignored_checks_notice(untrusted))

@@ -14,6 +14,7 @@ from aurora_soar.errors import OverLimitError
 from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.ledger import open_ledger
+from aurora_soar.taskruns.pools import check_pool, pool_executor
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -72,6 +73,7 @@ class RunLimits:
         may_use: agents that the run may use, fallbacks included.
         per_run_usd: a limit that was set for this run.
         sandbox: the mode that was asked for in this run; the policies' own if that is stricter.
+        pool: the pool of workers that runs the attempts; None for this machine.
         notify: receives what the user should know about the budget.
         told: warnings about the budget so far, without their figures; `notify:` in the configuration tells each once.
     """
@@ -82,6 +84,7 @@ class RunLimits:
     prices: PriceTable
     per_run_usd: float | None = None
     sandbox: SandboxMode | None = None
+    pool: str | None = None
     notify: Notify = log_notice
     told: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -112,12 +115,16 @@ class RunLimits:
         Raises:
             OverLimitError: it cannot, or nothing is left for the first attempt.
             NoSandboxError: a sandbox is required, and none holds here.
+            PoolError: its pool cannot run it.
         """
         try:
             check_caps(self.caps, tasks=tasks, depth=depth_of(os.environ))
         except CapExceeded as error:
             raise OverLimitError(str(error), f"raise {error.setting} in .aurora/policies.yaml") from error
-        self.confinement.check(agents)
+        if self.pool is None:
+            self.confinement.check(agents)
+        else:  # each worker sees for itself what holds there
+            check_pool(agents, self.backends)
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
         if costly:
             self._check_budget(costly)
@@ -157,8 +164,7 @@ class RunLimits:
             spawned: attempts that it has had.
             detached: whether agents continue when this process dies; see `LocalExecutor`.
         """
-        # Also without confinement now: a resume may find attempts that have begun with some.
-        inner: Executor = ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
+        inner = self._innermost(detached=detached)
         if self._costly:
             ledger = self._ledger()
             inner = BudgetedExecutor(
@@ -177,6 +183,12 @@ class RunLimits:
             spawned=spawned,
             depth=depth_of(os.environ),
         )
+
+    def _innermost(self, *, detached: bool) -> Executor:
+        if self.pool is not None:
+            return pool_executor(self.pool, self.confinement)
+        # Also without confinement now: a resume may find attempts that have begun with some.
+        return ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
 
     async def reconcile(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
         """Settles the reservations of attempts of a run that have ended: at the reported cost, else the estimate.

@@ -85,6 +85,10 @@ class SpawnPlan:
     overlaps: Overlaps = "wait"
     key: str | None = None
 
+    def on_pool(self, pool: str) -> SpawnPlan:
+        """Returns the plan for workers of a pool, which see for themselves what sandbox holds there."""
+        return replace(self, limits=replace(self.limits, pool=pool) if self.limits else None, sandboxes={})
+
     @property
     def waits(self) -> tuple[Wait, ...]:
         """The tasks that will wait for another one because both declare a file."""

@@ -16,6 +16,7 @@ from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
 from aurora_spawner.control.status import run_status
+from aurora_spawner.errors import UnknownRunError
 from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
 from aurora_spawner.taskfiles.recipes import with_arguments
@@ -37,6 +38,7 @@ __all__ = [
     "plan_resume",
     "runs_working_on",
     "stored_limit",
+    "stored_pool",
     "stored_sandbox",
     "taskfile_of",
 ]
@@ -63,6 +65,11 @@ class ResumePlan:
     def isolated(self) -> bool:
         """True if its tasks work in worktrees."""
         return self.run.options is not None and self.run.options.isolation is not None
+
+    @property
+    def pool(self) -> str | None:
+        """The pool of workers that runs its attempts; None for this machine."""
+        return self.run.options.pool if self.run.options is not None else None
 
     @property
     def wanted(self) -> tuple[SpawnTask, ...]:
@@ -134,6 +141,15 @@ def plan_resume(
     if file:
         file = keep_assignments(assigned_personas(file, roster, backends(), run.default_agent).file, tasks)
     return ResumePlan(run=run, tasks=tasks, file=file, changes_accepted=accept_changes)
+
+
+def stored_pool(journal: Path, run_id: str) -> str | None:
+    """Returns the pool of workers that a run is on; None for this machine, or without such a run."""
+    try:
+        options = find_run(journal, run_id)[0].options
+    except UnknownRunError:
+        return None
+    return options.pool if options is not None else None
 
 
 def stored_sandbox(run: RunRow) -> SandboxMode | None:

@@ -41,11 +41,13 @@ class EndReason(StrEnum):
     """It used more memory, processes or processor time than allowed; its exit record says which."""
     UNSANDBOXED = "unsandboxed"
     """A sandbox is required and does not hold, so it did not start; its stderr explains it."""
+    NOT_TAKEN = "not_taken"
+    """No worker of its pool may run it: it is too large, or of an unknown agent; its stderr explains it."""
     SHARE_SPENT = "share_spent"
     """It has spent its share of the budget; its session may continue with another share. Its stderr explains it."""
 
 
-REFUSALS: Final = frozenset({EndReason.OVER_BUDGET, EndReason.OVER_CAP, EndReason.UNSANDBOXED})
+REFUSALS: Final = frozenset({EndReason.OVER_BUDGET, EndReason.OVER_CAP, EndReason.UNSANDBOXED, EndReason.NOT_TAKEN})
 """Attempts that our own limits did not allow to start or to continue."""
 ENDED_EARLY: Final = frozenset(
     {EndReason.CANCELLED, EndReason.VOIDED, EndReason.SUPERVISOR_LOST, EndReason.FOLDER_REMOVED}

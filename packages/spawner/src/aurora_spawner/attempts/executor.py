@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -69,6 +70,8 @@ class RunningAttempt:
     supervisor: ProcessIdentity
     sandbox: SandboxFinding | None = None
     """The outcome of its own try of its sandbox; None if no sandbox was asked for."""
+    begun: asyncio.Event | None = field(default=None, compare=False)
+    """Set once it runs, for an attempt that waits for a worker; None if it runs already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,8 @@ class StoredOptions:
     """The repository whose worktrees its tasks work in; None if they work in the run's folder."""
     sandbox: str | None = None
     """`auto` or `require` if its command asked for a sandbox."""
+    pool: str | None = None
+    """The pool of workers that runs its attempts; None for the coordinator's machine."""
     overlaps: str = "wait"
     """`allow` if tasks that declare common files may run side by side."""
 
@@ -90,6 +92,7 @@ class StoredOptions:
             "key": self.key,
             "isolation": self.isolation.to_json() if self.isolation else None,
             "sandbox": self.sandbox,
+            "pool": self.pool,
             "overlaps": self.overlaps,
         }
 

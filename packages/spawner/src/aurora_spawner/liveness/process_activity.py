@@ -64,9 +64,10 @@ class LivenessProbe:
         new_output = [self._has_new_line(watched, path) for path in (files.stdout, files.stderr)]
         agent = files.read_agent_pid()
         tree = _Tree()
-        for pid in self._below(watched.running.supervisor.pid):
+        here = watched.running.supervisor.here
+        for pid in self._below(watched.running.supervisor.pid) if here else ():
             tree.add(pid, agent)
-        supervisor = _process(watched.running.supervisor.pid)
+        supervisor = _process(watched.running.supervisor.pid) if here else None
         if supervisor is not None:
             with contextlib.suppress(psutil.Error):
                 times = supervisor.cpu_times()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 WAITS_FOR_A_PERSON: Final = "waiting for approval"
+WAITS_FOR_A_WORKER: Final = "waiting for a worker"
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class _Watch:
     """True if its present stall was reported."""
     suspended_at: float | None = None
     """The moment since which its time stands still, on the loop's clock."""
+    suspended_for: str = WAITS_FOR_A_PERSON
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,10 +84,11 @@ class Watchdog:
         if watch is not None and watch.timer is not None:
             watch.timer.cancel()
 
-    def suspend(self, task_id: str) -> None:
-        """Lets the time of an attempt stand still: it waits for a person, which is no stall and costs it nothing."""
+    def suspend(self, task_id: str, reason: str = WAITS_FOR_A_PERSON) -> None:
+        """Lets the time of an attempt stand still: its wait is no stall and costs it nothing."""
         watch = self._watches.get(task_id)
         if watch is not None and watch.suspended_at is None:
+            watch.suspended_for = reason
             watch.suspended_at = asyncio.get_running_loop().time()
             if watch.timer is not None:
                 watch.timer.cancel()
@@ -104,7 +107,7 @@ class Watchdog:
         """Names the thing that a quiet attempt waits for; None for an attempt that is active or not watched."""
         watch = self._watches.get(task_id)
         if watch is not None and watch.suspended_at is not None:
-            return WAITS_FOR_A_PERSON
+            return watch.suspended_for
         if watch is None or watch.detector.last_sample is None:
             return None
         return watch.detector.waiting_for(asyncio.get_running_loop().time())

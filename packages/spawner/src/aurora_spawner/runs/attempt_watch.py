@@ -9,7 +9,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.journal.facts import AttemptStalled
 from aurora_spawner.liveness.output_listener import OutputListener
-from aurora_spawner.liveness.watchdog import Watchdog
+from aurora_spawner.liveness.watchdog import WAITS_FOR_A_WORKER, Watchdog
 from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.in_flight import Termination
 from aurora_spawner.tasks import run_events
@@ -91,6 +91,12 @@ class AttemptWatch:
     def suspend(self, task_id: str) -> None:
         """Lets the time of an attempt stand still while it waits for a person."""
         self._watchdog.suspend(task_id)
+
+    async def suspend_until(self, task_id: str, begun: asyncio.Event) -> None:
+        """Lets the time of an attempt stand still until a worker has begun it."""
+        self._watchdog.suspend(task_id, WAITS_FOR_A_WORKER)
+        await begun.wait()
+        self._watchdog.continue_watch(task_id)
 
     def continue_watch(self, task_id: str) -> None:
         """Lets the time of a suspended attempt go on."""

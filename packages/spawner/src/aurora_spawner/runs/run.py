@@ -247,6 +247,7 @@ def _options_of(row: RunRow) -> RunOptions:
         limit_usd=stored.limit_usd,
         isolation=stored.isolation,
         sandbox=stored.sandbox,
+        pool=stored.pool,
         overlaps="allow" if stored.overlaps == "allow" else "wait",
         max_concurrent=row.max_concurrent,
         default_timeout_s=row.default_timeout_s,

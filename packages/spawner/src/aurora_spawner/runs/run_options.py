@@ -68,8 +68,8 @@ class TaskSource:
 class RunOptions:
     """The options of a run.
 
-    The journal keeps `kind`, `source`, `limit_usd`, `sandbox`, `isolation`, `overlaps`, `default_agent`, `cwd`,
-    `spool`, `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
+    The journal keeps `kind`, `source`, `limit_usd`, `sandbox`, `pool`, `isolation`, `overlaps`, `default_agent`,
+    `cwd`, `spool`, `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
 
     Raises:
         SpawnerError: `max_concurrent` is less than 1.
@@ -89,6 +89,8 @@ class RunOptions:
     """The most that it may cost, for a resume; a `BudgetedExecutor` enforces it."""
     sandbox: str | None = None
     """The mode of the sandbox that the command asked for, for a resume; a `ConfiningExecutor` puts it up."""
+    pool: str | None = None
+    """The pool of workers that runs its attempts, for a resume; a `PoolExecutor` reaches it."""
     isolation: Isolation | None = None
     """The repository of which each task gets a worktree; None lets all tasks work in `cwd`."""
     overlaps: Overlaps = "wait"
@@ -169,7 +171,7 @@ class RunOptions:
     def stored(self) -> StoredOptions | None:
         """The part of the options that the journal keeps for a resume alone; None if there is none."""
         kept = self.source is not None or self.limit_usd is not None or self.isolation is not None
-        if not kept and self.sandbox is None and self.overlaps == "wait":
+        if not kept and self.sandbox is None and self.pool is None and self.overlaps == "wait":
             return None
         source = self.source
         return StoredOptions(
@@ -183,6 +185,7 @@ class RunOptions:
             key=source.key if source else None,
             isolation=self.isolation,
             sandbox=self.sandbox,
+            pool=self.pool,
             overlaps=self.overlaps,
         )
 

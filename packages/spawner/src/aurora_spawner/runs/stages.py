@@ -25,6 +25,7 @@ A stage that gives no good result is followed by `settle` at once.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from dataclasses import replace
 from functools import partial
@@ -143,9 +144,13 @@ async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) ->
         on_signal=None if listener is None else partial(take_signal, run, agent, listener),
         cwd=None if attempt.worktree is None else run.cwd_of(attempt.worktree),
     )
+    begun = running.begun
+    waiting = asyncio.ensure_future(run.watch.suspend_until(attempt.task_id, begun)) if begun else None
     try:
         return await strategy_for(run, attempt)(run, attempt, running)
     finally:
+        if waiting is not None:
+            waiting.cancel()
         run.watch.release(attempt.task_id)
 
 

@@ -113,8 +113,8 @@ COMMON: Final = (
 )
 """Variables that programs and builds need."""
 
-WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY")
-"""Our own variables that agents do not get: only the user decides what is trusted."""
+WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY", "AURORA_DATABASE_URL")
+"""Our own variables that agents do not get: only the user decides what is trusted, and who may fill a queue."""
 
 SECRETS: Final = (
     "*TOKEN*",

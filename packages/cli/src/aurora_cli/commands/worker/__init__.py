@@ -1,0 +1,122 @@
+"""`aur worker`: serve a pool with this machine's agents; and the group of the commands about workers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import socket
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from aurora_cli import wiring
+from aurora_cli.catalogue import WORKERS
+from aurora_cli.escapes import printable
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurGroup
+from aurora_cli.options import AgentNames, one_word
+from aurora_cli.output import note
+from aurora_cli.work_options import database_option
+
+if TYPE_CHECKING:
+    from aurora_spawner.distributed.worker import Worker
+
+__all__ = ["command"]
+
+_UNREADABLE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_NOISY: Final = ("procrastinate", "psycopg.pool")
+"""Loggers of what the worker itself says in its own words."""
+
+
+@click.group(
+    name="worker",
+    cls=AurGroup,
+    entries=WORKERS,
+    invoke_without_command=True,
+    examples=(
+        ("aur worker --pool big --concurrency 4", "Serve a pool with all commands of your own."),
+        ("aur worker --pool big --allow build,test", "With two of them."),
+        ("aur worker list", "Pools, workers, and what they run."),
+        ("aur worker drain build-3", "Let a worker end with its last attempt."),
+    ),
+)
+@click.option("--pool", metavar="NAME", callback=one_word, help="The pool to serve.")
+@database_option
+@click.option(
+    "--concurrency", type=click.IntRange(1, 1000), default=1, show_default=True, help="Attempts at the same time."
+)
+@click.option(
+    "--name",
+    metavar="NAME",
+    callback=one_word,
+    help="The worker's name on this machine; the machine's own by default.",
+)
+@click.option(
+    "--allow",
+    type=AgentNames(),
+    default=(),
+    metavar="A,B",
+    help="The agents to run; all commands of your own by default.",
+)
+@click.pass_context
+def command(
+    context: click.Context, *, pool: str | None, concurrency: int, name: str | None, allow: tuple[str, ...]
+) -> int:
+    """Serve a pool with this machine's agents; manage workers.
+
+    A worker runs agents that are commands of your own, under the policies of the project that it is started in, in
+    that folder. SIGTERM and Ctrl-C let it take nothing more and end with its last attempt; a second one leaves the
+    attempts to the next process of the same name, as does a crash.
+    """
+    if context.invoked_subcommand is not None:
+        return ExitCode.DONE
+    if pool is None:
+        raise click.UsageError("name the pool: aur worker --pool NAME")
+    from aurora_core.settings.user_folder import user_folder
+    from aurora_soar.taskruns.pool_worker import open_worker
+
+    for each in _NOISY:
+        logging.getLogger(each).setLevel(logging.CRITICAL)
+    home = user_folder(os.environ)
+    if home is None:
+        raise click.UsageError("a worker keeps its attempts in your home folder, and you have none: set HOME")
+    aurora = wiring.open_folder()
+    name = name or socket.gethostname()
+    worker = open_worker(
+        aurora.project_agents,
+        pool=pool,
+        name=name,
+        concurrency=concurrency,
+        allow=allow,
+        place=home / "workers" / _UNREADABLE.sub("_", f"{pool}--{name}"),
+        tell=lambda line: note(printable(line)),
+    )
+    note(f"worker {name} serves pool {pool}")
+    return asyncio.run(_serve(worker))
+
+
+async def _serve(worker: Worker) -> ExitCode:
+    """Serves until it has drained; a second signal leaves the attempts as they are."""
+    serving = asyncio.ensure_future(worker.run())
+    asked = False
+
+    def on_signal() -> None:
+        nonlocal asked
+        if asked:
+            serving.cancel()
+            return
+        asked = True
+        note("draining: it ends with its last attempt; once more leaves the attempts to its next process")
+        worker.drain()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        return ExitCode.NOT_REACHED
+    return ExitCode.DONE

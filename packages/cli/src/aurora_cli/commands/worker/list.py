@@ -1,0 +1,47 @@
+"""`aur worker list`: list the workers of all pools."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from aurora_cli.documents import Schema
+from aurora_cli.escapes import printable
+from aurora_cli.exits import ExitCode
+from aurora_cli.lazy import AurCommand
+from aurora_cli.options import json_option
+from aurora_cli.output import emit, emit_json, note
+from aurora_cli.pool_workers import known_workers
+from aurora_cli.work_options import database_option
+
+__all__ = ["command"]
+
+
+@click.command(
+    "list",
+    cls=AurCommand,
+    examples=(
+        ("aur worker list", "Pool, name, attempts, last sign of life and agents of each."),
+        ("aur worker list --json", "The same as JSON, with identities."),
+    ),
+)
+@database_option
+@json_option
+def command(*, as_json: bool) -> int:
+    """List the workers of all pools.
+
+    A worker is serving, draining, or silent: it gave no sign of life for longer than a lease.
+    """
+    found = asyncio.run(known_workers())
+    if as_json:
+        emit_json(Schema.WORKERS, {"workers": [{**each.to_json(), "state": each.state} for each in found]})
+        return ExitCode.DONE
+    for each in found:
+        line = (
+            f"{each.pool}  {each.name}  {each.state}  {each.running}/{each.concurrency}  seen {each.seen_s:.0f} s ago"
+        )
+        emit(printable(f"{line}  {', '.join(each.agents)}"))
+    if not found:
+        note("no worker has announced itself")
+    return ExitCode.DONE

@@ -1,0 +1,78 @@
+"""The worker of this machine: its agents, and the policies under which they run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from aurora_policies.schema import SandboxMode
+from aurora_soar.errors import PoolError
+from aurora_soar.taskruns.confinement import AgentConfinement
+from aurora_soar.taskruns.pools import database_url, pool_agents
+from aurora_spawner.sandbox.executor import ConfiningExecutor
+from aurora_spawner.supervision.local_executor import LocalExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from aurora_soar.taskruns.agents import ProjectAgents
+    from aurora_spawner import CommandBackend
+    from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.distributed.worker import Worker
+
+__all__ = ["open_worker"]
+
+
+def open_worker(
+    agents: ProjectAgents,
+    *,
+    pool: str,
+    name: str,
+    concurrency: int,
+    allow: Collection[str],
+    place: Path,
+    tell: Callable[[str], None],
+) -> Worker:
+    """Opens the worker of this machine, whose agents work in the project's folder under its policies.
+
+    Args:
+        allow: the agents that it runs; all that are commands of the user's own if empty.
+        place: the worker's own folder.
+
+    Raises:
+        PoolError: no database is named, or an allowed agent cannot be run for a pool.
+        UntrustedAgentError: an allowed agent is of the project's own, and the user does not trust it.
+        WorkerRunsError: another process is this worker.
+    """
+    url = database_url()
+    from aurora_spawner.distributed.worker import Worker, WorkerOptions
+    from aurora_spawner.distributed.worker_place import WorkerPlace
+
+    def executor(mode: str) -> Executor:
+        confining = AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
+        return ConfiningExecutor(inner=LocalExecutor(), confining=confining)
+
+    options = WorkerOptions(
+        name=name,
+        pool=pool,
+        concurrency=concurrency,
+        cwd=agents.project.root,
+        backends=_allowed(agents, allow),
+        executor=executor,
+        environ=os.environ,
+    )
+    return Worker(options, place=WorkerPlace.locked(place), url=url, tell=tell)
+
+
+def _allowed(agents: ProjectAgents, allow: Collection[str]) -> dict[str, CommandBackend]:
+    agents.check_trusted((each, "--allow") for each in allow)
+    commands = pool_agents(agents.backends)
+    missing = sorted(set(allow) - commands.keys())
+    if missing or not commands:
+        known = ", ".join(sorted(commands)) or "none"
+        problem = (
+            f"no command of your own is named {missing[0]}; there are: {known}" if missing else "no agent for a pool"
+        )
+        raise PoolError(problem, "name a command under `backends:` in the configuration")
+    return {key: each for key, each in commands.items() if not allow or key in allow}

@@ -1,0 +1,102 @@
+"""Pools of workers: the executor of a run on one, and the database that the run and the workers share."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from aurora_policies.schema import SandboxMode
+from aurora_soar.errors import PoolError
+from aurora_soar.registry import LOCAL_AGENT
+from aurora_spawner import CommandBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from aurora_soar.taskruns.confinement import AgentConfinement
+    from aurora_spawner import Backend
+    from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.distributed.attempt_store import AttemptStore
+
+__all__ = ["DATABASE_VARIABLE", "check_pool", "database_url", "open_store", "pool_agents", "pool_executor"]
+
+DATABASE_VARIABLE: Final = "AURORA_DATABASE_URL"
+"""The variable with the address of the database; no file and no journal has it, since it may hold a password."""
+
+
+def database_url() -> str:
+    """Returns the address of the database.
+
+    Raises:
+        PoolError: none is named, or the packages for it are not installed.
+    """
+    try:
+        import procrastinate  # noqa: F401 -- an extra
+        import psycopg  # noqa: F401 -- an extra
+    except ImportError as error:
+        raise PoolError(
+            f"workers need packages that are not installed here: {error}", "pip install 'aurora-spawner[distributed]'"
+        ) from error
+    url = os.environ.get(DATABASE_VARIABLE, "")
+    if not url:
+        raise PoolError(
+            "no database is named for the pool", f"set {DATABASE_VARIABLE}=postgresql://… or give --database"
+        )
+    return url
+
+
+def pool_agents(backends: Mapping[str, Backend]) -> dict[str, CommandBackend]:
+    """Returns the agents that a worker can run: commands of the user's own."""
+    commands = {name: each for name, each in backends.items() if isinstance(each, CommandBackend)}
+    commands.pop(LOCAL_AGENT, None)
+    return commands
+
+
+def check_pool(agents: Collection[str], backends: Mapping[str, Backend]) -> None:
+    """Refuses a run on a pool that its workers could not do as it would be done here.
+
+    Raises:
+        PoolError: no database is named, or an agent is none of those that workers run.
+    """
+    database_url()
+    others = sorted(set(agents) & (backends.keys() - pool_agents(backends).keys()))
+    if others:
+        raise PoolError(
+            f"a pool does not run {', '.join(others)}: the policy gate and the memory do not reach a worker yet",
+            "give these tasks to an agent that is a command of your own (`backends:` in the configuration)",
+        )
+
+
+def pool_executor(pool: str, confinement: AgentConfinement) -> Executor:
+    """Builds the executor that runs attempts on a pool.
+
+    Args:
+        confinement: what this side asks for; a worker's own policies may be stricter.
+
+    Raises:
+        PoolError: no database is named, or the packages for it are not installed.
+    """
+    url = database_url()
+    from aurora_spawner.distributed.pool_executor import PoolExecutor
+
+    return PoolExecutor(pool=pool, url=url, sandbox=lambda agent: _mode(confinement, agent).value)
+
+
+def _mode(confinement: AgentConfinement, agent: str) -> SandboxMode:
+    sandbox = confinement(agent).sandbox
+    if sandbox is None:
+        return SandboxMode.OFF
+    return SandboxMode.REQUIRE if sandbox.required else SandboxMode.AUTO
+
+
+def open_store() -> AttemptStore:
+    """Opens the rows of attempts and workers.
+
+    Raises:
+        PoolError: no database is named, or the packages for it are not installed.
+    """
+    url = database_url()
+    from aurora_spawner.distributed.attempt_store import AttemptStore
+    from aurora_spawner.distributed.database import Database
+
+    return AttemptStore(Database(url))

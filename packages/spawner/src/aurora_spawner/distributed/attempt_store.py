@@ -1,0 +1,265 @@
+"""The rows of attempts and workers in the database; each change of an attempt is one that its lease allows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued
+
+from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import psycopg
+    from psycopg.rows import DictRow
+
+    from aurora_spawner.distributed.database import Database
+
+JOB: Final = "aurora.attempt"
+"""The name of the queue's only kind of job; its argument is an attempt's token."""
+KEPT: Final = "7 days"
+"""The time for which attempts that are over stay in the database."""
+REQUEUE_AFTER_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAttempt:
+    """The row of an attempt without its result."""
+
+    token: str
+    lease: Lease
+    document: str
+    progress: int
+    now: float
+    """The moment of reading, on the database's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredWorker:
+    """A worker as it has announced itself."""
+
+    id: str
+    name: str
+    pool: str
+    concurrency: int
+    agents: tuple[str, ...]
+    draining: bool
+    seen_s: float
+    """Seconds since its last sign of life, on the database's clock."""
+    running: int
+    """Attempts that it holds."""
+
+    @property
+    def state(self) -> str:
+        """The state for a person: serving, draining, or silent for longer than a lease."""
+        if self.seen_s > LEASE_S:
+            return "silent"
+        return "draining" if self.draining else "serving"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all fields as JSON values."""
+        return {**asdict(self), "agents": list(self.agents)}
+
+
+_ROW: Final = "token, document, state, worker, fence, until, cancel, progress"
+_NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStore:
+    """The attempts and workers of a database. All calls raise `QueueUnavailableError` and `QueueUnusableError`."""
+
+    database: Database
+
+    async def submit(self, token: str, *, key: tuple[str, str, int], pool: str, document: str) -> StoredAttempt:
+        """Queues an attempt once, however often it is called, and returns the row that its key has.
+
+        Args:
+            key: Run, task and number of the attempt. The row has another token if somebody else has used the key.
+        """
+        async with self.database.transaction() as connection:
+            cursor = await connection.execute(
+                "INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, state)"
+                " VALUES (%s, %s, %s, %s, %s, %s, 'queued') ON CONFLICT DO NOTHING RETURNING token",
+                (token, *key, pool, document),
+            )
+            if await cursor.fetchone() is not None:
+                await _enqueue(connection, token, pool)
+            cursor = await connection.execute(
+                f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
+                " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
+                (token, *key, token),
+            )
+            found = await cursor.fetchone()
+        assert found is not None
+        return _attempt(found)
+
+    async def read(self, token: str) -> StoredAttempt | None:
+        """Returns an attempt; None if the database does not have it."""
+        query = f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts WHERE token = %s"  # noqa: S608 -- constants
+        row = await self.database.one(query, token)
+        return None if row is None else _attempt(row)
+
+    async def result_of(self, token: str) -> bytes:
+        """Returns the packed result of a finished attempt."""
+        row = await self.database.one("SELECT result FROM aurora_attempts WHERE token = %s", token)
+        return b"" if row is None else bytes(row["result"] or b"")
+
+    async def void(self, token: str) -> bool:
+        """Sees to it that an attempt which was never queued never will be; returns False if it was queued."""
+        row = await self.database.one(
+            "INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, state, over_at)"
+            " VALUES (%s, '', %s, 0, '', '', 'voided', clock_timestamp()) ON CONFLICT DO NOTHING RETURNING token",
+            token,
+            token,
+        )
+        return row is not None
+
+    async def change(
+        self,
+        token: str,
+        rule: Callable[[Lease, float], Lease | None],
+        *,
+        progress: int | None = None,
+        result: bytes | None = None,
+    ) -> Lease | None:
+        """Changes an attempt by a rule of `lease.py`; None if the rule does not allow it, or there is no such row.
+
+        Args:
+            rule: Gets the row and the database's time.
+            progress: A number that has grown if the agent did something.
+            result: The packed result, for the change that accepts it.
+        """
+        async with self.database.transaction() as connection:
+            cursor = await connection.execute(
+                f"SELECT {_ROW} FROM aurora_attempts WHERE token = %s FOR UPDATE",  # noqa: S608 -- constants
+                (token,),
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return None
+            cursor = await connection.execute(f"SELECT {_NOW} AS now")  # once the row is ours
+            clock = await cursor.fetchone()
+            changed = rule(_lease(row), clock["now"] if clock else 0.0)
+            if changed is not None:
+                await connection.execute(
+                    "UPDATE aurora_attempts SET state = %s, worker = %s, fence = %s, until = %s, cancel = %s,"
+                    " progress = coalesce(%s, progress), result = coalesce(%s, result),"
+                    " over_at = CASE WHEN %s THEN clock_timestamp() END WHERE token = %s",
+                    (
+                        changed.state.value,
+                        changed.worker,
+                        changed.fence,
+                        changed.until,
+                        changed.cancel.value,
+                        progress,
+                        result,
+                        changed.state in OVER,
+                        token,
+                    ),
+                )
+        return changed
+
+    async def held_by(self, worker: str) -> list[str]:
+        """Returns the tokens of the attempts that a worker holds."""
+        rows = await self.database.all(
+            "SELECT token FROM aurora_attempts WHERE worker = %s AND state = 'running' ORDER BY created_at", worker
+        )
+        return [row["token"] for row in rows]
+
+    async def requeue(self, pool: str) -> None:
+        """Queues the attempts again whose place in the queue was lost with a worker; removes those long over."""
+        async with self.database.transaction() as connection:
+            cursor = await connection.execute(
+                "SELECT token FROM aurora_attempts a WHERE pool = %s AND state = 'queued'"
+                " AND created_at < clock_timestamp() - make_interval(secs => %s) AND NOT EXISTS"
+                " (SELECT FROM procrastinate_jobs WHERE queueing_lock = a.token AND status = 'todo') LIMIT 100",
+                (pool, REQUEUE_AFTER_S),
+            )
+            for row in await cursor.fetchall():
+                await _enqueue(connection, row["token"], pool)
+            await connection.execute(
+                "DELETE FROM aurora_attempts WHERE over_at < clock_timestamp() - %s::interval", (KEPT,)
+            )
+
+    async def announce(
+        self, worker: str, *, name: str, pool: str, concurrency: int, agents: Sequence[str], new: bool
+    ) -> bool | None:
+        """Writes a sign of life of a worker.
+
+        Returns:
+            True if it is to drain; None if it was removed, unless it is new.
+        """
+        values = (name, pool, concurrency, list(agents), worker)
+        row = await self.database.one(
+            "UPDATE aurora_workers SET name = %s, pool = %s, concurrency = %s, agents = %s,"
+            " seen_at = clock_timestamp(), draining = draining AND NOT %s WHERE id = %s RETURNING draining",
+            *values[:-1],
+            new,
+            worker,
+        )
+        if row is not None or not new:
+            return None if row is None else bool(row["draining"])
+        await self.database.one(
+            "INSERT INTO aurora_workers (name, pool, concurrency, agents, id) VALUES (%s, %s, %s, %s, %s)", *values
+        )
+        return False
+
+    async def workers(self) -> list[StoredWorker]:
+        """Returns all workers, by pool and name."""
+        rows = await self.database.all(
+            "SELECT w.id, w.name, w.pool, concurrency, agents, draining,"
+            " extract(epoch FROM clock_timestamp() - seen_at)::float8 AS seen_s, (SELECT count(*)"
+            " FROM aurora_attempts WHERE worker = w.id AND state = 'running') AS running"
+            " FROM aurora_workers w ORDER BY w.pool, w.name, w.id"
+        )
+        return [StoredWorker(**{**row, "agents": tuple(row["agents"])}) for row in rows]
+
+    async def drain(self, worker: str) -> None:
+        """Asks a worker to take nothing more and to end with its last attempt."""
+        await self.database.one("UPDATE aurora_workers SET draining = true WHERE id = %s", worker)
+
+    async def remove(self, worker: str) -> None:
+        """Removes a worker from the list; one that still lives drains."""
+        await self.database.one("DELETE FROM aurora_workers WHERE id = %s", worker)
+
+
+def queue_of(conninfo: str) -> App:
+    """Returns the queue that carries attempts to workers; it is not open."""
+    return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4, timeout=5.0))
+
+
+_UNOPENED: Final = App(connector=PsycopgConnector())
+"""Puts jobs into the queue on a connection that it is given."""
+
+
+async def _enqueue(connection: psycopg.AsyncConnection[DictRow], token: str, pool: str) -> None:
+    job = _UNOPENED.configure_task(JOB, queue=pool, queueing_lock=token, connection=connection, allow_unknown=True)
+    try:
+        async with connection.transaction():  # else a refusal would end the outer one
+            await job.defer_async(token=token)
+    except AlreadyEnqueued:
+        return
+
+
+def _lease(row: dict[str, Any]) -> Lease:
+    return Lease(
+        state=AttemptState(row["state"]),
+        worker=row["worker"],
+        fence=row["fence"],
+        until=row["until"],
+        cancel=Cancel(row["cancel"]),
+    )
+
+
+def _attempt(row: dict[str, Any]) -> StoredAttempt:
+    return StoredAttempt(
+        token=row["token"],
+        lease=_lease(row),
+        document=row["document"],
+        progress=row["progress"],
+        now=row["now"],
+    )

@@ -1,0 +1,91 @@
+"""The heartbeats of an attempt: they keep its lease, and bring the wish to end it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
+from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.database import QueueError
+from aurora_spawner.distributed.lease import Cancel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.distributed.attempt_store import AttemptStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseTimes:
+    """The times of leases, in seconds."""
+
+    lease_s: float = lease.LEASE_S
+    beat_every_s: float = lease.BEAT_EVERY_S
+
+
+@dataclass(slots=True, kw_only=True)
+class Beats:
+    """The heartbeats of one attempt.
+
+    The end of the lease is also kept on this machine's monotonic clock, from the moment before each beat was sent: a
+    worker that cannot reach the database knows that it has lost the lease before anybody else may act on that.
+    """
+
+    store: AttemptStore
+    token: str
+    fence: int
+    times: LeaseTimes
+    lost: bool = False
+    """True once the lease is lost, or has to be taken for lost."""
+    _sent: float = field(default_factory=time.monotonic)
+    """The moment of the last beat that was answered."""
+    _seen: tuple[int, int] = (0, 0)
+    _progress: int = 0
+
+    @property
+    def pause_s(self) -> float:
+        """The time until the next beat."""
+        return self.times.beat_every_s
+
+    async def beat(self, folder: Path) -> Cancel:
+        """Extends the lease; returns the wish to end the attempt, at once if the lease is lost."""
+        if self.lost:
+            return Cancel.AT_ONCE
+        sent = time.monotonic()
+        seen = _activity(AttemptFolder(path=folder))
+        if seen != self._seen:
+            self._seen, self._progress = seen, self._progress + 1
+        try:
+            async with asyncio.timeout(self.times.lease_s / 4):
+                row = await self.store.change(
+                    self.token,
+                    lambda row, now: lease.renew(row, self.fence, now=now, lease_s=self.times.lease_s),
+                    progress=self._progress,
+                )
+        except (QueueError, TimeoutError):
+            self.lost = time.monotonic() - self._sent >= self.times.lease_s
+            return Cancel.AT_ONCE if self.lost else Cancel.NO
+        if row is None:
+            self.lost = True
+            return Cancel.AT_ONCE
+        self._sent = sent
+        return row.cancel
+
+
+def _activity(files: AttemptFolder) -> tuple[int, int]:
+    """Returns numbers that change when the agent does something: the bytes of its output, and its processor time."""
+    output = sum(path.stat().st_size for path in (files.stdout, files.stderr) if path.is_file())
+    pid = files.read_agent_pid()
+    if pid is None:
+        return output, 0
+    try:
+        agent = psutil.Process(pid)
+        times = [each.cpu_times() for each in (agent, *agent.children(recursive=True))]
+    except psutil.Error:
+        return output, 0
+    return output, int(10 * sum(each.user + each.system for each in times))

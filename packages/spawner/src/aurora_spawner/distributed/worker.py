@@ -1,0 +1,311 @@
+"""A worker: takes attempts of its pool, runs them under supervisors of its machine, and delivers their results.
+
+The queue hands out tokens; whether the attempt behind one may run is decided by its row. Attempts outlive the
+worker's process: the next process of the same worker takes them over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from procrastinate.exceptions import ProcrastinateException
+
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError
+from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.attempt_store import JOB, AttemptStore, queue_of
+from aurora_spawner.distributed.beats import Beats, LeaseTimes
+from aurora_spawner.distributed.database import Database, QueueError, QueueUnavailableError, until_reachable
+from aurora_spawner.distributed.documents import DocumentError, EndDocument, OrderDocument, Result
+from aurora_spawner.distributed.lease import AttemptState, Cancel
+from aurora_spawner.distributed.worker_orders import order_for, result_of
+from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
+from aurora_spawner.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+
+    from aurora_spawner.attempts.executor import Executor, RunningAttempt
+    from aurora_spawner.backends.command import CommandBackend
+
+_log = logging.getLogger(__name__)
+
+RETRY_S: Final = 1.0
+"""Time between two tries to reach the database."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """The properties of a worker, and its list of agents."""
+
+    name: str
+    pool: str
+    concurrency: int
+    cwd: Path
+    """The folder in which its agents work."""
+    backends: Mapping[str, CommandBackend]
+    """The agents that it runs, by name; an order for any other is refused."""
+    executor: Callable[[str], Executor]
+    """Builds the executor for a use of a sandbox: off, auto or require."""
+    environ: Mapping[str, str]
+    times: LeaseTimes = field(default_factory=LeaseTimes)
+
+
+class Worker:
+    """Serves one pool until it is told to drain.
+
+    Args:
+        place: The worker's own folder, which this process has locked.
+        url: The database.
+        tell: Receives one line for each attempt that begins or ends, and for each problem.
+    """
+
+    def __init__(
+        self, options: WorkerOptions, *, place: WorkerPlace, url: str, tell: Callable[[str], None] = _log.info
+    ) -> None:
+        self._options = options
+        self._place = place
+        self._database = Database(url)
+        self._store = AttemptStore(self._database)
+        self._tell = tell
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self._carried: dict[str, asyncio.Task[None]] = {}
+        self._draining = asyncio.Event()
+        self._executors: dict[str, Executor] = {}
+
+    def drain(self) -> None:
+        """Takes nothing more; `run` returns when the last attempt has ended."""
+        self._draining.set()
+
+    async def run(self) -> None:
+        """Serves the pool until it has drained; a cancelled worker leaves its attempts to the next process.
+
+        Raises:
+            QueueUnusableError: The database refuses this worker.
+        """
+        await until_reachable(self._database.make_tables, tell=self._tell)
+        await until_reachable(lambda: self._announce(new=True), tell=self._tell)
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._take_over(group)
+                upkeep = group.create_task(self._keep_up())
+                serving = group.create_task(self._serve(group))
+                await self._draining.wait()
+                serving.cancel()
+                while self._carried:
+                    await asyncio.wait(self._carried.values())
+                upkeep.cancel()
+            await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
+        finally:
+            for executor in self._executors.values():
+                executor.close()
+            self._database.close()
+
+    async def _announce(self, *, new: bool) -> None:
+        options = self._options
+        drains = await self._store.announce(
+            self._place.worker_id,
+            name=options.name,
+            pool=options.pool,
+            concurrency=options.concurrency,
+            agents=sorted(options.backends),
+            new=new,
+        )
+        if drains or drains is None:
+            self.drain()
+
+    async def _keep_up(self) -> None:
+        """Shows that the worker lives, and brings back to the queue what a dead one took out of it."""
+        while True:
+            await asyncio.sleep(self._options.times.beat_every_s)
+            with suppress(QueueUnavailableError):
+                await self._announce(new=False)
+                await self._store.requeue(self._options.pool)
+
+    async def _serve(self, group: asyncio.TaskGroup) -> None:
+        """Takes tokens out of the queue; begins again whenever the database comes back."""
+        while True:
+            queue = queue_of(self._database.conninfo)
+
+            @queue.task(name=JOB)
+            async def attempt(token: str) -> None:
+                await asyncio.shield(self._carry(group, token, self._begin))
+
+            try:
+                async with queue.open_async():
+                    await queue.run_worker_async(
+                        queues=[self._options.pool],
+                        name=self._options.name,
+                        concurrency=self._options.concurrency,
+                        install_signal_handlers=False,
+                        shutdown_graceful_timeout=0.0,  # attempts have an owner of their own, and go on
+                        delete_jobs="always",
+                        fetch_job_polling_interval=1.0,  # a notice may get lost
+                    )
+            except (ProcrastinateException, psycopg.Error, OSError) as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # it was cancelled, and could not sign off
+                    raise asyncio.CancelledError from error
+                self._tell("the queue cannot be reached; trying again")
+            await asyncio.sleep(RETRY_S)
+
+    def _carry(
+        self, group: asyncio.TaskGroup, token: str, work: Callable[[str], Coroutine[Any, Any, None]]
+    ) -> asyncio.Task[None]:
+        """Gives an attempt a task of its own; a token that comes twice has one."""
+        if token not in self._carried:
+            task = self._carried[token] = group.create_task(self._in_slot(token, work))
+            task.add_done_callback(lambda _task: self._carried.pop(token, None))
+        return self._carried[token]
+
+    async def _in_slot(self, token: str, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        async with self._slots:
+            try:
+                await work(token)
+            except QueueError as error:
+                self._tell(f"attempt {token}: {error}")
+
+    async def _take_over(self, group: asyncio.TaskGroup) -> None:
+        """Goes on with the attempts of an earlier process, and ends those that this worker has lost meanwhile."""
+        held = await until_reachable(lambda: self._store.held_by(self._place.worker_id), tell=self._tell)
+        for token in held:
+            self._carry(group, token, self._go_on)
+        for token in self._place.tokens():
+            if token not in held:
+                self._carry(group, token, self._end_lost)
+
+    async def _begin(self, token: str) -> None:
+        """Claims an attempt, and sees it to its end."""
+        if self._draining.is_set():  # it stays in the queue for another worker
+            return
+        try:
+            folder = self._place.folder_of(token)
+        except ForeignTokenError as error:
+            self._tell(f"refused: {error}")
+            return
+        claimed = await until_reachable(
+            lambda: self._store.change(
+                token, lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s)
+            ),
+            tell=self._tell,
+        )
+        if claimed is None:
+            return
+        row = await until_reachable(lambda: self._store.read(token), tell=self._tell)
+        assert row is not None
+        try:
+            running, executor = await self._start(token, row.document, folder)
+        except (DocumentError, BackendError, AttemptRefusedError) as error:
+            reason = error.reason if isinstance(error, AttemptRefusedError) else EndReason.NOT_TAKEN
+            self._tell(f"attempt {token}: refused: {error}")
+            await self._deliver(token, claimed.fence, AttemptEnd(reason=reason, stderr=str(error)), folder)
+            return
+        except OSError as error:
+            end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
+            await self._deliver(token, claimed.fence, end, folder)
+            return
+        await self._see_to_end(token, claimed.fence, running, executor)
+
+    async def _start(self, token: str, text: str, folder: Path) -> tuple[RunningAttempt, Executor]:
+        document = OrderDocument.parse(text)
+        backend = self._options.backends.get(document.agent)
+        if backend is None:
+            allowed = ", ".join(sorted(self._options.backends)) or "none"
+            raise BackendError(document.agent, f"is no agent of worker {self._options.name}, which runs: {allowed}")
+        order = order_for(
+            document,
+            backend,
+            token=token,
+            folder=folder,
+            cwd=self._options.cwd,
+            environ=self._options.environ,
+        )
+        executor = self._executor(document.sandbox)
+        self._tell(f"attempt {token}: {document.agent} begins task {document.task_id} of {document.run_id}")
+        return await executor.start(order), executor
+
+    async def _go_on(self, token: str) -> None:
+        """Takes over an attempt that an earlier process of this worker held."""
+        taken = await until_reachable(
+            lambda: self._store.change(
+                token, lambda row, now: lease.take_over(row, self._place.worker_id, now=now, lease_s=self._lease_s)
+            ),
+            tell=self._tell,
+        )
+        if taken is None:
+            await self._end_lost(token)
+            return
+        executor, folder = self._executor("off"), self._place.folder_of(token)
+        found = await executor.adopt(token=token, folder=folder, supervisor=None)
+        if isinstance(found, AttemptEnd):
+            if found.reason is EndReason.VOIDED:  # killed between its claim and its start
+                found = AttemptEnd(reason=EndReason.SUPERVISOR_LOST)
+            await self._deliver(token, taken.fence, found, folder)
+            return
+        self._tell(f"attempt {token}: adopted")
+        await self._see_to_end(token, taken.fence, found, executor)
+
+    async def _end_lost(self, token: str) -> None:
+        """Ends an attempt whose lease this worker has lost; its result counts no longer."""
+        executor, folder = self._executor("off"), self._place.folder_of(token)
+        found = await executor.adopt(token=token, folder=folder, supervisor=None)
+        if not isinstance(found, AttemptEnd):
+            executor.cancel(found, at_once=True)
+            await executor.collect(found)
+        self._tell(f"attempt {token}: ended, since its lease is lost")
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _see_to_end(self, token: str, fence: int, running: RunningAttempt, executor: Executor) -> None:
+        """Keeps the lease until the attempt has ended, and delivers its result; without a lease, ends its agent."""
+        collecting = asyncio.ensure_future(executor.collect(running))
+        beats = Beats(store=self._store, token=token, fence=fence, times=self._options.times)
+        asked, lost = Cancel.NO, False
+        try:
+            while not (await asyncio.wait({collecting}, timeout=beats.pause_s))[0]:
+                wish = await beats.beat(running.folder)
+                lost = lost or beats.lost
+                if wish is not asked and asked is not Cancel.AT_ONCE:
+                    asked = wish
+                    executor.cancel(running, at_once=wish is Cancel.AT_ONCE)
+            end = await collecting
+        finally:
+            collecting.cancel()
+        if lost and end.reason is not EndReason.EXITED:  # the worker has ended it: the task is not to blame
+            end = replace(end, reason=EndReason.SUPERVISOR_LOST)
+        await self._deliver(token, fence, end, running.folder)
+
+    async def _deliver(self, token: str, fence: int, end: AttemptEnd, folder: Path) -> None:
+        """Delivers a result for as long as it takes; one that comes too late is dropped."""
+        try:
+            packed = (await asyncio.to_thread(result_of, end, folder)).pack()
+        except DocumentError as error:
+            packed = Result(end=EndDocument(reason=EndReason.NOT_TAKEN), stderr=str(error).encode()).pack()
+        accepted = await until_reachable(
+            lambda: self._finish(token, fence, packed),
+            tell=self._tell,
+        )
+        self._tell(f"attempt {token}: {end.reason}" if accepted else f"attempt {token}: its result comes too late")
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _finish(self, token: str, fence: int, packed: bytes) -> bool:
+        """Returns True if the result counts; also if it was accepted already, and the answer to that got lost."""
+        if await self._store.change(token, lambda row, _now: lease.finish(row, fence), result=packed):
+            return True
+        row = await self._store.read(token)
+        return row is not None and row.lease.state is AttemptState.FINISHED and row.lease.fence == fence
+
+    @property
+    def _lease_s(self) -> float:
+        return self._options.times.lease_s
+
+    def _executor(self, sandbox: str) -> Executor:
+        if sandbox not in self._executors:
+            self._executors[sandbox] = self._options.executor(sandbox)
+        return self._executors[sandbox]

