@@ -96,7 +96,7 @@ WITHOUT_SHAPE = {
     *(Schema.APPROVAL_ANSWER, Schema.CANDIDATES, Schema.DISCARD, Schema.INDEX_CHANGE, Schema.MERGE, Schema.PICK),
     *(Schema.PULL_REQUEST, Schema.QUESTION_ANSWER, Schema.RUN_CONTINUED, Schema.RUN_NOT_STARTED, Schema.RUN_PAUSED),
     *(Schema.RUN_STARTED, Schema.SEMANTIC_ON),
-    *(Schema.CONVERSATION, Schema.CONVERSATION_EVENT, Schema.POST, Schema.POSTED, Schema.WORKERS),
+    *(Schema.INTERACT_SESSION, Schema.INTERACT_EVENT, Schema.POST, Schema.POSTED, Schema.WORKERS),
 }
 """Documents of commands that need work in worktrees, a background or a model; the tests of each read them."""
 PLACE = re.compile("RUN|QUESTION|SESSION")

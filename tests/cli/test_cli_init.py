@@ -70,7 +70,12 @@ def test_a_skill_is_written_only_if_the_user_wants_it(aur: Aur, shop: Path, tmp_
     assert yaml.safe_load(front)["name"] == "aurora"
     for line in re.findall(r"^    (aur .+?)(?:  +#.*)?$", text, re.MULTILINE):
         assert_parses(shlex.split(line.partition(" < ")[0])[1:])
+    undone = json.loads(aur("init", "--undo", "--json").stdout)
+    assert (PLACES[0] in undone["removed"], PLACES[1] in undone["kept"]) == (True, True)
+    assert not (shop / PLACES[0]).exists()
+    assert (shop / PLACES[1]).read_text() == "# mine\n"
 
+    aur("init", "--no-index")
     shutil.rmtree(shop / ".agents")
     (shop / ".agents").symlink_to(tmp_path)
     outcome = aur("init", "--no-index", "--skill")
@@ -188,6 +193,7 @@ def test_instructions_are_written_once_between_marks_and_all_is_undone(aur: Aur,
     claude.chmod(0o640)
     aur("init", "--no-index")
     assert not agents.exists(), "without consent nothing is written outside of .aurora"
+    assert aur("init", "--no-index", "--yes", "--no-instructions").returncode == ExitCode.USAGE
     outcome = aur("init", "--no-index", "--yes")
     assert f"created  {agents}\nchanged  {claude}\n" in outcome.stdout
     written = claude.read_text(encoding="utf-8")

@@ -266,5 +266,6 @@ def test_a_session_has_one_process_and_is_no_run_of_tasks(aur: Aur, begin: Begin
     assert second.process.wait(timeout=30) == ExitCode.ENVIRONMENT
     assert talk.leave() == ExitCode.DONE
     assert f"aur interact --resume {talk.id}" in aur("resume", talk.id).stderr
+    assert "give one" in aur("interact", "hi", "--agent", "echo", "--tool", "echo").stderr
     for words in (["--resume", "interact-1"], ["--log", "spawn-1"], ["--list", "x"], ["hi", "--agent", "local"]):
         assert aur("interact", *words).returncode == ExitCode.USAGE, words

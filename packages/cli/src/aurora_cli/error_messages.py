@@ -168,7 +168,11 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
-        ((AgentAnswersError, UnknownLineageError), ExitCode.REFUSED, "answer it from a terminal of your own"),
+        (
+            (AgentAnswersError, UnknownLineageError),
+            ExitCode.REFUSED,
+            "do it from a terminal of your own on this machine",
+        ),
         ((NotInsideAgentError,), ExitCode.USAGE, "an agent that `aur spawn` has started can call it"),
         ((PostRefusedError,), ExitCode.REFUSED, ""),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),

@@ -245,7 +245,7 @@ class NoConversationError(SoarError):
 class StoredStepError(SoarError, ValueError):
     """A stored result of a question's step cannot be read, for example because another version wrote it."""
 
-    hint = 'resume it with the version of Aurora that was asked, or ask again: aur soar "…"'
+    hint = 'resume it with the version of Aurora that wrote it, or ask again: aur soar "…"'
 
 
 class StoredLimitError(SoarError):

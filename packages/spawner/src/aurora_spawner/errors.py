@@ -17,6 +17,9 @@ SpawnerError
 │   ├── NotPickableError        a candidate that cannot be taken as things are
 │   └── WorkChangedError        comments on lines of work that has changed: the places
 ├── RunHeldError            a run that another living coordinator works on
+├── UnknownLineageError     a process whose ancestors cannot be followed: its id
+├── AgentAnswersError       an agent that answers what is for the user
+├── NotInsideAgentError     something for agents alone, done by a process that belongs to none
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
 ├── NoShapeError            a question that cannot be approved for a whole run
 ├── PostRefusedError        a post that a board does not take: the reason
@@ -25,6 +28,7 @@ SpawnerError
 ├── RecoveryPolicyError     a recovery policy with an invalid field: the field, and its valid values
 ├── ProviderStateError      a store of provider limits that cannot be used: the path
 ├── PriceFileError          a user's price table that cannot be used: path, line, field
+├── ReplayError             a run that cannot be replayed: the reason
 ├── TelemetryError          the telemetry of a run that cannot be sent
 ├── WorkspaceError          a worktree or a merge that cannot continue without losing work: the path
 │   ├── GitError                a failed git command: the command and git's own words
@@ -33,13 +37,15 @@ SpawnerError
 │   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
 │   ├── UnfinishedWorkError     conflict markers, or a merge that was not ended: the files
 │   ├── ForeignWorktreeError    a folder that is not a worktree of ours, or no longer
+│   │   └── DestroyedWorktreeError  a worktree that a command removed: the command, the branch
 │   ├── OverwriteError          files of the user that a delivery would overwrite: the files
 │   ├── SetupError              a set-up command of a worktree that failed: the command, its status and output
 │   └── DiskCapError            worktrees take as much of the disk as they may: the cap, and what they take
 ├── PreparationError        a description of what worktrees contain that cannot be used: path, line, field
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
-A failed agent is not an exception but a `SpawnResult`.
+`conversations` and `distributed` have errors of their own beside what raises them. A failed agent is not an exception
+but a `SpawnResult`.
 """
 
 from __future__ import annotations
@@ -255,7 +261,7 @@ class UnknownLineageError(SpawnerError):
     def __init__(self, pid: int) -> None:
         super().__init__(
             f"what the user alone decides is not taken from process {pid}: it has ended, or lives in another"
-            " container, so it may belong to an agent; ask again from a terminal on this machine"
+            " container, so it may belong to an agent"
         )
         self.pid = pid
 

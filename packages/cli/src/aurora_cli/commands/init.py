@@ -74,6 +74,8 @@ def command(
     `aur mem search`, `aur comm`, `aur ask` and `aur exec`.
     """
     folder = (path or Path.cwd()).absolute()
+    if yes and instructions is False:
+        raise click.UsageError("--yes agrees to the instructions, and --no-instructions does not; give one")
     if undo:
         if yes or skill or instructions is not None:
             raise click.UsageError("--undo takes back what --yes, --instructions and --skill write; leave them out")

@@ -61,6 +61,8 @@ class _Options:
             raise click.UsageError(f"{only[0]} only shows; leave out what begins or continues a session")
         if self.resume and (self.agent or self.tool):
             raise click.UsageError("a session goes on with its agent; /switch or a line with switch changes it")
+        if self.agent and self.tool:
+            raise click.UsageError("--agent and --tool both name who answers; give one")
         if self.accept_changes and not self.resume:
             raise click.UsageError("--accept-changes needs --resume")
         if self.mode == BATCH and self.at_terminal and not (self.text or only):
@@ -127,7 +129,7 @@ def _list(*, as_json: bool) -> ExitCode:
     with wiring.open_existing() as aurora:
         sessions = aurora.all_sessions()
     if as_json:
-        emit_json(Schema.CONVERSATIONS, sessions_document(sessions))
+        emit_json(Schema.INTERACT_SESSIONS, sessions_document(sessions))
     elif sessions:
         emit("\n".join(sessions_lines(sessions)))
     else:
@@ -141,7 +143,7 @@ def _log(session_id: str, *, as_json: bool) -> ExitCode:
     with wiring.open_existing() as aurora:
         session = aurora.read_session(session_id)
     if as_json:
-        emit_json(Schema.CONVERSATION, session.to_json())
+        emit_json(Schema.INTERACT_SESSION, session.to_json())
     else:
         emit("\n".join(transcript_lines(session)))
     return ExitCode.DONE

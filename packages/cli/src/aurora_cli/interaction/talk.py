@@ -67,4 +67,4 @@ async def in_lines(
 
 
 def _emit(event: dict[str, Any]) -> None:
-    emit_json_line(Schema.CONVERSATION_EVENT, event)
+    emit_json_line(Schema.INTERACT_EVENT, event)

@@ -1,4 +1,4 @@
-"""The before-gate: what the policies say to a task's text, as hints for the agent that is about to work on it.
+"""Hints before the work: what the policies say to a task's text, for the agent that is about to work on it.
 
 A hint stops nothing. It saves the agent calls that would be denied, and the user questions.
 """

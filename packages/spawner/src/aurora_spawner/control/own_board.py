@@ -75,9 +75,7 @@ def read_own_board(*, after: int = 0, wait_s: float = 0.0, environ: Mapping[str,
         PostRefusedError: its attempt is not under way any longer.
         SpawnerError: no coordinator can be reached.
     """
-    said = _answer(
-        {"do": "board", "after": after, "wait_s": wait_s}, what="read the board of its run", environ=environ
-    )
+    said = _answer({"do": "board", "after": after, "wait_s": wait_s}, what="read its board", environ=environ)
     posts = tuple(post_from_dict(each) for each in said["posts"])
     return Page(posts=posts, last=int(said["last"]), more=said["more"] is True)
 

@@ -26,7 +26,7 @@ def command() -> ExitCode:
     environment names its attempt; with a wrong token it is told nothing.
     """
     if not has_own_run():
-        raise NotInsideAgentError("be served")
+        raise NotInsideAgentError("use `aur mcp agent`")
     from aurora_cli.mcp_server.agent_server import build_agent_server
 
     build_agent_server(own_project() or Path.cwd()).run("stdio")

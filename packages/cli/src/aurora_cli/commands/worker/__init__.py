@@ -109,7 +109,7 @@ async def _serve(worker: Worker) -> ExitCode:
             serving.cancel()
             return
         asked = True
-        note("draining: it ends with its last attempt; once more leaves the attempts to its next process")
+        note("draining: ends after its running attempts; once more leaves them to its next process")
         worker.drain()
 
     loop = asyncio.get_running_loop()

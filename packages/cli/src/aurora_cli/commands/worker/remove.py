@@ -10,6 +10,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.output import emit
 from aurora_cli.pool_workers import change_worker
+from aurora_cli.render.words import count
 from aurora_cli.work_options import database_option
 
 __all__ = ["command"]
@@ -27,5 +28,5 @@ def command(*, name: str) -> int:
     attempt.
     """
     found = asyncio.run(change_worker(name, lambda store, each: store.remove(each.id)))
-    emit(f"{found.name} is removed; it ran {found.running} of {found.concurrency}")
+    emit(f"{found.name} is removed; it had {count(found.running, 'attempt')} under way")
     return ExitCode.DONE
