@@ -83,6 +83,19 @@ def test_in_the_folder_itself_if_asked_to(
     assert (shed.path / "place.txt").read_text().strip() == str(shed.path)
 
 
+def test_the_policies_can_take_branches_away_unless_they_are_asked_for(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, monkeypatch)
+    for policies in (tmp_path / "config" / "aurora", shed.path / ".aurora"):  # a project alone cannot loosen it
+        (policies / "policies.yaml").write_text("safety: {auto_branch: false}\n")
+    preview = spawn(aur, "--dry-run").stdout
+    assert "tasks work in your checkout itself: the policies have auto_branch: false" in preview
+    assert "checkout itself" not in spawn(aur, "--dry-run", "--isolation", "worktree").stdout
+    assert spawn(aur).returncode == ExitCode.DONE
+    assert (shed.path / "place.txt").read_text().strip() == str(shed.path)
+
+
 @pytest.mark.parametrize("words", [("--merge", "auto"), ("--include-dirty",)])
 @pytest.mark.parametrize("none", ["option", "configuration", "no checkpoint"])
 def test_what_is_for_worktrees_is_refused_where_there_will_be_none(

@@ -76,6 +76,7 @@ def plan_isolation(
     wanted: WantedIsolation,
     own_files: tuple[Path, ...] = (),
     preparation: Callable[[], Preparation],
+    auto_branch: bool = True,
     resolver: Resolver | None = None,
 ) -> IsolationPlan:
     """Decides where the tasks of a run work; nothing is written.
@@ -84,6 +85,7 @@ def plan_isolation(
         agents: those of its open tasks.
         own_files: files of the user's checkout that the run itself writes, such as the task file.
         preparation: reads what each worktree has besides its base commit; called only if there will be worktrees.
+        auto_branch: without a wish of the user, work is done on branches of its own (`safety.auto_branch`).
         resolver: resolves conflicts of finished work; None leaves them.
 
     Raises:
@@ -99,6 +101,8 @@ def plan_isolation(
         return IsolationPlan()
     if wanted.kind == "auto" and enclosing_repository(folder) is None:
         return IsolationPlan()
+    if wanted.kind == "auto" and not auto_branch:
+        return IsolationPlan(reason="the policies have auto_branch: false")
     try:
         isolation, files = isolation_of(
             folder,
