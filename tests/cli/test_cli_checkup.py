@@ -162,7 +162,7 @@ def test_an_indexed_memory_is_counted(shop: Path) -> None:
         memory.index()
     result = found(shop, "memory")
     assert result.level is Level.OK
-    assert result.message.startswith("4 files, ")
+    assert result.message.startswith("4 files in ")
 
 
 def test_a_damaged_page_of_the_memory_fails(shop: Path) -> None:

@@ -31,6 +31,8 @@ WITHOUT_JSON = {
         "mcp install",
         "mcp agent",
         "mcp serve",
+        "worker drain",
+        "worker remove",
     ),
 }
 """Commands whose output is no data, or is data in a form of its own."""

@@ -91,7 +91,7 @@ def test_the_answer_is_found_again_and_own_logs_are_not(project: Path, tmp_path:
 
 
 def test_a_question_about_nothing_here_says_so(project: Path, tmp_path: Path) -> None:
-    done = aur("soar", "How does the zeppelin inflate its gasbags?", cwd=project, home=tmp_path)
+    done = aur("soar", "How does the zeppelin moor its gondola?", cwd=project, home=tmp_path)
     assert done.returncode == 1
     assert "zeppelin" in done.stdout
 

@@ -11,7 +11,6 @@ from aurora_soar.errors import UnknownAgentError, UntrustedAgentError
 from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.registry import LOCAL_AGENT, AgentRegistry
 from aurora_soar.taskruns.backends import configured_agents, found_agents, line_of, tool_command
-from aurora_soar.taskruns.diff_gate import PolicyDiffGate
 from aurora_soar.taskruns.gate import RunGate, find_gate
 from aurora_soar.taskruns.limits import RunLimits, user_prices
 from aurora_soar.taskruns.merge_gate import PolicyMergeGate
@@ -115,6 +114,8 @@ class ProjectAgents:
 
     def gate_options(self, gate: RunGate) -> GateOptions:
         """Returns the options of a run for gates: who judges calls and work, and how long a person may take."""
+        from aurora_soar.taskruns.diff_gate import PolicyDiffGate  # with the reader of shell; only runs need it
+
         return {
             "gate": gate.gate,
             "diff_gate": PolicyDiffGate(policies=self.policies),
