@@ -159,7 +159,7 @@ def _recovery(
     recorded = replay.recording.settings
     agent_of = _orders(run).agent_of
     if recorded.policy is None:
-        return GuidedNoRecovery(first_agent=agent_of, guide=replay)
+        return GuidedNoRecovery(first_agent=agent_of, guide=replay.turns)
     settings = _recovery_settings(recorded, clock=replay.now, chance=1.0, on_batch_held=replay.batch_answer)
     backends = _backends(recorded)
     restored = restore_recovery(
@@ -178,7 +178,7 @@ def _recovery(
         rules=RecordedRules(settings, backends=backends, recorded=recorded),
         classify=stages.classify,
         gates=replay.gates,
-        guide=replay,
+        guide=replay.turns,
     )
 
 
