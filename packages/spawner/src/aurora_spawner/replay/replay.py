@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from aurora_spawner.replay.execution_replay import ExecutionReplay
 
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.status import coordinator_pid
 from aurora_spawner.errors import JournalChangedError, JournalCorruptError, ReplayError, SpawnerError
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.anchor import read_anchor
-from aurora_spawner.journal.sqlite_errors import translated
+from aurora_spawner.journal.replay_views import count_emptied, load_gap
 from aurora_spawner.journal.verify import check_run
-from aurora_spawner.journal.views import as_written, load_events, load_run, rows_of
+from aurora_spawner.journal.views import as_written, load_events, load_run
 from aurora_spawner.providers.gate_store import default_state_dir
-from aurora_spawner.replay.execution_replay import ExecutionReplay
 from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.recorded_gates import RecordedGates
 from aurora_spawner.replay.recording import Recording
@@ -71,7 +71,7 @@ def replay_run(journal: Path, run_id: str) -> ReplayReport:
     with open_journal(journal, run_id) as store:
         events = recorded_events(store, run_id)
         run = load_run(store, run_id)
-        lost = _lost_events(store, events)
+        lost = load_gap(store, events[0].seq, events[-1].seq)
         walk = _Walk(last_seq=events[0].seq)
         kept = [event for event in events if lost is None or event.seq < lost[0]]
         if lost is not None:
@@ -98,12 +98,8 @@ def recorded_events(store: Journal, run_id: str) -> list[EventRow]:
     Raises:
         UnknownRunError, ReplayError, JournalCorruptError: As for `replay_run`.
     """
-    with translated(store.path):
-        emptied = rows_of(
-            store, ("SELECT count(*) AS gone FROM events WHERE run_id = ? AND payload IS NULL", (run_id,))
-        )
-    if emptied[0]["gone"]:
-        raise ReplayError(run_id, f"was cleaned: {emptied[0]['gone']} of its events have no contents any longer")
+    if emptied := count_emptied(store, run_id):
+        raise ReplayError(run_id, f"was cleaned: {emptied} of its events have no contents any longer")
     load_run(store, run_id)
     events = load_events(store, run_id)
     unread = next((event for event in events if event.fact is None), None)
@@ -206,18 +202,6 @@ def _was_cut_off(events: Sequence[EventRow]) -> bool:
 
 def _resolves(fact: facts.Fact | None) -> bool:
     return isinstance(fact, facts.TasksAdded) and any(each.get("resolves") for each in fact.tasks)
-
-
-def _lost_events(store: Journal, events: Sequence[EventRow]) -> tuple[int, int] | None:
-    """Returns the first gap of the journal behind the first event of a run; None without one."""
-    query = "SELECT payload FROM events WHERE kind = ? AND seq > ? AND payload IS NOT NULL ORDER BY seq"
-    with translated(store.path):
-        rows = rows_of(store, (query, (facts.GapDeclared.kind, events[0].seq)))
-    for row in rows:
-        said: dict[str, Any] = json.loads(row["payload"])
-        if events[0].seq <= said["last"] and said["first"] <= events[-1].seq:
-            return int(said["first"]), int(said["last"])
-    return None
 
 
 def _changed(store: Journal, run_id: str) -> str | None:
