@@ -83,7 +83,7 @@ def test_retries_fallbacks_pauses_and_breakers_are_decided_again(tmp_path: Path)
     assert (report.difference, report.changed, report.notes) == (None, None, ())
     assert report.decisions > 30
     assert report.taken["attempt_ended"] >= 9
-    assert report.executions == 1
+    assert report.coordinators == 1
     assert report.to_dict()["identical"] is True
 
 

@@ -1,4 +1,4 @@
-"""The recording of one execution of a run: its events, and what a replay looks up in them ahead of time."""
+"""The recording of one coordinator of a run: its events, and what a replay looks up in them ahead of time."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Admission:
 
     task_id: str
     count: int
-    """The number of admissions of the task so far in this execution, this one included."""
+    """The number of admissions of the task so far under this coordinator, this one included."""
     at: float
     """The time at which it was decided, or else written; Unix time."""
 
 
 @dataclass(slots=True)
 class Recording:
-    """The events of one execution, from the moment that a coordinator took the run.
+    """The events of one coordinator, from the moment that it took the run.
 
     Args:
         events: In order; the first is the taking of the run.

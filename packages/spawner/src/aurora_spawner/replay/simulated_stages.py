@@ -40,7 +40,7 @@ class Attempts(Protocol):
 
 @dataclass(slots=True)
 class SimulatedStages:
-    """The stages of the attempts of one execution."""
+    """The stages of the attempts of one coordinator."""
 
     attempts: Attempts
     _failures: dict[str, Classification] = field(default_factory=dict)

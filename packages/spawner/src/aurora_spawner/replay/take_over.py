@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.journal.views import AttemptRow, RunRow
     from aurora_spawner.recovery.settings import BatchQuestion
-    from aurora_spawner.replay.execution_replay import ExecutionReplay
+    from aurora_spawner.replay.coordinator_replay import CoordinatorReplay
     from aurora_spawner.replay.rebuilt import Rebuilt
     from aurora_spawner.replay.recording import Recording
     from aurora_spawner.replay.simulation import Simulation
@@ -47,8 +47,8 @@ ADAPTIVE_NOTE = (
 )
 
 
-def begin_execution(replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, notes: list[str]) -> int:
-    """Begins the replay of an execution; returns the place of the last event that this has taken."""
+def begin_coordinator(replay: CoordinatorReplay, run: RunRow, rebuilt: Rebuilt, notes: list[str]) -> int:
+    """Begins the replay of a coordinator; returns the place of the last event that this has taken."""
     recording = replay.recording
     replay.loop.now = max(replay.loop.now, recording.first_decided)
     place = _edits_until(recording)
@@ -154,7 +154,7 @@ def _orders(run: RunRow) -> OrderBuilder:
 
 
 def _recovery(
-    replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, state: ResumeState, stages: SimulatedStages
+    replay: CoordinatorReplay, run: RunRow, rebuilt: Rebuilt, state: ResumeState, stages: SimulatedStages
 ) -> RunRecovery | NoRecovery:
     recorded = replay.recording.settings
     agent_of = _orders(run).agent_of

@@ -1,4 +1,4 @@
-"""The replay of one execution of a run: its coordinator runs again, event by event."""
+"""The replay of one coordinator of a run: it runs again, event by event."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class _Made:
 
 
 @dataclass(slots=True, kw_only=True)
-class ExecutionReplay:
-    """Walks along the events of one execution: it does what others did, and compares what the coordinator decides."""
+class CoordinatorReplay:
+    """Walks along the events of one coordinator: it does what others did, and compares what is decided."""
 
     recording: Recording
     loop: SimulatedLoop
