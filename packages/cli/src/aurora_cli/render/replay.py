@@ -17,7 +17,7 @@ __all__ = ["replay_lines", "what_if_lines"]
 
 
 def replay_lines(report: ReplayReport) -> Iterator[str]:
-    """Yields what a replay has found: the first difference, what the hashes say, and what was not decided again."""
+    """Yields what a replay has found: the first difference, the verdict of the hash chain, and what was left out."""
     name, coordinators = one_line(report.run_id), count(report.coordinators, "coordinator")
     same = count(report.decisions, "decision")
     difference = report.difference
@@ -32,9 +32,9 @@ def replay_lines(report: ReplayReport) -> Iterator[str]:
     if report.live:
         yield f"it goes on still: replayed up to event {report.last_seq}"
     if report.changed is not None:
-        yield f"its hashes say: {one_line(report.changed, 300)}"
+        yield f"hash chain: {one_line(report.changed, 300)}"
     else:
-        yield "its hashes say: unchanged since it was written"
+        yield "hash chain: unchanged"
     for sentence in report.notes:
         yield f"note: {one_line(sentence, 300)}"
 
