@@ -14,7 +14,8 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
-from aurora_spawner.journal.facts import GapDeclared, TaskSettled, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import GapDeclared, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.recovery.policy import BatchAction

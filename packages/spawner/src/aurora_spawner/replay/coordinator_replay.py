@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.errors import SpawnerError
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
+from aurora_spawner.journal.entries import field_names
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.replay.decisions import decision_in, in_words, subject_of, subject_words, wait_s, wait_words
@@ -26,7 +27,7 @@ from aurora_spawner.tasks.task import task_from_json
 if TYPE_CHECKING:
     import asyncio
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
     from aurora_spawner.journal.views import EventRow
     from aurora_spawner.replay.decisions import Fields
     from aurora_spawner.replay.recorded_gates import RecordedGates
@@ -182,7 +183,7 @@ class CoordinatorReplay:
         self.turns.end_waits()
         if event.task_id is not None:
             self._findings[event.task_id].see(fact)
-        said = {name: getattr(fact, name) for name in facts.field_names(event.kind)}
+        said = {name: getattr(fact, name) for name in field_names(event.kind)}
         decision = decision_in(event.kind, said)
         if decision is not None and not self._is_hedge(event):
             self._compare(event, fact, said, decision)
@@ -346,11 +347,11 @@ class CoordinatorReplay:
                 self.loop.create_task(self.coordinator.pause(by=fact.by))
             case facts.RunUnpaused():
                 self.loop.create_task(self.coordinator.unpause(by=fact.by))
-            case facts.FilesClaimed() if task_id is not None:
+            case work_facts.FilesClaimed() if task_id is not None:
                 self._context.scheduler.claims.see(self._context.task(task_id), fact.files)
-            case facts.ApprovalRequested() if task_id is not None:
+            case approval_facts.ApprovalRequested() if task_id is not None:
                 self._ask(task_id)
-            case facts.ApprovalAnswered() | facts.ApprovalWithdrawn() if task_id is not None:
+            case approval_facts.ApprovalAnswered() | approval_facts.ApprovalWithdrawn() if task_id is not None:
                 self._go_on(task_id)
             case _:
                 pass

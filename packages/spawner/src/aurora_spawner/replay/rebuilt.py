@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from aurora_spawner.journal import facts
+from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.replay_views import load_breaker_moves
 from aurora_spawner.journal.store import Journal
 
@@ -52,7 +52,7 @@ class Rebuilt:
         entries = []
         for owner, event in sorted(rows, key=lambda row: row[1].seq):
             if event.fact is not None:
-                entries.append(facts.entry_of(event.fact, run_id=owner, task_id=event.task_id))
+                entries.append(entry_of(event.fact, run_id=owner, task_id=event.task_id))
                 self._times.append(event.at)
         self.journal.append(entries)
         self._done = new[-1].seq

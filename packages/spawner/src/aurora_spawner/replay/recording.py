@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.storage.stored_values import StoredValueError
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.decision_settings import DecisionSettings
 
 _ASIDE: Final = (
-    facts.WorkChecked,
-    facts.WorkReturned,
-    facts.WorkReviewed,
-    facts.ApprovalRequested,
-    facts.ApprovalAnswered,
-    facts.ApprovalWithdrawn,
-    facts.WorkspaceIntended,
-    facts.WorkspacePrepared,
+    work_facts.WorkChecked,
+    work_facts.WorkReturned,
+    work_facts.WorkReviewed,
+    approval_facts.ApprovalRequested,
+    approval_facts.ApprovalAnswered,
+    approval_facts.ApprovalWithdrawn,
+    work_facts.WorkspaceIntended,
+    work_facts.WorkspacePrepared,
 )
 """Events that may stand between the end of an attempt and the next one in the same slot."""
 

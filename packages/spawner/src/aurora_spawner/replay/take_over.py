@@ -9,6 +9,7 @@ from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.claim_views import load_seen_files
+from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.views import count_reviewing, load_attempts, load_tasks
 from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -77,7 +78,7 @@ def begin_coordinator(replay: CoordinatorReplay, run: RunRow, rebuilt: Rebuilt, 
         notes.append(ADAPTIVE_NOTE)
     first, _hedges, _reviewers = first_attempts(state.open_attempts)
     for task_id, fact in state.changes:
-        replay.post(facts.entry_of(fact, run_id=run.run_id, task_id=task_id))
+        replay.post(entry_of(fact, run_id=run.run_id, task_id=task_id))
     coordinator = execution.coordinator()
     driving = replay.loop.create_task(coordinator.drive([_found(attempt) for attempt in first]))
     replay.begin(coordinator, driving, place=place)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.timeline import timeline_of
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import facts, work_facts
 from aurora_spawner.journal.views import as_written, load_run, load_tasks
 from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.recorded_attempts import attempts_of
@@ -132,6 +132,6 @@ def _notes(events: Sequence[EventRow]) -> list[str]:
         notes.append("the user's pauses are left out")
     if facts.RunEnding.kind in kinds:
         notes.append("the run was ended early; the simulation goes on to the end of its tasks")
-    if facts.WorkMerged.kind in kinds:
+    if work_facts.WorkMerged.kind in kinds:
         notes.append("the time of merges is left out")
     return notes
