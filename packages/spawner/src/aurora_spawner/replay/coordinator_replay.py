@@ -77,7 +77,7 @@ class CoordinatorReplay:
     coordinator: Coordinator | None = None
     driving: asyncio.Task[None] | None = None
     turns: RecordedTurns = field(init=False)
-    """Whose turn it is next; the guide of recovery."""
+    """The guide of recovery: it knows whose turn it is next."""
     _made: defaultdict[str, deque[_Made]] = field(default_factory=lambda: defaultdict(deque))
     """Decisions that were made and not yet found in the journal, by subject."""
     _waiting: dict[tuple[str, int], asyncio.Future[Outcome]] = field(default_factory=dict)
