@@ -158,6 +158,15 @@ def test_an_event_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         replay_run(tmp_path / "runs.db", run_id)
 
 
+def test_a_gap_that_cannot_be_read_is_named_also_where_another_run_has_it(tmp_path: Path) -> None:
+    run_id, other = record(tmp_path, TASKS[:1]), record(tmp_path, TASKS[:1])
+    with Journal(tmp_path / "runs.db") as journal:
+        journal.append([entry_of(GapDeclared(first=1, last=1, problem="lost"), run_id=other)])
+    seq = edit(tmp_path, "gap_declared", lambda said: said.update(last="1"))
+    with pytest.raises(JournalCorruptError, match=f"event {seq}:"):
+        replay_run(tmp_path / "runs.db", run_id)
+
+
 def test_what_came_after_lost_events_is_not_replayed(tmp_path: Path) -> None:
     run_id = record(tmp_path)
     with Journal(tmp_path / "runs.db") as journal:
