@@ -30,7 +30,7 @@ def recorded(folder: Path, seed: int) -> str:
 
 
 def main(runs: int, first: int, kept: str) -> int:
-    differing, events, decisions, executions, took_s = [], 0, 0, 0, 0.0
+    differing, events, decisions, coordinators, took_s = [], 0, 0, 0, 0.0
     taken: Counter[str] = Counter()
     noted = 0
     with tempfile.TemporaryDirectory() as temporary:
@@ -44,7 +44,7 @@ def main(runs: int, first: int, kept: str) -> int:
             report = replay_run(folder / "runs.db", run_id)
             took_s += time.perf_counter() - began
             events, decisions = events + report.events, decisions + report.decisions
-            executions, noted = executions + report.executions, noted + bool(report.notes)
+            coordinators, noted = coordinators + report.coordinators, noted + bool(report.notes)
             taken.update(report.taken)
             if not report.identical or report.changed:
                 differing.append(seed)
@@ -55,7 +55,7 @@ def main(runs: int, first: int, kept: str) -> int:
         "",
         f"{runs} recorded runs, seeds {first} to {first + runs - 1}: {identical} replayed identically.",
         "",
-        f"{events:,} events, {executions} coordinators, {decisions:,} decisions made again in {took_s:.1f} s.",
+        f"{events:,} events, {coordinators} coordinators, {decisions:,} decisions made again in {took_s:.1f} s.",
         f"Attempts that ended: {taken['attempt_ended']}; moves of provider gates: {taken['provider_moved']};",
         f"tasks cancelled: {taken['task_cancel_asked']}; runs ended early: {taken['run_ending']};",
         f"pauses: {taken['run_paused']}.",

@@ -17,7 +17,8 @@ from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.attempts.process_identity import own_identity
-from aurora_spawner.journal.facts import RunPaused, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import RunPaused
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.supervision.fork_server import ForkServer

@@ -25,7 +25,8 @@ import aiosqlite
 from aurora_spawner import Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal.async_reader import EVENTS_AT_ONCE, AsyncJournal
-from aurora_spawner.journal.facts import AttemptStalled, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import AttemptStalled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_events, load_run
 from aurora_spawner.testing import SimulatedBackend

@@ -15,10 +15,11 @@ from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
-from aurora_spawner.journal.facts import ApprovalAnswered, ApprovalRequested, DeliveryJudged, RunDelivered
+from aurora_spawner.journal.approval_facts import ApprovalAnswered, ApprovalRequested
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events, load_run
+from aurora_spawner.journal.work_facts import DeliveryJudged, RunDelivered
 from aurora_spawner.tasks.work import delivery_from_text
 from aurora_spawner.workspaces.isolation import MergeMode
 

@@ -22,10 +22,10 @@ from aurora_soar.question.question import read_question
 from aurora_soar.registry import AgentRegistry
 from aurora_spawner import SpawnTask, read_taskfile
 from aurora_spawner.control.approvals import open_approvals
-from aurora_spawner.journal.facts import DeliveryJudged, WorkPushed
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.work_facts import DeliveryJudged, WorkPushed
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ def test_a_run_is_replayed_simulated_and_an_edited_event_is_named(aur: Aur, work
     done = aur("runs", "replay", run_id)
     assert done.returncode == ExitCode.DONE, done.stderr
     assert "made again, all as recorded" in done.stdout
-    assert "its hashes say: unchanged" in done.stdout
+    assert "hash chain: unchanged" in done.stdout
     assert json.loads(aur("runs", "replay", run_id, "--json").stdout)["identical"] is True
     lines = aur("runs", "replay", run_id, "--what-if", "max_concurrent=1", "--what-if", "max_retries=0").stdout
     assert f"{run_id}, simulated with max_concurrent=1, max_retries=0" in lines
@@ -48,7 +48,7 @@ def test_a_run_is_replayed_simulated_and_an_edited_event_is_named(aur: Aur, work
     assert f"{run_id}: event {seq} differs" in changed.stdout
     assert "recorded  attempt 1 by @slow starts" in changed.stdout
     assert "made      attempt 1 by @echo starts" in changed.stdout
-    assert f"its hashes say: event {seq} has been changed" in changed.stdout
+    assert f"hash chain: event {seq} has been changed" in changed.stdout
 
 
 def test_two_runs_are_compared(aur: Aur, works: Path) -> None:

@@ -17,7 +17,7 @@ from aurora_spawner import CliBackend, SpawnTask
 from aurora_spawner.backends.base import AttemptRequest
 from aurora_spawner.gates.hook_command import HOOK, SOCKET_NAME, HookCommand
 from aurora_spawner.gates.wirings import CLAUDE_OFFS, QWEN_OFFS
-from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.storage.private_sockets import short_path

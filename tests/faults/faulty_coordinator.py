@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
-from aurora_spawner.journal.facts import Entry
+from aurora_spawner.journal.entries import Entry
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.supervision.local_executor import LocalExecutor
 

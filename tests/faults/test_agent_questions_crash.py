@@ -13,7 +13,7 @@ from tests.exhaustive import few
 
 from aurora_spawner.control.approvals import answer_agent, answer_approval, open_approvals
 from aurora_spawner.errors import JournalError, UnknownRunError
-from aurora_spawner.journal.facts import ApprovalAnswered, ApprovalRequested
+from aurora_spawner.journal.approval_facts import ApprovalAnswered, ApprovalRequested
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events

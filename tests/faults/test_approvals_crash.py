@@ -19,8 +19,8 @@ from tests.warm_python import WarmPopen
 
 from aurora_spawner.control.approvals import AnswerReport, answer_approval, approvals_of, open_approvals
 from aurora_spawner.errors import JournalError, UnknownRunError
+from aurora_spawner.journal.approval_facts import ApprovalAnswered, ApprovalRequested
 from aurora_spawner.journal.approval_views import ApprovalState
-from aurora_spawner.journal.facts import ApprovalAnswered, ApprovalRequested
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events

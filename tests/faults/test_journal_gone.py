@@ -27,7 +27,8 @@ from aurora_spawner.control.steering import wait_until_held
 from aurora_spawner.errors import JournalCorruptError, JournalError
 from aurora_spawner.journal import store as journal_store
 from aurora_spawner.journal import write_back
-from aurora_spawner.journal.facts import Entry, RunCreated, RunEnded, RunPaused, entry_of
+from aurora_spawner.journal.entries import Entry, entry_of
+from aurora_spawner.journal.facts import RunCreated, RunEnded, RunPaused
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import EventRow, RunRow, list_runs, load_events, load_tasks

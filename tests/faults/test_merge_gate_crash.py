@@ -23,11 +23,12 @@ from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.errors import JournalError, UnknownRunError
 from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.gates.tool_calls import Verdict
+from aurora_spawner.journal.approval_facts import ApprovalAnswered, ApprovalRequested
 from aurora_spawner.journal.approval_views import ApprovalState
-from aurora_spawner.journal.facts import ApprovalAnswered, ApprovalRequested, RunDelivered
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events, load_run
+from aurora_spawner.journal.work_facts import RunDelivered
 from aurora_spawner.tasks.result import RunState
 
 from .delivering_coordinator import Gate, take

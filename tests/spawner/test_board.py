@@ -31,7 +31,7 @@ from aurora_spawner.testing import SimulatedExecutor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_spawner.journal.facts import BoardPosted
+    from aurora_spawner.journal.approval_facts import BoardPosted
 
 ADDRESSES = RunAddresses(tasks=["1", "1.2", "claude"], agents=["claude", "codex"])
 GOOD = {"text": "the port is 8081", "key": "k"}

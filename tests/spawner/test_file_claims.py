@@ -25,9 +25,10 @@ from aurora_spawner.control.file_claims import awaited, file_holders, seen_files
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind
-from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed, TaskSettled
+from aurora_spawner.journal.facts import AttemptIntended, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.work_facts import FilesClaimed
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.runs.file_claims import MOST_SEEN, FileClaims

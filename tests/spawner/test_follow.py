@@ -25,7 +25,8 @@ from aurora_spawner.control.steering import cancel_run, detach, run_status, wait
 from aurora_spawner.errors import JournalCorruptError, JournalError, JournalLockedError, UnknownRunError
 from aurora_spawner.journal import async_reader
 from aurora_spawner.journal.async_reader import AsyncJournal
-from aurora_spawner.journal.facts import RunEnded, RunTaken, TaskSettled, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import RunEnded, RunTaken, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import EventRow, RunRow, load_events
 

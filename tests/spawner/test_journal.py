@@ -20,16 +20,8 @@ from aurora_spawner.attempts.process_identity import ProcessIdentity, own_identi
 from aurora_spawner.errors import JournalCorruptError, JournalError, RunHeldError
 from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
-from aurora_spawner.journal.facts import (
-    FACT_TYPES,
-    Entry,
-    Fact,
-    RunCreated,
-    RunPaused,
-    RunUnpaused,
-    TaskSettled,
-    entry_of,
-)
+from aurora_spawner.journal.entries import FACT_TYPES, Entry, entry_of
+from aurora_spawner.journal.facts import Fact, RunCreated, RunPaused, RunUnpaused, TaskSettled
 from aurora_spawner.journal.schema import MIGRATIONS, migrate
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, verify

@@ -19,9 +19,11 @@ from aurora_spawner.control.live_runs import LiveRuns
 from aurora_spawner.control.log_tail import LogTail
 from aurora_spawner.errors import AttemptRecordError, JournalCorruptError, JournalError, UnknownRunError
 from aurora_spawner.journal.change_views import ForeseenConflict
-from aurora_spawner.journal.facts import ConflictForeseen, TasksAdded, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import TasksAdded
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts
+from aurora_spawner.journal.work_facts import ConflictForeseen
 from aurora_spawner.runs.resume_state import stored_task
 
 if TYPE_CHECKING:

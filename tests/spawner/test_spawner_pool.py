@@ -20,10 +20,10 @@ from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
-from aurora_spawner.distributed.attempt_store import AttemptStore
+from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
 from aurora_spawner.distributed.beats import LeaseTimes
 from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
-from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, Result
+from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.worker import Worker, WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
@@ -426,6 +426,26 @@ def test_a_result_that_would_grow_without_end_is_not_unpacked() -> None:
     bomb = zlib.compress(bytes(RESULT_LIMIT_BYTES * 4))
     with pytest.raises(DocumentError, match="larger than"):
         Result.unpack(bomb)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", r"takes: Invalid JSON"),
+        ("{}", r"takes: run_id is required$"),
+        ('{"run_id": 1}', r"takes: run_id must be text$"),
+    ],
+)
+def test_an_order_that_cannot_be_read_names_the_field_in_plain_words(text: str, problem: str) -> None:
+    with pytest.raises(DocumentError, match=problem):
+        OrderDocument.parse(text)
+
+
+def test_a_worker_has_its_state_in_json() -> None:
+    worker = StoredWorker(
+        id="1", name="w", pool="big", concurrency=1, agents=("a",), draining=True, seen_s=0.5, running=0
+    )
+    assert worker.to_json()["state"] == "draining"
 
 
 @given(st.binary(max_size=300))

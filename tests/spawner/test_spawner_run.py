@@ -30,7 +30,7 @@ from aurora_spawner import (
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.errors import BackendError, GraphError, JournalError
-from aurora_spawner.journal.facts import Entry
+from aurora_spawner.journal.entries import Entry
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import TaskEnded, TaskStarted

@@ -18,7 +18,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.base import Invocation, Reply
 from aurora_spawner.backends.replies import read_end, reply_of
 from aurora_spawner.errors import BackendError
-from aurora_spawner.journal.facts import Entry
+from aurora_spawner.journal.entries import Entry
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import StoredOptions, load_run
 from aurora_spawner.limits.budgeted_executor import BudgetedExecutor

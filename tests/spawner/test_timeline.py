@@ -10,7 +10,7 @@ import pytest
 from aurora_spawner import CommandBackend, RecoveryPolicy, Run, RunOptions, SpawnTask
 from aurora_spawner.control.timeline import Mark, RunTimeline, Span, SpanKind, TaskTimeline, run_timeline, timeline_of
 from aurora_spawner.errors import JournalCorruptError, UnknownRunError
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.views import EventRow, RunRow, TaskRow, as_written
 from aurora_spawner.providers.gate import GateState, ProviderGate
 from aurora_spawner.recovery.settings import RecoverySettings
@@ -137,17 +137,17 @@ def test_checks_reviews_questions_and_worktrees_have_spans_of_their_own() -> Non
     found = timeline(
         [task_row("1")],
         (1, None, taken()),
-        (1, "1", facts.WorkspaceIntended(path="p", branch="b")),
+        (1, "1", work_facts.WorkspaceIntended(path="p", branch="b")),
         (2, "1", intended(1)),
         (3, "1", request("a1")),
-        (5, "1", facts.ApprovalAnswered(approval="a1", approved=False, by="user", note="")),
-        (6, "1", facts.ChecksIntended(number=1, commit="c")),
-        (8, "1", facts.WorkChecked(checked={"outcome": "failed"})),
+        (5, "1", approval_facts.ApprovalAnswered(approval="a1", approved=False, by="user", note="")),
+        (6, "1", work_facts.ChecksIntended(number=1, commit="c")),
+        (8, "1", work_facts.WorkChecked(checked={"outcome": "failed"})),
         (8, "1", ended(1)),
         (8, "1", intended(2, role=facts.REVIEW)),
         (9, "1", ended(2)),
         (9, "1", settled()),
-        (10, "1", facts.WorkMerged(merge={"outcome": "conflict"})),
+        (10, "1", work_facts.WorkMerged(merge={"outcome": "conflict"})),
     ).tasks[0]
     assert kinds(found) == [
         (SpanKind.PREPARATION, 1, 2),
@@ -162,8 +162,8 @@ def test_checks_reviews_questions_and_worktrees_have_spans_of_their_own() -> Non
     assert found.attempts == 1
 
 
-def request(approval: str) -> facts.ApprovalRequested:
-    return facts.ApprovalRequested(
+def request(approval: str) -> approval_facts.ApprovalRequested:
+    return approval_facts.ApprovalRequested(
         approval=approval,
         number=1,
         agent="echo",
@@ -184,7 +184,7 @@ def test_a_question_about_the_whole_run_is_a_span_of_the_run_that_outlasts_the_p
         (3, "1", settled()),
         (4, None, merge),
         (5, None, facts.RunEnded(state="succeeded", notices=[])),
-        (9, None, facts.ApprovalAnswered(approval="m1", approved=True, by="user", note="")),
+        (9, None, approval_facts.ApprovalAnswered(approval="m1", approved=True, by="user", note="")),
     ]
     found = timeline([task_row("1")], *events)
     asked = [span for span in found.spans if span.kind is SpanKind.APPROVAL]
@@ -247,8 +247,8 @@ def test_what_is_open_at_the_end_ends_there_and_a_skipped_task_waited_for_no_slo
 @pytest.mark.parametrize(
     "fact",
     [
-        facts.WorkChecked(checked={}),
-        facts.WorkMerged(merge={}),
+        work_facts.WorkChecked(checked={}),
+        work_facts.WorkMerged(merge={}),
         facts.ProviderMoved(provider="p", gate={}),
         facts.RecoveryTransitioned(change={}, due=None, waits=False),
     ],

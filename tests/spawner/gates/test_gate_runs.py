@@ -24,7 +24,7 @@ from aurora_spawner.gates.hook import request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.gates.reading import ReportedCall
 from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind, Verdict
-from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events

@@ -14,7 +14,8 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
-from aurora_spawner.journal.facts import GapDeclared, TaskSettled, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import GapDeclared, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.recovery.policy import BatchAction
@@ -83,7 +84,7 @@ def test_retries_fallbacks_pauses_and_breakers_are_decided_again(tmp_path: Path)
     assert (report.difference, report.changed, report.notes) == (None, None, ())
     assert report.decisions > 30
     assert report.taken["attempt_ended"] >= 9
-    assert report.executions == 1
+    assert report.coordinators == 1
     assert report.to_dict()["identical"] is True
 
 
@@ -153,6 +154,15 @@ def test_an_edited_result_is_named_where_its_consequence_differs(tmp_path: Path)
 def test_an_event_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     run_id = record(tmp_path)
     seq = edit(tmp_path, "recovery_transition", lambda said: said["change"].pop("to_state"))
+    with pytest.raises(JournalCorruptError, match=f"event {seq}:"):
+        replay_run(tmp_path / "runs.db", run_id)
+
+
+def test_a_gap_that_cannot_be_read_is_named_also_where_another_run_has_it(tmp_path: Path) -> None:
+    run_id, other = record(tmp_path, TASKS[:1]), record(tmp_path, TASKS[:1])
+    with Journal(tmp_path / "runs.db") as journal:
+        journal.append([entry_of(GapDeclared(first=1, last=1, problem="lost"), run_id=other)])
+    seq = edit(tmp_path, "gap_declared", lambda said: said.update(last="1"))
     with pytest.raises(JournalCorruptError, match=f"event {seq}:"):
         replay_run(tmp_path / "runs.db", run_id)
 

@@ -9,9 +9,9 @@ import pytest
 from tests.spawner.workspaces.checked_agent import make_run
 
 from aurora_spawner import SpawnTask
-from aurora_spawner.journal.facts import ConflictForeseen
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.work_facts import ConflictForeseen
 from aurora_spawner.tasks.run_events import RunEvent, TaskConflict, TaskEnded
 from aurora_spawner.workspaces import forecast
 from aurora_spawner.workspaces.forecast import Forecast, Forecaster

@@ -14,10 +14,10 @@ from aurora_spawner import Run, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, grants_of, open_approvals, revoke_grant
 from aurora_spawner.errors import NoShapeError, UnknownApprovalError
 from aurora_spawner.journal.approval_views import ApprovalState
-from aurora_spawner.journal.facts import WorkJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_events, load_tasks
+from aurora_spawner.journal.work_facts import WorkJudged
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.diff_gate import FileDiff, WorkDiff
 from aurora_spawner.tasks.result import TaskState

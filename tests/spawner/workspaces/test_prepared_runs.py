@@ -17,9 +17,9 @@ from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.worktree_cleanup import clean_worktrees
 from aurora_spawner.control.worktrees import list_worktrees
 from aurora_spawner.errors import DiskCapError
-from aurora_spawner.journal.facts import WorkspacePrepared
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
+from aurora_spawner.journal.work_facts import WorkspacePrepared
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import RunEvent, TaskWaitsForRoom
 from aurora_spawner.testing import processes_of_run

@@ -27,7 +27,7 @@ async def known_workers() -> list[StoredWorker]:
 
 
 async def change_worker(name: str, change: Callable[[AttemptStore, StoredWorker], Awaitable[None]]) -> StoredWorker:
-    """Changes the worker of a name or identity, and returns it as it was.
+    """Changes the worker of a name or id, and returns it as it was.
 
     Raises:
         click.UsageError: no worker, or more than one, has that name.

@@ -17,8 +17,8 @@ __all__ = ["replay_lines", "what_if_lines"]
 
 
 def replay_lines(report: ReplayReport) -> Iterator[str]:
-    """Yields what a replay has found: the first difference, what the hashes say, and what was not decided again."""
-    name, coordinators = one_line(report.run_id), count(report.executions, "coordinator")
+    """Yields what a replay has found: the first difference, the verdict of the hash chain, and what was left out."""
+    name, coordinators = one_line(report.run_id), count(report.coordinators, "coordinator")
     same = count(report.decisions, "decision")
     difference = report.difference
     if difference is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.board.pages import page_of
 from aurora_spawner.errors import PostRefusedError
-from aurora_spawner.journal.facts import BoardPosted
+from aurora_spawner.journal.approval_facts import BoardPosted
 from aurora_spawner.tasks.posts import Post, PostedBy
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from aurora_spawner.errors import (
     NotGrantedError,
     UnknownApprovalError,
 )
+from aurora_spawner.journal.approval_facts import ApprovalAnswered, GrantRevoked, GrantStored
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
-from aurora_spawner.journal.facts import ApprovalAnswered, Fact, GrantRevoked, GrantStored
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, grant_note
 from aurora_spawner.storage.stored_values import storable_text
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from aurora_spawner.journal.facts import Fact
     from aurora_spawner.journal.store import Journal
 
 __all__ = [

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import JournalError
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import AuditReport, verify
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 DECISIONS: Final = frozenset(
     each.kind
     for each in (
-        facts.ToolCallJudged,
-        facts.WorkJudged,
-        facts.DeliveryJudged,
-        facts.ApprovalRequested,
-        facts.ApprovalAnswered,
-        facts.ApprovalWithdrawn,
-        facts.AnswerRefused,
-        facts.GrantStored,
-        facts.GrantRevoked,
+        approval_facts.ToolCallJudged,
+        work_facts.WorkJudged,
+        work_facts.DeliveryJudged,
+        approval_facts.ApprovalRequested,
+        approval_facts.ApprovalAnswered,
+        approval_facts.ApprovalWithdrawn,
+        approval_facts.AnswerRefused,
+        approval_facts.GrantStored,
+        approval_facts.GrantRevoked,
         facts.TaskCancelled,
-        facts.WorkMerged,
-        facts.WorkDiscarded,
-        facts.RunDelivered,
-        facts.WorkPushed,
+        work_facts.WorkMerged,
+        work_facts.WorkDiscarded,
+        work_facts.RunDelivered,
+        work_facts.WorkPushed,
         facts.ChangesAccepted,
     )
 )

@@ -9,7 +9,8 @@ from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NotPickableError, NoWorkError, UnknownTaskError, WorkspaceError
-from aurora_spawner.journal.facts import TaskReopened, TaskSettled, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import TaskReopened, TaskSettled
 from aurora_spawner.runs.resume_state import AFTER_OTHERS, stored_task
 from aurora_spawner.tasks.choice import ChosenBy
 from aurora_spawner.tasks.choosing import Candidate, picked_by_user, taken

@@ -9,7 +9,9 @@ from aurora_spawner.control.diffs import ends_of_work
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NoWorkError, RunHeldError, UnknownTaskError, WorkChangedError
-from aurora_spawner.journal.facts import TaskReopened, WorkReturned, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import TaskReopened
+from aurora_spawner.journal.work_facts import WorkReturned
 from aurora_spawner.runs.resume_state import COMMENTED, stored_task
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.returned import Returned, ReturnedFor

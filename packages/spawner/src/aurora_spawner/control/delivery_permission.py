@@ -9,8 +9,9 @@ from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.gates.tool_calls import GateAction
+from aurora_spawner.journal.approval_facts import ApprovalRequested, ApprovalWithdrawn
 from aurora_spawner.journal.approval_views import ApprovalState, load_approvals
-from aurora_spawner.journal.facts import ApprovalRequested, ApprovalWithdrawn, entry_of
+from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.runs.approval_inbox import new_approval_id
 from aurora_spawner.runs.merge_gate import OUTDATED, judge_delivery, request_of
 from aurora_spawner.tasks.approvals import WHOLE_RUN

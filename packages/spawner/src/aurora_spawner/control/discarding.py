@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from aurora_spawner.control.file_claims import built_on
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NoWorkError
-from aurora_spawner.journal.facts import WorkDiscarded, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.work_facts import WorkDiscarded
 from aurora_spawner.tasks.work import MergeOutcome, TaskMerge
 from aurora_spawner.workspaces.attic import AtticEntry, list_attic
 from aurora_spawner.workspaces.merging import is_ancestor

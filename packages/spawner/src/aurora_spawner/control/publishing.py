@@ -11,7 +11,8 @@ from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NoWorkError
 from aurora_spawner.gates.deliveries import DeliveryRequest
-from aurora_spawner.journal.facts import WorkPushed, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.work_facts import WorkPushed
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.pushing import push_commit

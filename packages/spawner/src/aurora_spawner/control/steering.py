@@ -16,7 +16,8 @@ from aurora_spawner.control.lookup import check_task, open_journal
 from aurora_spawner.control.status import RunningTask, RunStatus, run_status
 from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.approval_views import load_approvals
-from aurora_spawner.journal.facts import REVIEW, Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import REVIEW, Fact, RunEnded, RunEnding, TaskCancelled, TaskReopened
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, load_attempts, load_run, load_tasks
 from aurora_spawner.runs.merge_gate import MERGE

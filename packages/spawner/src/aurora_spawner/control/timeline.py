@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.status import coordinator_pid, state_word
 from aurora_spawner.gates.masking import masked
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.views import as_written, load_events, load_run, load_tasks
 from aurora_spawner.providers.gate import GateState, ProviderGate
 from aurora_spawner.recovery.states import RecoveryState
@@ -246,11 +246,11 @@ class _Spans:
     def see_question(self, at: float, fact: facts.Fact) -> None:
         """Takes a question to a person, its answer or its withdrawal; other events change nothing."""
         match fact:
-            case facts.ApprovalRequested():
+            case approval_facts.ApprovalRequested():
                 self.open(fact.approval, SpanKind.APPROVAL, at, f"asks: {fact.subject}")
-            case facts.ApprovalAnswered():
+            case approval_facts.ApprovalAnswered():
                 self.close(fact.approval, at, more="approved" if fact.approved else "denied")
-            case facts.ApprovalWithdrawn():
+            case approval_facts.ApprovalWithdrawn():
                 self.close(fact.approval, at, more="withdrawn")
             case _:
                 pass
@@ -281,17 +281,17 @@ class _TaskFold:
     def see(self, at: float, fact: facts.Fact) -> None:
         """Takes the next event of the task."""
         match fact:
-            case facts.WorkspaceIntended():
+            case work_facts.WorkspaceIntended():
                 self._begin(at)
                 self._spans.open("preparation", SpanKind.PREPARATION, at, "makes the worktree ready")
             case facts.AttemptIntended():
                 self._begin(at)
                 self._spans.close("preparation", at)
                 self._intend(at, fact)
-            case facts.ChecksIntended():
+            case work_facts.ChecksIntended():
                 self._spans.close(f"attempt {fact.number}", at)
                 self._spans.open("check", SpanKind.CHECK, at, "checks")
-            case facts.WorkChecked():
+            case work_facts.WorkChecked():
                 outcome = str(fact.checked["outcome"])
                 self._spans.close("check", at, failed=outcome != CheckOutcome.PASSED, more=outcome)
             case facts.AttemptEnded():
@@ -341,18 +341,18 @@ class _TaskFold:
                 self.marks.append(Mark(at=at, label=f"stalled: {fact.reason}", failed=True))
             case facts.TaskReopened():
                 self.marks.append(Mark(at=at, label=f"runs again: {fact.why}"))
-            case facts.WorkMerged():
+            case work_facts.WorkMerged():
                 outcome = str(fact.merge["outcome"])
                 self.marks.append(Mark(at=at, label=f"merge: {outcome}", failed=outcome != MergeOutcome.MERGED))
-            case facts.WorkDiscarded():
+            case work_facts.WorkDiscarded():
                 self.marks.append(Mark(at=at, label="discarded"))
-            case facts.AnswerRefused():
+            case approval_facts.AnswerRefused():
                 self.marks.append(_refusal(at, fact))
             case _:
                 self._spans.see_question(at, fact)
 
 
-def _refusal(at: float, fact: facts.AnswerRefused) -> Mark:
+def _refusal(at: float, fact: approval_facts.AnswerRefused) -> Mark:
     return Mark(at=at, label=f"refused: {fact.why} to decide {fact.approval}", failed=True)
 
 
@@ -389,7 +389,7 @@ class _RunFold:
                 self.marks.append(Mark(at=at, label=fact.why, failed=True))
             case facts.BatchTripped():
                 self.marks.append(Mark(at=at, label=f"{fact.reason}; {fact.action}", failed=True))
-            case facts.RunDelivered():
+            case work_facts.RunDelivered():
                 self._deliver(at, fact.delivery)
             case facts.RunEnded():
                 self.marks.append(Mark(at=at, label=f"ended: {fact.state}"))
@@ -400,7 +400,7 @@ class _RunFold:
 
     def see_question(self, at: float, fact: facts.Fact) -> None:
         """Takes the next event that is of no task, which may be a question about the whole run."""
-        if isinstance(fact, facts.AnswerRefused):
+        if isinstance(fact, approval_facts.AnswerRefused):
             self.marks.append(_refusal(at, fact))
         self._questions.see_question(at, fact)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
 from aurora_spawner.errors import RunHeldError
-from aurora_spawner.journal.facts import Fact, RunEnded, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import Fact, RunEnded
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.tasks.result import RunState
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
     from aurora_spawner.journal.store import Journal
 
 TAKEOVER_LIMIT_S: Final = 15.0

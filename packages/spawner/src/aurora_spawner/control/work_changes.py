@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import JournalError, NoWorkError, RunHeldError, UnknownTaskError
-from aurora_spawner.journal.facts import RunEnded, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import RunEnded
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
 from aurora_spawner.tasks.candidates import without_work
 from aurora_spawner.tasks.result import RunState, TaskState
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
     from aurora_spawner.journal.store import Journal
     from aurora_spawner.journal.views import RunRow, TaskRow
     from aurora_spawner.workspaces.preparation import Preparation

@@ -60,8 +60,8 @@ class StoredWorker:
         return "draining" if self.draining else "serving"
 
     def to_json(self) -> dict[str, Any]:
-        """Returns all fields as JSON values."""
-        return {**asdict(self), "agents": list(self.agents)}
+        """Returns all fields and the state as JSON values."""
+        return {**asdict(self), "agents": list(self.agents), "state": self.state}
 
 
 _ROW: Final = "token, document, state, worker, fence, until, cancel, progress"

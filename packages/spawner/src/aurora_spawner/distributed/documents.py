@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.errors import SpawnerError
+from aurora_spawner.storage.problem_words import problem_words
 
 ORDER_LIMIT_BYTES: Final = 2 << 20
 """The largest order as JSON; its prompt is nearly all of it."""
@@ -176,5 +177,5 @@ def _parsed(kind: type[_Kind], text: str, what: str) -> _Kind:
 
 def _unusable(what: str, error: ValidationError) -> DocumentError:
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"])) or "document"
-    return DocumentError(f"it is no {what} that a pool takes: {place}: {first['msg']}")
+    place = [".".join(map(str, first["loc"]))] if first["loc"] else []
+    return DocumentError(f"it is no {what} that a pool takes: {' '.join((*place, problem_words(first)))}")

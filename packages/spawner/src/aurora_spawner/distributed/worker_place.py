@@ -1,4 +1,4 @@
-"""The folder of a worker on its machine: its identity, and the folders of its attempts."""
+"""The folder of a worker on its machine: its id, and the folders of its attempts."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.views import as_written, rows_of
 from aurora_spawner.storage.stored_values import Reader, count, read_fields, text

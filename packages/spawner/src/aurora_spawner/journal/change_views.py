@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.journal.facts import ConflictForeseen, JournalRestored, RunCleaned, TasksAdded
+from aurora_spawner.journal.facts import JournalRestored, RunCleaned, TasksAdded
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.views import as_written, rows_of
+from aurora_spawner.journal.work_facts import ConflictForeseen
 from aurora_spawner.storage.stored_values import document, text
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_spawner.journal.facts import FilesClaimed, TaskReopened
+from aurora_spawner.journal.facts import TaskReopened
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.views import read_event, rows_of
+from aurora_spawner.journal.work_facts import FilesClaimed
 
 if TYPE_CHECKING:
     from collections.abc import Collection

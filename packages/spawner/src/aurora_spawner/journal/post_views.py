@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_spawner.journal.facts import BoardPosted
+from aurora_spawner.journal.approval_facts import BoardPosted
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.views import as_written, read_event, rows_of
 from aurora_spawner.tasks.posts import Post, PostedBy, PostKind, Recipient

@@ -10,23 +10,24 @@ import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.journal.facts import (
+from aurora_spawner.journal.approval_facts import (
     ApprovalAnswered,
     ApprovalRequested,
     ApprovalWithdrawn,
+    GrantRevoked,
+    GrantStored,
+)
+from aurora_spawner.journal.entries import field_names
+from aurora_spawner.journal.facts import (
     AttemptEnded,
     AttemptIntended,
     AttemptStarted,
     BreakerMoved,
     CancelWithdrawn,
-    ChecksIntended,
     Fact,
-    GrantRevoked,
-    GrantStored,
     RecoveryTransitioned,
     RunCleaned,
     RunCreated,
-    RunDelivered,
     RunEnded,
     RunPaused,
     RunTaken,
@@ -35,20 +36,23 @@ from aurora_spawner.journal.facts import (
     TaskReopened,
     TasksAdded,
     TaskSettled,
+)
+from aurora_spawner.journal.work_facts import (
+    ChecksIntended,
+    RunDelivered,
     WorkChecked,
     WorkDiscarded,
     WorkMerged,
     WorkReturned,
     WorkReviewed,
     WorkspaceIntended,
-    field_names,
 )
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
 
 CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     RunCreated: (

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, JournalError, RunHeldError, UnknownRunError
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
+from aurora_spawner.journal.entries import FACT_TYPES, entry_of
 from aurora_spawner.journal.facts import (
-    FACT_TYPES,
     ChangesAccepted,
     GapDeclared,
     JournalRestored,
@@ -22,7 +22,6 @@ from aurora_spawner.journal.facts import (
     RunCreated,
     RunTaken,
     TasksAdded,
-    entry_of,
 )
 from aurora_spawner.journal.places import FileIdentity, beside
 from aurora_spawner.journal.projections import project
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
 
 CACHE_KIB = 4 << 10
 """The most memory for pages."""

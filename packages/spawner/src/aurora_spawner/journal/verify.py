@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import JournalChangedError
 from aurora_spawner.journal.chain import GENESIS, link, payload_digest
-from aurora_spawner.journal.facts import FACT_TYPES, ChangesAccepted, GapDeclared, RunCleaned, entry_of
+from aurora_spawner.journal.entries import FACT_TYPES, entry_of
+from aurora_spawner.journal.facts import ChangesAccepted, GapDeclared, RunCleaned
 from aurora_spawner.journal.projections import project
 from aurora_spawner.journal.schema import migrate
 from aurora_spawner.journal.sqlite_errors import translated

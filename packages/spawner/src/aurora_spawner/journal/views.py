@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
-from aurora_spawner.journal.facts import FACT_TYPES, REVIEW, WORK
+from aurora_spawner.journal.entries import FACT_TYPES
+from aurora_spawner.journal.facts import REVIEW, WORK
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.stored_values import Reader, count, document, path, read_fields, text
 from aurora_spawner.tasks.checked import CheckedWork, CheckingWork, checking_from_text, rounds_from_text

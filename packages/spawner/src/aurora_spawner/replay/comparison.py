@@ -57,7 +57,7 @@ class TaskComparison:
 
     @property
     def differs(self) -> bool:
-        """True if it came out otherwise; times, costs and the names of commits always differ a little."""
+        """True if it came out otherwise; times, costs, tokens, commit names and words of errors do not count."""
         if self.first is None or self.second is None or not self.same_task:
             return True
         return _outcome(self.first) != _outcome(self.second) or self.same_answer is False

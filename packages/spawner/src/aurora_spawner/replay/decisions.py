@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import facts, work_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +93,7 @@ def _added(said: Mapping[str, Any]) -> Fields | None:
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Fields | None]]] = {
     facts.AttemptIntended.kind: _intended,
-    facts.FilesClaimed.kind: _claimed,
+    work_facts.FilesClaimed.kind: _claimed,
     facts.RecoveryTransitioned.kind: _moved,
     facts.BreakerMoved.kind: _breaker,
     facts.TaskSettled.kind: _settled,

@@ -10,7 +10,8 @@ from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.sessions import SESSION_LOST
 from aurora_spawner.classification.causes import THROTTLING, Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import facts, work_facts
+from aurora_spawner.journal.entries import canonical_json
 from aurora_spawner.recovery.machine import RecoveryStateTransition
 from aurora_spawner.recovery.states import RecoveryState, RecoveryStep
 from aurora_spawner.tasks.checked import checked_from_json
@@ -60,10 +61,10 @@ class Findings:
             case facts.AttemptIntended(role=facts.WORK):
                 self.checked.clear()
                 self.returned.clear()
-            case facts.WorkChecked():
+            case work_facts.WorkChecked():
                 self.checked.append(checked_from_json(fact.checked))
-            case facts.WorkReturned():
-                self.returned.extend(returns_from_text(facts.canonical_json([fact.returned])))
+            case work_facts.WorkReturned():
+                self.returned.extend(returns_from_text(canonical_json([fact.returned])))
             case _:
                 pass
 

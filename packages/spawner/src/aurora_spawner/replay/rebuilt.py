@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from aurora_spawner.journal import facts
-from aurora_spawner.journal.sqlite_errors import translated
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.replay_views import load_breaker_moves
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import read_event, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +38,7 @@ class Rebuilt:
         """Opens an empty one in a folder."""
         times: deque[float] = deque()
         with Journal(folder / "runs.db", clock=times.popleft) as journal:
-            yield cls(journal, source.path, run_id, times, deque(_breakers_in(source)))
+            yield cls(journal, source.path, run_id, times, deque(load_breaker_moves(source)))
 
     def catch_up(self, events: Sequence[EventRow]) -> None:
         """Takes over the events up to the last of these."""
@@ -53,19 +52,7 @@ class Rebuilt:
         entries = []
         for owner, event in sorted(rows, key=lambda row: row[1].seq):
             if event.fact is not None:
-                entries.append(facts.entry_of(event.fact, run_id=owner, task_id=event.task_id))
+                entries.append(entry_of(event.fact, run_id=owner, task_id=event.task_id))
                 self._times.append(event.at)
         self.journal.append(entries)
         self._done = new[-1].seq
-
-
-def _breakers_in(source: Journal) -> list[tuple[str, EventRow]]:
-    """Returns the moves of circuit breakers of all runs, and the beginnings of these runs."""
-    query = """
-        SELECT run_id, seq, at, task_id, kind, payload FROM events WHERE payload IS NOT NULL AND run_id IN (
-            SELECT run_id FROM events WHERE kind = 'breaker_moved' AND payload IS NOT NULL
-        ) AND kind IN ('run_created', 'breaker_moved') ORDER BY seq
-        """
-    with translated(source.path):
-        rows = rows_of(source, (query, ()))
-    return [(row["run_id"], read_event(row, source.path)) for row in rows]

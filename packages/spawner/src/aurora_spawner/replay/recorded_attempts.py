@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.providers.gate import GateState, ProviderGate
 from aurora_spawner.replay.outcomes import Findings, Outcome, end_of, outcome_of
 from aurora_spawner.replay.recording import Recording
@@ -99,7 +99,7 @@ class _Fold:
         """Takes the next event of a task."""
         self._findings[task_id].see(fact)
         match fact:
-            case facts.WorkspaceIntended():
+            case work_facts.WorkspaceIntended():
                 self._begun.setdefault(task_id, at)
             case facts.AttemptIntended(role=facts.WORK):
                 self.attempted.add(task_id)
@@ -108,9 +108,9 @@ class _Fold:
                 self._end(place, task_id, fact)
             case facts.TaskSettled(result={"state": "cancelled"}) if task_id not in self.attempted:
                 self.cancelled.add(task_id)
-            case facts.ApprovalRequested():
+            case approval_facts.ApprovalRequested():
                 self._asked.setdefault(task_id, at)
-            case facts.ApprovalAnswered() | facts.ApprovalWithdrawn() if task_id in self._asked:
+            case approval_facts.ApprovalAnswered() | approval_facts.ApprovalWithdrawn() if task_id in self._asked:
                 asked_at = self._asked.pop(task_id)
                 if task_id in self._under_way:
                     self._under_way[task_id].asked_s += at - asked_at

@@ -116,11 +116,11 @@ class GuidedRecovery(RunRecovery):
         return self._guide.admits(agent, provider, unavailable=lambda: self.providers.unavailable(agent) is not None)
 
     def admissions(self, task_id: str) -> int:
-        """Returns how many times a task had its turn in this execution."""
+        """Returns how many times a task had its turn under this coordinator."""
         return sum(not each.from_state.attempting for each in self._changes(task_id))
 
     def outcomes(self, task_id: str) -> int:
-        """Returns how many attempts at a task came out in this execution, by whatever number of tries."""
+        """Returns how many attempts at a task came out under this coordinator, by whatever number of tries."""
         return sum(each.from_state.attempting for each in self._changes(task_id))
 
     def _changes(self, task_id: str) -> Sequence[RecoveryStateTransition]:

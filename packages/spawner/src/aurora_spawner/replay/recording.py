@@ -1,4 +1,4 @@
-"""The recording of one execution of a run: its events, and what a replay looks up in them ahead of time."""
+"""The recording of one coordinator of a run: its events, and what a replay looks up in them ahead of time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.storage.stored_values import StoredValueError
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.decision_settings import DecisionSettings
 
 _ASIDE: Final = (
-    facts.WorkChecked,
-    facts.WorkReturned,
-    facts.WorkReviewed,
-    facts.ApprovalRequested,
-    facts.ApprovalAnswered,
-    facts.ApprovalWithdrawn,
-    facts.WorkspaceIntended,
-    facts.WorkspacePrepared,
+    work_facts.WorkChecked,
+    work_facts.WorkReturned,
+    work_facts.WorkReviewed,
+    approval_facts.ApprovalRequested,
+    approval_facts.ApprovalAnswered,
+    approval_facts.ApprovalWithdrawn,
+    work_facts.WorkspaceIntended,
+    work_facts.WorkspacePrepared,
 )
 """Events that may stand between the end of an attempt and the next one in the same slot."""
 
@@ -36,14 +36,14 @@ class Admission:
 
     task_id: str
     count: int
-    """The number of admissions of the task so far in this execution, this one included."""
+    """The number of admissions of the task so far under this coordinator, this one included."""
     at: float
     """The time at which it was decided, or else written; Unix time."""
 
 
 @dataclass(slots=True)
 class Recording:
-    """The events of one execution, from the moment that a coordinator took the run.
+    """The events of one coordinator, from the moment that it took the run.
 
     Args:
         events: In order; the first is the taking of the run.

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.status import coordinator_pid
 from aurora_spawner.errors import JournalChangedError, JournalCorruptError, ReplayError, SpawnerError
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.anchor import read_anchor
-from aurora_spawner.journal.sqlite_errors import translated
+from aurora_spawner.journal.replay_views import count_emptied, load_gap
 from aurora_spawner.journal.verify import check_run
-from aurora_spawner.journal.views import as_written, load_events, load_run, rows_of
+from aurora_spawner.journal.views import as_written, load_events, load_run
 from aurora_spawner.providers.gate_store import default_state_dir
-from aurora_spawner.replay.execution_replay import ExecutionReplay
+from aurora_spawner.replay.coordinator_replay import CoordinatorReplay
 from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.recorded_gates import RecordedGates
 from aurora_spawner.replay.recording import Recording
 from aurora_spawner.replay.report import DifferenceFoundError, ReplayReport
 from aurora_spawner.replay.simulated_loop import SimulatedLoop
-from aurora_spawner.replay.take_over import begin_execution
+from aurora_spawner.replay.take_over import begin_coordinator
 from aurora_spawner.runs.decision_settings import DecisionSettings
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class _Walk:
     """The findings of a replay so far."""
 
     decisions: int = 0
-    executions: int = 0
+    coordinators: int = 0
     last_seq: int = 0
     difference: Difference | None = None
     notes: list[str] = field(default_factory=list)
@@ -71,7 +70,7 @@ def replay_run(journal: Path, run_id: str) -> ReplayReport:
     with open_journal(journal, run_id) as store:
         events = recorded_events(store, run_id)
         run = load_run(store, run_id)
-        lost = _lost_events(store, events)
+        lost = load_gap(store, events[0].seq, events[-1].seq)
         walk = _Walk(last_seq=events[0].seq)
         kept = [event for event in events if lost is None or event.seq < lost[0]]
         if lost is not None:
@@ -82,7 +81,7 @@ def replay_run(journal: Path, run_id: str) -> ReplayReport:
             run_id=run_id,
             events=len(events),
             decisions=walk.decisions,
-            executions=walk.executions,
+            coordinators=walk.coordinators,
             last_seq=walk.last_seq,
             live=coordinator_pid(run) is not None,
             difference=walk.difference,
@@ -98,12 +97,8 @@ def recorded_events(store: Journal, run_id: str) -> list[EventRow]:
     Raises:
         UnknownRunError, ReplayError, JournalCorruptError: As for `replay_run`.
     """
-    with translated(store.path):
-        emptied = rows_of(
-            store, ("SELECT count(*) AS gone FROM events WHERE run_id = ? AND payload IS NULL", (run_id,))
-        )
-    if emptied[0]["gone"]:
-        raise ReplayError(run_id, f"was cleaned: {emptied[0]['gone']} of its events have no contents any longer")
+    if emptied := count_emptied(store, run_id):
+        raise ReplayError(run_id, f"was cleaned: {emptied} of its events have no contents any longer")
     load_run(store, run_id)
     events = load_events(store, run_id)
     unread = next((event for event in events if event.fact is None), None)
@@ -118,7 +113,7 @@ def recorded_events(store: Journal, run_id: str) -> list[EventRow]:
     return events
 
 
-def executions_of(
+def coordinators_of(
     events: Sequence[EventRow], journal: Path
 ) -> Iterator[tuple[Sequence[EventRow], DecisionSettings | None]]:
     """Yields the events of each process that took the run, with its settings; None for one that decided nothing.
@@ -136,35 +131,35 @@ def executions_of(
 
 
 def _walk(walk: _Walk, events: Sequence[EventRow], run: RunRow, rebuilt: Rebuilt) -> None:
-    """Replays one execution after another, until a decision differs."""
+    """Replays one coordinator after another, until a decision differs."""
     loop = SimulatedLoop(now=events[0].at, jumps=False)
     gates = RecordedGates(clock=lambda: loop.now)
     done = 0
     try:
-        for part, settings in executions_of(events, rebuilt.source):
+        for part, settings in coordinators_of(events, rebuilt.source):
             rebuilt.catch_up(events[: events.index(part[0], done)])
             done += len(part)
             if settings is None:
                 walk.taken.update(event.kind for event in part)
                 walk.last_seq = part[-1].seq
                 continue
-            walk.executions += 1
+            walk.coordinators += 1
             with as_written(rebuilt.source, f"run {rebuilt.run_id}"):
                 recording = Recording(part, settings)
-            replay = ExecutionReplay(recording=recording, loop=loop, gates=gates)
-            if not _replay_execution(walk, replay, run, rebuilt):
+            replay = CoordinatorReplay(recording=recording, loop=loop, gates=gates)
+            if not _replay_coordinator(walk, replay, run, rebuilt):
                 return
     finally:
         loop.close()
 
 
-def _replay_execution(walk: _Walk, replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt) -> bool:
-    """Replays one execution; returns False where the replay of the run ends."""
+def _replay_coordinator(walk: _Walk, replay: CoordinatorReplay, run: RunRow, rebuilt: Rebuilt) -> bool:
+    """Replays one coordinator; returns False where the replay of the run ends."""
     events, event = replay.recording.events, replay.recording.events[0]
     try:
         for _place, gate in replay.recording.gates:
             replay.gates.add(gate)
-        begun = begin_execution(replay, run, rebuilt, walk.notes)
+        begun = begin_coordinator(replay, run, rebuilt, walk.notes)
         for place in range(begun + 1, len(events)):
             event = events[place]
             if isinstance(event.fact, facts.RunEnded):
@@ -206,18 +201,6 @@ def _was_cut_off(events: Sequence[EventRow]) -> bool:
 
 def _resolves(fact: facts.Fact | None) -> bool:
     return isinstance(fact, facts.TasksAdded) and any(each.get("resolves") for each in fact.tasks)
-
-
-def _lost_events(store: Journal, events: Sequence[EventRow]) -> tuple[int, int] | None:
-    """Returns the first gap of the journal behind the first event of a run; None without one."""
-    query = "SELECT payload FROM events WHERE kind = ? AND seq > ? AND payload IS NOT NULL ORDER BY seq"
-    with translated(store.path):
-        rows = rows_of(store, (query, (facts.GapDeclared.kind, events[0].seq)))
-    for row in rows:
-        said: dict[str, Any] = json.loads(row["payload"])
-        if events[0].seq <= said["last"] and said["first"] <= events[-1].seq:
-            return int(said["first"]), int(said["last"])
-    return None
 
 
 def _changed(store: Journal, run_id: str) -> str | None:

@@ -44,7 +44,7 @@ class ReplayReport:
     """The number of events of the run."""
     decisions: int
     """The number of decisions that came out the same."""
-    executions: int
+    coordinators: int
     """The number of coordinators that worked on the run."""
     last_seq: int
     """The number of the last event that was replayed."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
-from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed
+from aurora_spawner.journal.facts import AttemptIntended
+from aurora_spawner.journal.work_facts import FilesClaimed
 from aurora_spawner.runs.stages import OUTSIDE, reason_to_go_on
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.result import SpawnResult, TaskState
@@ -40,7 +41,7 @@ class Attempts(Protocol):
 
 @dataclass(slots=True)
 class SimulatedStages:
-    """The stages of the attempts of one execution."""
+    """The stages of the attempts of one coordinator."""
 
     attempts: Attempts
     _failures: dict[str, Classification] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.timeline import RunTimeline, SpanKind, timeline_of
 from aurora_spawner.journal import facts
+from aurora_spawner.journal.entries import FACT_TYPES
 from aurora_spawner.journal.views import EventRow, TaskRow
 from aurora_spawner.tasks.result import TaskState, result_from_json
 from aurora_spawner.tasks.task import task_from_json
@@ -17,7 +18,7 @@ from aurora_spawner.tasks.task import task_from_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
     from aurora_spawner.journal.views import RunRow
     from aurora_spawner.replay.outcomes import Outcome
     from aurora_spawner.replay.recorded_attempts import RecordedAttempts
@@ -75,7 +76,7 @@ class Simulation:
     def post(self, *entries: Entry) -> None:
         """Takes what the coordinator writes down."""
         for _run_id, task_id, kind, payload, _values in entries:
-            fact = facts.FACT_TYPES[kind](**json.loads(payload))
+            fact = FACT_TYPES[kind](**json.loads(payload))
             self.see(task_id, fact)
 
     def see(self, task_id: str | None, fact: facts.Fact) -> None:

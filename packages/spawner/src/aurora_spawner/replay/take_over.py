@@ -9,6 +9,7 @@ from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.claim_views import load_seen_files
+from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.views import count_reviewing, load_attempts, load_tasks
 from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.journal.views import AttemptRow, RunRow
     from aurora_spawner.recovery.settings import BatchQuestion
-    from aurora_spawner.replay.execution_replay import ExecutionReplay
+    from aurora_spawner.replay.coordinator_replay import CoordinatorReplay
     from aurora_spawner.replay.rebuilt import Rebuilt
     from aurora_spawner.replay.recording import Recording
     from aurora_spawner.replay.simulation import Simulation
@@ -47,8 +48,8 @@ ADAPTIVE_NOTE = (
 )
 
 
-def begin_execution(replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, notes: list[str]) -> int:
-    """Begins the replay of an execution; returns the place of the last event that this has taken."""
+def begin_coordinator(replay: CoordinatorReplay, run: RunRow, rebuilt: Rebuilt, notes: list[str]) -> int:
+    """Begins the replay of a coordinator; returns the place of the last event that this has taken."""
     recording = replay.recording
     replay.loop.now = max(replay.loop.now, recording.first_decided)
     place = _edits_until(recording)
@@ -77,7 +78,7 @@ def begin_execution(replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, note
         notes.append(ADAPTIVE_NOTE)
     first, _hedges, _reviewers = first_attempts(state.open_attempts)
     for task_id, fact in state.changes:
-        replay.post(facts.entry_of(fact, run_id=run.run_id, task_id=task_id))
+        replay.post(entry_of(fact, run_id=run.run_id, task_id=task_id))
     coordinator = execution.coordinator()
     driving = replay.loop.create_task(coordinator.drive([_found(attempt) for attempt in first]))
     replay.begin(coordinator, driving, place=place)
@@ -154,12 +155,12 @@ def _orders(run: RunRow) -> OrderBuilder:
 
 
 def _recovery(
-    replay: ExecutionReplay, run: RunRow, rebuilt: Rebuilt, state: ResumeState, stages: SimulatedStages
+    replay: CoordinatorReplay, run: RunRow, rebuilt: Rebuilt, state: ResumeState, stages: SimulatedStages
 ) -> RunRecovery | NoRecovery:
     recorded = replay.recording.settings
     agent_of = _orders(run).agent_of
     if recorded.policy is None:
-        return GuidedNoRecovery(first_agent=agent_of, guide=replay)
+        return GuidedNoRecovery(first_agent=agent_of, guide=replay.turns)
     settings = _recovery_settings(recorded, clock=replay.now, chance=1.0, on_batch_held=replay.batch_answer)
     backends = _backends(recorded)
     restored = restore_recovery(
@@ -178,7 +179,7 @@ def _recovery(
         rules=RecordedRules(settings, backends=backends, recorded=recorded),
         classify=stages.classify,
         gates=replay.gates,
-        guide=replay,
+        guide=replay.turns,
     )
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.timeline import timeline_of
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import facts, work_facts
 from aurora_spawner.journal.views import as_written, load_run, load_tasks
 from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.recorded_attempts import attempts_of
-from aurora_spawner.replay.replay import executions_of, recorded_events
+from aurora_spawner.replay.replay import coordinators_of, recorded_events
 from aurora_spawner.replay.settings_changes import changed_settings
 from aurora_spawner.replay.simulated_loop import SimulatedLoop
 from aurora_spawner.replay.simulation import Figures, Simulation, figures_of
@@ -77,7 +77,7 @@ def what_if(journal: Path, run_id: str, changes: Sequence[str]) -> WhatIfReport:
     with open_journal(journal, run_id) as store:
         events, run = recorded_events(store, run_id), load_run(store, run_id)
         begin, settings = next(
-            (part[0].seq, settings) for part, settings in executions_of(events, store.path) if settings is not None
+            (part[0].seq, settings) for part, settings in coordinators_of(events, store.path) if settings is not None
         )
         wanted = changed_settings(run_id, settings, changes)
         with as_written(store.path, f"run {run_id}: its events"):
@@ -132,6 +132,6 @@ def _notes(events: Sequence[EventRow]) -> list[str]:
         notes.append("the user's pauses are left out")
     if facts.RunEnding.kind in kinds:
         notes.append("the run was ended early; the simulation goes on to the end of its tasks")
-    if facts.WorkMerged.kind in kinds:
+    if work_facts.WorkMerged.kind in kinds:
         notes.append("the time of merges is left out")
     return notes

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_spawner.errors import ApprovalCutOffError, NoShapeError, UnknownApprovalError
-from aurora_spawner.journal.approval_views import ApprovalState
-from aurora_spawner.journal.facts import (
+from aurora_spawner.journal.approval_facts import (
     ApprovalAnswered,
     ApprovalRequested,
     ApprovalWithdrawn,
     GrantRevoked,
     GrantStored,
 )
+from aurora_spawner.journal.approval_views import ApprovalState
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalAnswer, ApprovalQuestion

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.attempts.process_identity import identify
 from aurora_spawner.errors import AgentAnswersError, UnknownLineageError
-from aurora_spawner.journal.facts import AnswerRefused
+from aurora_spawner.journal.approval_facts import AnswerRefused
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.supervision.belonging import attempt_of
 

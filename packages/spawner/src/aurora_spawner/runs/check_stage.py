@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
-from aurora_spawner.journal.facts import ChecksIntended
+from aurora_spawner.journal.work_facts import ChecksIntended
 from aurora_spawner.runs.stage_ends import left_to_resume
 from aurora_spawner.runs.task_checks import CheckOrder
 from aurora_spawner.tasks.checked import CheckOutcome

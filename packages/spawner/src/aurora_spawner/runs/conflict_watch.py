@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.journal.facts import ConflictForeseen
+from aurora_spawner.journal.work_facts import ConflictForeseen
 from aurora_spawner.runs.seen_files import claim_changed
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.candidates import untaken_candidates

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
-from aurora_spawner.journal.facts import WorkJudged
+from aurora_spawner.journal.work_facts import WorkJudged
 from aurora_spawner.runs.candidate_turns import wait_for_turn
 from aurora_spawner.runs.stage_ends import left_to_resume, refused
 from aurora_spawner.tasks.approvals import ApprovalQuestion, AskingAttempt

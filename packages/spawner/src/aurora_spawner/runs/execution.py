@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
-from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunEnded, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunEnded
 from aurora_spawner.runs.control_server import serve_control
 from aurora_spawner.runs.coordinator import Coordinator
 from aurora_spawner.runs.file_claims import FileClaims

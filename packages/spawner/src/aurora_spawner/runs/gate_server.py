@@ -22,7 +22,7 @@ from aurora_spawner.gates.hook import ALLOWED
 from aurora_spawner.gates.hook_request import BadRequestError, read_header
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
-from aurora_spawner.journal.facts import ToolCallJudged
+from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.runs.agent_questions import asking_attempt
 from aurora_spawner.runs.callers import unless_gone
 from aurora_spawner.runs.seen_files import claim_edited

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
 from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.gates.tool_calls import GateAction, Verdict
-from aurora_spawner.journal.facts import DeliveryJudged
+from aurora_spawner.journal.work_facts import DeliveryJudged
 from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.delivery import files_in_the_way

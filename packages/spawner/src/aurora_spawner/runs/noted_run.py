@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.journal.anchor import write_anchor
-from aurora_spawner.journal.facts import NoteKept, RunEnded, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import NoteKept, RunEnded
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import as_written, load_run

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.journal.facts import AttemptEnded, AttemptStarted, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.facts import AttemptEnded, AttemptStarted
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
     from aurora_spawner.attempts.executor import AttemptEnd, RunningAttempt
-    from aurora_spawner.journal.facts import Entry, Fact
+    from aurora_spawner.journal.entries import Entry
+    from aurora_spawner.journal.facts import Fact
     from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.outbox import Outbox
 

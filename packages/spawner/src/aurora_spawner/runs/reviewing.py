@@ -16,7 +16,8 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError, WorkspaceError
-from aurora_spawner.journal.facts import REVIEW, AttemptIntended, ChecksIntended, WorkReviewed
+from aurora_spawner.journal.facts import REVIEW, AttemptIntended
+from aurora_spawner.journal.work_facts import ChecksIntended, WorkReviewed
 from aurora_spawner.runs.recorder import ended_fact, started_fact
 from aurora_spawner.runs.starting import start_order
 from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_spawner.gates.tool_calls import UseKind
-from aurora_spawner.journal.facts import FilesClaimed
+from aurora_spawner.journal.work_facts import FilesClaimed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

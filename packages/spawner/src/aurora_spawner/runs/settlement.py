@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.journal.facts import TaskReopened, TaskSettled, WorkChecked, WorkReturned
+from aurora_spawner.journal.facts import TaskReopened, TaskSettled
+from aurora_spawner.journal.work_facts import WorkChecked, WorkReturned
 from aurora_spawner.recovery import actions
 from aurora_spawner.runs.recorder import ended_fact
 from aurora_spawner.runs.resume_state import stored_task

@@ -35,7 +35,8 @@ from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
-from aurora_spawner.journal.facts import AttemptIntended, FilesClaimed
+from aurora_spawner.journal.facts import AttemptIntended
+from aurora_spawner.journal.work_facts import FilesClaimed
 from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.diff_stages import approve_work, judge_diff
 from aurora_spawner.runs.evidence import works_elsewhere

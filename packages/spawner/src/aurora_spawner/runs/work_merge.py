@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import WorkspaceError
-from aurora_spawner.journal.facts import RunDelivered, WorkMerged, entry_of
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.work_facts import RunDelivered, WorkMerged
 from aurora_spawner.runs.merge_gate import ENDED
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.resolving import resolutions_of
@@ -21,7 +22,7 @@ from aurora_spawner.workspaces.run_merge import deliverable, left_behind, merge_
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
     from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.runs.merge_gate import Permit
     from aurora_spawner.runs.resume_state import ResumeState

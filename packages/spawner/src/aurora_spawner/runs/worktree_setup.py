@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, WorkspaceError
-from aurora_spawner.journal.facts import WorkspacePrepared
+from aurora_spawner.journal.work_facts import WorkspacePrepared
 from aurora_spawner.runs.attempt_orders import process_token
 from aurora_spawner.runs.task_checks import confined_for
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import CommandStoppedError, DiskCapError, WorkspaceError
-from aurora_spawner.journal.facts import WorkspaceIntended
+from aurora_spawner.journal.work_facts import WorkspaceIntended
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.room import has_room_now
 from aurora_spawner.runs.worktree_setup import set_up_worktree

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.control.timeline import SpanKind
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts
 from aurora_spawner.telemetry.conventions import provider_attribute, provider_of
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _agent_attributes(trace: _Trace, agent: str, span: Span, row: TaskRow, *, la
 
 def _tool_calls(trace: _Trace, events: Sequence[EventRow]) -> Iterator[TraceSpan]:
     for event in events:
-        if isinstance(event.fact, facts.ToolCallJudged):
+        if isinstance(event.fact, approval_facts.ToolCallJudged):
             call = event.fact
             attributes: dict[str, Value] = {
                 "gen_ai.operation.name": "execute_tool",

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 
 from aurora_cli import wiring
 from aurora_cli.catalogue import WORKERS
@@ -72,6 +73,7 @@ def command(
     attempts to the next process of the same name, as does a crash.
     """
     if context.invoked_subcommand is not None:
+        _refuse_options(context, context.invoked_subcommand)
         return ExitCode.DONE
     if pool is None:
         raise click.UsageError("name the pool: aur worker --pool NAME")
@@ -96,6 +98,18 @@ def command(
     )
     note(f"worker {name} serves pool {pool}")
     return asyncio.run(_serve(worker))
+
+
+def _refuse_options(context: click.Context, subcommand: str) -> None:
+    """Refuses the options of serving before a subcommand, where they would do nothing.
+
+    Raises:
+        click.UsageError: One was given.
+    """
+    for option in context.command.params:
+        served = option.expose_value and context.get_parameter_source(str(option.name))
+        if served is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} is for serving a pool, and not for `aur worker {subcommand}`")
 
 
 async def _serve(worker: Worker) -> ExitCode:

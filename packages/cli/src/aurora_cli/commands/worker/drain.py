@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.command(
     "drain", cls=AurCommand, examples=(("aur worker drain build-3", "It takes nothing more, and ends by itself."),)
 )
-@click.argument("name", help="The worker's name or identity.")
+@click.argument("name", help="The worker's name or id.")
 @database_option
 def command(*, name: str) -> int:
     """Let a worker finish its attempts and end.

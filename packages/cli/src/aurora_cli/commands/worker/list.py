@@ -23,7 +23,7 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur worker list", "Pool, name, attempts, last sign of life and agents of each."),
-        ("aur worker list --json", "The same as JSON, with identities."),
+        ("aur worker list --json", "The same as JSON, with ids."),
     ),
 )
 @database_option
@@ -35,7 +35,7 @@ def command(*, as_json: bool) -> int:
     """
     found = asyncio.run(known_workers())
     if as_json:
-        emit_json(Schema.WORKERS, {"workers": [{**each.to_json(), "state": each.state} for each in found]})
+        emit_json(Schema.WORKERS, {"workers": [each.to_json() for each in found]})
         return ExitCode.DONE
     for each in found:
         line = (

@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.command(
     "remove", cls=AurCommand, examples=(("aur worker remove build-3", "One whose machine does not come back."),)
 )
-@click.argument("name", help="The worker's name or identity.")
+@click.argument("name", help="The worker's name or id.")
 @database_option
 def command(*, name: str) -> int:
     """Remove a worker that is gone from the list.

@@ -1,8 +1,7 @@
-"""The replay of one execution of a run: its coordinator runs again, event by event."""
+"""The replay of one coordinator of a run: it runs again, event by event."""
 
 from __future__ import annotations
 
-import heapq
 import json
 import math
 from collections import Counter, defaultdict, deque
@@ -12,28 +11,27 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.errors import SpawnerError
-from aurora_spawner.journal import facts
+from aurora_spawner.journal import approval_facts, facts, work_facts
+from aurora_spawner.journal.entries import field_names
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.replay.decisions import decision_in, in_words, subject_of, subject_words, wait_s, wait_words
 from aurora_spawner.replay.outcomes import Findings, Outcome, end_of, outcome_of
-from aurora_spawner.replay.recorded_gates import MARGIN_S
 from aurora_spawner.replay.recorded_recovery import GuidedRecovery
+from aurora_spawner.replay.recorded_turns import RecordedTurns
 from aurora_spawner.replay.report import Difference, DifferenceFoundError
 from aurora_spawner.runs import settlement
 from aurora_spawner.tasks.approvals import WHOLE_RUN
-from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.task import task_from_json
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
-    from aurora_spawner.journal.facts import Entry
+    from aurora_spawner.journal.entries import Entry
     from aurora_spawner.journal.views import EventRow
     from aurora_spawner.replay.decisions import Fields
     from aurora_spawner.replay.recorded_gates import RecordedGates
-    from aurora_spawner.replay.recording import Admission, Recording
+    from aurora_spawner.replay.recording import Recording
     from aurora_spawner.replay.simulated_loop import SimulatedLoop
     from aurora_spawner.runs.attempt import Attempt
     from aurora_spawner.runs.coordinator import Coordinator
@@ -44,8 +42,6 @@ if TYPE_CHECKING:
 _NOTHING: Final = "nothing"
 _WAITED_FOR: Final = frozenset({facts.AttemptEnded.kind, facts.TaskCancelled.kind})
 """The kinds of events that the coordinator waits for before it goes on with a task."""
-_DISPATCH_S: Final = 0.25
-"""The most time from what frees a slot to the decision who takes it, on a busy machine."""
 _COMMIT_S: Final = 0.002
 """The least time from the event of a write to the moment that it is durable."""
 _CLOCK_S: Final = 0.1
@@ -69,8 +65,8 @@ class _Made:
 
 
 @dataclass(slots=True, kw_only=True)
-class ExecutionReplay:
-    """Walks along the events of one execution: it does what others did, and compares what the coordinator decides."""
+class CoordinatorReplay:
+    """Walks along the events of one coordinator: it does what others did, and compares what is decided."""
 
     recording: Recording
     loop: SimulatedLoop
@@ -80,28 +76,17 @@ class ExecutionReplay:
     taken: Counter[str] = field(default_factory=Counter)
     coordinator: Coordinator | None = None
     driving: asyncio.Task[None] | None = None
+    turns: RecordedTurns = field(init=False)
+    """The guide of recovery: it knows whose turn it is next."""
     _made: defaultdict[str, deque[_Made]] = field(default_factory=lambda: defaultdict(deque))
     """Decisions that were made and not yet found in the journal, by subject."""
     _waiting: dict[tuple[str, int], asyncio.Future[Outcome]] = field(default_factory=dict)
     """The attempts that have not come out, by task and number."""
     _findings: defaultdict[str, Findings] = field(default_factory=lambda: defaultdict(Findings))
-    _parked: dict[str, float] = field(default_factory=dict)
-    """Tasks that wait without a slot, each with the latest end of its wait, Unix time."""
-    _ends_of_waits: list[tuple[float, str]] = field(default_factory=list)
-    _held: set[str] = field(default_factory=set)
-    """Agents that were not admitted."""
-    _began: Counter[str] = field(default_factory=Counter)
     _intents: Counter[tuple[str, int]] = field(default_factory=Counter)
     """The attempts that were asked for, by task and the number of outcomes before."""
-    _next_end: int = 0
-    """The place of the next event that ends an attempt."""
     _unwritten: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
     """Writes that are not durable yet, each with the time of its event."""
-    _considered: str = ""
-    _urgent: str | None = None
-    """The task whose decision comes next, whatever its time."""
-    _passed: int = 0
-    """The admissions that were made."""
     _reviews: set[tuple[str, int]] = field(default_factory=set)
     """The attempts of reviewers."""
     _hedges: dict[str, str] = field(default_factory=dict)
@@ -109,6 +94,16 @@ class ExecutionReplay:
     _asking: Counter[str] = field(default_factory=Counter)
     """Questions to a person that wait, by task."""
     _place: int = 0
+
+    def __post_init__(self) -> None:
+        self.turns = RecordedTurns(
+            recording=self.recording,
+            loop=self.loop,
+            gates=self.gates,
+            context=lambda: self._context,
+            place=lambda: self._place,
+            run=self._run,
+        )
 
     # What the coordinator asks for.
 
@@ -137,37 +132,6 @@ class ExecutionReplay:
             if decision is not None:
                 made = _Made(kind, task_id, decision, wait_s(said))
                 self._made[subject_of(kind, task_id, said)].append(made)
-
-    def began(self, task_id: str) -> None:
-        """Is told that a task has taken a slot."""
-        self._began[task_id] += 1
-
-    def considers(self, task_id: str) -> None:
-        """Is told the task whose agent the scheduler asks for, before it asks if that agent is admitted."""
-        self._considered = task_id
-
-    def turned(self) -> None:
-        """Is told that a task had its turn: the one that comes next may have waited until just now."""
-        following = self._next_admission(until=self._soon(MARGIN_S))
-        if following is not None:
-            self._requeue(following.task_id)
-
-    def park(self, task_id: str, after_s: float) -> None:
-        """Is told that a task waits without a slot."""
-        until = self.loop.now + after_s
-        self._parked[task_id] = until
-        heapq.heappush(self._ends_of_waits, (until, task_id))
-
-    def admits(self, agent: str, provider: str, *, unavailable: Callable[[], bool]) -> bool:
-        """Returns True if an attempt may start: where a gate or the pace may hold it, if it was the next to start."""
-        if not self._paced and (self.gates.surely_open(provider) or unavailable()):
-            return True
-        following = self._next_admission(until=self._soon(_DISPATCH_S))
-        if following is not None and following.task_id == self._considered and self._is_ready(following.task_id):
-            self._held.discard(agent)
-            return True
-        self._held.add(agent)
-        return False
 
     def begins(self, task_id: str) -> bool:
         """Returns True if the journal has one more attempt before the next outcome of the task."""
@@ -216,10 +180,10 @@ class ExecutionReplay:
         assert fact is not None
         self.loop.now = max(self.loop.now, self.recording.time_of(place))
         self._make_durable(before=self.loop.now - _COMMIT_S)
-        self._end_waits()
+        self.turns.end_waits()
         if event.task_id is not None:
             self._findings[event.task_id].see(fact)
-        said = {name: getattr(fact, name) for name in facts.field_names(event.kind)}
+        said = {name: getattr(fact, name) for name in field_names(event.kind)}
         decision = decision_in(event.kind, said)
         if decision is not None and not self._is_hedge(event):
             self._compare(event, fact, said, decision)
@@ -318,18 +282,17 @@ class ExecutionReplay:
                 self.loop.create_task(settlement.skip_rest(self._context, fact.reason))
                 self._run()
             return
-        self._urgent = task_id
+        self.turns.urgent = task_id
         self._make_durable(before=math.inf)
-        self._end_wait(task_id)
+        self.turns.end_wait(task_id)
         self._run()
         agent = self._context.agent_of(task_id) if task_id in self._context.tasks.tasks else ""
-        if not made and agent in self._held:
-            self._ask_again(agent)
+        if not made and self.turns.ask_again(agent):
             self._run()
         if not made and (task_id, 0) in self._waiting:
             self._release(task_id, 0, AttemptEnd(reason=EndReason.VOIDED), self._place - 1)
             self._run()
-        self._urgent = None
+        self.turns.urgent = None
 
     def _instead(self, event: EventRow) -> str:
         """Describes what the replay has decided that is not in the journal so far."""
@@ -384,11 +347,11 @@ class ExecutionReplay:
                 self.loop.create_task(self.coordinator.pause(by=fact.by))
             case facts.RunUnpaused():
                 self.loop.create_task(self.coordinator.unpause(by=fact.by))
-            case facts.FilesClaimed() if task_id is not None:
+            case work_facts.FilesClaimed() if task_id is not None:
                 self._context.scheduler.claims.see(self._context.task(task_id), fact.files)
-            case facts.ApprovalRequested() if task_id is not None:
+            case approval_facts.ApprovalRequested() if task_id is not None:
                 self._ask(task_id)
-            case facts.ApprovalAnswered() | facts.ApprovalWithdrawn() if task_id is not None:
+            case approval_facts.ApprovalAnswered() | approval_facts.ApprovalWithdrawn() if task_id is not None:
                 self._go_on(task_id)
             case _:
                 pass
@@ -438,80 +401,3 @@ class ExecutionReplay:
         self._asking[task_id] -= 1
         if task_id != WHOLE_RUN and not self._asking[task_id]:
             self._context.scheduler.continue_task(task_id)
-
-    # Waits.
-
-    @property
-    def _paced(self) -> bool:
-        return self.recording.settings.start_rate_per_s is not None
-
-    def _next_admission(self, *, until: float) -> Admission | None:
-        """Returns the recorded admission that comes next and was not made yet; None if it comes later."""
-        admissions, recovery = self.recording.admissions, self._context.recovery
-        while self._passed < len(admissions):
-            following = admissions[self._passed]
-            task_id = following.task_id
-            made = recovery.admissions(task_id) if isinstance(recovery, GuidedRecovery) else self._began[task_id]
-            if made < following.count:
-                due = following.at <= until or task_id == self._urgent
-                return following if due else None
-            self._passed += 1
-        return None
-
-    def _soon(self, within_s: float) -> float:
-        """Returns the time until which a decision can follow from the present event: it is before the next end."""
-        if self._paced:
-            return self.loop.now
-        events = self.recording.events
-        self._next_end = max(self._next_end, self._place + 1)
-        while self._next_end < len(events) and not isinstance(events[self._next_end].fact, facts.AttemptEnded):
-            self._next_end += 1
-        if self._next_end == len(events):
-            return self.loop.now + within_s
-        at = self.recording.time_of(self._next_end)
-        return max(self.loop.now, min(self.loop.now + within_s, at))
-
-    def _is_ready(self, task_id: str) -> bool:
-        """Returns True if a task waits for nothing but its turn."""
-        states, task = self._context.scheduler.states, self._context.task(task_id)
-        ready = all(states[each].settled for each in task.depends_on if each in states)
-        return ready and states[task_id] is TaskState.PENDING and task_id not in self._parked
-
-    def _agent_of(self, admission: Admission) -> str:
-        return self._context.agent_of(admission.task_id)
-
-    def _end_waits(self) -> None:
-        """Ends the waits that are surely over, and that of the task that starts next."""
-        while self._ends_of_waits and self._ends_of_waits[0][0] < self.loop.now - MARGIN_S:
-            until, task_id = heapq.heappop(self._ends_of_waits)
-            if self._parked.get(task_id) == until:
-                self._end_wait(task_id)
-        full = self._context.scheduler.running >= self.recording.settings.max_concurrent
-        following = self._next_admission(until=self._soon(MARGIN_S) if full else self.loop.now)
-        if following is None:
-            return
-        self._end_wait(following.task_id)
-        if (agent := self._agent_of(following)) in self._held:
-            self._ask_again(agent)
-        self._run()
-
-    def _end_wait(self, task_id: str) -> None:
-        """Lets a task start when there is room, whatever it has waited for."""
-        if self._requeue(task_id):
-            self._context.dispatch()
-
-    def _requeue(self, task_id: str) -> bool:
-        """Queues a task that has waited; returns False if it did not wait."""
-        if self._parked.pop(task_id, None) is None:
-            return False
-        flight = self._context.tasks.in_flight.get(task_id)
-        if flight is not None and flight.timer is not None:
-            flight.timer.cancel()
-            flight.timer = None
-        self._context.scheduler.requeue(task_id)
-        return True
-
-    def _ask_again(self, agent: str) -> None:
-        self._held.discard(agent)
-        self._context.scheduler.release(agent)
-        self._context.dispatch()
