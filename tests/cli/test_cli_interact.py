@@ -264,6 +264,8 @@ def test_a_session_has_one_process_and_is_no_run_of_tasks(aur: Aur, begin: Begin
     talk.say("one")
     second = begin("--resume", talk.id)
     assert second.process.wait(timeout=30) == ExitCode.ENVIRONMENT
+    assert "no run of tasks" in aur("comm").stderr
+    assert "a session has no board" in aur("comm", "send", "hello", "--run", talk.id).stderr
     assert talk.leave() == ExitCode.DONE
     assert f"aur interact --resume {talk.id}" in aur("resume", talk.id).stderr
     for words in (["--resume", "interact-1"], ["--log", "spawn-1"], ["--list", "x"], ["hi", "--agent", "local"]):

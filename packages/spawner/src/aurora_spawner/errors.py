@@ -283,7 +283,7 @@ class PostRefusedError(SpawnerError):
     """A board does not take a post.
 
     Attributes:
-        reason: kind, empty, key, too_long, too_many, recipient, over or no_attempt.
+        reason: kind, empty, key, too_long, too_many, recipient, over, no_attempt or no_board.
     """
 
     def __init__(self, reason: str, problem: str) -> None:

@@ -17,7 +17,7 @@ from aurora_spawner.conversations.session import Session
 from aurora_spawner.conversations.session_events import Answered, Asked, SessionNotice
 from aurora_spawner.conversations.stored import read_session, transcript_of
 from aurora_spawner.conversations.transcript import Transcript, TurnState
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.gates.hook import ALLOWED
 from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.approval_views import load_approvals
@@ -242,6 +242,9 @@ def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks, user_alo
     async def pause(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         raise SpawnerError("a session has nothing to pause; `aur cancel` interrupts the turn that runs")
 
+    async def no_board(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
+        raise PostRefusedError("no_board", "a session has no board")
+
     return {
         "status": status,
         "answer": answer,
@@ -250,4 +253,7 @@ def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks, user_alo
         "ask": ask,
         "pause": pause,
         "unpause": pause,
+        "post": no_board,
+        "board": no_board,
+        "result": no_board,
     }
