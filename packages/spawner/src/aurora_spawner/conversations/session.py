@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_spawner.backends.events import (
     PermissionAsked,
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
     Talker = Callable[[str, OnStart], Conversation]
     """Makes the conversation with an agent, which calls back with each process that it starts."""
-
-TURN_CHARS: Final = 1 << 20
-"""The most characters of a turn."""
 
 
 class Session:
@@ -95,10 +92,14 @@ class Session:
         """Takes a turn to its end.
 
         A failure of the agent is the state of the turn. If this is cancelled, the turn is cut off.
+
+        Raises:
+            TurnTooLongError: Nothing is sent of so long a text.
         """
+        words = notes.checked_turn(text)
         agent = self.transcript.agent
         self._interrupted = False
-        await self.notes.keep(notes.turn_said(agent=agent, words=storable_text(text, limit=TURN_CHARS)))
+        await self.notes.keep(notes.turn_said(agent=agent, words=words))
         turn = self.transcript.turns[-1]
         self.notes.begin_answer()
         self._emit(TurnBegan(turn=turn))
