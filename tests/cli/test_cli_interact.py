@@ -114,7 +114,8 @@ def test_the_agent_can_be_changed_and_the_next_one_knows_what_was_said(begin: Be
     talk.say("a secret word")
     talk.tell(switch="cat")
     heard = talk.say("Which word?")
-    assert "User: a secret word" in heard
+    assert "--- turn 1, the user" in heard
+    assert "a secret word" in heard
     assert heard.endswith("The user now says:\nWhich word?\n")
     talk.tell(switch="bot")
     assert talk.say("count") == "2 "

@@ -14,8 +14,8 @@ from aurora_spawner.backends.events import (
     UsageReported,
 )
 from aurora_spawner.conversations import transcript as notes
+from aurora_spawner.conversations.earlier_turns import with_answers, with_earlier
 from aurora_spawner.conversations.port import ConversationError, Outcome, TurnEnded
-from aurora_spawner.conversations.replay import told_again, with_answers
 from aurora_spawner.conversations.session_events import (
     AgentReady,
     SessionNotice,
@@ -223,7 +223,7 @@ class Session:
         if talking.remembers:
             own = max((at for at, each in enumerate(unknown) if each.agent == turn.agent), default=-1)
             unknown = unknown[own + 1 :]
-        text, told = told_again(unknown, with_answers(turn.text, self._late_answers))
+        text, told = with_earlier(unknown, with_answers(turn.text, self._late_answers))
         self._late_answers = ()
         if told:
             left_out = f", {len(unknown) - told} are left out" if told < len(unknown) else ""
