@@ -25,7 +25,13 @@ async def imagined_session(
     folder: Path, seen: list[SessionEvent], world: World, **parts: Any
 ) -> AsyncIterator[Session]:
     """Holds a new session in `runs.db` of a folder; its events are appended to `seen`."""
-    options = RunOptions(default_agent="able", cwd=folder, spool=folder / "runs", kind="interact")
+    options = RunOptions(
+        default_agent="able",
+        cwd=folder,
+        spool=folder / "runs",
+        kind="interact",
+        state_dir=parts.get("state_dir"),
+    )
     given: dict[str, Any] = {
         "converse": lambda agent, orders, started: ImaginedConversation(world, agent, orders, started),
         "dialect_of": lambda _agent: JSON_LINES,

@@ -125,6 +125,7 @@ class Session:
 
     def _end(self, turn: Turn, state: TurnState, problem: str, usage: Usage | None) -> None:
         talking = self._conversations.get(turn.agent)
+        self._asks.end_turn()
         self.notes.post(
             notes.turn_ended(state, problem=problem, usage=usage, read_bytes=talking.read_bytes if talking else None)
         )
