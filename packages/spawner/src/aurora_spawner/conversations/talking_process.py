@@ -141,10 +141,10 @@ class TalkingProcess:
                 os.close(self._stdin)
                 self._stdin = -1
 
-    def stop(self, *, at_once: bool = False) -> None:
+    def stop(self) -> None:
         """Asks for the end of the agent; `next_line` tells when it is over."""
         if not self._ended.done():
-            self._executor.cancel(self._running, at_once=at_once)
+            self._executor.cancel(self._running, at_once=False)
 
 
 def _set_once(future: asyncio.Future[None]) -> None:
