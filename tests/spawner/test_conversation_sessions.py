@@ -11,9 +11,12 @@ import pytest
 from tests.spawner.held_sessions import imagined_session
 from tests.spawner.imagined_agents import World
 
+from aurora_spawner.backends.events import Text
 from aurora_spawner.conversations.asking import SessionAsks
 from aurora_spawner.conversations.held import _hooks
+from aurora_spawner.conversations.recovering import recovered
 from aurora_spawner.conversations.session_events import Answered, Asked, SessionNotice
+from aurora_spawner.conversations.transcript import Turn
 from aurora_spawner.errors import ApprovalCutOffError
 from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.store import Journal
@@ -109,3 +112,11 @@ async def test_a_session_whose_note_cannot_be_left_says_so(tmp_path: Path) -> No
         pass
     (notice,) = [each.text for each in seen if isinstance(each, SessionNotice)]
     assert "cannot be written" in notice
+
+
+def test_what_is_read_again_after_a_kill_is_joined_as_it_would_have_been() -> None:
+    pieces = [Text(text="one"), Text(text=""), Text(text="two", continues=True), Text(text=""), Text(text="")]
+    turn = Turn(number=1, agent="able", text="", at=0.0, pieces=["before"])
+    for _topic, note in recovered(turn, [*pieces], agent="able"):
+        turn.pieces.append(note.get("text", ""))
+    assert turn.answer == "before\n\none\n\ntwo"
