@@ -181,3 +181,24 @@ def test_a_record_of_earlier_turns_is_bounded_and_no_answer_passes_for_the_user(
     assert hostile.strip() in quoted_answer
     assert mark not in with_earlier(turns, "go on")[0], "the marks are new each time"
     assert with_earlier([], "go on") == ("go on", 0)
+
+
+async def test_a_process_that_begins_can_be_interrupted_and_is_ended_if_it_cannot_be_noted(tmp_path: Path) -> None:
+    orders = SessionOrders(run_id=tmp_path.name, cwd=tmp_path, spool=tmp_path / "spool", environ=dict(os.environ))
+    backend, executor = CommandBackend("slow", ("sleep", "60")), LocalExecutor(detached=False)
+
+    async def interrupts(_began: Began) -> None:
+        await conversation.interrupt()
+
+    async def fails(_began: Began) -> None:
+        raise OSError("no room")
+
+    conversation = conversation_with(backend, orders, interrupts, executor=executor)
+    async with asyncio.timeout(30):
+        ends = [each async for each in conversation.turn("go")]
+    assert [each.outcome for each in ends if isinstance(each, TurnEnded)] == [Outcome.INTERRUPTED]
+    unnoted = conversation_with(backend, orders, fails, executor=executor)
+    with pytest.raises(OSError, match="no room"):
+        await anext(unnoted.turn("go"))
+    executor.close()
+    assert processes_of_run(tmp_path.name) == []
