@@ -114,7 +114,7 @@ def test_the_agent_can_be_changed_and_the_next_one_knows_what_was_said(begin: Be
     talk.say("a secret word")
     talk.tell(switch="cat")
     heard = talk.say("Which word?")
-    assert "User: a secret word" in heard
+    assert "\na secret word\n--- end of turn 1, the user" in heard
     assert heard.endswith("The user now says:\nWhich word?\n")
     talk.tell(switch="bot")
     assert talk.say("count") == "2 "
@@ -210,7 +210,7 @@ def test_a_session_whose_agent_is_gone_goes_on_with_another(shop: Path, begin: B
     again.tell(say="two")
     assert "is not configured any more" in again.until("turn_over", state="failed")["problem"]
     again.tell(switch="cat")
-    assert "User: one" in again.say("three")
+    assert "\none\n--- end of turn 1, the user" in again.say("three")
     assert again.leave() == ExitCode.NOT_REACHED
 
 
@@ -264,6 +264,8 @@ def test_a_session_has_one_process_and_is_no_run_of_tasks(aur: Aur, begin: Begin
     talk.say("one")
     second = begin("--resume", talk.id)
     assert second.process.wait(timeout=30) == ExitCode.ENVIRONMENT
+    assert "no run of tasks" in aur("comm").stderr
+    assert "a session has no board" in aur("comm", "send", "hello", "--run", talk.id).stderr
     assert talk.leave() == ExitCode.DONE
     assert f"aur interact --resume {talk.id}" in aur("resume", talk.id).stderr
     assert "give one" in aur("interact", "hi", "--agent", "echo", "--tool", "echo").stderr

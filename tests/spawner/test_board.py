@@ -21,6 +21,7 @@ from aurora_spawner.board.digest import DIGEST_CHARACTERS, DIGEST_POSTS, BoardOf
 from aurora_spawner.board.drafts import TEXT_LIMIT, Draft, RunAddresses, read_draft
 from aurora_spawner.board.pages import page_of
 from aurora_spawner.control.board import newest_run, post_from_outside, posts_of
+from aurora_spawner.conversations.stored import create_session
 from aurora_spawner.errors import PostRefusedError, UnknownRunError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -291,7 +292,13 @@ def create(folder: Path, executor: SimulatedExecutor) -> Run:
 def test_posts_of_the_user_reach_the_prompts_of_those_they_are_for(tmp_path: Path) -> None:
     executor = SimulatedExecutor()
     run, journal = create(tmp_path, executor), tmp_path / "runs.db"
-    assert newest_run(journal) == run.run_id
+    talk = RunOptions(default_agent="cat", cwd=tmp_path, spool=tmp_path / "runs", kind="interact")
+    session = create_session(journal, talk, goal="", mode="interactive")
+    assert newest_run(journal, kinds={"spawn"}) == run.run_id
+    assert newest_run(journal, kinds={"exec"}) is None
+    with pytest.raises(PostRefusedError) as no_board:
+        post_from_outside(journal, session, "is somebody there?")
+    assert no_board.value.reason == "no_board"
     first = post_from_outside(journal, run.run_id, "ports are free from 8081", kind=PostKind.DECISION)
     second = post_from_outside(journal, run.run_id, "you are the second", to="@dog")
     third = post_from_outside(journal, run.run_id, "you are the first\x07", to="1", by=PostedBy.CLIENT)

@@ -63,7 +63,7 @@ class NoRunError(CliError):
     hint = "start one with `aur spawn`"
 
     def __init__(self) -> None:
-        super().__init__("this project has no run")
+        super().__init__("this project has no run of tasks")
 
 
 class MissingPathError(CliError):

@@ -22,6 +22,7 @@ SpawnerError
 ├── NotInsideAgentError     something for agents alone, done by a process that belongs to none
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
 ├── NoShapeError            a question that cannot be approved for a whole run
+├── TurnTooLongError        a turn of a session that is too long: the most characters
 ├── PostRefusedError        a post that a board does not take: the reason
 ├── ApprovalCutOffError     a question of a task or a run that ends; the gate must take it for a no
 ├── IllegalTransitionError  a state change that the transition table does not have; a defect of this package
@@ -289,13 +290,24 @@ class PostRefusedError(SpawnerError):
     """A board does not take a post.
 
     Attributes:
-        reason: kind, empty, key, too_long, too_many, recipient, over or no_attempt.
+        reason: kind, empty, key, too_long, too_many, recipient, over, no_attempt or no_board.
     """
 
     def __init__(self, reason: str, problem: str) -> None:
         super().__init__(f"the board refuses: {problem}")
         self.reason = reason
         self.problem = problem
+
+
+class TurnTooLongError(SpawnerError):
+    """A turn of a session has too many characters; nothing of it was sent."""
+
+    def __init__(self, found: int, limit: int) -> None:
+        super().__init__(
+            f"a turn has at most {limit:,} characters, and this one has {found:,}; "
+            "put the text into a file and name that"
+        )
+        self.limit = limit
 
 
 class NoShapeError(SpawnerError):

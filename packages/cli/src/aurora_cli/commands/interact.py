@@ -55,6 +55,9 @@ class _Options:
         Raises:
             click.UsageError: they do.
         """
+        from aurora_spawner.conversations.transcript import checked_turn
+        from aurora_spawner.errors import TurnTooLongError
+
         only = [name for name, given in (("--list", self.list_sessions), ("--log", self.log)) if given]
         talks = self.goal or self.agent or self.tool or self.resume
         if only and (talks or len(only) > 1):
@@ -69,6 +72,10 @@ class _Options:
             raise click.UsageError("--mode batch at a terminal needs the GOAL: it is the only turn")
         if "\0" in self.text:
             raise click.UsageError("the goal contains a NUL character")
+        try:
+            checked_turn(self.text)
+        except TurnTooLongError as error:
+            raise click.UsageError(str(error)) from error
 
 
 @click.command(

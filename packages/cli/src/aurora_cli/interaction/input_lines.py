@@ -7,13 +7,13 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from aurora_cli.interaction.requests import LINE_LIMIT
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["lines_of"]
 
-_LONGEST = 8 << 20
-"""The most that is kept of a line."""
 _PIECE = 1 << 16
 
 
@@ -41,7 +41,7 @@ def _lines(descriptor: int) -> Iterator[bytes]:
     while piece := _read(descriptor):
         *whole, rest = (rest + piece).split(b"\n")
         yield from whole
-        rest = rest[:_LONGEST]
+        rest = rest[: LINE_LIMIT + 1]  # enough to see that it is too long
     if rest:
         yield rest
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["BadLineError", "Request", "read_request"]
+from aurora_spawner.conversations.transcript import checked_turn
 
-LINE_LIMIT = 4 << 20
-"""The most bytes of a line."""
+__all__ = ["LINE_LIMIT", "BadLineError", "Request", "read_request"]
+
+LINE_LIMIT: Final = 8 << 20
+"""The most bytes of a line: a turn of the greatest length in escapes of six bytes fits in."""
 
 
 class BadLineError(ValueError):
@@ -55,12 +57,16 @@ def read_request(line: bytes) -> Request:
 
     Raises:
         BadLineError: it is none that can be understood.
+        TurnTooLongError: it has a turn that is too long.
     """
     if len(line) > LINE_LIMIT:
-        raise BadLineError(f"the line has more than {LINE_LIMIT} bytes")
+        raise BadLineError(f"the line has more than {LINE_LIMIT:,} bytes")
     try:
-        return Request.model_validate_json(line)
+        request = Request.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise BadLineError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+    if request.say is not None:
+        checked_turn(request.say)
+    return request

@@ -26,7 +26,7 @@ from aurora_spawner.conversations.session_events import (
     UsedTool,
 )
 from aurora_spawner.conversations.transcript import TurnState
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.errors import SpawnerError, TurnTooLongError
 from aurora_spawner.runs.signals import end_on_signals
 from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled
 
@@ -174,7 +174,10 @@ class TerminalTalk:
             if text.startswith("/"):
                 await self._command(session, text)
             elif text:
-                await self._turn(session, text)
+                try:
+                    await self._turn(session, text)
+                except TurnTooLongError as error:
+                    note(str(error))
 
     async def _turn(self, session: Session, text: str) -> None:
         """Says a turn; the first Ctrl-C interrupts it, the second leaves."""

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.resumption.kinds import QUESTION_RUN
+from aurora_soar.resumption.kinds import QUESTION_RUN, SUBGOALS_RUN
 from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
     from aurora_spawner.control.checkpoints import RunSummary
     from aurora_spawner.control.status import RunStatus
 
-__all__ = ["RESUMABLE", "RUNS_OF_TASKS", "TASKFILE_RUN", "TASK_RUN", "can_resume", "is_left_part"]
+__all__ = [
+    "RESUMABLE",
+    "RUNS_OF_TASKS",
+    "RUNS_WITH_BOARD",
+    "TASKFILE_RUN",
+    "TASK_RUN",
+    "can_resume",
+    "is_left_part",
+]
 
 TASKFILE_RUN: Final = "spawn"
 """The kind of the runs of task files, as the journal has it."""
@@ -19,6 +27,8 @@ TASK_RUN: Final = "exec"
 """The kind of the runs of one task that the user gave in a command."""
 RUNS_OF_TASKS: Final = frozenset({TASKFILE_RUN, TASK_RUN})
 """The kinds of runs whose tasks can be resumed; the others answer questions, or parts of them."""
+RUNS_WITH_BOARD: Final = RUNS_OF_TASKS | {SUBGOALS_RUN}
+"""The kinds of runs whose agents have a board in common; sessions, questions and calls of a model have none."""
 RESUMABLE: Final = RUNS_OF_TASKS | {QUESTION_RUN}
 """The kinds that `aur resume` takes; parts of a question are resumed with it."""
 

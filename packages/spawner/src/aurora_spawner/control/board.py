@@ -19,7 +19,7 @@ from aurora_spawner.tasks.posts import Post, Posted, PostedBy, PostKind, post_fr
 from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -58,12 +58,12 @@ def follow_posts(journal: Path, run_id: str, *, after: int = 0) -> Iterator[Post
         time.sleep(FOLLOW_PERIOD_S)
 
 
-def newest_run(journal: Path) -> str | None:
-    """Returns the newest run that has not ended, else the newest of all; None without any."""
+def newest_run(journal: Path, *, kinds: Collection[str]) -> str | None:
+    """Returns the newest run of these kinds that has not ended, else the newest of them all; None without any."""
     if not journal.exists():
         return None
     with open_journal(journal, "") as store:
-        runs = list_runs(store, limit=100)
+        runs = list_runs(store, limit=100, kinds=kinds)
     open_runs = (run for run in runs if not run.state.settled)
     found = next(open_runs, runs[0] if runs else None)
     return None if found is None else found.run_id
@@ -102,6 +102,8 @@ def post_from_outside(
 
     def without_coordinator() -> Posted:
         run, rows = find_run(journal, run_id)
+        if not rows:
+            raise PostRefusedError("no_board", f"{run_id} has no tasks, so it has no board")
         if run.state is RunState.SUCCEEDED:
             raise PostRefusedError("over", f"run {run_id} has succeeded, so no agent would read it")
         agents = {row.task.agent or run.default_agent for row in rows}

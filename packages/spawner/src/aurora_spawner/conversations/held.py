@@ -17,7 +17,7 @@ from aurora_spawner.conversations.session import Session
 from aurora_spawner.conversations.session_events import Answered, Asked, SessionNotice
 from aurora_spawner.conversations.stored import read_session, transcript_of
 from aurora_spawner.conversations.transcript import Transcript, TurnState
-from aurora_spawner.errors import SpawnerError
+from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.gates.hook import ALLOWED
 from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.approval_views import load_approvals
@@ -29,7 +29,7 @@ from aurora_spawner.recovery.outbox import Outbox
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.callers import UserAlone
 from aurora_spawner.runs.control_server import answer_in, serve_requests
-from aurora_spawner.runs.gate_server import denial, serve_hooks
+from aurora_spawner.runs.gate_server import Judges, denial, denied_if_failed, serve_hooks
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.noted_run import notes_in
 from aurora_spawner.runs.recorder import Recorder
@@ -94,8 +94,10 @@ async def held_session(
     with (
         Journal(journal) as store,
         store.hold(run_id, holder=own_identity()) as lease,
-        announced(parts.state_dir, run_id, journal),
+        announced(parts.state_dir, run_id, journal) as unannounced,
     ):
+        if unannounced is not None:
+            parts.on_event(SessionNotice(text=unannounced))
         writer = GroupWriter(store, lease=lease)
         recorder = Recorder(run_id=run_id, writer=writer, outbox=Outbox())
         try:
@@ -105,8 +107,9 @@ async def held_session(
             recorder.append_nowait(None, RunEnded(state=RunState.SUCCEEDED.value, notices=[]))
             await writer.close()
             parts.executor.close()
-            if parts.state_dir:
-                write_anchor(parts.state_dir, store)
+            unnoted = write_anchor(parts.state_dir, store) if parts.state_dir else None
+            if unnoted is not None:
+                parts.on_event(SessionNotice(text=unnoted))
 
 
 @asynccontextmanager
@@ -120,7 +123,9 @@ async def _session(store: Journal, run_id: str, recorder: Recorder, parts: Sessi
     inbox.restore(asked)
     inbox.drop_stale(())
     orders = SessionOrders(run_id=run_id, cwd=run.cwd, spool=spool, environ=parts.environ, started=transcript.started)
-    asks = SessionAsks(gate=parts.gate, inbox=inbox, recorder=recorder, cwd=run.cwd, on_default=parts.on_event)
+    asks = SessionAsks(
+        judges=Judges(gate=parts.gate, inbox=inbox, recorder=recorder), cwd=run.cwd, on_default=parts.on_event
+    )
     session = Session(
         run_id=run_id,
         notes=notes,
@@ -137,7 +142,7 @@ async def _session(store: Journal, run_id: str, recorder: Recorder, parts: Sessi
     try:
         async with (
             serve_requests(_actions(session, inbox, asks, user_alone), spool, notices),
-            serve_hooks(_hooks(session, asks), orders.gate, notices),
+            serve_hooks(_hooks(session, asks, parts.on_event), orders.gate, notices),
         ):
             for notice in notices:
                 parts.on_event(SessionNotice(text=notice))
@@ -197,19 +202,19 @@ def _inbox(recorder: Recorder, parts: SessionParts) -> ApprovalInbox:
     )
 
 
-def _hooks(session: Session, asks: SessionAsks) -> HookAnswer:
+def _hooks(session: Session, asks: SessionAsks, on_event: Callable[[SessionEvent], None]) -> HookAnswer:
     """Returns what answers the hooks of the session's agents."""
 
-    async def answer(token: str, raw: bytes) -> bytes:
+    async def decided(token: str, raw: bytes) -> bytes:
         turn = session.transcript.open_turn
         process = session.transcript.processes.get(turn.agent) if turn else None
         if turn is None or process is None or token != process.token:
             return denial("no turn of this session asks for it")
-        try:
-            allowed, reason = await asks.tool_call(raw, agent=turn.agent, turn=turn.number)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
-            return denial(f"the policy gate failed ({type(error).__name__}); nothing may be done without it")
+        allowed, reason = await asks.tool_call(raw, agent=turn.agent, turn=turn.number)
         return ALLOWED if allowed else denial(reason)
+
+    async def answer(token: str, raw: bytes) -> bytes:
+        return await denied_if_failed(decided(token, raw), lambda failed: on_event(SessionNotice(text=failed)))
 
     return answer
 
@@ -242,6 +247,9 @@ def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks, user_alo
     async def pause(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         raise SpawnerError("a session has nothing to pause; `aur cancel` interrupts the turn that runs")
 
+    async def no_board(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
+        raise PostRefusedError("no_board", "a session has no board")
+
     return {
         "status": status,
         "answer": answer,
@@ -250,4 +258,7 @@ def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks, user_alo
         "ask": ask,
         "pause": pause,
         "unpause": pause,
+        "post": no_board,
+        "board": no_board,
+        "result": no_board,
     }

@@ -6,11 +6,10 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.executor import AttemptRefusedError
 from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text, ToolCall
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.conversations.port import Began, ConversationError, Outcome, TurnEnded
-from aurora_spawner.conversations.talking_process import TalkingProcess
+from aurora_spawner.conversations.port import ConversationError, Outcome, TurnEnded
+from aurora_spawner.conversations.talking_process import begin_process
 from aurora_spawner.limits.budgeted_executor import STOPPED_ITSELF
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, Executor
     from aurora_spawner.backends.events import AgentEvent, PermissionAsked, QuestionAsked
     from aurora_spawner.conversations.port import ConversationEvent, OnStart
+    from aurora_spawner.conversations.talking_process import TalkingProcess
     from aurora_spawner.conversations.wire import Wire
 
 READY_S: Final = 60.0
@@ -94,14 +94,9 @@ class LiveConversation:
 
     async def _begin(self, session_id: str | None) -> str | None:
         """Starts a process and waits until it is ready; returns why it is not, or None."""
-        try:
-            order = self._order(session_id)
-            process = self._process = self._latest = await TalkingProcess.start(self._executor, order)
-        except AttemptRefusedError as error:
-            raise ConversationError(self._agent, str(error)) from error
-        except OSError as error:
-            raise ConversationError(self._agent, f"cannot be started: {error.strerror}") from error
-        await self._on_start(Began(token=order.token, folder=order.folder))
+        order = self._order(session_id)
+        process = await begin_process(self._agent, self._executor, order, self._on_start)
+        self._process = self._latest = process
         self._stream = EventStream(self._wire.dialect)
         try:
             async with asyncio.timeout(READY_S):

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder, kept_pieces
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptRefusedError
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text
 from aurora_spawner.backends.sessions import SESSION_LOST, lost_session
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations.live import one_line, words_of
-from aurora_spawner.conversations.port import Began, ConversationError, Outcome, TurnEnded
-from aurora_spawner.conversations.talking_process import TalkingProcess
+from aurora_spawner.conversations.port import Outcome, TurnEnded
+from aurora_spawner.conversations.talking_process import begin_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.base import Backend, Reply
     from aurora_spawner.backends.events import AgentEvent, PermissionAsked, QuestionAsked
     from aurora_spawner.conversations.port import ConversationEvent, OnStart
+    from aurora_spawner.conversations.talking_process import TalkingProcess
 
 
 class OneShotConversation:
@@ -98,13 +98,10 @@ class OneShotConversation:
 
     async def _start(self, text: str) -> tuple[TalkingProcess, AttemptOrder]:
         order = self._order(text, self.session_id)
-        try:
-            process = self._process = self._latest = await TalkingProcess.start(self._executor, order)
-        except AttemptRefusedError as error:
-            raise ConversationError(self._backend.name, str(error)) from error
-        except OSError as error:
-            raise ConversationError(self._backend.name, f"cannot be started: {error.strerror}") from error
-        await self._on_start(Began(token=order.token, folder=order.folder))
+        process = await begin_process(self._backend.name, self._executor, order, self._on_start)
+        self._process = self._latest = process
+        if self._interrupting:  # while it began
+            process.stop()
         return process, order
 
     async def _events(self, process: TalkingProcess) -> AsyncGenerator[AgentEvent]:

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.conversations import transcript as notes
+from aurora_spawner.conversations.joining import Joiner
 from aurora_spawner.journal.facts import NoteKept
 from aurora_spawner.storage.stored_values import storable_text
 
@@ -33,8 +34,7 @@ class SessionNotes:
         self._pieces: list[str] = []
         self._chars = 0
         self._answered = 0
-        self._breaks = False
-        """True if the next piece begins a new message."""
+        self._joiner = Joiner()
         self._read_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -59,18 +59,14 @@ class SessionNotes:
         self._recorder.append_nowait(None, NoteKept(topic=topic, note=note))
 
     def begin_answer(self) -> None:
-        """Counts the characters of an answer anew."""
+        """Begins the answer of another turn."""
         self._answered = 0
-        self._breaks = False
+        self._joiner = Joiner()
 
     def add_text(self, event: Text, *, read_bytes: int) -> str:
         """Adds what the agent has said; returns what of it is kept, which is nothing of what is too long."""
-        self._breaks = self._breaks or (self._answered > 0 and not event.continues)
-        if not event.text:
-            return ""
-        text = f"\n\n{event.text}" if self._breaks else event.text
-        self._breaks = False
-        return self._add_piece(text, read_bytes=read_bytes)
+        text = self._joiner.joined(event)
+        return self._add_piece(text, read_bytes=read_bytes) if text else ""
 
     def _add_piece(self, text: str, *, read_bytes: int) -> str:
         self._read_bytes = read_bytes

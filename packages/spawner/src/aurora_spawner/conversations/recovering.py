@@ -9,6 +9,7 @@ from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text, ToolCall
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations import transcript as notes
+from aurora_spawner.conversations.joining import Joiner
 from aurora_spawner.conversations.transcript import TurnState
 from aurora_spawner.storage.regular_files import open_regular
 
@@ -47,13 +48,12 @@ def unread_events(spool: Path, process: AgentProcess, dialect: Dialect | None) -
 
 def recovered(turn: Turn, events: list[AgentEvent], *, agent: str) -> Iterator[Draft]:
     """Yields the notes that were not kept any more: what was said, the agent's session, and the end of the turn."""
-    state, problem, said = TurnState.CUT_OFF, "", turn.answer
+    state, problem, joiner = TurnState.CUT_OFF, "", Joiner(said=bool(turn.answer))
     for event in events:
         match event:
             case Text():
-                text = joined(said, event)
-                said += text
-                yield notes.piece_said(text, read_bytes=None)
+                if text := joiner.joined(event):
+                    yield notes.piece_said(text, read_bytes=None)
             case ToolCall():
                 yield notes.tool_used(event.name, event.about, read_bytes=None)
             case SessionStarted() if event.id:
@@ -63,8 +63,3 @@ def recovered(turn: Turn, events: list[AgentEvent], *, agent: str) -> Iterator[D
             case Failed():
                 state, problem = TurnState.FAILED, event.failure.text
     yield notes.turn_ended(state, problem=problem, usage=None, read_bytes=None)
-
-
-def joined(said: str, event: Text) -> str:
-    """Returns a text as it follows what was said before: a new message begins after an empty line."""
-    return event.text if event.continues or not said else f"\n\n{event.text}"

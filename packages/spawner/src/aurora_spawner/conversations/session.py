@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aurora_spawner.backends.events import (
     PermissionAsked,
@@ -14,8 +14,8 @@ from aurora_spawner.backends.events import (
     UsageReported,
 )
 from aurora_spawner.conversations import transcript as notes
+from aurora_spawner.conversations.earlier_turns import with_answers, with_earlier
 from aurora_spawner.conversations.port import ConversationError, Outcome, TurnEnded
-from aurora_spawner.conversations.replay import told_again, with_answers
 from aurora_spawner.conversations.session_events import (
     AgentReady,
     SessionNotice,
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
     Talker = Callable[[str, OnStart], Conversation]
     """Makes the conversation with an agent, which calls back with each process that it starts."""
-
-TURN_CHARS: Final = 1 << 20
-"""The most characters of a turn."""
 
 
 class Session:
@@ -95,10 +92,14 @@ class Session:
         """Takes a turn to its end.
 
         A failure of the agent is the state of the turn. If this is cancelled, the turn is cut off.
+
+        Raises:
+            TurnTooLongError: Nothing is sent of so long a text.
         """
+        words = notes.checked_turn(text)
         agent = self.transcript.agent
         self._interrupted = False
-        await self.notes.keep(notes.turn_said(agent=agent, words=storable_text(text, limit=TURN_CHARS)))
+        await self.notes.keep(notes.turn_said(agent=agent, words=words))
         turn = self.transcript.turns[-1]
         self.notes.begin_answer()
         self._emit(TurnBegan(turn=turn))
@@ -124,6 +125,7 @@ class Session:
 
     def _end(self, turn: Turn, state: TurnState, problem: str, usage: Usage | None) -> None:
         talking = self._conversations.get(turn.agent)
+        self._asks.end_turn()
         self.notes.post(
             notes.turn_ended(state, problem=problem, usage=usage, read_bytes=talking.read_bytes if talking else None)
         )
@@ -222,7 +224,7 @@ class Session:
         if talking.remembers:
             own = max((at for at, each in enumerate(unknown) if each.agent == turn.agent), default=-1)
             unknown = unknown[own + 1 :]
-        text, told = told_again(unknown, with_answers(turn.text, self._late_answers))
+        text, told = with_earlier(unknown, with_answers(turn.text, self._late_answers))
         self._late_answers = ()
         if told:
             left_out = f", {len(unknown) - told} are left out" if told < len(unknown) else ""

@@ -110,5 +110,5 @@ def all_sessions(journal: Path) -> list[ReadSession]:
     if not journal.exists():
         return []
     with Journal(journal, make=False) as store:
-        found = [run.run_id for run in list_runs(store) if run.kind == SESSION_RUN]
+        found = [run.run_id for run in list_runs(store, kinds=(SESSION_RUN,))]
     return [read_session(journal, run_id) for run_id in found]

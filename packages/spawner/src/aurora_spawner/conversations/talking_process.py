@@ -10,7 +10,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder
+from aurora_spawner.attempts.executor import AttemptRefusedError
 from aurora_spawner.backends.stream import LINE_LIMIT
+from aurora_spawner.conversations.port import Began, ConversationError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.regular_files import open_regular
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, Executor, RunningAttempt
+    from aurora_spawner.conversations.port import OnStart
 
 STDIN: Final = "stdin"
 """The named pipe in the folder of an attempt."""
@@ -141,10 +144,30 @@ class TalkingProcess:
                 os.close(self._stdin)
                 self._stdin = -1
 
-    def stop(self, *, at_once: bool = False) -> None:
+    def stop(self) -> None:
         """Asks for the end of the agent; `next_line` tells when it is over."""
         if not self._ended.done():
-            self._executor.cancel(self._running, at_once=at_once)
+            self._executor.cancel(self._running, at_once=False)
+
+
+async def begin_process(agent: str, executor: Executor, order: AttemptOrder, on_start: OnStart) -> TalkingProcess:
+    """Starts the process of an agent, and has it noted before anything is sent to it.
+
+    Raises:
+        ConversationError: It does not start.
+    """
+    try:
+        process = await TalkingProcess.start(executor, order)
+    except AttemptRefusedError as error:
+        raise ConversationError(agent, str(error)) from error
+    except OSError as error:
+        raise ConversationError(agent, f"cannot be started: {error.strerror}") from error
+    try:
+        await on_start(Began(token=order.token, folder=order.folder))
+    except BaseException:  # nobody knows of it
+        await process.end(at_once=True)
+        raise
+    return process
 
 
 def _set_once(future: asyncio.Future[None]) -> None:

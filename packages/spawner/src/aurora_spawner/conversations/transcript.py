@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.storage.stored_values import count, text
+from aurora_spawner.errors import TurnTooLongError
+from aurora_spawner.storage.stored_values import count, storable_text, text
 from aurora_spawner.tasks.usage import NOTHING, Usage, usage_from_json
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Draft = tuple[str, dict[str, Any]]
 """A note that is to be kept: its topic and content."""
 
+TURN_CHARS: Final = 1 << 20
+"""The most characters of a turn."""
 BEGUN: Final = "session"
 _TURN, _SAID, _TOOL, _ENDED = "turn", "said", "tool", "ended"
 _AGENT, _PROCESS, _WENT_ON, _SWITCHED = "agent", "process", "went on", "switched"
@@ -204,6 +207,18 @@ class Transcript:
 def begun(*, goal: str, agent: str, mode: str) -> Draft:
     """Returns the first note of a session."""
     return BEGUN, {"goal": goal, "agent": agent, "mode": mode}
+
+
+def checked_turn(words: str) -> str:
+    """Returns the user's words as the journal takes them.
+
+    Raises:
+        TurnTooLongError: They are too long.
+    """
+    whole = storable_text(words, limit=6 * len(words))  # half a character becomes an escape of six
+    if len(whole) > TURN_CHARS:
+        raise TurnTooLongError(len(whole), TURN_CHARS)
+    return whole
 
 
 def turn_said(*, agent: str, words: str) -> Draft:

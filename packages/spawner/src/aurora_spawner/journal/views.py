@@ -206,11 +206,15 @@ def rows_of(journal: Journal, statement: Statement) -> list[sqlite3.Row]:
     return cursor.execute(*statement).fetchall()
 
 
-def list_runs(journal: Journal, *, limit: int | None = None) -> list[RunRow]:
-    """Returns the runs, the newest first."""
-    query = f"SELECT {_RUN_COLUMNS} FROM runs ORDER BY created_at DESC, run_id DESC LIMIT ?"  # noqa: S608
+def list_runs(journal: Journal, *, limit: int | None = None, kinds: Collection[str] | None = None) -> list[RunRow]:
+    """Returns the runs, or those of some kinds, the newest first."""
+    query = f"""
+        SELECT {_RUN_COLUMNS} FROM runs WHERE ? IS NULL OR kind IN (SELECT value FROM json_each(?))
+        ORDER BY created_at DESC, run_id DESC LIMIT ?
+        """  # noqa: S608
+    named = None if kinds is None else json.dumps([*kinds])
     with translated(journal.path):
-        rows = rows_of(journal, (query, (-1 if limit is None else limit,)))
+        rows = rows_of(journal, (query, (named, named, -1 if limit is None else limit)))
     return [read_run(row, journal.path) for row in rows]
 
 

@@ -12,6 +12,7 @@ from aurora_spawner.tasks.approvals import AGENT_GATE, ApprovalQuestion
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aurora_spawner.runs.approval_inbox import ApprovalInbox
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.approvals import ApprovalAnswer, AskingAttempt
 
@@ -44,25 +45,41 @@ def attempt_of(run: RunContext, token: str) -> tuple[str, AskingAttempt] | None:
 async def ask_for_agent(run: RunContext, request: Mapping[str, Any]) -> dict[str, Any]:
     """Asks a person what an agent wants to know; returns the answer once there is one, and whose it is.
 
-    The same question of the same attempt is asked once: if its first call was lost, it gets the answer that was given
-    meanwhile. Without an answer in time it is the default.
+    Without an answer in time it is the default.
 
     Raises:
-        SpawnerError: The request has no question, or no attempt of this run asks, or it has asked too often.
+        SpawnerError: No attempt of this run asks; else as for `ask_person`.
     """
     asking = await asking_attempt(run, str(request.get("token")))
     if asking is None:
         raise SpawnerError("no attempt of this run asks")
     task_id, attempt = asking
+    _question, answer = await ask_person(run.approvals, task_id, attempt, request)
+    return said(answer, request.get("default"))
+
+
+async def ask_person(
+    inbox: ApprovalInbox, task_id: str, attempt: AskingAttempt, request: Mapping[str, Any], *, once: bool = True
+) -> tuple[ApprovalQuestion, ApprovalAnswer]:
+    """Asks a person what a request of an attempt wants to know; returns the question and the answer.
+
+    Args:
+        once: the same question of the same attempt is one: if its first call was lost, it gets the answer that was
+            given meanwhile, and it stays open if its caller hangs up.
+
+    Raises:
+        SpawnerError: The request has no question, or the attempt has asked too often.
+        ApprovalCutOffError: The attempt ends.
+    """
     default, choices = request.get("default"), request.get("choices") or []
     question = question_of(task_id, request.get("question"), default, choices)
-    earlier = run.approvals.answer_to(question, attempt.number)
-    if earlier is None:
-        is_new = not run.approvals.is_open(question, attempt.number)
-        if is_new and run.approvals.count(task_id, attempt.number, AGENT_GATE) >= QUESTIONS_LIMIT:
+    answer = inbox.answer_to(question, attempt.number) if once else None
+    if answer is None:
+        is_new = not (once and inbox.is_open(question, attempt.number))
+        if is_new and inbox.count(task_id, attempt.number, AGENT_GATE) >= QUESTIONS_LIMIT:
             raise SpawnerError(f"this attempt has asked {QUESTIONS_LIMIT} questions; decide without asking")
-        earlier = await run.approvals.ask_or_leave(question, attempt, stays=True)
-    return said(earlier, default)
+        answer = await inbox.ask_or_leave(question, attempt, stays=once)
+    return question, answer
 
 
 def question_of(task_id: str, text: object, default: object, choices: object) -> ApprovalQuestion:

@@ -31,12 +31,14 @@ from aurora_spawner.storage.private_sockets import bound_socket, short_path
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
 
     from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.gates.tool_calls import ToolCallGate
+    from aurora_spawner.runs.approval_inbox import ApprovalInbox
     from aurora_spawner.runs.attempt import Attempt
+    from aurora_spawner.runs.recorder import Recorder
     from aurora_spawner.runs.run_context import RunContext
     from aurora_spawner.tasks.approvals import AskingAttempt
 
@@ -54,25 +56,89 @@ HookAnswer = Callable[[str, bytes], Coroutine[Any, Any, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A decision on a tool call.
+
+    Attributes:
+        consent: the answer of a person, if one was asked.
+    """
+
+    verdict: Verdict
+    consent: ApprovalAnswer | None
+
+    @property
+    def allowed(self) -> bool:
+        """True if the call may happen."""
+        by_person = self.consent is not None and self.consent.approved
+        return self.verdict.action is GateAction.ALLOW or by_person
+
+    @property
+    def why_not(self) -> str:
+        """The reason of a denial, in words for the agent."""
+        return denial_words(self.verdict, self.consent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judges:
+    """Decides on tool calls by a gate, and by a person where that wants one.
+
+    Attributes:
+        recorder: has each decision before it is told.
+    """
+
+    gate: ToolCallGate
+    inbox: ApprovalInbox
+    recorder: Recorder
+    _at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
+
+    async def decide(self, call: ToolCall, attempt: AskingAttempt) -> Decision:
+        """Returns the decision on a call of an attempt; it is durable by then."""
+        verdict = await judged(self.gate, call, self._at_once)
+        consent = await self._consent(call, verdict, attempt) if verdict.action is GateAction.PROMPT else None
+        decision = Decision(verdict=verdict, consent=consent)
+        await self.recorder.append(call.task_id, judged_fact(call, verdict, consent, allowed=decision.allowed))
+        return decision
+
+    async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
+        """Asks for a person's consent; a question that cannot be asked is answered by no."""
+        try:
+            return await self.inbox.ask(question_about(call, verdict), attempt)
+        except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
+            _LOG.exception("a question about a tool call could not be asked")
+            return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
+
+
+async def denied_if_failed(answering: Awaitable[bytes], on_failure: Callable[[str], None]) -> bytes:
+    """Returns an answer to a hook; whatever goes wrong denies the call.
+
+    Args:
+        on_failure: called with a sentence about what went wrong.
+    """
+    try:
+        return await answering
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
+        _LOG.exception("a tool call could not be answered")
+        failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
+        on_failure(failed)
+        return denial(f"{failed}; nothing may be done without it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateService:
-    """Decides on the tool calls of a run's agents, and writes each decision down before it is told."""
+    """Answers the hooks of a run's agents."""
 
     run: RunContext
-    gate: ToolCallGate
-    _judges: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
+    judges: Judges
     _denied: dict[str, list[str]] = field(default_factory=dict)
     """The calls that were denied, by task."""
 
     async def answer(self, token: str, raw: bytes) -> bytes:
         """Returns the answer to a hook; whatever goes wrong denies the call."""
-        try:
-            return await self._answer(token, raw)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the call must not happen
-            _LOG.exception("a tool call could not be answered")
-            failed = f"the policy gate failed on a tool call ({type(error).__name__}), which was denied"
-            if failed not in self.run.notices:
-                self.run.notices.append(failed)
-            return denial(f"{failed}; nothing may be done without it")
+        return await denied_if_failed(self._answer(token, raw), self._note_once)
+
+    def _note_once(self, failed: str) -> None:
+        if failed not in self.run.notices:
+            self.run.notices.append(failed)
 
     async def _answer(self, token: str, raw: bytes) -> bytes:
         asking = await asking_attempt(self.run, token)
@@ -86,23 +152,13 @@ class GateService:
         call = self._call(task_id, attempt.agent, reported)
         flight = self.run.tasks.flight(task_id)
         flight.judged_calls += attempt.number == flight.number
-        verdict = await judged(self.gate, call, self._judges)
-        consent = await self._consent(call, verdict, attempt) if verdict.action is GateAction.PROMPT else None
-        allowed = verdict.action is GateAction.ALLOW or (consent is not None and consent.approved)
-        await self.run.recorder.append(task_id, judged_fact(call, verdict, consent, allowed=allowed))
-        if allowed:
+        decision = await self.judges.decide(call, attempt)
+        if decision.allowed:
             claim_edited(self.run, call)
             return ALLOWED
-        self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({verdict.rule or verdict.action})")
-        return denial(denial_words(verdict, consent))
-
-    async def _consent(self, call: ToolCall, verdict: Verdict, attempt: AskingAttempt) -> ApprovalAnswer:
-        """Asks for a person's consent; a question that cannot be asked is answered by no."""
-        try:
-            return await self.run.approvals.ask(question_about(call, verdict), attempt)
-        except Exception:  # noqa: BLE001 -- whatever it is, nobody has agreed
-            _LOG.exception("a question about a tool call could not be asked")
-            return ApprovalAnswer(approved=False, by="no inbox", note="the question could not be asked")
+        rule = decision.verdict.rule or decision.verdict.action
+        self._denied.setdefault(task_id, []).append(f"{call.subject[:80]} ({rule})")
+        return denial(decision.why_not)
 
     def notices(self) -> list[str]:
         """Returns sentences about denied calls, for the report of the run."""
@@ -164,7 +220,8 @@ async def serve_gate(run: RunContext) -> AsyncIterator[None]:
     if gate is None or at is None:
         yield
         return
-    service = GateService(run=run, gate=gate)
+    judges = Judges(gate=gate, inbox=run.approvals, recorder=run.recorder)
+    service = GateService(run=run, judges=judges)
     try:
         async with serve_hooks(service.answer, at, run.notices):
             yield

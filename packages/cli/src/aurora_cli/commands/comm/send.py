@@ -70,10 +70,11 @@ def _post(text: str, *, kind: PostKind, to: str, run_id: str | None) -> Posted:
             raise click.UsageError("inside an agent, the board is that of its own run; leave out --run")
         return post_on_own_board(text, kind=kind, to=to)
     from aurora_cli import wiring
+    from aurora_soar.taskruns.run_kinds import RUNS_WITH_BOARD
     from aurora_spawner.control.board import newest_run, post_from_outside
 
     journal = wiring.open_existing().project.runs_db
-    run_id = run_id or newest_run(journal)
+    run_id = run_id or newest_run(journal, kinds=RUNS_WITH_BOARD)
     if run_id is None:
         raise NoRunError
     return post_from_outside(journal, run_id, text, kind=kind, to=to)

@@ -78,10 +78,11 @@ def _show_own(*, after: int, watch: bool, wait_s: float, as_json: bool) -> ExitC
 
 def _show(run_id: str | None, *, after: int, watch: bool, as_json: bool) -> ExitCode:
     from aurora_cli import wiring
+    from aurora_soar.taskruns.run_kinds import RUNS_WITH_BOARD
     from aurora_spawner.control.board import follow_posts, newest_run, posts_of
 
     journal = wiring.open_existing().project.runs_db
-    run_id = run_id or newest_run(journal)
+    run_id = run_id or newest_run(journal, kinds=RUNS_WITH_BOARD)
     if run_id is None:
         raise NoRunError
     if watch:
