@@ -14,6 +14,7 @@ import yaml
 from tests.cli.terminals import on_terminal
 from tests.cli.test_cli_help import assert_parses
 
+from aurora_cli.agent_instructions import remove_instructions, write_instructions
 from aurora_cli.agent_skill import PLACES
 from aurora_cli.exits import ExitCode
 from aurora_cli.starting_files import CONFIG_YAML
@@ -201,7 +202,7 @@ def test_instructions_are_written_once_between_marks_and_all_is_undone(aur: Aur,
     assert "aur mem search" in written
     assert claude.stat().st_mode & 0o777 == 0o640
     assert f"kept     {claude}" in aur("init", "--no-index", "--yes").stdout
-    claude.write_text(f"{written}\nMore of ours.\n", encoding="utf-8")
+    claude.write_text(f"{written}\n\nMore of ours.\n", encoding="utf-8")
     (shop / ".aurora" / "config.yaml").write_text("tool: local\n", encoding="utf-8")
     undone = aur("init", "--undo").stdout
     assert not agents.exists()
@@ -210,6 +211,49 @@ def test_instructions_are_written_once_between_marks_and_all_is_undone(aur: Aur,
     assert (shop / ".aurora" / "config.yaml").exists()
     assert not (shop / ".aurora" / "policies.yaml").exists()
     assert not (shop / ".aurora" / "project.md").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\n",
+        b"a",
+        b"a\n",
+        b"a\r\nb",
+        b"a\r\nb\r\n",
+        b"# C\n\n\n\n",
+        b"a\nb\r\n",
+        b"a\r\nb\r\nc\n",
+        b"a\r",
+        b"\xef\xbb\xbfa\n",
+    ],
+)
+def test_an_undo_gives_the_same_bytes(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "AGENTS.md"
+    file.write_bytes(text)
+    assert [each.change for each in write_instructions(tmp_path)] == ["changed"]
+    written = file.read_bytes()
+    assert written.startswith(text)
+    if text in (b"a\r\nb", b"a\r\nb\r\n"):
+        assert written.count(b"\n") == written.count(b"\r\n"), "our lines end as those of the file"
+    assert [each.change for each in write_instructions(tmp_path)] == ["kept"]
+    assert [each.change for each in remove_instructions(tmp_path)] == ["changed"]
+    assert file.read_bytes() == text
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_page_that_nobody_edited_is_taken_back_after_the_project_has_changed(
+    aur: Aur, shop: Path, edited: bool
+) -> None:
+    aur("init", "--no-index")
+    (shop / "more.rs").write_text("fn main() {}\n", encoding="utf-8")
+    page = shop / ".aurora" / "project.md"
+    if edited:
+        page.write_text(page.read_text(encoding="utf-8").replace("Python", "Snake"), encoding="utf-8")
+    undone = json.loads(aur("init", "--undo", "--json").stdout)
+    assert undone["kept"] == (["project.md"] if edited else [])
+    assert page.exists() == edited
 
 
 def test_a_terminal_is_asked_until_the_lines_are_there(shop: Path) -> None:

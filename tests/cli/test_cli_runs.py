@@ -488,17 +488,22 @@ def test_a_changed_run_is_refused_and_goes_on_when_that_is_wanted(aur: Aur, work
     assert aur("audit", "verify").returncode == ExitCode.DONE
 
 
-def test_a_journal_that_is_gone_is_not_told_as_nothing(aur: Aur, works: Path) -> None:
+@pytest.mark.parametrize("emptied", [False, True], ids=["deleted", "emptied"])
+def test_a_journal_that_is_gone_is_not_told_as_nothing(aur: Aur, works: Path, emptied: bool) -> None:
     write_tasks(works, "1 Say hello")
-    spawned(aur)
+    run_id = spawned(aur)
     for path in works.parent.glob(".aurora/runs.db*"):
         path.unlink()
-    for words in (("runs", "list"), ("audit", "verify"), ("status",)):
+    if emptied:
+        (works.parent / ".aurora" / "runs.db").write_bytes(b"")
+    for words in (("runs", "list"), ("status",), ("status", "--json"), ("comm", "show"), ("runs", "show", run_id)):
         told = aur(*words)
-        assert told.returncode == ExitCode.ENVIRONMENT
-        assert "is gone" in told.stderr
+        assert told.returncode == ExitCode.ENVIRONMENT, words
+        assert "is gone or empty" in told.stderr
+        assert "start a new one with `aur spawn`" in told.stderr
+    assert aur("audit", "verify").returncode != ExitCode.DONE
     write_tasks(works, "1 Say hello once more")
-    assert "is gone" in aur("spawn", "tasks.md").stderr
+    assert "events was here and is gone; its runs cannot be resumed" in aur("spawn", "tasks.md").stderr
     assert "an earlier journal of this project is missing" in aur("audit", "verify").stdout
 
 

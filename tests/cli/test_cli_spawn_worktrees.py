@@ -210,3 +210,31 @@ def test_a_check_of_the_user_is_run_and_one_of_a_clone_is_not(
     assert "verified: `echo of the user; test ! -e place.txt` passed in " in outcome.stderr
     assert boxes(shed) == "x  "
     assert not (shed.path / "place.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("edit", "exit_code"),
+    [("", ExitCode.DONE), ("More of mine.\n", ExitCode.NOT_REACHED)],
+    ids=["ticks alone", "an edit besides"],
+)
+def test_the_ticks_of_an_earlier_run_are_not_in_the_way_of_a_later_one(
+    aur: Callable[..., CompletedProcess[str]],
+    shed: Shed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    edit: str,
+    exit_code: ExitCode,
+) -> None:
+    configure(tmp_path, monkeypatch)
+    two = "- [x] 1 A\n- [x] 2 B\n- [ ] 3 C\n"
+    shed.repository.commit({"one.md": "# One\r\n\r\n* [ ] 1 First\r\n", "two.md": two})
+    shed.repository("checkout", "-q", "-b", "topic")
+    assert aur("spawn", "one.md", "--yes").returncode == ExitCode.DONE
+    with (shed.path / "one.md").open("a", newline="") as file:
+        file.write(edit)
+    later = aur("spawn", "two.md", "--yes")
+    assert later.returncode == exit_code, later.stderr
+    assert ("without 1 uncommitted" in later.stderr + later.stdout) == bool(edit)
+    assert (shed.path / "one.md").read_bytes() == b"# One\r\n\r\n* [x] 1 First\r\n" + edit.encode()
+    assert (shed.path / "two.md").read_text() == two.replace("[ ]", "[x]")
+    assert (shed.path / "place.txt").exists() == (not edit)

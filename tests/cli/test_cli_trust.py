@@ -125,6 +125,18 @@ def test_so_is_one_that_a_task_names(clone: Path, marker: Path, aur: Callable[..
     assert "tasks.md:1: agent 'evil' is defined by this project" in told.stderr
 
 
+def test_so_is_one_of_a_finished_run(clone: Path, marker: Path, aur: Callable[..., CompletedProcess[str]]) -> None:
+    (clone / "tasks.md").write_text(f"{TASKS}  - Agent: evil\n")
+    aur("trust", "--yes")
+    run_id = json.loads(aur("spawn", "tasks.md", "--yes", "--json").stdout)["run_id"]
+    marker.unlink(missing_ok=True)
+    assert aur("trust", "--remove").returncode == 0
+    told = aur("resume", run_id, "--yes", "--retry-failed")
+    assert (told.returncode, marker.exists()) == (3, False), told.stderr
+    assert "you do not trust yet" in told.stderr
+    assert "run `aur trust`" in told.stderr
+
+
 def test_the_users_own_agent_of_the_same_name_is_used_as_it_is(
     clone: Path,
     marker: Path,

@@ -20,12 +20,14 @@ from aurora_spawner import SpawnerError
 from aurora_spawner.errors import GitError, WorkspaceError, WorkspaceLockedError
 from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
 from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.entries import INITIALIZING, entries_of
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.names import slug
 from aurora_spawner.workspaces.results import commit_work
+from aurora_spawner.workspaces.ticked import ticked_files
 from aurora_spawner.workspaces.worktrees import Workspaces
 
 TRAILERS = {"Aurora-Run": "run-1", "Aurora-Task": "a"}
@@ -442,3 +444,28 @@ def test_an_entry_that_git_was_killed_in_is_made_again(repository: Repository, w
     assert workspaces.create("a", "HEAD").path == worktree.path
     assert (worktree.path / "app.py").exists()
     assert repository("worktree", "list").count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "ticked"),
+    [
+        ("tasks.md", "# A\n- [x] 1\n  - [ ] 2\n", True),
+        ("tasks.md", "# A\n- [x] 1\n  - [x] 2\n", True),
+        ("tasks.md", "# A\n- [x] 1 more\n  - [ ] 2\n", False),
+        ("tasks.md", "# A\n- [X] 1\n  - [ ] 2\n", False),
+        ("tasks.md", "# A\n- [x] 1\n  - [ ] 2\n\n", False),
+        ("tasks.md", None, False),
+        ("tasks.txt", "# A\n- [x] 1\n  - [ ] 2\n", False),
+        ("new.md", "- [x] 1\n", False),
+    ],
+)
+def test_only_boxes_that_were_ticked_make_a_change_aurora_s_own(
+    repository: Repository, name: str, text: str | None, ticked: bool
+) -> None:
+    before = "# A\n- [ ] 1\n  - [ ] 2\n"
+    repository.commit({"tasks.md": before, "tasks.txt": before})
+    write(repository.path, {name: text})
+    assert ticked_files(repository.git, [name]) == (frozenset({name}) if ticked else frozenset())
+    if name != "new.md":
+        assert blocking_files(repository.git, "HEAD", "HEAD", own_files=()) == (set() if ticked else {name})
+        assert blocking_files(repository.git, "HEAD", "HEAD^", own_files=()) == {name}, "the update changes it too"

@@ -73,9 +73,7 @@ def write_instructions(root: Path) -> Iterator[ChangedFile]:
     """
     for path in instruction_files(root):
         old = _read(path)
-        before, after = _around(path, old or "")
-        gap = "\n" if before and not before.endswith("\n\n") else ""
-        new = f"{before}{gap}{_BEGIN}\n{_INSTRUCTIONS}{_END}\n{after}"
+        new = (_around(path, old or "") or _appended(old)).with_instructions()
         if new == old:
             yield ChangedFile(path=path, change="kept")
         else:
@@ -94,24 +92,60 @@ def remove_instructions(root: Path) -> Iterator[ChangedFile]:
         old = _read(path)
         if old is None or _BEGIN not in old:
             continue
-        before, after = _around(path, old)
-        if (before + after).strip():
-            _write(path, before.removesuffix("\n") + after if before.endswith("\n\n") else before + after)
-            yield ChangedFile(path=path, change="changed")
-        else:
+        around = _around(path, old)
+        rest = None if around is None else around.without_instructions()
+        if rest is None:
             path.unlink()
             yield ChangedFile(path=path, change="removed")
+        else:
+            _write(path, rest)
+            yield ChangedFile(path=path, change="changed")
 
 
-def _around(path: Path, text: str) -> tuple[str, str]:
-    """Returns what stands before and after our lines; all of it is before them if there are none yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """The text around our lines; a file without a newline at its end has none after them either, to be put back."""
+
+    before: str
+    newline: str
+    """That of our lines."""
+    ended: bool
+    """A newline follows our last line."""
+    after: str = ""
+
+    def with_instructions(self) -> str:
+        lines = f"{_BEGIN}\n{_INSTRUCTIONS}{_END}" + ("\n" if self.ended else "")
+        return self.before + lines.replace("\n", self.newline) + self.after
+
+    def without_instructions(self) -> str | None:
+        """Returns what was there before; None if there was no file."""
+        if self.ended and not self.before and not self.after:
+            return None
+        shorter = self.before.removesuffix(self.newline)
+        if not shorter.endswith("\n"):  # the empty line above ours was deleted
+            return self.before + self.after
+        return (shorter if self.ended else shorter.removesuffix(self.newline)) + self.after
+
+
+def _appended(old: str | None) -> _Around:
+    """Returns what is to be around new lines: all of the text, and an empty line."""
+    newline = "\r\n" if old and old.count("\r\n") * 2 > old.count("\n") else "\n"
+    ended = old is None or old.endswith("\n")
+    before = f"{old}{'' if ended else newline}{newline}" if old else ""
+    return _Around(before=before, newline=newline, ended=ended)
+
+
+def _around(path: Path, text: str) -> _Around | None:
+    """Returns what stands around our lines; None if there are none yet."""
     if (text.count(_BEGIN), text.count(_END)) == (0, 0):
-        return text if not text or text.endswith("\n") else f"{text}\n", ""
+        return None
     before, begun, rest = text.partition(_BEGIN)
     _, ended, after = rest.partition(_END)
     if not begun or not ended or _BEGIN in after or _END in after:
         raise InstructionsError(path, f"needs the lines {_BEGIN!r} and {_END!r} once each, in this order")
-    return before, after.removeprefix("\n")
+    newline = "\r\n" if rest.startswith("\r\n") else "\n"
+    left = after.removeprefix(newline)
+    return _Around(before=before, newline=newline, ended=left != after, after=left)
 
 
 def _read(path: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +57,9 @@ CONFIG_YAML: Final = """\
 """
 
 
+_SEAL: Final = "\n<!-- as `aur init` wrote it: "
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartingFile:
     """A file of a new project; `made` is False if it existed before."""
@@ -79,7 +83,9 @@ def remove_unchanged(project: Project) -> tuple[StartingFile, ...]:
     Raises:
         OSError: the folder is not writable.
     """
-    return tuple(remove_if_unchanged(path, text) for path, text in _texts(project).items() if path.exists())
+    page = _page_of(project)
+    texts = _texts(project) | {page: lambda: _sealed(page.read_bytes().decode(errors="replace").rpartition(_SEAL)[0])}
+    return tuple(remove_if_unchanged(path, text) for path, text in texts.items() if path.exists())
 
 
 def remove_if_unchanged(path: Path, text: Callable[[], str]) -> StartingFile:
@@ -98,8 +104,12 @@ def _texts(project: Project) -> dict[Path, Callable[[], str]]:
     return {
         project.config_file: lambda: CONFIG_YAML,
         project.policies_file: default_policies_yaml,
-        project.aurora_dir / "project.md": lambda: _project_page(project.root),
+        _page_of(project): lambda: _project_page(project.root),
     }
+
+
+def _page_of(project: Project) -> Path:
+    return project.aurora_dir / "project.md"
 
 
 def write_policies(project: Project) -> StartingFile:
@@ -112,7 +122,12 @@ def write_policies(project: Project) -> StartingFile:
 
 
 def _project_page(root: Path) -> str:
-    return as_markdown(detect_profile(root, list_files(root)))
+    return _sealed(as_markdown(detect_profile(root, list_files(root))))
+
+
+def _sealed(page: str) -> str:
+    """Adds a last line by which an unchanged page is known later, when a page made anew would differ."""
+    return f"{page}{_SEAL}{hashlib.sha256(_encoded(page)).hexdigest()[:16]} -->\n"
 
 
 def _encoded(text: str) -> bytes:

@@ -133,6 +133,15 @@ class JournalError(SpawnerError):
         self.path = path
 
 
+class JournalGoneError(JournalError):
+    """The user's own folder knows events of a journal that is missing, or empty; `events` is their number."""
+
+    def __init__(self, path: Path | str, described: str, events: int) -> None:
+        problem = f"is gone or empty: {described} had {events:,} events"
+        super().__init__(path, f"{problem}; restore it from a copy, or start a new one with `aur spawn`")
+        self.events = events
+
+
 class JournalLockedError(JournalError):
     """Another process kept the journal locked longer than the wait."""
 
@@ -149,7 +158,7 @@ class JournalChangedError(JournalCorruptError):
     """A run's part of the journal was changed from outside; nothing was started."""
 
     def __init__(self, path: Path | str, run_id: str, problem: str) -> None:
-        advice = "restore the journal from a copy, or accept the changes: --accept-changes (accept_changes=True)"
+        advice = "restore the journal from a copy, or accept the changes: --accept-changes"
         super().__init__(path, f"run {run_id} was changed from outside: {problem}; nothing was started: {advice}")
         self.run_id = run_id
         self.problem = problem
@@ -160,7 +169,7 @@ class ForeignJournalError(JournalChangedError):
 
     def __init__(self, path: Path | str, run_id: str) -> None:
         super().__init__(path, run_id, "it was not written by you in this place")
-        advice = "if you have copied or moved it, accept it: --accept-changes (accept_changes=True)"
+        advice = "if you have copied or moved it, accept it: --accept-changes"
         self.args = (
             f"{path}: run {run_id} was not written by you in this place, and may come with a clone; {advice}",
         )

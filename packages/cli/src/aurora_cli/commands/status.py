@@ -42,6 +42,8 @@ def command(*, run_id: str | None, watch: bool, as_json: bool) -> int:
         return _watch(run_id, as_json=as_json)
     aurora = wiring.open_existing()
     found, now = aurora.status(run_id), time.time()
+    if not found:
+        check_not_gone(aurora.project.runs_db)
     with ProviderStore(default_state_dir(), tolerant=True) as store:
         gates = store.gates()
         if store.trouble:
@@ -56,7 +58,6 @@ def command(*, run_id: str | None, watch: bool, as_json: bool) -> int:
     for line in provider_lines(gates, found, now=now):
         emit(line)
     if not found:
-        check_not_gone(aurora.project.runs_db)
         note("nothing is running, and no run was interrupted")
     return ExitCode.DONE
 

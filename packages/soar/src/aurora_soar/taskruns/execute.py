@@ -19,7 +19,7 @@ from aurora_soar.taskruns.telemetry import send_telemetry
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
-from aurora_spawner.errors import JournalError
+from aurora_spawner.errors import JournalError, JournalGoneError
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.runs.run_options import TaskSource
 from aurora_spawner.tasks.candidates import attempted
@@ -94,7 +94,10 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
     project = agents.project
     try:
         check_not_gone(project.runs_db)
-    except JournalError as error:  # a new journal starts
+    except JournalGoneError as error:  # a new journal starts
+        message = f"a journal with {error.events:,} events was here and is gone; its runs cannot be resumed"
+        agents.notify(Notice(message=message, warning=True))
+    except JournalError as error:
         agents.notify(Notice(message=str(error), warning=True))
     if plan.untrusted_checks is not None:
         agents.notify(ignored_checks_notice(plan.untrusted_checks))
@@ -171,7 +174,7 @@ async def resumed_run(
         PreparationError: what worktrees are to have is not valid.
     """
     journal, run_id = agents.project.runs_db, plan.run.run_id
-    agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.open_agents))
+    agents.check_trusted((agent, f"run {run_id}") for agent in sorted(plan.all_agents))
     limits = agents.limits(
         per_run_usd=stored_limit(plan.run), sandbox=stored_sandbox(plan.run), pool=plan.pool
     ).using(plan.agents)

@@ -93,6 +93,13 @@ class ResumePlan:
         return self._agents_of(attempted(self.wanted))
 
     @property
+    def all_agents(self) -> frozenset[str]:
+        """The agents of all tasks that a resume loads, also of finished ones that the file has no more."""
+        wanted = self.wanted
+        listed = {task.id for task in wanted}
+        return self._agents_of(attempted([*wanted, *(row.task for row in self.tasks if row.task_id not in listed)]))
+
+    @property
     def open_agents(self) -> frozenset[str]:
         """The agents of the tasks that have not succeeded, and of conflicts, which may come after the last task."""
         done = {row.task_id for row in self.tasks if row.result is not None and row.result.success}

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.errors import JournalError
+from aurora_spawner.errors import JournalGoneError
 from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.store import Journal
@@ -102,12 +102,18 @@ def existing_journal(journal: Path) -> Iterator[Journal | None]:
 
 
 def check_not_gone(journal: Path) -> None:
-    """Checks that a missing journal never existed.
+    """Checks that a journal that is missing, or has no event, never had one.
 
     Raises:
-        JournalError: The user's state folder knows the journal.
+        JournalError: The user's state folder knows events of the journal, or it cannot be read.
     """
-    anchor = None if journal.exists() else read_anchor(default_state_dir(), journal)
-    if anchor is not None:
-        problem = f"is gone: {anchor} had {anchor.seq:,} events; restore it from a copy, or continue without its runs"
-        raise JournalError(journal, problem)
+    anchor = read_anchor(default_state_dir(), journal)
+    if anchor is not None and not _has_events(journal):
+        raise JournalGoneError(journal, str(anchor), anchor.seq)
+
+
+def _has_events(journal: Path) -> bool:
+    if not journal.exists():
+        return False
+    with Journal(journal, make=False) as store:
+        return store.last_event() is not None

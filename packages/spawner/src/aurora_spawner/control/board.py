@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.board.board import POSTS_OF_OTHERS, posted_fact
 from aurora_spawner.board.drafts import ALL, RunAddresses, checked_text, read_draft
+from aurora_spawner.control.audit import check_not_gone, existing_journal
 from aurora_spawner.control.lookup import find_run, is_held, open_journal
 from aurora_spawner.control.unattended import append_unattended, steered
 from aurora_spawner.errors import PostRefusedError
@@ -59,11 +60,15 @@ def follow_posts(journal: Path, run_id: str, *, after: int = 0) -> Iterator[Post
 
 
 def newest_run(journal: Path, *, kinds: Collection[str]) -> str | None:
-    """Returns the newest run of these kinds that has not ended, else the newest of them all; None without any."""
-    if not journal.exists():
-        return None
-    with open_journal(journal, "") as store:
-        runs = list_runs(store, limit=100, kinds=kinds)
+    """Returns the newest run of these kinds that has not ended, else the newest of them all; None without any.
+
+    Raises:
+        JournalError: The journal cannot be read, or one that the state folder knows is gone.
+    """
+    with existing_journal(journal) as store:
+        runs = [] if store is None else list_runs(store, limit=100, kinds=kinds)
+    if not runs:
+        check_not_gone(journal)
     open_runs = (run for run in runs if not run.state.settled)
     found = next(open_runs, runs[0] if runs else None)
     return None if found is None else found.run_id

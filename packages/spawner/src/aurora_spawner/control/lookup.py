@@ -46,9 +46,14 @@ def find_run(journal: Path, run_id: str) -> tuple[RunRow, list[TaskRow]]:
 
     Raises:
         UnknownRunError: the journal has no such run.
+        JournalError: it cannot be read, or was emptied.
     """
     with open_journal(journal, run_id) as store:
-        return load_run(store, run_id), load_tasks(store, run_id)
+        try:
+            return load_run(store, run_id), load_tasks(store, run_id)
+        except UnknownRunError:
+            check_not_gone(journal)
+            raise
 
 
 def titles_of(journal: Path, run_id: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import list_worktrees
+from aurora_spawner.workspaces.ticked import ticked_files
 from aurora_spawner.workspaces.unfinished import operation_in
 
 if TYPE_CHECKING:
@@ -71,11 +72,15 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
 
 
 def blocking_files(git: Git, ref: str, new: str, *, own_files: Collection[str]) -> frozenset[str]:
-    """Returns the tracked files whose uncommitted changes keep a checkout from being updated to a newer commit."""
+    """Returns the tracked files whose uncommitted changes keep a checkout from being updated to a newer commit.
+
+    Those of `own_files` and task files with new ticks alone do not, unless the newer commit changes them too.
+    """
     question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
     listing = git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"})
     dirty = frozenset(entry[3:] for entry in listing.fields)
     own = dirty & frozenset(own_files)
+    own |= ticked_files(git, dirty - own)
     if own:
         own -= frozenset(git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", ref, new).fields)
     return dirty - own

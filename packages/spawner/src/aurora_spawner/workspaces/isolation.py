@@ -12,6 +12,7 @@ from aurora_spawner.storage.stored_values import Reader, path, read_fields
 from aurora_spawner.tasks.work import CommitId, commit_id
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.ticked import ticked_files
 from aurora_spawner.workspaces.worktrees import Workspaces
 
 
@@ -84,7 +85,8 @@ def isolation_of(
         own_files: Files that Aurora writes itself; those outside the repository do not matter.
 
     Returns:
-        The isolation, and the files of the checkout with changes that no commit has, without those of `own_files`.
+        The isolation, and the files of the checkout with changes that no commit has, without those of `own_files`
+        and without task files in which only boxes were ticked.
 
     Raises:
         WorkspaceError: The folder is in no repository, or in one that worktrees cannot be made of.
@@ -107,7 +109,9 @@ def isolation_of(
         merge=merge,
         own_files=tuple(str(file.relative_to(top)) for file in written if file.is_relative_to(top)),
     )
-    return isolation, tuple(file for file in base.dirty if file not in isolation.own_files)
+    dirty = tuple(file for file in base.dirty if file not in isolation.own_files)
+    ticked = ticked_files(git, dirty)
+    return isolation, tuple(file for file in dirty if file not in ticked)
 
 
 def with_snapshot(isolation: Isolation) -> Isolation:
@@ -119,7 +123,9 @@ def with_snapshot(isolation: Isolation) -> Isolation:
     Raises:
         WorkspaceError: A file has a conflict, or another commit or branch is checked out by now.
     """
-    base = read_base(Git(isolation.repository), include_dirty=True, without=isolation.own_files)
+    git = Git(isolation.repository)
+    ticked = ticked_files(git, read_base(git).dirty)
+    base = read_base(git, include_dirty=True, without=(*isolation.own_files, *sorted(ticked)))
     if (base.head, base.branch) != (isolation.head, isolation.target):
         raise WorkspaceError(isolation.repository, "another commit or branch is checked out by now; start again")
     return replace(isolation, base=base.commit)
