@@ -88,6 +88,13 @@ def test_what_is_no_setting_is_told_with_the_nearest_name(
     assert project.read_bytes() == before
 
 
+def test_a_value_that_is_broken_yaml_is_called_so(aur: Aur, project: Path) -> None:
+    told = aur("config", "set", "backends.x", "{kind: command, command: [")
+    assert told.returncode != ExitCode.DONE
+    assert "backends.x: is not valid YAML" in told.stderr
+    assert "must be a mapping" in aur("config", "set", "backends.x", "command").stderr
+
+
 def test_a_change_keeps_comments_and_takes_effect(aur: Aur, project: Path) -> None:
     outcome = aur("config", "set", "spawner.max_concurrent", "8")
     assert outcome.returncode == ExitCode.DONE

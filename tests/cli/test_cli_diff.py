@@ -32,6 +32,8 @@ def test_a_failed_task_shows_its_uncommitted_and_untracked_files_and_nothing_mov
     assert "+++ b/new.txt\n@@ -0,0 +1 @@\n+new\n" in outcome.stdout
     assert "+edit\n" in outcome.stdout
     assert "deleted file mode 100644" in outcome.stdout
+    assert aur("diff", f"{run_id}/a").stdout == outcome.stdout, "as other commands name a task"
+    assert aur("diff", f"{run_id}/a", "a").returncode == ExitCode.USAGE
     assert (index.read_bytes(), shed.repository("for-each-ref")) == before
     stat = aur("diff", run_id, "a", "--stat").stdout
     assert " 3 files changed, 2 insertions(+), 2 deletions(-)\n" in stat

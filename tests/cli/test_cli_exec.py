@@ -175,6 +175,7 @@ def test_a_dry_run_changes_nothing_and_names_no_file(aur: Aur, shop: Path) -> No
         (["x", "--isolation", "none", "--merge", "auto"], "are for worktrees"),
         (["x", "--check", " "], "check"),
         (["x", "--budget", "nan"], "not a finite number"),
+        (["x", "--budget", "abc"], "'abc' is not a number"),
     ],
 )
 def test_what_contradicts_itself_is_a_usage_error(aur: Aur, works: Path, words: list[str], problem: str) -> None:

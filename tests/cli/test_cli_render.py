@@ -3,8 +3,10 @@
 import click
 
 from aurora_cli.render import doctor_checks, hits, index, stats
+from aurora_cli.render.run_comparison import comparison_lines
 from aurora_core import ChunkKind, Hit, IndexReport, LeftOutGroup, MemoryStats, SkippedFile
 from aurora_soar.doctor.checks import CheckResult, Level
+from aurora_spawner.replay.comparison import RunComparison, RunTotals, TaskComparison, TaskSide
 
 
 def hit(**changed: object) -> Hit:
@@ -192,3 +194,25 @@ def test_a_finding_is_a_line_and_its_advice_below() -> None:
 def test_only_a_failure_keeps_a_check_up_from_being_ok() -> None:
     assert doctor_checks.as_document([GOOD, POOR])["ok"] is True
     assert doctor_checks.as_document([GOOD, BAD])["ok"] is False
+
+
+def test_runs_whose_tasks_are_alike_are_called_so_in_both_numbers() -> None:
+    run = RunTotals(run_id="spawn-1", state="done", seconds=1.0, attempts=1, cost_usd=None, tokens=0)
+    side = TaskSide(
+        state="succeeded",
+        agent="echo",
+        attempts=1,
+        seconds=1.0,
+        cost_usd=None,
+        tokens=None,
+        commit=None,
+        files=None,
+        insertions=None,
+        deletions=None,
+        error=None,
+        answer_length=2,
+    )
+    task = TaskComparison(task_id="1", title="Say hello", first=side, second=side, same_task=True, same_answer=True)
+    for tasks, words in (((task,), "the only task came out alike"), ((task, task), "all 2 tasks alike")):
+        found = RunComparison(first=run, second=run, tasks=tasks)
+        assert list(comparison_lines(found, all_tasks=False))[-1] == words

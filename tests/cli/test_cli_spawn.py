@@ -153,6 +153,15 @@ def test_a_mistyped_task_file_is_an_error_that_names_the_nearest(aur: Aur, works
     assert "did you mean tasks.md?" in outcome.stderr
 
 
+def test_a_link_to_nothing_or_to_itself_is_called_so(aur: Aur, works: Path) -> None:
+    for target, words in (("loop.md", "loop.md is a link to itself"), ("gone.md", "a link to gone.md, which is not")):
+        (works.parent / "loop.md").unlink(missing_ok=True)
+        (works.parent / "loop.md").symlink_to(target)
+        told = aur("spawn", "loop.md").stderr
+        assert words in told
+        assert "did you mean" not in told
+
+
 def test_a_folder_is_no_task_file(aur: Aur, works: Path) -> None:
     assert "is a folder" in aur("spawn", "src").stderr
 

@@ -75,7 +75,11 @@ class MissingPathError(CliError):
         self.path = path
         super().__init__(f"no such {kind}: {path}")
         nearest = get_close_matches(path.name, _names_beside(path), n=1)
-        if nearest:
+        if path.is_symlink():
+            target = path.readlink()
+            itself = path.parent / target == path
+            self.hint = f"{path} is a link to {'itself' if itself else f'{target}, which is not there'}"
+        elif nearest:
             self.hint = f"did you mean {path.with_name(nearest[0])}?"
 
 

@@ -46,7 +46,11 @@ class FiniteRange(click.FloatRange):
         Raises:
             click.BadParameter: the value is not a number, not finite, or out of range.
         """
-        number = super().convert(value, param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        number = super().convert(number, param, ctx)
         if not isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number

@@ -21,6 +21,7 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur diff spawn-1763690000000 1.2", "The change of one task, also while it runs."),
+        ("aur diff spawn-1763690000000/1.2", "The same, with the name that other commands show."),
         ("aur diff spawn-1763690000000 --stat", "The files that the merged tasks have changed."),
     ),
 )
@@ -34,6 +35,10 @@ def command(*, run_id: str, task_id: str | None, stat: bool, accept_changes: boo
     The change of a task is against its base. While its worktree is there, that is its present state, with uncommitted
     and untracked files. Without TASK it is the work of all merged tasks.
     """
+    run_id, _, within = run_id.partition("/")
+    if within and task_id is not None:
+        raise click.UsageError(f"two tasks are named, {within} and {task_id}; name one")
+    task_id = within or task_id
     terminal = sys.stdout.isatty()
     colour = terminal and colour_setting(os.environ) is not False
     change = wiring.open_existing().diff(run_id, task_id, stat=stat, colour=colour, accept_changes=accept_changes)

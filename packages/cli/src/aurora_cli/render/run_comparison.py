@@ -19,9 +19,13 @@ def comparison_lines(comparison: RunComparison, *, all_tasks: bool) -> Iterator[
     for name, totals in (("A", comparison.first), ("B", comparison.second)):
         yield f"{name}  {_totals(totals)}"
     differing, tasks = len(comparison.differing), len(comparison.tasks)
-    yield f"{differing} of {count(tasks, 'task')} came out otherwise" if differing else f"all {tasks} tasks alike"
+    yield f"{differing} of {count(tasks, 'task')} came out otherwise" if differing else _alike(tasks)
     for task in comparison.tasks if all_tasks else comparison.differing:
         yield from _task(task)
+
+
+def _alike(tasks: int) -> str:
+    return "the only task came out alike" if tasks == 1 else f"all {tasks} tasks alike"
 
 
 def _totals(totals: RunTotals) -> str:

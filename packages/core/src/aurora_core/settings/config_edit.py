@@ -86,7 +86,18 @@ def _changed(path: Path, text: str, key: str, texts: Sequence[str]) -> tuple[obj
         else:
             return value, changed
     assert problem is not None
-    raise problem
+    raise _broken_yaml(key, texts) or problem
+
+
+def _broken_yaml(key: str, texts: Sequence[str]) -> ConfigError | None:
+    """Returns the error of a value that begins like a mapping or a list, and is none; else None."""
+    if len(texts) != 1 or not texts[0].lstrip().startswith(("{", "[")):
+        return None
+    try:
+        parse_plain_yaml(texts[0])
+    except PlainYamlError as error:
+        return ConfigError(key, None, "", error.reason)
+    return None
 
 
 def _readings(texts: Sequence[str]) -> Iterator[object]:
