@@ -20,6 +20,7 @@ from tests.warm_python import WarmPopen
 from aurora_spawner import Run, RunReport, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
 from aurora_spawner.control.file_claims import seen_files
+from aurora_spawner.control.lookup import is_held
 from aurora_spawner.gates.hook import request_of
 from aurora_spawner.gates.hook_command import SOCKET_NAME
 from aurora_spawner.gates.reading import ReportedCall
@@ -289,6 +290,13 @@ def wait_for_question(folder: Path) -> str:
     raise AssertionError("nothing was asked")
 
 
+def wait_until_held(journal: Path, run_id: str) -> None:
+    until = time.monotonic() + 20
+    while not is_held(journal, run_id):
+        assert time.monotonic() < until, "nobody holds the run"
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts a coordinator in a process of its own."""
@@ -356,6 +364,7 @@ def test_the_open_question_of_a_reviewer_outlives_a_kill(
     first.kill()
     first.communicate()
     second = start(run_id, **wanted)
+    wait_until_held(tmp_path / "runs.db", run_id)  # else this process might hold the run, to answer, as it starts
     answer_approval(tmp_path / "runs.db", wait_for_question(tmp_path), approved=True)
     second.communicate(timeout=40)
     assert (tmp_path / "ask").exists()
