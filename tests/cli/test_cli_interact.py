@@ -161,7 +161,8 @@ def test_an_answer_that_comes_after_a_kill_reaches_the_agent_with_the_next_turn(
     asked = talk.until("question")["id"]
     talk.kill()
     assert session(aur, talk.id)["state"] == "waits for an answer"
-    assert aur("answer", asked, "8080").returncode == ExitCode.DONE
+    answered = aur("answer", asked, "8080")
+    assert (answered.returncode, f"aur interact --resume {talk.id}" in answered.stderr) == (ExitCode.DONE, True)
     again = begin("--resume", talk.id)
     assert "8080" in again.say("go on")
     assert again.leave() == ExitCode.DONE

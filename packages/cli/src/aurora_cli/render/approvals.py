@@ -112,6 +112,13 @@ def answer_document(report: AnswerReport) -> dict[str, object]:
     }
 
 
+def _continuing(run_id: str) -> str:
+    from aurora_spawner.conversations.stored import SESSION_RUN  # the one thing here that needs conversations
+
+    kind = run_id.partition("-")[0]
+    return f"aur interact --resume {run_id}" if kind == SESSION_RUN else f"aur resume {run_id}"
+
+
 def answer_line(report: AnswerReport) -> str:
     """Returns what came of an answer, in one line."""
     row = report.approval
@@ -123,7 +130,7 @@ def answer_line(report: AnswerReport) -> str:
     if row.gate in _NEXT:
         how = _NEXT[row.gate].format(row.run_id) if report.answer.approved else ""
         return f"{row.approval} {said}{how}"
-    return f"{row.approval} {said}; no process works on the run, so continue it: aur resume {row.run_id}"
+    return f"{row.approval} {said}; no process works on the run, so continue it: {_continuing(row.run_id)}"
 
 
 def time_words(seconds: float) -> str:
