@@ -35,6 +35,11 @@ class Caller:
     """The process at the other end of a connection, as the system names it."""
 
     def __init__(self, writer: StreamWriter) -> None:
+        """Looks who calls.
+
+        Raises:
+            ConnectionAbortedError: The connection is closed.
+        """
         self.told = hasattr(socket, "SO_PEERCRED")
         """False on systems that do not say who calls; what the caller says about itself has to do there."""
         self.pid = _peer_of(writer) if self.told else 0
@@ -114,6 +119,8 @@ async def unless_gone(answer: Coroutine[Any, Any, _Answer], reader: StreamReader
 
 
 def _peer_of(writer: StreamWriter) -> int:
+    if writer.is_closing():  # the server has hung up on it already
+        raise ConnectionAbortedError
     line = writer.get_extra_info("socket")
     given = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(given)[0])

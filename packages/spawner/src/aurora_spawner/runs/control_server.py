@@ -95,8 +95,9 @@ class _Callers:
         assert task is not None
         self._open.add(task)
         try:
+            caller = Caller(writer)  # now, while the connection is open
             line = await self._request(reader, writer)
-            answer = _TOO_LONG if line is None else await self._answer(Caller(writer), line, reader)
+            answer = _TOO_LONG if line is None else await self._answer(caller, line, reader)
             if answer is None:
                 return
             async with asyncio.timeout(CALLER_TIMEOUT_S):
