@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.spawner.sandbox.mechanism import force
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.sandbox.commands import ConfinedCommands
 from aurora_spawner.sandbox.settings import SandboxSettings
 from aurora_spawner.workspaces.checks import CommandRunner
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 
 def runner(**settings: object) -> CommandRunner:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
-from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.checkouts import relink
+from aurora_spawner.workspaces.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.forecast import Forecaster
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.ours import disk_use

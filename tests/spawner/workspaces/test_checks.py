@@ -12,10 +12,10 @@ import pytest
 from tests.spawner.workspaces.repository import Repository, write
 from tests.warm_python import WarmPopen
 
-from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.checked import SHOWN_CHARACTERS
 from aurora_spawner.tasks.work import Delivery
 from aurora_spawner.workspaces.checks import CommandCheck, CommandRunner
+from aurora_spawner.workspaces.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.merge_queue import Check, MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.worktrees import Workspaces

@@ -7,10 +7,10 @@ import pytest
 from tests.exhaustive import few
 from tests.spawner.workspaces.repository import Repository, write
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces import contents
 from aurora_spawner.workspaces.checks import CommandRunner
 from aurora_spawner.workspaces.contents import Contents, find_contents
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.preparation import Preparation
 from aurora_spawner.workspaces.results import commit_work

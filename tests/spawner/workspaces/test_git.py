@@ -12,7 +12,7 @@ import psutil
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository
 
-from aurora_spawner.errors import GitError, GitLockedError, WorkspaceLockedError
+from aurora_spawner.workspaces.errors import GitError, GitLockedError, WorkspaceLockedError
 from aurora_spawner.workspaces.merge_queue import MergeQueue
 from aurora_spawner.workspaces.worktrees import Workspaces
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
-from aurora_spawner.errors import GitLockedError, RunHeldError, WorkspaceError
+from aurora_spawner.errors import RunHeldError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -24,6 +24,7 @@ from aurora_spawner.tasks.work import Delivery, MergeOutcome, TaskWork
 from aurora_spawner.testing import processes_of_run
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.checks import CommandCheck, CommandRunner
+from aurora_spawner.workspaces.errors import GitLockedError, WorkspaceError
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 from aurora_spawner.workspaces.merge_queue import Batch, MergeQueue, Work
 from aurora_spawner.workspaces.run_merge import merge_run

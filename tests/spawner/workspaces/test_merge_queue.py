@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.exhaustive import examples
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
-from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
+from aurora_spawner.workspaces.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.workspaces.forecast import FinishedWork, Forecaster
 from aurora_spawner.workspaces.git import Git, Output
 from aurora_spawner.workspaces.merge_queue import Check, MergeQueue, Work

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.spawner.workspaces.repository import Repository
 
-from aurora_spawner.errors import GitError, GitVersionError
+from aurora_spawner.workspaces.errors import GitError, GitVersionError
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import merge_trees
 from aurora_spawner.workspaces.worktrees import Workspaces

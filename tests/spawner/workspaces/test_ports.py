@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces import ports
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.ports import FIRST, allot_ports, free_ports
 
 ROOT = Path(__file__).parents[3]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import examples
 
-from aurora_spawner.errors import PreparationError
+from aurora_spawner.workspaces.errors import PreparationError
 from aurora_spawner.workspaces.preparation import Preparation, slug_of
 from aurora_spawner.workspaces.preparation_file import read_preparation
 

@@ -16,7 +16,6 @@ from tests.spawner.workspaces.repository import write
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.control.worktree_cleanup import clean_worktrees
 from aurora_spawner.control.worktrees import list_worktrees
-from aurora_spawner.errors import DiskCapError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.work_facts import WorkspacePrepared
@@ -24,6 +23,7 @@ from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.run_events import RunEvent, TaskWaitsForRoom
 from aurora_spawner.testing import processes_of_run
 from aurora_spawner.workspaces.disk_cap import DiskCap, most_bytes
+from aurora_spawner.workspaces.errors import DiskCapError
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 from aurora_spawner.workspaces.preparation import Preparation
 

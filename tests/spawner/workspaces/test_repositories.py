@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tests.spawner.workspaces.repository import Repository, write
 
-from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.results import commit_work

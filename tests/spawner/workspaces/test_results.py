@@ -8,9 +8,9 @@ import pytest
 from tests.exhaustive import few
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
-from aurora_spawner.errors import UnfinishedWorkError, WorkspaceError
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.errors import UnfinishedWorkError, WorkspaceError
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.results import WorkResult, commit_work
 from aurora_spawner.workspaces.unsaved import Unsaved, unsaved

@@ -17,11 +17,11 @@ from tests.spawner.workspaces.repository import Repository, make_repository, wri
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import SpawnerError
-from aurora_spawner.errors import GitError, WorkspaceError, WorkspaceLockedError
 from aurora_spawner.workspaces.attic import list_attic, put_away, sweep_attic
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.entries import INITIALIZING, entries_of
+from aurora_spawner.workspaces.errors import GitError, WorkspaceError, WorkspaceLockedError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work

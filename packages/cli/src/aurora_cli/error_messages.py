@@ -134,7 +134,6 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         NotPickableError,
         NoWorkError,
         PostRefusedError,
-        PreparationError,
         PriceFileError,
         ReplayError,
         SpawnerError,
@@ -145,6 +144,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         UnknownRunError,
         UnknownTaskError,
     )
+    from aurora_spawner.workspaces.errors import PreparationError
 
     wrong_files = (
         ConfigError,

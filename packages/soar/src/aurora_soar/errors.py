@@ -7,6 +7,7 @@ SoarError
 ├── NoProjectError         a folder that belongs to no project
 ├── UnknownAgentError      a name that no agent has, and where it stands
 ├── MissingProgramError    an agent whose program is not on this machine, and where it is named
+├── UserOnlyError          an agent that does what only the user may do
 ├── UntrustedAgentError    an agent of a project that the user does not trust, and where it is named
 ├── NoSandboxError         a run whose agents must be in a sandbox where none holds
 ├── OverLimitError         a run that a cap or the budget refuses

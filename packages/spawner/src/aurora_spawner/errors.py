@@ -7,6 +7,7 @@ SpawnerError
 ├── BackendError            an agent without a backend, or without its program
 │   └── MissingExtraError       a backend that needs an extra of this package which is not installed
 ├── JournalError            a journal that cannot be opened, read or written
+│   ├── JournalGoneError        a journal that the user's own folder knows, and that is missing or empty
 │   ├── JournalLockedError      another process holds the journal longer than the wait
 │   └── JournalCorruptError     the file is not a journal, or its hash chain is broken
 │       └── JournalChangedError     a run's part of the journal was changed from outside
@@ -21,6 +22,8 @@ SpawnerError
 ├── AgentAnswersError       an agent that answers what is for the user
 ├── NotInsideAgentError     something for agents alone, done by a process that belongs to none
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
+│   └── NotGrantedError         an approval that does not hold for the whole run
+├── NotAQuestionError       a text that answers what is only approved or denied
 ├── NoShapeError            a question that cannot be approved for a whole run
 ├── TurnTooLongError        a turn of a session that is too long: the most characters
 ├── PostRefusedError        a post that a board does not take: the reason
@@ -31,22 +34,10 @@ SpawnerError
 ├── PriceFileError          a user's price table that cannot be used: path, line, field
 ├── ReplayError             a run that cannot be replayed: the reason
 ├── TelemetryError          the telemetry of a run that cannot be sent
-├── WorkspaceError          a worktree or a merge that cannot continue without losing work: the path
-│   ├── GitError                a failed git command: the command and git's own words
-│   │   └── GitLockedError          another process holds a lock longer than the wait: the lock
-│   ├── WorkspaceLockedError    another process makes or removes worktrees longer than the wait: the lock
-│   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
-│   ├── UnfinishedWorkError     conflict markers, or a merge that was not ended: the files
-│   ├── ForeignWorktreeError    a folder that is not a worktree of ours, or no longer
-│   │   └── DestroyedWorktreeError  a worktree that a command removed: the command, the branch
-│   ├── OverwriteError          files of the user that a delivery would overwrite: the files
-│   ├── SetupError              a set-up command of a worktree that failed: the command, its status and output
-│   └── DiskCapError            worktrees take as much of the disk as they may: the cap, and what they take
-├── PreparationError        a description of what worktrees contain that cannot be used: path, line, field
 └── AttemptRecordError      an unreadable record in an attempt's folder
 
-`conversations` and `distributed` have errors of their own beside what raises them. A failed agent is not an exception
-but a `SpawnResult`.
+Worktrees and merges have theirs in `workspaces/errors.py`; `conversations` and `distributed`, beside what raises
+them. A failed agent is not an exception but a `SpawnResult`.
 """
 
 from __future__ import annotations
@@ -383,128 +374,3 @@ class ProviderStateError(SpawnerError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}; provider limits are not shared between runs until it is repaired")
         self.path = path
-
-
-class WorkspaceError(SpawnerError):
-    """A worktree or a merge cannot continue without losing work."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
-        self.problem = problem
-
-
-class CommandStoppedError(WorkspaceError):
-    """A check or a set-up command was stopped before its end; a resume runs it again."""
-
-
-class GitError(WorkspaceError):
-    """A git command failed."""
-
-    def __init__(self, path: Path, command: Sequence[str], reason: str) -> None:
-        super().__init__(path, f"git {' '.join(command[:2])}: {reason}")
-        self.command = tuple(command)
-        self.reason = reason
-
-
-class GitLockedError(GitError):
-    """Another process held a lock longer than the wait; `lock` is None if git does not name it."""
-
-    def __init__(self, path: Path, command: Sequence[str], reason: str, *, lock: Path | None) -> None:
-        super().__init__(path, command, reason)
-        self.lock = lock
-
-
-class WorkspaceLockedError(WorkspaceError):
-    """Other processes held the lock of a repository's worktrees longer than the wait; `path` is the lock."""
-
-    def __init__(self, path: Path, *, waited_s: float) -> None:
-        super().__init__(path, f"another process has held this lock for {waited_s:.0f} s; end that process, or wait")
-
-
-class GitVersionError(WorkspaceError):
-    """The git program is too old."""
-
-    def __init__(self, path: Path, *, found: str, needed: str) -> None:
-        super().__init__(path, f"git is version {found}, and {needed} or later is needed; install a newer git")
-        self.found = found
-        self.needed = needed
-
-
-class UnfinishedWorkError(WorkspaceError):
-    """An agent left a merge or a conflict open; `files` is empty if no file is in conflict."""
-
-    def __init__(self, path: Path, problem: str, *, files: Sequence[str] = ()) -> None:
-        super().__init__(path, problem)
-        self.files = tuple(files)
-
-
-class ForeignWorktreeError(WorkspaceError):
-    """A folder is not a worktree of ours, or no longer, or another program has locked it."""
-
-
-class DestroyedWorktreeError(ForeignWorktreeError):
-    """A check has removed or moved the worktree of a task; `path` is the worktree.
-
-    Attributes:
-        command: the check.
-    """
-
-    def __init__(self, path: Path, *, command: str, branch: str) -> None:
-        super().__init__(
-            path, f"the check {command!r} has removed it; its commits are on {branch}, and a retry goes on from them"
-        )
-        self.command = command
-
-
-class OverwriteError(WorkspaceError):
-    """A delivery would overwrite files of the user that no commit has."""
-
-    def __init__(self, path: Path, problem: str, *, files: Sequence[str]) -> None:
-        super().__init__(path, problem)
-        self.files = tuple(files)
-
-
-class SetupError(WorkspaceError):
-    """A set-up command of a worktree failed, before any agent worked there; `path` is the worktree.
-
-    Attributes:
-        status: its exit status, negative for a signal; None if the time limit ended it.
-        output: the end of its output.
-    """
-
-    def __init__(self, path: Path, problem: str, *, command: str, status: int | None, output: str) -> None:
-        said = output.strip()
-        super().__init__(path, f"the set-up command {command!r} {problem}{f': {said}' if said else ''}")
-        self.command = command
-        self.status = status
-        self.output = output
-
-
-class DiskCapError(WorkspaceError):
-    """The worktrees of a repository take as much of the disk as they may; `path` is their folder.
-
-    Attributes:
-        used, cap: bytes.
-        taken: both in words.
-    """
-
-    def __init__(self, path: Path, *, used: int, cap: int, is_set: bool) -> None:
-        why = "max_disk_gb" if is_set else "as much as would stay free; max_disk_gb sets another limit"
-        self.taken = f"worktrees take {used / 1e9:.1f} GB, and may take {cap / 1e9:.1f} GB ({why})"
-        problem = "no other is made, since nothing that runs will give any back"
-        super().__init__(path, f"{self.taken}; {problem}: free some with `aur worktrees clean`, or raise the cap")
-        self.used = used
-        self.cap = cap
-
-
-class PreparationError(SpawnerError):
-    """A description of what worktrees contain is invalid; `line` counts from 1, and is None for the whole file."""
-
-    def __init__(self, path: Path | None, line: int | None, field: str, problem: str) -> None:
-        place = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
-        super().__init__(f"{place}{field}: {problem}" if field else f"{place}{problem}")
-        self.path = path
-        self.line = line
-        self.field = field
-        self.problem = problem

@@ -10,9 +10,9 @@ from aurora_soar.errors import IncludeDirtyError
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.resolvers import LEAVE
 from aurora_spawner import ModelBackend
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.workspaces.contents import Contents, find_contents
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of, with_snapshot
 

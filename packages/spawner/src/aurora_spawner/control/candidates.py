@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
-from aurora_spawner.errors import NotPickableError, NoWorkError, UnknownTaskError, WorkspaceError
+from aurora_spawner.errors import NotPickableError, NoWorkError, UnknownTaskError
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.facts import TaskReopened, TaskSettled
 from aurora_spawner.runs.resume_state import AFTER_OTHERS, stored_task
@@ -17,6 +17,7 @@ from aurora_spawner.tasks.choosing import Candidate, picked_by_user, taken
 from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.attic import list_attic
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.put_away import bring_back, move_to_attic
 

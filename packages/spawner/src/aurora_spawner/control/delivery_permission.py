@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.run_work import is_on_target
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.gates.tool_calls import GateAction
 from aurora_spawner.journal.approval_facts import ApprovalRequested, ApprovalWithdrawn
 from aurora_spawner.journal.approval_views import ApprovalState, load_approvals
@@ -17,6 +16,7 @@ from aurora_spawner.runs.merge_gate import OUTDATED, judge_delivery, request_of
 from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.delivery import files_in_the_way
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.audit import existing_journal
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.views import list_runs, load_events, load_run, load_tasks
 from aurora_spawner.journal.work_facts import WorkJudged
 from aurora_spawner.tasks.diff_gate import WorkDiff
 from aurora_spawner.workspaces.diff_reading import read_diff
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 
 if TYPE_CHECKING:

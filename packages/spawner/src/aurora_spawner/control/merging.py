@@ -10,13 +10,13 @@ from aurora_spawner.control.delivery_permission import DeliveryPermission, agent
 from aurora_spawner.control.file_claims import built_on
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run, rows_without_work
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.supervision.environment import agent_environment
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import blocking_files
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.run_merge import merge_run, remove_merged
 from aurora_spawner.workspaces.unsaved import unsaved
 

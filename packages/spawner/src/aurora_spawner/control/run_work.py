@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.candidates import untaken_candidates
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, base_ref_of, branch_of, slug

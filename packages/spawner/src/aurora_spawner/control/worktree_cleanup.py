@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.worktrees import Survey
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.attic import KEEP_DAYS, sweep_attic
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.names import base_ref_of
 from aurora_spawner.workspaces.ours import release_held, runs_that_hold

@@ -7,10 +7,10 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs, load_attempts, load_tasks
 from aurora_spawner.workspaces.attic import list_attic
+from aurora_spawner.workspaces.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import BRANCHES, slug

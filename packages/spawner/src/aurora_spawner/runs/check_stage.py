@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.work_facts import ChecksIntended
 from aurora_spawner.runs.stage_ends import left_to_resume
 from aurora_spawner.runs.task_checks import CheckOrder
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.result import CHECK_FAILED, TaskState
+from aurora_spawner.workspaces.errors import CommandStoppedError, WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

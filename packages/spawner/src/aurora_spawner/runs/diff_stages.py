@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
+from aurora_spawner.errors import ApprovalCutOffError
 from aurora_spawner.journal.work_facts import WorkJudged
 from aurora_spawner.runs.candidate_turns import wait_for_turn
 from aurora_spawner.runs.stage_ends import left_to_resume, refused
@@ -14,6 +14,7 @@ from aurora_spawner.tasks.approvals import ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.diff_gate import WorkDiff
 from aurora_spawner.tasks.result import POLICY_REFUSED, TaskState
 from aurora_spawner.workspaces.diff_reading import read_diff
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

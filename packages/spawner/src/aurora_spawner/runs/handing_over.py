@@ -9,8 +9,9 @@ from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, attempt_fo
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.sessions import read_session_record
-from aurora_spawner.errors import AttemptRecordError, WorkspaceError
+from aurora_spawner.errors import AttemptRecordError
 from aurora_spawner.tasks.handover import SAID_LIMIT, EarlierAttempt
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.present import present_commit
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import ApprovalCutOffError, WorkspaceError
+from aurora_spawner.errors import ApprovalCutOffError
 from aurora_spawner.gates.deliveries import DeliveryRequest
 from aurora_spawner.gates.tool_calls import GateAction, Verdict
 from aurora_spawner.journal.work_facts import DeliveryJudged
 from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion, AskingAttempt
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.delivery import files_in_the_way
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.merging import is_ancestor
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.runs.check_stage import check_attempt
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.stage_ends import left_to_resume
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import commit_id
 from aurora_spawner.workspaces.conflicts.resolution import NotResolvedError, read_conflict, resolve
+from aurora_spawner.workspaces.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.workspaces.merging import one_line
 
 if TYPE_CHECKING:

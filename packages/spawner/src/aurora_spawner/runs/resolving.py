@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.conflict_prompt import Side, conflict_prompt
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.task import SpawnTask
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.conflicts.resolution import Conflict, make_conflict
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.merging import is_ancestor
 
 if TYPE_CHECKING:

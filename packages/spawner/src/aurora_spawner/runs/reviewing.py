@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.backends.replies import reply_of
-from aurora_spawner.errors import BackendError, WorkspaceError
+from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import REVIEW, AttemptIntended
 from aurora_spawner.journal.work_facts import ChecksIntended, WorkReviewed
 from aurora_spawner.runs.recorder import ended_fact, started_fact
@@ -31,6 +31,7 @@ from aurora_spawner.tasks.review_prompt import review_prompt
 from aurora_spawner.tasks.run_events import TaskReviewing
 from aurora_spawner.tasks.task import SpawnTask
 from aurora_spawner.workspaces.checkouts import relink
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.task_checks import put_back
 
 if TYPE_CHECKING:

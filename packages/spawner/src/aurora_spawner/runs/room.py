@@ -8,15 +8,15 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.runs.leftovers import living_runs
 from aurora_spawner.tasks import run_events
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_spawner.errors import DiskCapError
     from aurora_spawner.runs.run_context import RunContext
+    from aurora_spawner.workspaces.errors import DiskCapError
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 
 _PAUSE_S: Final = 0.2

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.work_facts import RunDelivered, WorkMerged
 from aurora_spawner.runs.merge_gate import ENDED
@@ -16,6 +15,7 @@ from aurora_spawner.runs.worktree_stages import aside_notice
 from aurora_spawner.tasks.candidates import without_work
 from aurora_spawner.tasks.work import Delivery
 from aurora_spawner.workspaces.checks import CommandCheck
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.put_away import bring_back, is_put_away, move_to_attic
 from aurora_spawner.workspaces.run_merge import deliverable, left_behind, merge_run, remove_merged
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.journal.work_facts import WorkspacePrepared
 from aurora_spawner.runs.attempt_orders import process_token
 from aurora_spawner.runs.task_checks import confined_for
@@ -17,6 +16,7 @@ from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.checks import CommandRunner
+from aurora_spawner.workspaces.errors import CommandStoppedError, WorkspaceError
 from aurora_spawner.workspaces.preparation import slug_of
 from aurora_spawner.workspaces.supported import first_of
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CommandStoppedError, DiskCapError, WorkspaceError
 from aurora_spawner.journal.work_facts import WorkspaceIntended
 from aurora_spawner.runs.merge_runner import merge_runner
 from aurora_spawner.runs.room import has_room_now
@@ -16,6 +15,7 @@ from aurora_spawner.tasks.file_claims import FileClaim
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import commit_id
 from aurora_spawner.workspaces.checkouts import relink
+from aurora_spawner.workspaces.errors import CommandStoppedError, DiskCapError, WorkspaceError
 from aurora_spawner.workspaces.task_checks import put_back_later
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.sandbox.profile import PROFILE, TEMPORARY, launcher_command, profile_text
 from aurora_spawner.supervision.programs import find_on_path
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

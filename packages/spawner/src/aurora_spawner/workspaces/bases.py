@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import GITLINK
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.names import folder_of
 
 if TYPE_CHECKING:

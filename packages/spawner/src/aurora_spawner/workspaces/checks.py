@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aurora_spawner.errors import CommandStoppedError, GitError, WorkspaceError
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.checked import SHOWN_CHARACTERS, CheckRun
+from aurora_spawner.workspaces.errors import CommandStoppedError, GitError, WorkspaceError
 from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
 

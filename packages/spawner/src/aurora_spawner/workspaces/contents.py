@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.regular_files import read_regular
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import list_worktrees
 from aurora_spawner.workspaces.ticked import ticked_files

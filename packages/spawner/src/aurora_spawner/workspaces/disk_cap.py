@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import DiskCapError
+from aurora_spawner.workspaces.errors import DiskCapError
 from aurora_spawner.workspaces.ours import disk_use
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.turns import wait_for
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.workspaces.checkouts import PROBE
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.manifest import plain_parent
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.merging import PlainMerger
 from aurora_spawner.workspaces.present import present_commit
 

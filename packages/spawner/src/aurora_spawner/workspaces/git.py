@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError, GitLockedError, GitVersionError
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.errors import GitError, GitLockedError, GitVersionError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.stored_values import Reader, path, read_fields
 from aurora_spawner.tasks.work import CommitId, commit_id
 from aurora_spawner.workspaces.bases import read_base
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.ticked import ticked_files
 from aurora_spawner.workspaces.worktrees import Workspaces

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError
 from aurora_spawner.workspaces.entries import INITIALIZING
+from aurora_spawner.workspaces.errors import GitError
 from aurora_spawner.workspaces.names import base_ref_of, is_check
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.storage.stored_values import StoredValueError, document, read_fields, text
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

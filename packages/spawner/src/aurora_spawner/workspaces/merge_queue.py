@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
+from aurora_spawner.workspaces.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import Joined, PlainMerger, commit_merge, is_ancestor, merge_parents, one_line
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aurora_spawner.errors import GitError
+from aurora_spawner.workspaces.errors import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

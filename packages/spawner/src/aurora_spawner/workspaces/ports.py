@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.regular_files import read_regular
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.turns import turn
 
 if TYPE_CHECKING:

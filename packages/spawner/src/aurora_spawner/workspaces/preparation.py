@@ -12,7 +12,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import PreparationError
+from aurora_spawner.workspaces.errors import PreparationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from aurora_spawner.errors import PreparationError
 from aurora_spawner.storage.plain_yaml import PlainYamlError, read_plain_yaml
 from aurora_spawner.storage.problem_words import problem_words
+from aurora_spawner.workspaces.errors import PreparationError
 from aurora_spawner.workspaces.preparation import (
     MOST_PORTS,
     PORTS,

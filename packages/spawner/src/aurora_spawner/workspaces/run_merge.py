@@ -8,11 +8,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import Delivery, MergeOutcome, RunDelivery, RunMerge, TaskMerge
 from aurora_spawner.workspaces.conflicts.resolution import resolved_by
 from aurora_spawner.workspaces.delivery import files_in_the_way
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.names import INTEGRATION, branch_of, slug

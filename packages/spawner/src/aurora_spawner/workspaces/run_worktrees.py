@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CommandStoppedError, ForeignWorktreeError, WorkspaceError
 from aurora_spawner.tasks.resolved import ResolvedFile
 from aurora_spawner.tasks.work import TaskWork
 from aurora_spawner.workspaces.attic import put_away
@@ -19,6 +18,7 @@ from aurora_spawner.workspaces.conflicts.merger import ConflictMerger
 from aurora_spawner.workspaces.conflicts.regenerating import Regenerator
 from aurora_spawner.workspaces.conflicts.structural import installed_driver
 from aurora_spawner.workspaces.disk_cap import DiskCap
+from aurora_spawner.workspaces.errors import CommandStoppedError, ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor
 from aurora_spawner.workspaces.names import BRANCHES, CHECK, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
 from aurora_spawner.workspaces.ours import release_held

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import SetupError, WorkspaceError
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import linked_git_dir
 from aurora_spawner.workspaces.checks import CANNOT_RUN, REPORTED_CHARACTERS
 from aurora_spawner.workspaces.contents import MOST_FILES, Contents, find_contents
+from aurora_spawner.workspaces.errors import SetupError, WorkspaceError
 from aurora_spawner.workspaces.filling import fill
 from aurora_spawner.workspaces.manifest import (
     Manifest,

@@ -6,8 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.checkouts import linked_git_dir
+from aurora_spawner.workspaces.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.manifest import read_manifest, stamp, unchanged
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import WorkspaceError
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import GITLINK
 
 if TYPE_CHECKING:

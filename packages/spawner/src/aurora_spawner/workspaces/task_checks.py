@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import DestroyedWorktreeError, ForeignWorktreeError
 from aurora_spawner.storage.regular_files import read_regular
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
 from aurora_spawner.workspaces.attic import put_away_lost
 from aurora_spawner.workspaces.checkouts import relink, reveal
 from aurora_spawner.workspaces.checks import CANNOT_RUN
+from aurora_spawner.workspaces.errors import DestroyedWorktreeError, ForeignWorktreeError
 from aurora_spawner.workspaces.present import present_commit
 from aurora_spawner.workspaces.unsaved import unsaved
 

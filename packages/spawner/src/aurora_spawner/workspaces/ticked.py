@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError
+from aurora_spawner.workspaces.errors import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError, WorkspaceLockedError
+from aurora_spawner.workspaces.errors import WorkspaceError, WorkspaceLockedError
 from aurora_spawner.workspaces.git import TIMEOUT_S
 
 if TYPE_CHECKING:

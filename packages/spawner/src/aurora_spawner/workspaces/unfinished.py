@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import UnfinishedWorkError
+from aurora_spawner.workspaces.errors import UnfinishedWorkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir
 from aurora_spawner.workspaces.entries import INITIALIZING, Entry, entries_of
+from aurora_spawner.workspaces.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.workspaces.filling import clear
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import Listed, list_worktrees

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import CommandStoppedError
 from aurora_spawner.tasks.resolved import ResolvedFile, Resolver
 from aurora_spawner.workspaces.checks import REPORTED_CHARACTERS
+from aurora_spawner.workspaces.errors import CommandStoppedError
 from aurora_spawner.workspaces.merging import TreeMerge, commit_merge
 
 if TYPE_CHECKING:

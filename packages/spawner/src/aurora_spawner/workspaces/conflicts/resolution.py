@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.tasks.resolved import ResolvedFile, Resolver
 from aurora_spawner.workspaces.conflicts.hunks import choices, marker_lines
 from aurora_spawner.workspaces.conflicts.tree_edits import entries_of
+from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import commit_merge, merge_parents
 from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, marker_sizes

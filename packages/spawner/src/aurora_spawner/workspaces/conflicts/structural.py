@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.errors import GitError
+from aurora_spawner.workspaces.errors import GitError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import merge_trees
 
