@@ -89,7 +89,7 @@ def check_nothing_is_lost(folder: Path, repository: Repository, said: dict[str, 
 
     # The failed one keeps its commit and its file, the conflicting one its branch; nothing else of the run is left.
     branches = repository("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").splitlines()
-    assert branches == [f"aurora/{run_id}/fails", f"aurora/{run_id}/second", "main"]
+    assert branches == [f"aurora/{run_id}/fails", f"aurora/{run_id}/second", "main"], said["notices"]
     assert repository("rev-parse", f"aurora/{run_id}/second") == said["works"]["second"]["commit"]
     assert repository.shown(f"aurora/{run_id}/second", "shared.txt") == "second"
     assert repository.shown(f"aurora/{run_id}/fails", "half.txt") == "half"
