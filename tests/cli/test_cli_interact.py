@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +191,21 @@ def test_an_interrupt_ends_the_turn_and_not_the_session(begin: Begin, turn: str)
     assert talk.until("turn_over")["state"] == "interrupted"
     assert talk.say("count") == "2 "
     assert talk.leave() == ExitCode.NOT_REACHED
+
+
+def test_control_c_interrupts_each_turn_and_a_second_one_in_the_same_turn_leaves(begin: Begin) -> None:
+    talk = begin()
+    for _ in range(2):
+        talk.tell(say="now slow:200")
+        talk.until("text", text="now ")
+        talk.process.send_signal(signal.SIGINT)
+        assert talk.until("turn_over")["state"] == "interrupted"
+    talk.tell(say="now hang")
+    talk.until("text", text="now ")
+    talk.process.send_signal(signal.SIGINT)
+    time.sleep(0.1)  # two signals of one kind at once are one
+    talk.process.send_signal(signal.SIGINT)
+    assert talk.process.wait(timeout=30) == ExitCode.INTERRUPTED
 
 
 def test_a_turn_for_which_nobody_waits_has_a_time_limit(shop: Path, begin: Begin) -> None:

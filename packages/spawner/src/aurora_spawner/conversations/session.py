@@ -83,11 +83,6 @@ class Session:
         """All turns so far."""
         return self.notes.transcript
 
-    @property
-    def busy(self) -> bool:
-        """True while a turn runs."""
-        return self.transcript.open_turn is not None
-
     async def say(self, text: str) -> Turn:
         """Takes a turn to its end.
 
