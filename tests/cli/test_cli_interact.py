@@ -156,6 +156,21 @@ def test_a_question_is_answered_from_the_input_or_another_terminal(aur: Aur, beg
     assert talk.leave() == ExitCode.DONE
 
 
+def test_an_input_that_ends_leaves_the_answer_to_other_terminals_and_says_so(aur: Aur, begin: Begin) -> None:
+    talk = begin()
+    talk.tell(say="ask:Port?")
+    asked = talk.until("question")["id"]
+    talk.tell(say="ask:Host?")
+    assert talk.process.stdin is not None
+    talk.process.stdin.close()
+    assert f"only another terminal can answer {asked} (aur approvals)" in talk.until("notice")["text"]
+    aur("answer", asked, "8080")
+    asked = talk.until("question")["id"]
+    assert f"only another terminal can answer {asked} (aur approvals)" in talk.until("notice")["text"]
+    aur("answer", asked, "here")
+    assert talk.leave() == ExitCode.DONE
+
+
 def test_an_answer_that_comes_after_a_kill_reaches_the_agent_with_the_next_turn(aur: Aur, begin: Begin) -> None:
     talk = begin()
     talk.tell(say="ask:Port?|80")
@@ -280,11 +295,12 @@ def test_a_session_has_one_process_and_is_no_run_of_tasks(aur: Aur, begin: Begin
     talk = begin()
     talk.say("one")
     second = begin("--resume", talk.id)
-    assert second.process.wait(timeout=30) == ExitCode.ENVIRONMENT
+    assert (second.leave(), second.seen) == (ExitCode.ENVIRONMENT, [])
     assert "no run of tasks" in aur("comm").stderr
     assert "a session has no board" in aur("comm", "send", "hello", "--run", talk.id).stderr
     assert talk.leave() == ExitCode.DONE
     assert f"aur interact --resume {talk.id}" in aur("resume", talk.id).stderr
     assert "give one" in aur("interact", "hi", "--agent", "echo", "--tool", "echo").stderr
     for words in (["--resume", "interact-1"], ["--log", "spawn-1"], ["--list", "x"], ["hi", "--agent", "local"]):
-        assert aur("interact", *words).returncode == ExitCode.USAGE, words
+        refused = aur("interact", *words)
+        assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, ""), words
