@@ -61,15 +61,18 @@ def test_turns_go_to_one_process_and_are_kept(aur: Aur, begin: Begin) -> None:
     talk.until("turn_over", turn=1)
     assert talk.say("count slow:2") == "2 0,1,"
     assert talk.say("fail") == ""
+    assert talk.say("garbage") == ""
+    assert "a line of 9,437,185 bytes, which is too long" in json.dumps(talk.seen)
     assert talk.leave() == ExitCode.NOT_REACHED
     kept = session(aur, talk.id)
     assert said(kept) == [
         ("Hello there", "Hello there ", "done"),
         ("count slow:2", "2 0,1,", "done"),
         ("fail", "", "failed"),
+        ("garbage", "", "done"),
     ]
     assert (kept["goal"], kept["agent"], kept["state"]) == ("Hello there", "bot", "left")
-    assert kept["usage"]["cost_usd"] == pytest.approx(0.02)
+    assert kept["usage"]["cost_usd"] == pytest.approx(0.03)
     assert [each["event"] for each in talk.seen].count("ready") == 1
     log = aur("interact", "--log", talk.id).stdout
     assert "2 0,1," in log

@@ -15,7 +15,7 @@ from aurora_spawner.backends.events import (
 )
 from aurora_spawner.conversations import transcript as notes
 from aurora_spawner.conversations.earlier_turns import with_answers, with_earlier
-from aurora_spawner.conversations.port import ConversationError, Outcome, TurnEnded
+from aurora_spawner.conversations.port import ConversationError, LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.session_events import (
     AgentReady,
     SessionNotice,
@@ -207,6 +207,9 @@ class Session:
             self._emit(UsedTool(turn=turn.number, name=event.name, about=about))
         elif isinstance(event, SessionStarted):
             self._note_session(talking, turn.agent)
+        elif isinstance(event, LineSkipped):
+            words = f"{turn.agent} has written a line of {event.size:,} bytes, which is too long: it was not read"
+            self._emit(SessionNotice(text=words))
 
     def _say(self, turn: Turn, event: Text, read_bytes: int) -> None:
         kept = self.notes.add_text(event, read_bytes=read_bytes)
