@@ -195,6 +195,8 @@ class Session:
         trouble = next((each for each in ends if isinstance(each, Exception)), None)
         if trouble is not None:
             raise trouble
+        if not end.session_lost:  # else it is all said again
+            self._late_answers = ()
         self._note_session(talking, turn.agent)
         return usage, end
 
@@ -223,7 +225,6 @@ class Session:
             own = max((at for at, each in enumerate(unknown) if each.agent == turn.agent), default=-1)
             unknown = unknown[own + 1 :]
         text, told = with_earlier(unknown, with_answers(turn.text, self._late_answers))
-        self._late_answers = ()
         if told:
             left_out = f", {len(unknown) - told} are left out" if told < len(unknown) else ""
             self._emit(SessionNotice(text=f"{turn.agent} is told {told} earlier turns{left_out}"))
