@@ -108,7 +108,7 @@ def test_an_agent_without_sessions_is_told_the_earlier_turns(aur: Aur, begin: Be
     again = begin("--resume", talk.id)
     again.say("count")
     assert [each["how"] for each in again.seen if each["event"] == "ready"] == ["is told the earlier turns"]
-    assert "fresh is told 1 earlier turn" in json.dumps(again.seen)
+    assert 'fresh is told 1 earlier turn"' in json.dumps(again.seen)
     assert again.leave() == ExitCode.DONE
     assert [turn[1] for turn in said(session(aur, talk.id))] == ["remember blue ", "1 "]
 

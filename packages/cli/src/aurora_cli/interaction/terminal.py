@@ -13,7 +13,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.leaving import Leaving
 from aurora_cli.output import emit, note
 from aurora_cli.render.talks import transcript_lines, usage_line
-from aurora_cli.render.words import one_line
+from aurora_cli.render.words import count, one_line
 from aurora_soar.errors import SoarError
 from aurora_spawner.conversations.orders import PART
 from aurora_spawner.conversations.session_events import (
@@ -213,7 +213,7 @@ class TerminalTalk:
 
     async def _show_status(self, session: Session, _rest: str) -> None:
         talk = session.transcript
-        note(f"{session.run_id}: {len(talk.turns)} turns, @{one_line(talk.agent)}")
+        note(f"{session.run_id}: {count(len(talk.turns), 'turn')}, @{one_line(talk.agent)}")
         for agent, how in talk.went_on[-1:]:
             note(f"@{one_line(agent)} {how}")
 

@@ -227,7 +227,8 @@ class Session:
         text, told = with_earlier(unknown, with_answers(turn.text, self._late_answers))
         if told:
             left_out = f", {len(unknown) - told} are left out" if told < len(unknown) else ""
-            self._emit(SessionNotice(text=f"{turn.agent} is told {told} earlier turns{left_out}"))
+            turns = "turn" if told == 1 else "turns"
+            self._emit(SessionNotice(text=f"{turn.agent} is told {told} earlier {turns}{left_out}"))
         return text
 
     async def _ask(self, talking: Conversation, asked: PermissionAsked | QuestionAsked, turn: Turn) -> None:
