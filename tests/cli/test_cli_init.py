@@ -280,3 +280,19 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(aur: Aur, shop: Path
         agents.write_bytes(content)
         assert aur("init", "--no-index", "--yes").returncode == ExitCode.ENVIRONMENT
         assert agents.read_bytes() == content
+
+
+@pytest.mark.parametrize("outside", [True, False], ids=["a link", "no text"])
+def test_an_undo_passes_over_files_into_which_nothing_was_written(
+    aur: Aur, shop: Path, tmp_path: Path, outside: bool
+) -> None:
+    agents = shop / "AGENTS.md"
+    if outside:
+        (tmp_path / "outside.md").write_text("not of this project", encoding="utf-8")
+        agents.symlink_to(tmp_path / "outside.md")
+    else:
+        agents.write_bytes(b"\xff\xfe")
+    aur("init", "--no-index")
+    before = agents.read_bytes()
+    assert "removed  " in aur("init", "--undo").stdout
+    assert (agents.read_bytes(), (shop / ".aurora" / "policies.yaml").exists()) == (before, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -60,15 +61,18 @@ def test_turns_go_to_one_process_and_are_kept(aur: Aur, begin: Begin) -> None:
     talk.until("turn_over", turn=1)
     assert talk.say("count slow:2") == "2 0,1,"
     assert talk.say("fail") == ""
+    assert talk.say("garbage") == ""
+    assert "a line of 9,437,185 bytes, which is too long" in json.dumps(talk.seen)
     assert talk.leave() == ExitCode.NOT_REACHED
     kept = session(aur, talk.id)
     assert said(kept) == [
         ("Hello there", "Hello there ", "done"),
         ("count slow:2", "2 0,1,", "done"),
         ("fail", "", "failed"),
+        ("garbage", "", "done"),
     ]
     assert (kept["goal"], kept["agent"], kept["state"]) == ("Hello there", "bot", "left")
-    assert kept["usage"]["cost_usd"] == pytest.approx(0.02)
+    assert kept["usage"]["cost_usd"] == pytest.approx(0.03)
     assert [each["event"] for each in talk.seen].count("ready") == 1
     log = aur("interact", "--log", talk.id).stdout
     assert "2 0,1," in log
@@ -104,7 +108,7 @@ def test_an_agent_without_sessions_is_told_the_earlier_turns(aur: Aur, begin: Be
     again = begin("--resume", talk.id)
     again.say("count")
     assert [each["how"] for each in again.seen if each["event"] == "ready"] == ["is told the earlier turns"]
-    assert "fresh is told 1 earlier turn" in json.dumps(again.seen)
+    assert 'fresh is told 1 earlier turn"' in json.dumps(again.seen)
     assert again.leave() == ExitCode.DONE
     assert [turn[1] for turn in said(session(aur, talk.id))] == ["remember blue ", "1 "]
 
@@ -155,6 +159,21 @@ def test_a_question_is_answered_from_the_input_or_another_terminal(aur: Aur, beg
     assert talk.leave() == ExitCode.DONE
 
 
+def test_an_input_that_ends_leaves_the_answer_to_other_terminals_and_says_so(aur: Aur, begin: Begin) -> None:
+    talk = begin()
+    talk.tell(say="ask:Port?")
+    asked = talk.until("question")["id"]
+    talk.tell(say="ask:Host?")
+    assert talk.process.stdin is not None
+    talk.process.stdin.close()
+    assert f"only another terminal can answer {asked} (aur approvals)" in talk.until("notice")["text"]
+    aur("answer", asked, "8080")
+    asked = talk.until("question")["id"]
+    assert f"only another terminal can answer {asked} (aur approvals)" in talk.until("notice")["text"]
+    aur("answer", asked, "here")
+    assert talk.leave() == ExitCode.DONE
+
+
 def test_an_answer_that_comes_after_a_kill_reaches_the_agent_with_the_next_turn(aur: Aur, begin: Begin) -> None:
     talk = begin()
     talk.tell(say="ask:Port?|80")
@@ -190,6 +209,21 @@ def test_an_interrupt_ends_the_turn_and_not_the_session(begin: Begin, turn: str)
     assert talk.until("turn_over")["state"] == "interrupted"
     assert talk.say("count") == "2 "
     assert talk.leave() == ExitCode.NOT_REACHED
+
+
+def test_control_c_interrupts_each_turn_and_a_second_one_in_the_same_turn_leaves(begin: Begin) -> None:
+    talk = begin()
+    for _ in range(2):
+        talk.tell(say="now slow:200")
+        talk.until("text", text="now ")
+        talk.process.send_signal(signal.SIGINT)
+        assert talk.until("turn_over")["state"] == "interrupted"
+    talk.tell(say="now hang")
+    talk.until("text", text="now ")
+    talk.process.send_signal(signal.SIGINT)
+    time.sleep(0.1)  # two signals of one kind at once are one
+    talk.process.send_signal(signal.SIGINT)
+    assert talk.process.wait(timeout=30) == ExitCode.INTERRUPTED
 
 
 def test_a_turn_for_which_nobody_waits_has_a_time_limit(shop: Path, begin: Begin) -> None:
@@ -264,11 +298,12 @@ def test_a_session_has_one_process_and_is_no_run_of_tasks(aur: Aur, begin: Begin
     talk = begin()
     talk.say("one")
     second = begin("--resume", talk.id)
-    assert second.process.wait(timeout=30) == ExitCode.ENVIRONMENT
+    assert (second.leave(), second.seen) == (ExitCode.ENVIRONMENT, [])
     assert "no run of tasks" in aur("comm").stderr
     assert "a session has no board" in aur("comm", "send", "hello", "--run", talk.id).stderr
     assert talk.leave() == ExitCode.DONE
     assert f"aur interact --resume {talk.id}" in aur("resume", talk.id).stderr
     assert "give one" in aur("interact", "hi", "--agent", "echo", "--tool", "echo").stderr
     for words in (["--resume", "interact-1"], ["--log", "spawn-1"], ["--list", "x"], ["hi", "--agent", "local"]):
-        assert aur("interact", *words).returncode == ExitCode.USAGE, words
+        refused = aur("interact", *words)
+        assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, ""), words

@@ -117,7 +117,7 @@ def test_a_pasted_text_of_5000_lines_is_one_turn(tmux: Open) -> None:
     screen.press("Enter")
     screen.wait_for(lambda now: now.rstrip().endswith("@cat>") and "line 4998\nline 4999" in now)
     screen.press("/status", "Enter")
-    screen.wait_for(": 1 turns, @cat")
+    screen.wait_for(": 1 turn, @cat")
 
 
 def test_batch_at_a_terminal_answers_once_and_lists_the_defaults() -> None:

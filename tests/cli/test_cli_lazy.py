@@ -69,6 +69,16 @@ def test_a_command_that_searches_nothing_imports_no_search(shop: Path) -> None:
     assert outcome.stdout.splitlines()[-1] == "0 True", outcome
 
 
+def test_a_search_in_a_project_imports_nothing_of_runs(shop: Path) -> None:
+    (shop / ".aurora").mkdir()
+    code = (
+        "import sys; from aurora_cli.main import run; status = run(['mem', 'search', 'price']);"
+        "sys.exit(status or 'aurora_spawner' in sys.modules)"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome
+
+
 def test_only_the_live_view_imports_its_toolkit(tmp_path: Path) -> None:
     (tmp_path / ".aurora").mkdir()
     code = (

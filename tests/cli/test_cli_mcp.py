@@ -24,6 +24,7 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 from tests.cli.conftest import AUR
 from tests.cli.finished_runs import Shed, make_shed
+from tests.cli.mcp_calls import ask, refusal
 from tests.cli.terminals import on_terminal
 from tests.cli.waiting import wait_for
 from tests.cli.watched import question
@@ -95,20 +96,6 @@ async def handle(of: Client, prompt: str) -> str:
 async def client(root: Path, mode: Literal["legacy", "auto"] = "auto", **more: Any) -> AsyncIterator[Client]:
     async with Client(build_server(root), mode=mode, **more) as made:
         yield made
-
-
-async def ask(of: Client, tool: str, **arguments: object) -> dict[str, Any]:
-    answer = await of.call_tool(tool, arguments)
-    assert not answer.is_error, answer.content
-    found = answer.structured_content
-    assert isinstance(found, dict)
-    return found
-
-
-async def refusal(of: Client, tool: str, **arguments: object) -> str:
-    answer = await of.call_tool(tool, arguments)
-    assert answer.is_error
-    return "".join(getattr(each, "text", "") for each in answer.content)
 
 
 class Answer(Result):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp.client import Client
 from tests.cli.finished_runs import Shed, make_shed
+from tests.cli.mcp_calls import ask, refusal
 from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
@@ -45,20 +46,6 @@ def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     return made
 
 
-async def call(of: Client, tool: str, **arguments: object) -> dict[str, Any]:
-    answer = await of.call_tool(tool, arguments)
-    assert not answer.is_error, answer.content
-    found = answer.structured_content
-    assert isinstance(found, dict)
-    return found
-
-
-async def refusal(of: Client, tool: str, **arguments: object) -> str:
-    answer = await of.call_tool(tool, arguments)
-    assert answer.is_error
-    return "".join(getattr(each, "text", "") for each in answer.content)
-
-
 def test_an_agent_posts_reads_asks_and_searches_and_a_wrong_token_gets_nothing(
     aur: Aur, start_aur: Start, shed: Shed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,23 +57,23 @@ def test_an_agent_posts_reads_asks_and_searches_and_a_wrong_token_gets_nothing(
             assert {each.name for each in (await of.list_tools()).tools} == {
                 *("board_read", "board_post", "ask_user", "task_result", "memory_search"),
             }
-            posted = await call(of, "board_post", text="the port is 8081\x07", to="2")
+            posted = await ask(of, "board_post", text="the port is 8081\x07", to="2")
             assert (posted["post"]["author"], posted["post"]["to"]) == ("task 1 (agent sh, attempt 1)", "task 2")
             assert (posted["post"]["text"], posted["changed"]) == ("the port is 8081\\x07", True)
-            await asyncio.gather(*(call(of, "board_post", text=f"fact {n}") for n in range(20)))
-            read = await call(of, "board_read", after=1)
+            await asyncio.gather(*(ask(of, "board_post", text=f"fact {n}") for n in range(20)))
+            read = await ask(of, "board_read", after=1)
             assert [each["number"] for each in read["posts"]] == list(range(2, 22))
-            assert (await call(of, "board_read", after=read["last"], wait_s=0.1))["posts"] == []
+            assert (await ask(of, "board_read", after=read["last"], wait_s=0.1))["posts"] == []
             assert "a post is for all, a task or an agent" in await refusal(of, "board_post", text="x", to="7")
             assert "4000 characters" in await refusal(of, "board_post", text="x" * 4_001)
             for _ in range(200):
-                if (other := await call(of, "task_result", task="2"))["state"] not in ("pending", "running"):
+                if (other := await ask(of, "task_result", task="2"))["state"] not in ("pending", "running"):
                     break
                 await asyncio.sleep(0.05)
             assert (other["state"], other["output"]) == ("succeeded", "done\n")
             assert "no task 7" in await refusal(of, "task_result", task="7")
-            assert await call(of, "ask_user", question="Which?", default="80") == {"answer": "80", "by": "default"}
-            assert "chunks" in await call(of, "memory_search", query="second")
+            assert await ask(of, "ask_user", question="Which?", default="80") == {"answer": "80", "by": "default"}
+            assert "chunks" in await ask(of, "memory_search", query="second")
 
     async def as_stranger() -> None:
         async with Client(build_agent_server(shed.path)) as of:
@@ -100,9 +87,9 @@ def test_an_agent_posts_reads_asks_and_searches_and_a_wrong_token_gets_nothing(
 
     async def as_client_of_the_user(run_id: str) -> None:
         async with Client(build_server(shed.path)) as of:
-            posted = await call(of, "board_post", run_id=run_id, text="look at 1", kind="decision")
+            posted = await ask(of, "board_post", run_id=run_id, text="look at 1", kind="decision")
             assert posted["post"]["author"] == "a program of the user's"
-            read = await call(of, "board_read", run_id=run_id, after=21)
+            read = await ask(of, "board_read", run_id=run_id, after=21)
             assert [each["text"] for each in read["posts"]] == ["look at 1"]
 
     monkeypatch.setenv("AURORA_INBOX", (shed.path / "inbox").read_text().strip())

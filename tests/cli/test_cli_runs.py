@@ -496,7 +496,8 @@ def test_a_journal_that_is_gone_is_not_told_as_nothing(aur: Aur, works: Path, em
         path.unlink()
     if emptied:
         (works.parent / ".aurora" / "runs.db").write_bytes(b"")
-    for words in (("runs", "list"), ("status",), ("status", "--json"), ("comm", "show"), ("runs", "show", run_id)):
+    lists = (("runs", "list"), ("status",), ("status", "--json"), ("comm", "show"), ("interact", "--list"))
+    for words in (*lists, ("runs", "show", run_id)):
         told = aur(*words)
         assert told.returncode == ExitCode.ENVIRONMENT, words
         assert "is gone or empty" in told.stderr

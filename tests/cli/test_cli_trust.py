@@ -405,6 +405,7 @@ def test_an_agent_that_clears_its_environment_trusts_nothing(clone: Path) -> Non
         ("budget", "set", "--monthly", "none"),
         ("budget", "reset", "--yes"),
         ("keys", "set", "openai"),
+        ("keys", "remove", "openai"),
         ("policies", "grants", "revoke", "x"),
         ("config", "set", "tool", "evil"),
     ],

@@ -20,7 +20,7 @@ from aurora_spawner.conversations import live, talking_process
 from aurora_spawner.conversations.claude_control import CLAUDE_CONTROL, ClaudeControlWire
 from aurora_spawner.conversations.earlier_turns import EARLIER_CHARS, with_earlier
 from aurora_spawner.conversations.orders import SessionOrders
-from aurora_spawner.conversations.port import Began, ConversationError, Outcome, TurnEnded
+from aurora_spawner.conversations.port import Began, ConversationError, LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.transcript import Turn, TurnState
 from aurora_spawner.conversations.transports import conversation_with
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -77,9 +77,28 @@ async def test_a_long_turn_and_a_flood_arrive_whole(tmp_path: Path) -> None:
         assert (len(answer), answer[-6:], end.outcome) == (10 * (1 << 20) + 6, "after ", Outcome.DONE)
 
 
-async def test_lines_that_are_no_events_are_passed_over(tmp_path: Path) -> None:
+async def test_lines_that_are_no_events_are_passed_over_and_one_that_is_too_long_is_told(tmp_path: Path) -> None:
     async with talking(tmp_path) as (conversation, _began):
-        assert await said(conversation, "before garbage after") == ("before after ", TurnEnded(outcome=Outcome.DONE))
+        await conversation.open(None)
+        events = [each async for each in conversation.turn("before garbage after")]
+    assert "".join(each.text for each in events if isinstance(each, Text)) == "before after "
+    assert [each.size for each in events if isinstance(each, LineSkipped)] == [(9 << 20) + 1]
+    assert events[-1] == TurnEnded(outcome=Outcome.DONE)
+
+
+async def test_a_line_that_is_too_long_of_an_agent_that_answers_once_is_told(tmp_path: Path) -> None:
+    orders = SessionOrders(run_id=tmp_path.name, cwd=tmp_path, spool=tmp_path / "spool", environ=dict(os.environ))
+    words = ("sh", "-c", "cat >/dev/null; head -c 9000000 /dev/zero; echo; echo done")
+    executor = LocalExecutor(detached=False)
+
+    async def noted(_began: Began) -> None:
+        pass
+
+    conversation = conversation_with(CommandBackend("big", words), orders, noted, executor=executor)
+    events = [each async for each in conversation.turn("go")]
+    executor.close()
+    expected = [LineSkipped(size=9_000_001), Text(text="done\n", continues=True), TurnEnded(outcome=Outcome.DONE)]
+    assert events == expected
 
 
 async def test_a_process_with_much_output_is_replaced_between_turns(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.spawner.held_sessions import imagined_session
-from tests.spawner.imagined_agents import World
+from tests.spawner.imagined_agents import ImaginedConversation, World
 
 from aurora_spawner.backends.events import Text
 from aurora_spawner.conversations.asking import SessionAsks
 from aurora_spawner.conversations.held import _hooks
+from aurora_spawner.conversations.port import Outcome, TurnEnded
 from aurora_spawner.conversations.recovering import recovered
 from aurora_spawner.conversations.session_events import Answered, Asked, SessionNotice
 from aurora_spawner.conversations.transcript import Turn
@@ -25,8 +26,11 @@ from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.leftovers import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from aurora_spawner.conversations.orders import SessionOrders
+    from aurora_spawner.conversations.port import ConversationEvent, OnStart
     from aurora_spawner.conversations.session_events import SessionEvent
 
 CALL = json.dumps({"tool_name": "Bash", "tool_input": {"command": "ls"}}).encode()
@@ -112,6 +116,24 @@ async def test_a_session_whose_note_cannot_be_left_says_so(tmp_path: Path) -> No
         pass
     (notice,) = [each.text for each in seen if isinstance(each, SessionNotice)]
     assert "cannot be written" in notice
+
+
+async def test_an_answer_that_came_late_is_told_again_if_the_agent_has_lost_its_session(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Losing(ImaginedConversation):
+        async def turn(self, text: str) -> AsyncGenerator[ConversationEvent]:
+            told.append(text)
+            yield TurnEnded(outcome=Outcome.DONE, session_lost=len(told) == 1)
+
+    def losing(agent: str, orders: SessionOrders, started: OnStart) -> Losing:
+        return Losing(World(), agent, orders, started)
+
+    async with imagined_session(tmp_path, [], World(), converse=losing) as session:
+        session._late_answers = (("Which port?", "8080"),)
+        await session.say("go on")
+        await session.say("and on")
+    assert ["8080" in each for each in told] == [True, True, False]
 
 
 def test_what_is_read_again_after_a_kill_is_joined_as_it_would_have_been() -> None:

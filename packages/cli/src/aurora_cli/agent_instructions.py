@@ -60,8 +60,13 @@ def instruction_files(root: Path) -> tuple[Path, ...]:
 
 
 def has_instructions(root: Path) -> bool:
-    """Returns True if a file has our lines; errors as in `write_instructions`."""
-    return any(_BEGIN in (_read(path) or "") for path in instruction_files(root))
+    """Returns True if a file has our lines, whatever else is in it and wherever it is.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    found = (path for path in (root / "AGENTS.md", root / "CLAUDE.md") if path.is_file())
+    return any(path.stat().st_size <= _MAX_BYTES and _BEGIN.encode() in path.read_bytes() for path in found)
 
 
 def write_instructions(root: Path) -> Iterator[ChangedFile]:
@@ -88,7 +93,7 @@ def remove_instructions(root: Path) -> Iterator[ChangedFile]:
         InstructionsError: As in `write_instructions`.
         OSError: A file cannot be read or written.
     """
-    for path in instruction_files(root):
+    for path in instruction_files(root) if has_instructions(root) else ():
         old = _read(path)
         if old is None or _BEGIN not in old:
             continue

@@ -50,9 +50,11 @@ def open_memory_of_agent() -> Aurora:
     Raises:
         NoProjectError: there is none.
     """
-    from aurora_spawner.control.own_run import own_project
+    if Project.find(Path.cwd()) is not None:
+        return open_existing()
+    from aurora_spawner.control.own_run import own_project  # few searches need it
 
-    return open_existing(own_project() if Project.find(Path.cwd()) is None else None)
+    return open_existing(own_project())
 
 
 def open_around(path: Path) -> Aurora:

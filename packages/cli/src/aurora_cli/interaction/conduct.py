@@ -7,12 +7,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aurora_cli.exits import ExitCode
+from aurora_cli.interaction.leaving import Leaving
 from aurora_cli.interaction.requests import BadLineError, Request, read_request
 from aurora_soar.errors import SoarError
 from aurora_spawner.control.approvals import answer_approval
 from aurora_spawner.conversations.transcript import TurnState
 from aurora_spawner.errors import SpawnerError
-from aurora_spawner.runs.signals import end_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -48,45 +48,23 @@ class Conductor:
         self._over = False
         self._bad_lines = 0
         self._failed_turns = 0
-        self._interrupting: asyncio.Task[None] | None = None
+        self._leaving = Leaving()
 
     async def conduct(self, first: str, lines: AsyncIterator[bytes]) -> ExitCode:
         """Says the first turn, if there is one, and those that come; returns the status once all are over.
 
-        Ctrl-C interrupts the turn that runs; a second one, any other ending signal, or one between turns, leaves.
+        Signals leave as `Leaving` says.
         """
-        left = asyncio.Event()
         if first:
             self._put(Request(say=first))
-        with end_on_signals(lambda name, again: self._on_signal(name, again=again, left=left)):
-            reading = asyncio.ensure_future(self._read(lines))
-            talking = asyncio.ensure_future(self._talk())
-            leaving = asyncio.ensure_future(left.wait())
-            try:
-                await asyncio.wait({talking, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for each in (reading, talking, leaving):
-                    if not each.done():
-                        each.cancel()
-                ends = await asyncio.gather(reading, talking, leaving, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
-        return ExitCode.INTERRUPTED if left.is_set() else self._status()
+        with self._leaving.on_signals(self._session):
+            await self._leaving.until_left(self._talk(), self._read(lines))
+        return ExitCode.INTERRUPTED if self._leaving.is_set else self._status()
 
     def _status(self) -> ExitCode:
         if self._bad_lines:
             return ExitCode.USAGE
         return ExitCode.NOT_REACHED if self._failed_turns else ExitCode.DONE
-
-    def _on_signal(self, name: str, *, again: bool, left: asyncio.Event) -> None:
-        if name == "SIGINT" and not again and self._session.busy:
-            self._interrupt()
-        else:
-            left.set()
-
-    def _interrupt(self) -> None:
-        self._interrupting = asyncio.ensure_future(self._session.interrupt())
 
     def _put(self, request: Request) -> None:
         self._waiting.append(request)

@@ -10,9 +10,11 @@ from aurora_cli.interaction.conduct import Conductor
 from aurora_cli.interaction.documents import event_document
 from aurora_cli.interaction.input_lines import lines_of
 from aurora_cli.output import emit_json_line
-from aurora_spawner.conversations.session_events import DefaultTaken
+from aurora_spawner.conversations.session_events import Answered, Asked, DefaultTaken
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aurora_cli.exits import ExitCode
     from aurora_soar import Aurora
     from aurora_spawner.conversations.session_events import SessionEvent
@@ -48,22 +50,63 @@ async def in_lines(
         asks: a person can be asked.
         resumed: the session was there before; what was said in it is written first.
     """
-    defaults = 0
-
-    def write(event: SessionEvent) -> None:
-        nonlocal defaults
-        defaults += isinstance(event, DefaultTaken)
-        _emit(event_document(event))
-
-    _emit({"event": "session", "id": session_id, "resumed": resumed})
-    async with aurora.held_session(session_id, asks=asks, on_event=write, accept_changes=accept_changes) as session:
+    events = _Events(session_id, resumed=resumed)
+    async with aurora.held_session(
+        session_id, asks=asks, on_event=events.write, accept_changes=accept_changes
+    ) as session:
+        events.begin()
         if resumed:
             for turn in session.transcript.turns:
                 _emit({"event": "earlier", **turn.to_json()})
         conductor = Conductor(session, aurora.project.runs_db, aurora.check_talks, _emit)
-        code = await conductor.conduct(first, lines_of(sys.stdin.fileno()))
-    _emit({"event": "left", "id": session_id, "defaults": defaults, "status": int(code)})
+        code = await conductor.conduct(first, events.followed(lines_of(sys.stdin.fileno())))
+    _emit({"event": "left", "id": session_id, "defaults": events.defaults, "status": int(code)})
     return code
+
+
+class _Events:
+    """Writes the events of a session, of which the first one names it: they begin once this process holds it."""
+
+    def __init__(self, session_id: str, *, resumed: bool) -> None:
+        self.defaults = 0
+        """The number of defaults that were taken."""
+        self._first = {"event": "session", "id": session_id, "resumed": resumed}
+        self._begun = False
+        self._open: set[str] = set()
+        """The questions that wait for a person."""
+        self._input_over = False
+
+    def begin(self) -> None:
+        """Names the session, if that was not done."""
+        if not self._begun:
+            self._begun = True
+            _emit(self._first)
+
+    def write(self, event: SessionEvent) -> None:
+        """Writes an event."""
+        self.begin()
+        _emit(event_document(event))
+        match event:
+            case DefaultTaken():
+                self.defaults += 1
+            case Asked() if event.limit_s != 0:
+                self._open.add(event.approval)
+                self._say_who_answers()
+            case Answered():
+                self._open.discard(event.approval)
+
+    async def followed(self, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yields the lines of the input, and sees its end."""
+        async for line in lines:
+            yield line
+        self._input_over = True
+        self._say_who_answers()
+
+    def _say_who_answers(self) -> None:
+        if self._input_over and self._open:
+            asked = ", ".join(sorted(self._open))
+            text = f"the input has ended, so only another terminal can answer {asked} (aur approvals)"
+            _emit({"event": "notice", "text": f"{text}; --mode batch waits for nobody"})
 
 
 def _emit(event: dict[str, Any]) -> None:

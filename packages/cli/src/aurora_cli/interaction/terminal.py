@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
+from aurora_cli.interaction.leaving import Leaving
 from aurora_cli.output import emit, note
 from aurora_cli.render.talks import transcript_lines, usage_line
-from aurora_cli.render.words import one_line
+from aurora_cli.render.words import count, one_line
 from aurora_soar.errors import SoarError
 from aurora_spawner.conversations.orders import PART
 from aurora_spawner.conversations.session_events import (
@@ -27,7 +28,6 @@ from aurora_spawner.conversations.session_events import (
 )
 from aurora_spawner.conversations.transcript import TurnState
 from aurora_spawner.errors import SpawnerError, TurnTooLongError
-from aurora_spawner.runs.signals import end_on_signals
 from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class TerminalTalk:
         """True if the cursor stands behind a part of an answer."""
         self._failed_turns = 0
         self._defaults: list[DefaultTaken] = []
-        self._left = asyncio.Event()
-        self._interrupting: asyncio.Task[None] | None = None
+        self._leaving = Leaving()
 
     # What is shown.
 
@@ -121,7 +120,7 @@ class TerminalTalk:
 
     async def once(self, session: Session, text: str) -> ExitCode:
         """Says one turn; returns the status, and lists the defaults that were taken."""
-        await self._until_left(self._turn(session, text))
+        await self._leaving.until_left(self._turn(session, text))
         for taken in self._defaults:
             note(f"by default: {one_line(taken.subject, 160)}: {one_line(taken.answer, 160)}")
         return self._status()
@@ -130,28 +129,14 @@ class TerminalTalk:
         """Takes turns until the user leaves."""
         if resumed:
             emit("\n".join(transcript_lines(self._aurora.read_session(session.run_id))))
-        await self._until_left(self._turns(session, line, first))
+        await self._leaving.until_left(self._turns(session, line, first))
         note(f"aur interact --resume {session.run_id} goes on with this session")
-        return ExitCode.INTERRUPTED if self._left.is_set() else ExitCode.DONE
+        return ExitCode.INTERRUPTED if self._leaving.is_set else ExitCode.DONE
 
     def _status(self) -> ExitCode:
-        if self._left.is_set():
+        if self._leaving.is_set:
             return ExitCode.INTERRUPTED
         return ExitCode.NOT_REACHED if self._failed_turns else ExitCode.DONE
-
-    async def _until_left(self, talking: Awaitable[None]) -> None:
-        """Takes turns to their end, or to a signal that ends this process."""
-        task, leaving = asyncio.ensure_future(talking), asyncio.ensure_future(self._left.wait())
-        try:
-            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in (task, leaving):
-                if not each.done():
-                    each.cancel()
-            ends = await asyncio.gather(task, leaving, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
 
     async def _turns(self, session: Session, line: PromptLine, first: str) -> None:
         if first:
@@ -180,15 +165,8 @@ class TerminalTalk:
                     note(str(error))
 
     async def _turn(self, session: Session, text: str) -> None:
-        """Says a turn; the first Ctrl-C interrupts it, the second leaves."""
-
-        def on_signal(name: str, again: bool) -> None:
-            if name == "SIGINT" and not again:
-                self._interrupting = asyncio.ensure_future(session.interrupt())
-            else:
-                self._left.set()
-
-        with end_on_signals(on_signal):
+        """Says a turn, while what its agent asks is asked here."""
+        with self._leaving.on_signals(session):
             asking = asyncio.ensure_future(self._prompts.serve()) if self._asks else None
             try:
                 await session.say(text)
@@ -235,7 +213,7 @@ class TerminalTalk:
 
     async def _show_status(self, session: Session, _rest: str) -> None:
         talk = session.transcript
-        note(f"{session.run_id}: {len(talk.turns)} turns, @{one_line(talk.agent)}")
+        note(f"{session.run_id}: {count(len(talk.turns), 'turn')}, @{one_line(talk.agent)}")
         for agent, how in talk.went_on[-1:]:
             note(f"@{one_line(agent)} {how}")
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from aurora_cli.render.approvals import settled_line, short_line
-from aurora_cli.render.words import one_line, printable
+from aurora_cli.render.words import count, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def sessions_lines(sessions: Sequence[ReadSession]) -> Iterator[str]:
         at = talk.turns[-1].at if talk.turns else session.created_at
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
         about = one_line(talk.goal or (talk.turns[0].text if talk.turns else "nothing was said yet"), 80)
-        turns = f"{len(talk.turns)} turn{'' if len(talk.turns) == 1 else 's'}"
+        turns = count(len(talk.turns), "turn")
         yield f"{session.run_id}  {when}  @{one_line(talk.agent)}  {turns}, {session.state}: {about}"
 
 
@@ -73,4 +73,4 @@ def _turn_lines(turn: Turn) -> Iterator[str]:
 def usage_line(used: Usage) -> str:
     """Returns what turns have used, in one line."""
     cost = "cost unknown" if used.cost_usd is None else f"${used.cost_usd:.4f}"
-    return f"{used.total_tokens} tokens, {cost}"
+    return f"{count(used.total_tokens, 'token')}, {cost}"

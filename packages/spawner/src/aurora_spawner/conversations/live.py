@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text, ToolCall
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.conversations.port import ConversationError, Outcome, TurnEnded
+from aurora_spawner.conversations.port import ConversationError, LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.talking_process import begin_process
 from aurora_spawner.limits.budgeted_executor import STOPPED_ITSELF
 
@@ -134,6 +134,8 @@ class LiveConversation:
         await process.write(self._wire.turn(text))
         spoke = False
         while (line := await process.next_line()) is not None:
+            if process.skipped:
+                yield LineSkipped(size=process.skipped)
             for event in self._stream.feed(line + b"\n"):
                 spoke = spoke or isinstance(event, Text)
                 if isinstance(event, Succeeded | Failed):

@@ -11,7 +11,7 @@ from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Te
 from aurora_spawner.backends.sessions import SESSION_LOST, lost_session
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations.live import one_line, words_of
-from aurora_spawner.conversations.port import Outcome, TurnEnded
+from aurora_spawner.conversations.port import LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.talking_process import begin_process
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, Executor
     from aurora_spawner.backends.base import Backend, Reply
-    from aurora_spawner.backends.events import AgentEvent, PermissionAsked, QuestionAsked
+    from aurora_spawner.backends.events import PermissionAsked, QuestionAsked
     from aurora_spawner.conversations.port import ConversationEvent, OnStart
     from aurora_spawner.conversations.talking_process import TalkingProcess
 
@@ -104,15 +104,17 @@ class OneShotConversation:
             process.stop()
         return process, order
 
-    async def _events(self, process: TalkingProcess) -> AsyncGenerator[AgentEvent]:
+    async def _events(self, process: TalkingProcess) -> AsyncGenerator[ConversationEvent]:
         dialect = self._speaking.dialect if self._speaking else None
         stream = EventStream(dialect) if dialect else None
         while (line := await process.next_line()) is not None:
-            if stream is None:
+            if process.skipped:
+                yield LineSkipped(size=process.skipped)
+            elif stream is None:
                 yield Text(text=f"{line.decode('utf-8', errors='backslashreplace')}\n", continues=True)
-                continue
-            for event in stream.feed(line + b"\n"):
-                yield event
+            else:
+                for event in stream.feed(line + b"\n"):
+                    yield event
 
     def _end(self, end: AttemptEnd, *, resumed: bool) -> TurnEnded:
         if self._interrupting:

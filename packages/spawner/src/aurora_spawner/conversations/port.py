@@ -48,7 +48,15 @@ class TurnEnded:
     """True if the agent could not go on with its session, and has done nothing; the turn can be said again."""
 
 
-ConversationEvent = AgentEvent | TurnEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSkipped:
+    """A line of the agent's was too long, so nobody knows what it said."""
+
+    size: int
+    """In bytes."""
+
+
+ConversationEvent = AgentEvent | LineSkipped | TurnEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from aurora_spawner.backends.events import (
 )
 from aurora_spawner.conversations import transcript as notes
 from aurora_spawner.conversations.earlier_turns import with_answers, with_earlier
-from aurora_spawner.conversations.port import ConversationError, Outcome, TurnEnded
+from aurora_spawner.conversations.port import ConversationError, LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.session_events import (
     AgentReady,
     SessionNotice,
@@ -82,11 +82,6 @@ class Session:
     def transcript(self) -> Transcript:
         """All turns so far."""
         return self.notes.transcript
-
-    @property
-    def busy(self) -> bool:
-        """True while a turn runs."""
-        return self.transcript.open_turn is not None
 
     async def say(self, text: str) -> Turn:
         """Takes a turn to its end.
@@ -200,6 +195,8 @@ class Session:
         trouble = next((each for each in ends if isinstance(each, Exception)), None)
         if trouble is not None:
             raise trouble
+        if not end.session_lost:  # else it is all said again
+            self._late_answers = ()
         self._note_session(talking, turn.agent)
         return usage, end
 
@@ -212,6 +209,9 @@ class Session:
             self._emit(UsedTool(turn=turn.number, name=event.name, about=about))
         elif isinstance(event, SessionStarted):
             self._note_session(talking, turn.agent)
+        elif isinstance(event, LineSkipped):
+            words = f"{turn.agent} has written a line of {event.size:,} bytes, which is too long: it was not read"
+            self._emit(SessionNotice(text=words))
 
     def _say(self, turn: Turn, event: Text, read_bytes: int) -> None:
         kept = self.notes.add_text(event, read_bytes=read_bytes)
@@ -225,10 +225,10 @@ class Session:
             own = max((at for at, each in enumerate(unknown) if each.agent == turn.agent), default=-1)
             unknown = unknown[own + 1 :]
         text, told = with_earlier(unknown, with_answers(turn.text, self._late_answers))
-        self._late_answers = ()
         if told:
             left_out = f", {len(unknown) - told} are left out" if told < len(unknown) else ""
-            self._emit(SessionNotice(text=f"{turn.agent} is told {told} earlier turns{left_out}"))
+            turns = "turn" if told == 1 else "turns"
+            self._emit(SessionNotice(text=f"{turn.agent} is told {told} earlier {turns}{left_out}"))
         return text
 
     async def _ask(self, talking: Conversation, asked: PermissionAsked | QuestionAsked, turn: Turn) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.control.audit import check_not_gone, existing_journal
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.conversations import transcript as topics
 from aurora_spawner.conversations.transcript import BEGUN, Transcript
 from aurora_spawner.errors import UnknownRunError
 from aurora_spawner.journal.approval_views import ApprovalState, load_approvals
-from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import as_written, list_runs, load_run
 from aurora_spawner.runs.noted_run import create_noted_run, notes_in
 
@@ -105,10 +105,10 @@ def all_sessions(journal: Path) -> list[ReadSession]:
     """Returns all sessions, the newest first.
 
     Raises:
-        JournalError: The journal cannot be read.
+        JournalError: The journal cannot be read, or one that the state folder knows is gone.
     """
-    if not journal.exists():
-        return []
-    with Journal(journal, make=False) as store:
-        found = [run.run_id for run in list_runs(store, kinds=(SESSION_RUN,))]
+    with existing_journal(journal) as store:
+        found = [] if store is None else [run.run_id for run in list_runs(store, kinds=(SESSION_RUN,))]
+    if not found:
+        check_not_gone(journal)
     return [read_session(journal, run_id) for run_id in found]

@@ -39,13 +39,15 @@ class TalkingProcess:
     def __init__(self, executor: Executor, running: RunningAttempt, stdin: int) -> None:
         self.read_bytes = 0
         """The bytes of its output that were handed out as lines."""
+        self.skipped = 0
+        """The bytes of the latest line, if that was too long and is empty for it."""
         self._executor = executor
         self._running = running
         self._stdin = stdin
         self._ended = asyncio.ensure_future(executor.collect(running))
         self._output: BinaryIO | None = None
         self._rest = b""
-        self._skipped = 0
+        self._skipping = 0
         """The bytes of a line that is too long, so far."""
         self._lines: deque[tuple[bytes, int]] = deque()
         """Each with the bytes that it takes in the output."""
@@ -106,6 +108,7 @@ class TalkingProcess:
                 pause_s = min(LONGEST_PAUSE_S, pause_s * 1.5)
         line, size = self._lines.popleft()
         self.read_bytes += size
+        self.skipped = size if size > len(line) + 1 else 0
         return line
 
     def _last_line(self) -> bytes | None:
@@ -123,10 +126,10 @@ class TalkingProcess:
             return False
         *whole, self._rest = (self._rest + piece).split(b"\n")
         for line in whole:
-            self._lines.append((b"" if self._skipped else line, self._skipped + len(line) + 1))
-            self._skipped = 0
+            self._lines.append((b"" if self._skipping else line, self._skipping + len(line) + 1))
+            self._skipping = 0
         if len(self._rest) > LINE_LIMIT:  # no reader takes so long a line
-            self._skipped += len(self._rest)
+            self._skipping += len(self._rest)
             self._rest = b""
         return True
 

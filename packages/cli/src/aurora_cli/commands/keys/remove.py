@@ -8,6 +8,7 @@ from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.output import note
+from aurora_soar.user_only import check_user
 
 __all__ = ["command"]
 
@@ -20,6 +21,7 @@ __all__ = ["command"]
 @click.argument("name", help="The name under which it was set.")
 def command(*, name: str) -> int:
     """Remove a key from the system's keyring."""
+    check_user("keys are", "ask the user for it")
     if wiring.open_folder().keys.forget(name):
         note(f"removed key {name} from the system's keyring")
         return ExitCode.DONE
