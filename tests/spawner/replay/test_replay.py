@@ -101,6 +101,23 @@ def test_whatever_a_run_is_limited_by(tmp_path: Path, options: dict[str, Any]) -
     assert replay_run(tmp_path / "runs.db", record(tmp_path, **options)).difference is None
 
 
+@pytest.mark.parametrize("recovery", [None, RecoverySettings(state_dir=None)])
+def test_starts_of_one_turn_may_be_written_in_any_order(tmp_path: Path, recovery: RecoverySettings | None) -> None:
+    tasks = [SpawnTask("go", id=str(number)) for number in (1, 2, 3)]
+    executor = SimulatedExecutor(duration_s=0.2)
+    run_id = record(tmp_path, tasks, recovery=recovery, executor=executor, start_rate_per_s=60.0, max_concurrent=3)
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as connection, connection:
+        kinds = ("attempt_intended", "recovery_transition")[: 2 if recovery else 1]
+        for kind in kinds:  # as if the first attempt had taken longer to prepare than the second
+            query = (
+                "SELECT min(seq), task_id, payload FROM events WHERE kind = ? AND task_id IN (1, 2) GROUP BY task_id"
+            )
+            (first, *one), (second, *two) = connection.execute(query, (kind,))
+            change = "UPDATE events SET task_id = ?, payload = ? WHERE seq = ?"
+            connection.executemany(change, [(*two, first), (*one, second)])
+    assert replay_run(tmp_path / "runs.db", run_id).difference is None
+
+
 def test_tasks_that_results_add_and_candidates(tmp_path: Path) -> None:
     def expand(task: SpawnTask, _result: SpawnResult) -> list[SpawnTask]:
         return [SpawnTask("more", "flaky"), SpawnTask("more", "plain")] if task.id == "1" else []
