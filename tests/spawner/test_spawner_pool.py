@@ -20,10 +20,11 @@ from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
-from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
+from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt, StoredWorker
 from aurora_spawner.distributed.beats import LeaseTimes
 from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
+from aurora_spawner.distributed.lease import AttemptState
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.worker import Worker, WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
@@ -357,6 +358,27 @@ async def test_a_worker_without_the_database_ends_its_agents_when_their_lease_is
                 assert (await result(executor, following)).stdout == "HELLO\n", lines
     finally:
         server.remove()
+
+
+async def test_a_worker_that_has_claimed_waits_for_nothing_before_it_starts(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, read_while = AttemptStore.read, set[AttemptState]()
+
+    async def noted(store: AttemptStore, token: str) -> StoredAttempt | None:
+        row = await read(store, token)
+        if row is not None:
+            read_while.add(row.lease.state)
+        return row
+
+    with pool(url) as executor:
+        running = await executor.start(order(folder, "sleeper"))
+        monkeypatch.setattr(AttemptStore, "read", noted)
+        async with working(url, folder):
+            await until_begun(folder)
+            assert read_while == {AttemptState.QUEUED}, "an outage would let it start what counts as lost already"
+            executor.cancel(running, at_once=True)
+            await result(executor, running)
 
 
 async def test_a_result_waits_for_a_database_that_was_killed(folder: Path) -> None:
