@@ -88,15 +88,14 @@ async def working(
         yield worker, lines
 
 
-@contextlib.asynccontextmanager
-async def at_place(
+def worker_at(
     url: str,
     folder: Path,
     place: WorkerPlace,
     lines: list[str],
     *,
     backends: Mapping[str, CommandBackend] | None = None,
-) -> AsyncIterator[Worker]:
+) -> Worker:
     options = WorkerOptions(
         name="w",
         pool="p",
@@ -107,7 +106,19 @@ async def at_place(
         environ=dict(os.environ),
         times=QUICK,
     )
-    worker = Worker(options, place=place, url=url, tell=lines.append)
+    return Worker(options, place=place, url=url, tell=lines.append)
+
+
+@contextlib.asynccontextmanager
+async def at_place(
+    url: str,
+    folder: Path,
+    place: WorkerPlace,
+    lines: list[str],
+    *,
+    backends: Mapping[str, CommandBackend] | None = None,
+) -> AsyncIterator[Worker]:
+    worker = worker_at(url, folder, place, lines, backends=backends)
     running = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -422,6 +433,16 @@ async def test_what_a_worker_took_out_of_the_queue_and_never_claimed_comes_back(
             connection.execute("UPDATE aurora_attempts SET created_at = created_at - interval '1 minute'")
         async with working(url, folder):
             assert (await result(executor, running)).stdout == "HELLO\n"
+
+
+async def test_a_worker_that_the_database_refuses_says_so(url: str, folder: Path) -> None:
+    running = asyncio.create_task(worker_at(url, folder, WorkerPlace.locked(folder / "worker-1"), []).run())
+    with pool(url) as executor:
+        await result(executor, await executor.start(order(folder, "upper")))
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP TABLE aurora_workers")
+    with pytest.raises(QueueUnusableError, match="aurora_workers"):
+        await asyncio.wait_for(running, 30)
 
 
 def test_a_worker_has_one_process(tmp_path: Path) -> None:

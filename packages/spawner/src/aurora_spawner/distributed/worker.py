@@ -103,6 +103,8 @@ class Worker:
                     await asyncio.wait(self._carried.values())
                 upkeep.cancel()
             await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         finally:
             for executor in self._executors.values():
                 executor.close()
