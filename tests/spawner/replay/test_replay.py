@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,12 +16,12 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
 from aurora_spawner.journal.entries import entry_of
-from aurora_spawner.journal.facts import GapDeclared, TaskSettled
+from aurora_spawner.journal.facts import GapDeclared, RunEnded, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.replay.replay import replay_run
-from aurora_spawner.tasks.result import SpawnResult, TaskState
+from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
 
 SKIPPING = RecoveryPolicy(
@@ -64,6 +65,14 @@ def record(folder: Path, tasks: Sequence[SpawnTask] = TASKS, **options: Any) -> 
     )
     run.execute_sync()
     return run.run_id
+
+
+def take_an_hour_later(folder: Path, run_id: str) -> None:
+    """Take a run as `aur merge` does, which decides nothing."""
+    ended = entry_of(RunEnded(state=RunState.SUCCEEDED, notices=[]), run_id=run_id)
+    journal = Journal(folder / "runs.db", clock=lambda: time.time() + 3600)
+    with journal, journal.hold(run_id, holder=own_identity()) as lease:
+        journal.append([ended], lease=lease)
 
 
 def edit(folder: Path, kind: str, change: Callable[[dict[str, Any]], object], *, task: str | None = None) -> int:
