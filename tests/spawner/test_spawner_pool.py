@@ -95,6 +95,7 @@ def worker_at(
     lines: list[str],
     *,
     backends: Mapping[str, CommandBackend] | None = None,
+    executor: Callable[[str], LocalExecutor] = lambda _sandbox: LocalExecutor(grace_s=1.0),
 ) -> Worker:
     options = WorkerOptions(
         name="w",
@@ -102,7 +103,7 @@ def worker_at(
         concurrency=4,
         cwd=folder,
         backends=backends or {"upper": UPPER, "sleeper": SLEEPER},
-        executor=lambda _sandbox: LocalExecutor(grace_s=1.0),
+        executor=executor,
         environ=dict(os.environ),
         times=QUICK,
     )
@@ -225,6 +226,48 @@ async def test_the_time_in_the_queue_is_no_time_of_the_agent(url: str, folder: P
         report = await asyncio.wait_for(executing, 30)
     assert report.ok, report.results
     assert report.results["1"].output == "hello"
+
+
+async def test_an_agent_that_only_computes_shows_life(url: str, folder: Path) -> None:
+    busy = CommandBackend("busy", ("sh", "-c", "while :; do :; done"))
+    async with working(url, folder, backends={"busy": busy}):
+        with pool(url) as executor:
+            running = await executor.start(what := order(folder, "busy"))
+            collecting = asyncio.create_task(result(executor, running))
+            await until((what.folder / "stdout").exists)
+            executor.cancel(running, at_once=True)
+            assert (await collecting).reason is EndReason.CANCELLED
+
+
+async def test_a_worker_is_asked_for_the_sandbox_of_the_run(url: str, folder: Path) -> None:
+    asked = []
+
+    def confining(sandbox: str) -> LocalExecutor:
+        asked.append(sandbox)
+        return LocalExecutor(grace_s=1.0)
+
+    worker = worker_at(url, folder, WorkerPlace.locked(folder / "worker-1"), [], executor=confining)
+    serving = asyncio.create_task(worker.run())
+    with pool(url) as executor:
+        executor.sandbox = {"upper": "require", "sleeper": "off"}.__getitem__
+        await result(executor, await executor.start(order(folder, "upper")))
+    worker.drain()
+    await asyncio.wait_for(serving, 30)
+    assert asked == ["require"]
+
+
+async def test_results_stay_for_a_week(url: str, folder: Path) -> None:
+    with pool(url) as executor:
+        for number in (1, 2):
+            running = await executor.start(order(folder, "upper", number=number))
+            executor.cancel(running, at_once=True)
+            await result(executor, running)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE aurora_attempts SET over_at = over_at - make_interval(days => 5 + number)")
+    store = AttemptStore(Database(url))
+    await store.requeue("p")
+    store.database.close()
+    assert states(url) == [(1, "voided", 0)]
 
 
 async def test_a_queued_attempt_is_cancelled_without_a_worker(url: str, folder: Path) -> None:
