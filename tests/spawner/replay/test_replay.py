@@ -127,6 +127,15 @@ def test_starts_of_one_turn_may_be_written_in_any_order(tmp_path: Path, recovery
     assert replay_run(tmp_path / "runs.db", run_id).difference is None
 
 
+def test_a_run_may_end_as_soon_as_its_last_event_is_written(tmp_path: Path) -> None:
+    def limited(_order: AttemptOrder) -> AttemptEnd:
+        return AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="429 Too Many Requests, retry-after: 99999")
+
+    recovery = RecoverySettings(policy=RecoveryPolicy(fallback_to_llm=False), state_dir=None)
+    run_id = record(tmp_path, TASKS[:1], recovery=recovery, executor=SimulatedExecutor(agent=limited))
+    assert replay_run(tmp_path / "runs.db", run_id).difference is None
+
+
 def test_tasks_that_results_add_and_candidates(tmp_path: Path) -> None:
     def expand(task: SpawnTask, _result: SpawnResult) -> list[SpawnTask]:
         return [SpawnTask("more", "flaky"), SpawnTask("more", "plain")] if task.id == "1" else []
