@@ -20,10 +20,11 @@ from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
-from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
+from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt, StoredWorker
 from aurora_spawner.distributed.beats import LeaseTimes
 from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
+from aurora_spawner.distributed.lease import AttemptState
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.worker import Worker, WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
@@ -87,6 +88,28 @@ async def working(
         yield worker, lines
 
 
+def worker_at(
+    url: str,
+    folder: Path,
+    place: WorkerPlace,
+    lines: list[str],
+    *,
+    backends: Mapping[str, CommandBackend] | None = None,
+    executor: Callable[[str], LocalExecutor] = lambda _sandbox: LocalExecutor(grace_s=1.0),
+) -> Worker:
+    options = WorkerOptions(
+        name="w",
+        pool="p",
+        concurrency=4,
+        cwd=folder,
+        backends=backends or {"upper": UPPER, "sleeper": SLEEPER},
+        executor=executor,
+        environ=dict(os.environ),
+        times=QUICK,
+    )
+    return Worker(options, place=place, url=url, tell=lines.append)
+
+
 @contextlib.asynccontextmanager
 async def at_place(
     url: str,
@@ -96,17 +119,7 @@ async def at_place(
     *,
     backends: Mapping[str, CommandBackend] | None = None,
 ) -> AsyncIterator[Worker]:
-    options = WorkerOptions(
-        name="w",
-        pool="p",
-        concurrency=4,
-        cwd=folder,
-        backends=backends or {"upper": UPPER, "sleeper": SLEEPER},
-        executor=lambda _sandbox: LocalExecutor(grace_s=1.0),
-        environ=dict(os.environ),
-        times=QUICK,
-    )
-    worker = Worker(options, place=place, url=url, tell=lines.append)
+    worker = worker_at(url, folder, place, lines, backends=backends)
     running = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -213,6 +226,48 @@ async def test_the_time_in_the_queue_is_no_time_of_the_agent(url: str, folder: P
         report = await asyncio.wait_for(executing, 30)
     assert report.ok, report.results
     assert report.results["1"].output == "hello"
+
+
+async def test_an_agent_that_only_computes_shows_life(url: str, folder: Path) -> None:
+    busy = CommandBackend("busy", ("sh", "-c", "while :; do :; done"))
+    async with working(url, folder, backends={"busy": busy}):
+        with pool(url) as executor:
+            running = await executor.start(what := order(folder, "busy"))
+            collecting = asyncio.create_task(result(executor, running))
+            await until((what.folder / "stdout").exists)
+            executor.cancel(running, at_once=True)
+            assert (await collecting).reason is EndReason.CANCELLED
+
+
+async def test_a_worker_is_asked_for_the_sandbox_of_the_run(url: str, folder: Path) -> None:
+    asked = []
+
+    def confining(sandbox: str) -> LocalExecutor:
+        asked.append(sandbox)
+        return LocalExecutor(grace_s=1.0)
+
+    worker = worker_at(url, folder, WorkerPlace.locked(folder / "worker-1"), [], executor=confining)
+    serving = asyncio.create_task(worker.run())
+    with pool(url) as executor:
+        executor.sandbox = {"upper": "require", "sleeper": "off"}.__getitem__
+        await result(executor, await executor.start(order(folder, "upper")))
+    worker.drain()
+    await asyncio.wait_for(serving, 30)
+    assert asked == ["require"]
+
+
+async def test_results_stay_for_a_week(url: str, folder: Path) -> None:
+    with pool(url) as executor:
+        for number in (1, 2):
+            running = await executor.start(order(folder, "upper", number=number))
+            executor.cancel(running, at_once=True)
+            await result(executor, running)
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE aurora_attempts SET over_at = over_at - make_interval(days => 5 + number)")
+    store = AttemptStore(Database(url))
+    await store.requeue("p")
+    store.database.close()
+    assert states(url) == [(1, "voided", 0)]
 
 
 async def test_a_queued_attempt_is_cancelled_without_a_worker(url: str, folder: Path) -> None:
@@ -359,6 +414,27 @@ async def test_a_worker_without_the_database_ends_its_agents_when_their_lease_is
         server.remove()
 
 
+async def test_a_worker_that_has_claimed_waits_for_nothing_before_it_starts(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, read_while = AttemptStore.read, set[AttemptState]()
+
+    async def noted(store: AttemptStore, token: str) -> StoredAttempt | None:
+        row = await read(store, token)
+        if row is not None:
+            read_while.add(row.lease.state)
+        return row
+
+    with pool(url) as executor:
+        running = await executor.start(order(folder, "sleeper"))
+        monkeypatch.setattr(AttemptStore, "read", noted)
+        async with working(url, folder):
+            await until_begun(folder)
+            assert read_while == {AttemptState.QUEUED}, "an outage would let it start what counts as lost already"
+            executor.cancel(running, at_once=True)
+            await result(executor, running)
+
+
 async def test_a_result_waits_for_a_database_that_was_killed(folder: Path) -> None:
     server = PostgresServer.create()
     once = CommandBackend("once", ("sh", "-c", "echo x >> runs; sleep 0.5; cat"))
@@ -400,6 +476,16 @@ async def test_what_a_worker_took_out_of_the_queue_and_never_claimed_comes_back(
             connection.execute("UPDATE aurora_attempts SET created_at = created_at - interval '1 minute'")
         async with working(url, folder):
             assert (await result(executor, running)).stdout == "HELLO\n"
+
+
+async def test_a_worker_that_the_database_refuses_says_so(url: str, folder: Path) -> None:
+    running = asyncio.create_task(worker_at(url, folder, WorkerPlace.locked(folder / "worker-1"), []).run())
+    with pool(url) as executor:
+        await result(executor, await executor.start(order(folder, "upper")))
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP TABLE aurora_workers")
+    with pytest.raises(QueueUnusableError, match="aurora_workers"):
+        await asyncio.wait_for(running, 30)
 
 
 def test_a_worker_has_one_process(tmp_path: Path) -> None:

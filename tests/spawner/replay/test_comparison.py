@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.spawner.replay.test_replay import TASKS, record
+from tests.spawner.replay.test_replay import TASKS, record, take_an_hour_later
 
 from aurora_spawner import SpawnTask
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
@@ -19,6 +19,14 @@ def test_the_same_run_twice_is_alike(tmp_path: Path) -> None:
     assert comparison.differing == ()
     assert [task.task_id for task in comparison.tasks] == [task.id for task in TASKS]
     assert comparison.first.attempts == comparison.second.attempts
+
+
+def test_a_merge_an_hour_later_takes_no_time_of_the_run(tmp_path: Path) -> None:
+    run_id = record(tmp_path, TASKS[:1])
+    before = compare_runs(tmp_path / "runs.db", run_id, run_id).first.seconds
+    take_an_hour_later(tmp_path, run_id)
+    after = compare_runs(tmp_path / "runs.db", run_id, run_id).first.seconds
+    assert after == before > 0
 
 
 def test_what_came_out_otherwise_is_told_task_by_task(tmp_path: Path) -> None:

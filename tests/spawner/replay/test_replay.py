@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,12 +16,12 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
 from aurora_spawner.journal.entries import entry_of
-from aurora_spawner.journal.facts import GapDeclared, TaskSettled
+from aurora_spawner.journal.facts import GapDeclared, RunEnded, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.recovery.policy import BatchAction
 from aurora_spawner.replay.replay import replay_run
-from aurora_spawner.tasks.result import SpawnResult, TaskState
+from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
 
 SKIPPING = RecoveryPolicy(
@@ -66,6 +67,14 @@ def record(folder: Path, tasks: Sequence[SpawnTask] = TASKS, **options: Any) -> 
     return run.run_id
 
 
+def take_an_hour_later(folder: Path, run_id: str) -> None:
+    """Take a run as `aur merge` does, which decides nothing."""
+    ended = entry_of(RunEnded(state=RunState.SUCCEEDED, notices=[]), run_id=run_id)
+    journal = Journal(folder / "runs.db", clock=lambda: time.time() + 3600)
+    with journal, journal.hold(run_id, holder=own_identity()) as lease:
+        journal.append([ended], lease=lease)
+
+
 def edit(folder: Path, kind: str, change: Callable[[dict[str, Any]], object], *, task: str | None = None) -> int:
     """Change the first event of a kind; return its number."""
     with closing(sqlite3.connect(folder / "runs.db")) as connection, connection:
@@ -99,6 +108,32 @@ def test_retries_fallbacks_pauses_and_breakers_are_decided_again(tmp_path: Path)
 )
 def test_whatever_a_run_is_limited_by(tmp_path: Path, options: dict[str, Any]) -> None:
     assert replay_run(tmp_path / "runs.db", record(tmp_path, **options)).difference is None
+
+
+@pytest.mark.parametrize("recovery", [None, RecoverySettings(state_dir=None)])
+def test_starts_of_one_turn_may_be_written_in_any_order(tmp_path: Path, recovery: RecoverySettings | None) -> None:
+    tasks = [SpawnTask("go", id=str(number)) for number in (1, 2, 3)]
+    executor = SimulatedExecutor(duration_s=0.2)
+    run_id = record(tmp_path, tasks, recovery=recovery, executor=executor, start_rate_per_s=60.0, max_concurrent=3)
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as connection, connection:
+        kinds = ("attempt_intended", "recovery_transition")[: 2 if recovery else 1]
+        for kind in kinds:  # as if the first attempt had taken longer to prepare than the second
+            query = (
+                "SELECT min(seq), task_id, payload FROM events WHERE kind = ? AND task_id IN (1, 2) GROUP BY task_id"
+            )
+            (first, *one), (second, *two) = connection.execute(query, (kind,))
+            change = "UPDATE events SET task_id = ?, payload = ? WHERE seq = ?"
+            connection.executemany(change, [(*two, first), (*one, second)])
+    assert replay_run(tmp_path / "runs.db", run_id).difference is None
+
+
+def test_a_run_may_end_as_soon_as_its_last_event_is_written(tmp_path: Path) -> None:
+    def limited(_order: AttemptOrder) -> AttemptEnd:
+        return AttemptEnd(reason=EndReason.EXITED, exit_code=1, stderr="429 Too Many Requests, retry-after: 99999")
+
+    recovery = RecoverySettings(policy=RecoveryPolicy(fallback_to_llm=False), state_dir=None)
+    run_id = record(tmp_path, TASKS[:1], recovery=recovery, executor=SimulatedExecutor(agent=limited))
+    assert replay_run(tmp_path / "runs.db", run_id).difference is None
 
 
 def test_tasks_that_results_add_and_candidates(tmp_path: Path) -> None:

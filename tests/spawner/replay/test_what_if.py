@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.spawner.replay.test_replay import record
+from tests.spawner.replay.test_replay import record, take_an_hour_later
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, SpawnTask
 from aurora_spawner.errors import ReplayError
@@ -25,6 +25,13 @@ def test_more_at_once_take_less_time(tmp_path: Path) -> None:
     assert (report.assumed, report.stuck) == ({}, None)
     assert any("taken from the journal" in note for note in report.notes)
     assert report.to_dict()["simulation"] is True
+
+
+def test_a_merge_an_hour_later_is_no_other_coordinator(tmp_path: Path) -> None:
+    run_id = record(tmp_path, WIDE[:1])
+    before = what_if(tmp_path / "runs.db", run_id, ["max_concurrent=2"])
+    take_an_hour_later(tmp_path, run_id)
+    assert what_if(tmp_path / "runs.db", run_id, ["max_concurrent=2"]) == before
 
 
 def test_as_it_was_a_run_comes_to_what_it_came_to(tmp_path: Path) -> None:

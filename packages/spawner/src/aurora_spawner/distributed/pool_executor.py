@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentErro
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.supervision.local_executor import STDERR_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,6 @@ _log = logging.getLogger(__name__)
 
 FIRST_LOOK_S: Final = 0.05
 LOOK_EVERY_S: Final = 0.5
-_STDERR_LIMIT_BYTES: Final = 64 << 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +97,8 @@ class PoolExecutor:
                 _show_life(attempt.folder)
             self._wished.clear()
             if attempt.token not in self._wishes:
-                await _set_within(self._wished, pause_s)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wished.wait(), pause_s)
             pause_s = min(LOOK_EVERY_S, pause_s * 1.5)
 
     async def _look(self, store: AttemptStore, token: str) -> StoredAttempt | None:
@@ -203,7 +205,7 @@ def _unpacked(packed: bytes, folder: Path) -> AttemptEnd:
     return AttemptEnd(
         **{name: getattr(end, name) for name in type(end).model_fields},
         stdout=read_output(files.stdout, total=end.stdout_bytes, cap=cap),
-        stderr=read_output(files.stderr, total=stderr_total, cap=cap, limit=_STDERR_LIMIT_BYTES),
+        stderr=read_output(files.stderr, total=stderr_total, cap=cap, limit=STDERR_LIMIT_BYTES),
         stdout_path=files.stdout,
     )
 
@@ -226,10 +228,3 @@ def _show_life(folder: Path) -> None:
         stdout.touch(mode=0o600)
     except OSError:
         _log.warning("%s cannot be touched; the watchdog may take its agent for stalled", stdout)
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

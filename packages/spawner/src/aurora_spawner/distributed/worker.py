@@ -103,6 +103,8 @@ class Worker:
                     await asyncio.wait(self._carried.values())
                 upkeep.cancel()
             await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         finally:
             for executor in self._executors.values():
                 executor.close()
@@ -190,7 +192,10 @@ class Worker:
         except ForeignTokenError as error:
             self._tell(f"refused: {error}")
             return
-        claimed = await until_reachable(
+        stored = await until_reachable(lambda: self._store.read(token), tell=self._tell)
+        if stored is None:
+            return
+        claimed = await until_reachable(  # the last that may wait: the lease has begun, and nobody beats yet
             lambda: self._store.change(
                 token, lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s)
             ),
@@ -198,10 +203,8 @@ class Worker:
         )
         if claimed is None:
             return
-        row = await until_reachable(lambda: self._store.read(token), tell=self._tell)
-        assert row is not None
         try:
-            running, executor = await self._start(token, row.document, folder)
+            running, executor = await self._start(token, stored.document, folder)
         except (DocumentError, BackendError, AttemptRefusedError) as error:
             reason = error.reason if isinstance(error, AttemptRefusedError) else EndReason.NOT_TAKEN
             self._tell(f"attempt {token}: refused: {error}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.timeline import SpanKind, timeline_of
 from aurora_spawner.journal.views import as_written, load_events, load_run, load_tasks
+from aurora_spawner.replay.simulation import figures_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,7 +75,7 @@ class RunTotals:
     run_id: str
     state: str
     seconds: float
-    """From its creation to its last event."""
+    """As in `Figures`: a later merge of its work takes no time of it."""
     attempts: int
     cost_usd: float | None
     """Of the last attempts; None if that of one is unknown."""
@@ -129,7 +130,7 @@ def _read(journal: Path, run_id: str) -> tuple[RunTotals, Mapping[str, tuple[Tas
     totals = RunTotals(
         run_id=run_id,
         state=timeline.state,
-        seconds=timeline.end - timeline.start,
+        seconds=figures_of(timeline).seconds,
         attempts=sum(side.attempts for side in own),
         cost_usd=_sum(side.cost_usd for side in own if side.attempts),
         tokens=sum(side.tokens or 0 for side in own),

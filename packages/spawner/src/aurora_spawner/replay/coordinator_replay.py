@@ -204,6 +204,7 @@ class CoordinatorReplay:
         Raises:
             DifferenceFoundError: It has, or has decided what is not in the journal.
         """
+        self._make_durable(before=math.inf)  # else it could not have written its end
         more = next((made for queue in self._made.values() for made in queue), None)
         if more is not None:
             self._differ(event, _NOTHING, made=more.words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -78,8 +79,7 @@ class RecordedTurns(Guide):
         """Returns True if an attempt may start: where a gate or the pace may hold it, if it was the next to start."""
         if not self._paced and (self.gates.surely_open(provider) or unavailable()):
             return True
-        following = self._next_admission(until=self._soon(_DISPATCH_S))
-        if following is not None and following.task_id == self._considered and self._is_ready(following.task_id):
+        if self._is_next(self._considered) and self._is_ready(self._considered):
             self._held.discard(agent)
             return True
         self._held.add(agent)
@@ -117,22 +117,39 @@ class RecordedTurns(Guide):
     def _paced(self) -> bool:
         return self.recording.settings.start_rate_per_s is not None
 
+    def _is_next(self, task_id: str) -> bool:
+        """Returns True if a task starts next.
+
+        Recovery writes down when it decided. Without it there is only the order in which starts were written, and an
+        attempt that takes longer to prepare is written later: then any task of the same turn may be the next.
+        """
+        until = self._soon(_DISPATCH_S)
+        if self.recording.settings.policy is not None:
+            following = self._next_admission(until=until)
+            return following is not None and following.task_id == task_id
+        admissions = self.recording.admissions
+        turn = admissions[self._passed : bisect_right(admissions, until, key=lambda each: each.at)]
+        return any(each.task_id == task_id and not self._was_made(each) for each in turn)
+
     def _next_admission(self, *, until: float) -> Admission | None:
         """Returns the recorded admission that comes next and was not made yet; None if it comes later."""
-        admissions, recovery = self.recording.admissions, self.context().recovery
+        admissions = self.recording.admissions
         while self._passed < len(admissions):
             following = admissions[self._passed]
-            task_id = following.task_id
-            made = recovery.admissions(task_id) if isinstance(recovery, GuidedRecovery) else self._began[task_id]
-            if made < following.count:
-                due = following.at <= until or task_id == self.urgent
+            if not self._was_made(following):
+                due = following.at <= until or following.task_id == self.urgent
                 return following if due else None
             self._passed += 1
         return None
 
+    def _was_made(self, admission: Admission) -> bool:
+        task_id, recovery = admission.task_id, self.context().recovery
+        made = recovery.admissions(task_id) if isinstance(recovery, GuidedRecovery) else self._began[task_id]
+        return made >= admission.count
+
     def _soon(self, within_s: float) -> float:
         """Returns the time until which a decision can follow from the present event: it is before the next end."""
-        if self._paced:
+        if self._paced and self.recording.settings.policy is not None:
             return self.loop.now
         events = self.recording.events
         self._next_end = max(self._next_end, self.place() + 1)

@@ -124,9 +124,9 @@ def _growth(events: Sequence[EventRow]) -> Mapping[str, Sequence[dict[str, Any]]
 
 def _notes(events: Sequence[EventRow]) -> list[str]:
     kinds = {event.kind for event in events}
-    taken = sum(isinstance(event.fact, facts.RunTaken) for event in events)
+    coordinators = sum(isinstance(event.fact, facts.RunTaken) and event.fact.settings is not None for event in events)
     notes = [_ALWAYS]
-    if taken > 1:
+    if coordinators > 1:
         notes.append("the run was taken over by another process; the simulation goes through without a break")
     if facts.RunPaused.kind in kinds:
         notes.append("the user's pauses are left out")
