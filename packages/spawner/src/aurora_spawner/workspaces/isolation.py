@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from aurora_spawner.errors import WorkspaceError
-from aurora_spawner.storage.stored_values import Reader, path, read_fields
-from aurora_spawner.tasks.work import CommitId, commit_id
+from aurora_spawner.storage.stored_values import Reader, StoredValueError, path, read_fields, text
+from aurora_spawner.tasks.work import BRANCHES, CommitId, commit_id, is_branch_of_run
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.ticked import ticked_files
 from aurora_spawner.workspaces.worktrees import Workspaces
+
+Beginning = str
+"""The beginning of the names of a run's branches, with a slash at its end."""
 
 
 class MergeMode(StrEnum):
@@ -50,6 +53,8 @@ class Isolation:
     """The agent that resolves conflicts of finished work; None leaves that work on its branch."""
     resolver_instructions: str | None = None
     """The role and way of working of that agent; None for none."""
+    branches: Beginning = BRANCHES
+    """Begins the names of the branches of the run; ends with a slash."""
 
     def __post_init__(self) -> None:
         for name in (self.folder, *self.own_files):
@@ -62,7 +67,18 @@ class Isolation:
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-_READERS: Final[dict[str, Reader]] = {"MergeMode": MergeMode, "Path": path, "CommitId": commit_id}
+def _beginning(value: object) -> Beginning:
+    if not is_branch_of_run(f"{text(value)}run-{'0' * 13}/task"):
+        raise StoredValueError(f"must begin names of branches, not {ascii(value)[:60]}")
+    return text(value)
+
+
+_READERS: Final[dict[str, Reader]] = {
+    "MergeMode": MergeMode,
+    "Path": path,
+    "CommitId": commit_id,
+    "Beginning": _beginning,
+}
 
 
 def isolation_from_json(stored: object) -> Isolation:
