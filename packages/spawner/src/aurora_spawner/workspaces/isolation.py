@@ -10,10 +10,6 @@ from typing import Any, Final
 from aurora_spawner.errors import WorkspaceError
 from aurora_spawner.storage.stored_values import Reader, StoredValueError, path, read_fields, text
 from aurora_spawner.tasks.work import BRANCHES, CommitId, commit_id, is_branch_of_run
-from aurora_spawner.workspaces.bases import read_base
-from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.ticked import ticked_files
-from aurora_spawner.workspaces.worktrees import Workspaces
 
 Beginning = str
 """The beginning of the names of a run's branches, with a slash at its end."""
@@ -108,6 +104,11 @@ def isolation_of(
         WorkspaceError: The folder is in no repository, or in one that worktrees cannot be made of.
         GitError: Git failed.
     """
+    # Only here: every look at a journal reads isolations, and needs neither git nor worktrees for that.
+    from aurora_spawner.workspaces.bases import read_base
+    from aurora_spawner.workspaces.ticked import ticked_files
+    from aurora_spawner.workspaces.worktrees import Workspaces
+
     git = Workspaces(folder, home=home, run_id="plan").git
     base = read_base(git)
     top = git.folder.resolve()
@@ -139,6 +140,10 @@ def with_snapshot(isolation: Isolation) -> Isolation:
     Raises:
         WorkspaceError: A file has a conflict, or another commit or branch is checked out by now.
     """
+    from aurora_spawner.workspaces.bases import read_base  # as above
+    from aurora_spawner.workspaces.git import Git
+    from aurora_spawner.workspaces.ticked import ticked_files
+
     git = Git(isolation.repository)
     ticked = ticked_files(git, read_base(git).dirty)
     base = read_base(git, include_dirty=True, without=(*isolation.own_files, *sorted(ticked)))
