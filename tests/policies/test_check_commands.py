@@ -26,3 +26,44 @@ def test_what_is_not_allowed_says_why_and_what_to_do_instead() -> None:
         assert found.reason
         assert found.instead.rstrip().endswith("."), (case.command, found)
         assert "\ue000" not in found.reason
+
+
+JOURNAL = ".aurora/runs.db"
+ANSWER = "UPDATE approvals SET state='approved' WHERE id=3"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f'sqlite3 {JOURNAL} "{ANSWER}"',
+        f'sqlite3 {JOURNAL} "SELECT 1; {ANSWER}"',
+        f'sqlite3 {JOURNAL} "/* */ {ANSWER} /* */"',
+        f'sqlite3 {JOURNAL} ".tables\n{ANSWER}"',
+        f'sqlite3 {JOURNAL} "WITH a AS (SELECT 1) {ANSWER}"',
+        f'sqlite3 {JOURNAL} "PRAGMA user_version(5)"',
+        f"sqlite3 {JOURNAL} <<'X'\n-- look\n{ANSWER};\nX",
+        f"sqlite3 'file:{JOURNAL}?mode=rw' \"{ANSWER}\"",
+        f"sqlite3 x.db \"ATTACH '{JOURNAL}' AS j; {ANSWER}\"",
+        f"sqlite3 x.db '.open {JOURNAL}' \"{ANSWER}\"",
+        f"sqlite3 x.db \"VACUUM INTO '{JOURNAL}'\"",
+        f"sqlite3 x.db '.clone {JOURNAL}'",
+        "sqlite3 x.db \"SELECT writefile('.aurora/policies.yaml', '')\"",
+    ],
+)
+def test_no_statement_hides_the_change_of_our_records(command: str) -> None:
+    assert ask(command).rule == "self_protection"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"sqlite3 {JOURNAL} .schema",
+        f"sqlite3 -json {JOURNAL} '.mode box' 'SELECT * FROM runs; -- all'",
+        f'sqlite3 {JOURNAL} "WITH a AS (SELECT 1) SELECT * FROM a"',
+        f"sqlite3 {JOURNAL} 'PRAGMA table_info(runs)'",
+        f"sqlite3 x.db \"ATTACH '{JOURNAL}' AS j; SELECT * FROM j.runs\"",
+        "sqlite3 x.db 'INSERT INTO a VALUES (1)'",
+    ],
+)
+def test_our_records_can_be_read(command: str) -> None:
+    assert ask(command).action == "allow"
