@@ -67,3 +67,21 @@ def test_no_statement_hides_the_change_of_our_records(command: str) -> None:
 )
 def test_our_records_can_be_read(command: str) -> None:
     assert ask(command).action == "allow"
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ("ibmcloud is instance-delete web -f", "prompt"),
+        ("oci os object bulk-delete -bn logs", "prompt"),
+        ("aliyun ecs DeleteInstance --InstanceId i-1", "prompt"),
+        ("tccli cvm TerminateInstances --InstanceIds i-1", "prompt"),
+        ("aws ecr batch-delete-image --repository-name web", "prompt"),
+        ("aws kms schedule-key-deletion --key-id k", "prompt"),
+        ("ibmcloud is instances --name before-delete", "allow"),
+        ("aliyun ecs DescribeInstances", "allow"),
+        ("oci os bucket update --no-delete", "allow"),
+    ],
+)
+def test_verbs_of_clouds_are_seen_as_each_client_writes_them(command: str, action: str) -> None:
+    assert ask(command).action == action
