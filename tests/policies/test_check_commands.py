@@ -85,3 +85,21 @@ def test_our_records_can_be_read(command: str) -> None:
 )
 def test_verbs_of_clouds_are_seen_as_each_client_writes_them(command: str, action: str) -> None:
     assert ask(command).action == action
+
+
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [
+        ("wget --method=DELETE https://api.example/users/1", "prompt"),
+        ("wget --method=DELETE http://localhost:8080/users/1", "allow"),
+        ("git stage -f .env", "prompt"),
+        ("npx someone/tool", "prompt"),
+        ("npx @scope/tool && npx ./tool", "allow"),
+        ("mongosh shop clean.js", "prompt"),
+        ("echo 'db.users.find()' > q.js; mongosh shop q.js", "allow"),
+        ("make --eval='x := $(shell rm -rf ~)'", "deny"),
+        ("make --eval='x := $(shell date)' all", "allow"),
+    ],
+)
+def test_siblings_of_what_was_mended_get_the_same_answer(command: str, action: str) -> None:
+    assert ask(command).action == action

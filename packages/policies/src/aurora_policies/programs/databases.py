@@ -282,14 +282,15 @@ def _redis(call: Call) -> Stream:
 
 def _mongo(call: Call) -> Stream:
     """A collection is a table of MongoDB, and its rules are those of tables."""
-    options = frozenset({"--eval", "-e"})
-    text = "\n".join(word.text for word in arguments(call.words, valued=options).values(*options))
-    text = f"{text}\n{call.input.text or ''}"
+    given = arguments(call.words, valued=frozenset({"--eval", "-e", "--file", "-f"}))
+    scripts = [*given.values("--file", "-f"), *(word for word in given.operands if word.text.endswith(".js"))]
+    streams = [call.input, *(call.judge.content(script, call.shell) for script in scripts)]
+    text = "\n".join((*(word.text for word in given.values("--eval", "-e")), *(each.text or "" for each in streams)))
     if _MONGO_DROPS.search(text):
         call.judge.by_rule(Rule.DROP_TABLE, "drops a collection or a database of MongoDB", _DROP_INSTEAD)
     if _MONGO_EMPTIES.search(text):
         call.judge.by_rule(Rule.TRUNCATE, "deletes the data of MongoDB", _EMPTY_INSTEAD)
-    if UNKNOWN in text or call.input.text is None:
+    if UNKNOWN in text or any(each.text is None for each in streams):
         call.judge.undecided("runs commands on a database that are not known")
     return NOT_KNOWN
 
