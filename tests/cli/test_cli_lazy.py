@@ -94,6 +94,7 @@ NOT_NEEDED = {
         "aurora_core.memory",
         "aurora_policies",
         "aurora_spawner.runs.run",
+        "aurora_spawner.workspaces.git",
         "asyncio",
         "numpy",
         "pydantic",

@@ -96,6 +96,33 @@ def test_the_policies_can_take_branches_away_unless_they_are_asked_for(
     assert (shed.path / "place.txt").read_text().strip() == str(shed.path)
 
 
+def test_the_policies_name_the_branches_and_everything_finds_them_again(
+    aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(tmp_path, monkeypatch)
+    policies = tmp_path / "config" / "aurora" / "policies.yaml"
+    unasked = "destructive: {git_merge_main: {action: allow}}\n"
+    policies.write_text(f"{unasked}safety: {{branch_prefix: team/bots}}\n")
+
+    def branches() -> list[str]:
+        return shed.repository("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").splitlines()
+
+    shed.repository("branch", "team/bots/theirs/1")
+    run_id = json.loads(spawn(aur, "--json").stdout)["run_id"]
+    run = f"team/bots/{run_id}"
+    assert branches() == ["main", *(f"{run}/{name}" for name in ("1", "2", "3", "integration")), "team/bots/theirs/1"]
+    assert f"{run}/integration" in aur("runs", "show", run_id).stdout
+    policies.write_text(f"{unasked}safety: {{branch_prefix: other}}\n")
+    merged = aur("merge", run_id, "--yes")
+    assert merged.returncode == ExitCode.NOT_REACHED, merged.stderr  # 2 conflicts with 1
+    assert (shed.path / "shared.txt").read_text() == "1\n"
+    assert aur("worktrees", "clean").returncode == ExitCode.DONE
+    assert branches() == ["main", f"{run}/2", "team/bots/theirs/1"]
+    (shed.path / ".aurora" / "runs.db").unlink()
+    (left,) = json.loads(aur("worktrees", "list", "--json").stdout)["worktrees"]
+    assert (left["branch"], left["state"]) == (f"{run}/2", "unmerged")
+
+
 @pytest.mark.parametrize("words", [("--merge", "auto"), ("--include-dirty",)])
 @pytest.mark.parametrize("none", ["option", "configuration", "no checkpoint"])
 def test_what_is_for_worktrees_is_refused_where_there_will_be_none(

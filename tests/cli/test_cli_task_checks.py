@@ -45,6 +45,8 @@ def test_a_check_of_a_task_file_needs_trust_and_yes_is_none(aur: Aur, shed: Shed
     assert "succeeded" in outcome.stderr
     assert ", unverified" in outcome.stderr
     assert not (tmp_path / "ran").exists()
+    assert "tasks.md: open until their checks have run: 1; trust them, then spawn again" in outcome.stderr
+    assert (shed.path / "tasks.md").read_text().startswith("- [ ] 1 ")
     assert aur("trust", "tasks.md").returncode == ExitCode.NOT_REACHED
     assert json.loads(aur("spawn", "tasks.md", "--dry-run", "--json").stdout)["checks_trusted"] is False
 
@@ -58,6 +60,7 @@ def test_a_trusted_check_sends_work_back_and_proves_it(aur: Aur, shed: Shed) -> 
     assert "round 1 of 2" in outcome.stderr
     assert ", verified: `" in outcome.stderr
     assert (shed.path / "out.txt").read_text() == "right\n"
+    assert (shed.path / "tasks.md").read_text().startswith("- [x] 1 ")
     run_id = json.loads(aur("runs", "list", "--json").stdout)["runs"][0]["run_id"]
     (task,) = json.loads(aur("runs", "show", run_id, "--json").stdout)["tasks"]
     assert (task["verification"], task["attempts"]) == ("verified", 2)

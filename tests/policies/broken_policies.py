@@ -97,6 +97,12 @@ TYPES = [
     Broken("safety:\n  auto_branch: yes please\n", 2, 3, "safety.auto_branch", "must be true or false"),
     Broken("safety:\n  auto_branch: 1\n", 2, 3, "safety.auto_branch", "must be true or false"),
     Broken("safety:\n  branch_prefix: '-x'\n", 2, 3, "safety.branch_prefix", "pattern"),
+    Broken(
+        "safety:\n  branch_prefix: team/../x\n", 2, 3, "safety.branch_prefix", "cannot begin the name of a branch"
+    ),
+    Broken(
+        "safety: {branch_prefix: team.lock/}\n", 1, 10, "safety.branch_prefix", "cannot begin the name of a branch"
+    ),
     Broken("safety:\n  max_lines_changed: 1e3\n", 2, 3, "safety.max_lines_changed", "must be a whole number"),
     Broken("budget: {monthly_limit_usd: .inf}\n", 1, 10, "budget.monthly_limit_usd", "finite"),
     Broken("commands: {}\n", 1, 1, "commands", "must be a list"),

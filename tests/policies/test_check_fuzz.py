@@ -73,6 +73,7 @@ PUMPED = {
     "sed with many lines": "sed '" + "\n" * 200_000 + "'",
     "a program with a long number": "1" * 200_000 + "x",
     "a forge that is asked": "gh " + "api " * 40_000,
+    "SQL with comments that do not end": "sqlite3 a.db '" + "/* " * 40_000 + "'",
 }
 
 

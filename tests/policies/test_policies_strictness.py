@@ -222,6 +222,13 @@ def test_what_the_user_does_not_state_shortens_no_limit() -> None:
     assert beside(project, user).approvals.limit_seconds == 60
 
 
+def test_branches_are_named_as_the_project_says_or_else_as_the_user_does() -> None:
+    user = Policies.model_validate({"safety": {"branch_prefix": "mine"}})
+    assert beside(Policies(), user).safety.branch_prefix == "mine/"
+    project = Policies.model_validate({"safety": {"branch_prefix": "theirs/"}})
+    assert beside(project, user).safety.branch_prefix == "theirs/"
+
+
 def test_an_allowance_holds_if_both_have_it() -> None:
     allow, deny = ({"pattern": "make x", "action": action} for action in ("allow", "deny"))
     for mine, theirs, held in (

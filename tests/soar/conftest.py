@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.soar.killed_questions import SOURCE
+
+from aurora_core import Memory, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TILL = '''\
 """The till: adds prices up and takes money."""
@@ -47,3 +54,19 @@ def shop(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "src" / "till.py").write_text(TILL, encoding="utf-8")
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Set up a project with one file, in which retries are, and a home without limits of providers."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "retry.py").write_text(SOURCE)
+    return Project.init(tmp_path)
+
+
+@pytest.fixture
+def memory(project: Project) -> Iterator[Memory]:
+    """Open the memory of the test's project, indexed."""
+    with Memory.open(project.root) as opened:
+        opened.index()
+        yield opened

@@ -6,33 +6,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.soar.killed_questions import ANSWER, QUESTION, SOURCE, orchestrator
+from tests.soar.killed_questions import ANSWER, QUESTION, orchestrator
 
 from aurora_core import ChunkKind, Memory, Project
 from aurora_spawner.errors import JournalError
 from aurora_spawner.runs.noted_run import NotedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from aurora_soar.report.result import SoarEvent
 
 KEEP = NotedRun.keep
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "retry.py").write_text(SOURCE)
-    return Project.init(tmp_path)
-
-
-@pytest.fixture
-def memory(project: Project) -> Iterator[Memory]:
-    with Memory.open(project.root) as opened:
-        opened.index()
-        yield opened
 
 
 def fill(run: NotedRun) -> None:

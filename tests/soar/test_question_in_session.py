@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.soar.killed_questions import QUESTION, SOURCE, Counted, orchestrator
+from tests.soar.killed_questions import QUESTION, Counted, orchestrator
 from tests.soar.test_question_resume import Stopping
 
 from aurora_core import ChunkKind, Memory, Project
@@ -17,9 +17,6 @@ from aurora_soar.sessions import SessionStore
 from aurora_soar.taskruns.resume import list_resumable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from aurora_soar.sessions import Conversation, Turn
 
 FOLLOW_UP = "and explain how it computes the backoff delay and why it gives up after the limit"
@@ -27,20 +24,6 @@ FOLLOW_UP = "and explain how it computes the backoff delay and why it gives up a
 
 class DiedError(Exception):
     """The end of a process, right after it has written a turn."""
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "retry.py").write_text(SOURCE)
-    return Project.init(tmp_path)
-
-
-@pytest.fixture
-def memory(project: Project) -> Iterator[Memory]:
-    with Memory.open(project.root) as opened:
-        opened.index()
-        yield opened
 
 
 @pytest.fixture

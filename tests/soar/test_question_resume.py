@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from tests.exhaustive import few
 from tests.soar import killed_questions
-from tests.soar.killed_questions import ANSWER, QUESTION, SOURCE, Counted, orchestrator
+from tests.soar.killed_questions import ANSWER, QUESTION, Counted, orchestrator
 
 from aurora_core import Memory, Project
 from aurora_soar import Aurora, Completion, NotResumableError
@@ -79,13 +79,6 @@ class Stopping:
             self.stopped.append(title)
             return Completion(text="", agent="coder", usage=None, error="cancelled", interrupted=True)
         return await self.inner.ask(prompt, title=title)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "retry.py").write_text(SOURCE)
-    return Project.init(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """A model plans and writes: what it says is strictly read, asked again, and never believed about places."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -96,13 +96,6 @@ FAILED = Completion(text="", agent="coder", usage=None, error="it exited with co
 def project(tmp_path: Path) -> Project:
     (tmp_path / "retry.py").write_text(SOURCE)
     return Project.init(tmp_path)
-
-
-@pytest.fixture
-def memory(project: Project) -> Iterator[Memory]:
-    with Memory.open(project.root) as opened:
-        opened.index()
-        yield opened
 
 
 @pytest.fixture

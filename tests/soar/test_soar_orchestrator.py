@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,13 +36,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         "def test_the_scheduler_decides():\n    assert Scheduler().decide_next()\n"
     )
     return Project.init(tmp_path)
-
-
-@pytest.fixture
-def memory(project: Project) -> Iterator[Memory]:
-    with Memory.open(project.root) as memory:
-        memory.index()
-        yield memory
 
 
 def soar(project: Project, memory: Memory, *command: str) -> SOAROrchestrator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "retry.py").write_text(SOURCE)
     return Project.init(tmp_path)
-
-
-@pytest.fixture
-def memory(project: Project) -> Iterator[Memory]:
-    with Memory.open(project.root) as opened:
-        opened.index()
-        yield opened
 
 
 @pytest.fixture

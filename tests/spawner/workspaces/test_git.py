@@ -42,12 +42,14 @@ def test_git_is_asked_again_while_another_process_holds_a_lock(repository: Repos
 @pytest.mark.usefixtures("short_wait")
 def test_a_lock_that_a_killed_git_left_on_a_ref_of_ours_is_removed(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "tess's" / "project", {"app.py": "1\n"})
-    for ref in (OURS, "refs/heads/users"):
+    named = "refs/heads/team/bots/spawn-1796038988602/task"  # as the user's policies can have it
+    for ref in (OURS, named, "refs/heads/team/users/task"):
         leave_lock(repository, f"{ref}.lock")
-    repository.git.run("update-ref", OURS, "HEAD")
-    assert repository("rev-parse", OURS) == repository("rev-parse", "HEAD")
-    with pytest.raises(GitError, match=r"users\.lock"):
-        repository.git.run("update-ref", "refs/heads/users", "HEAD")
+    for ref in (OURS, named):
+        repository.git.run("update-ref", ref, "HEAD")
+        assert repository("rev-parse", ref) == repository("rev-parse", "HEAD")
+    with pytest.raises(GitError, match=r"task\.lock"):
+        repository.git.run("update-ref", "refs/heads/team/users/task", "HEAD")
 
 
 def test_a_git_that_hangs_while_files_are_read_is_ended(

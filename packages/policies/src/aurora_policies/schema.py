@@ -182,19 +182,37 @@ class Destructive(_Section):
     truncate: DestructiveRule = DestructiveRule(action=Action.PROMPT)
 
 
+_PART_OF_BRANCH: Final = re.compile(r"(?!.*\.lock$)[A-Za-z0-9](\.?[A-Za-z0-9_-])*")
+
+
+def _beginning_of_branch(text: str) -> str:
+    text = text.removesuffix("/")
+    if not all(_PART_OF_BRANCH.fullmatch(part) for part in text.split("/")):
+        raise ValueError("cannot begin the name of a branch in git")
+    return f"{text}/"
+
+
+_BranchPrefix = Annotated[
+    str,
+    Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
+    AfterValidator(_beginning_of_branch),
+]
+"""The beginning of the name of a branch, up to a slash, which may be left out."""
+
+
 class Safety(_Section):
     """Bounds on the changes of a task.
 
     Attributes:
         auto_branch: work is done on a branch of its own.
-        branch_prefix: prefix of the names of such branches.
+        branch_prefix: begins the names of such branches, before the run and the task.
         protected_paths: patterns as in `.gitignore`.
         protected_branches: names of branches, with `*` for any characters; the default branch of the remote is
             protected, too.
     """
 
     auto_branch: bool = True
-    branch_prefix: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")] = "aurora/"
+    branch_prefix: _BranchPrefix = "aurora/"
     max_files_modified: _Count = 20
     max_lines_changed: _Count = 1000
     protected_paths: tuple[_Pattern, ...] = Field(

@@ -167,6 +167,8 @@ def beside(policies: Policies, users: Policies) -> Policies:
         for name in ("destructive", "safety", "anomalies")
     }
     limits = {name: _stricter_section(policies, users, name) for name in _STATED}
+    named = users if "branch_prefix" not in policies.safety.model_fields_set else policies
+    judged["safety"] = judged["safety"].model_copy(update={"branch_prefix": named.safety.branch_prefix})
     asked = users if "approvals" not in policies.model_fields_set else policies
     agents = {**users.agents, **policies.agents}
     for name in users.agents.keys() & policies.agents.keys():

@@ -86,7 +86,8 @@ def command(
     The goal is cut into subgoals, each with the agent or persona that fits it best. A gap is a subgoal whose ideal
     agent is not there. Cost and time are estimated from earlier runs of the same agents. In the review, p writes the
     plan, and gaps are filled by agents that are told to work as the ideal one; f leaves gaps to the default agent as
-    it is; e opens the tasks in $VISUAL or $EDITOR; a writes nothing, and the exit status is 1. Nothing is run.
+    it is; e opens the tasks in $VISUAL or $EDITOR; a writes nothing, and the exit status is 1. No task of the plan
+    is run; an agent that plans (--tool) works in your checkout, and what it changes there is named.
 
     An issue was written by others: agents are told to take its words as a description, and the review shows what
     would be done.

@@ -117,22 +117,39 @@ def _judge(call: Call, client: _Client, words: tuple[Word, ...]) -> Stream:
         judge_file(call, file, client.dialect)
     if not statements and not files and call.input is not EMPTY:
         judge_stream(call, call.input, client.dialect)
-    _judge_file_of(call, client, given, statements)
+    _judge_files_of(call, client, given, statements)
     if given.unclear and any(word.splits for word in words):
         call.judge.undecided("the arguments of a database client are not known")
     return NOT_KNOWN
 
 
 _READS: Final = re.compile(
-    r"\s*(select|explain|pragma\s+\w+\s*;?\s*$|values|\.(?!import|restore|recover)\w+)\b", re.IGNORECASE
+    r"(?>(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\.(?!import|restore|recover|clone)\w+[^\n]*(?:\n|$))*)(?:$|explain\b"
+    r"|(?:select|values|attach|detach|with\b(?!.*\b(?:insert|update|delete|replace)\b))\b"
+    r"(?!.*\b(?:writefile|load_extension|edit)\b)"
+    r"|pragma\s+(?:\w+\s*$|(?:table|index|foreign_key|integrity|quick)_\w+\s*\())",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A statement that only reads, behind comments and commands of the client."""
+_NAMES_FILE: Final = re.compile(
+    r"(?:\battach(?:\s+database)?|\bvacuum\b(?:\s+\w+)?\s+into|\bwritefile\s*\()\s*['\"]([^'\"]+)"
+    r"|^[ \t]*\.(?:open|clone)\b(?:[ \t]+-\S+)*[ \t]+['\"]?([^\s'\"]+)",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
-def _judge_file_of(call: Call, client: _Client, given: Arguments, statements: Sequence[Word]) -> None:
-    """Judges the change of a database that is a file: it may be one that keeps agents under control."""
-    texts = [word.text for word in statements] or [call.input.text or ""]
-    if client.sql_operand and given.operands and not all(_READS.match(text) or not text.strip() for text in texts):
-        call.judge.writes(given.operands[0], call.shell, "writes")
+def _judge_files_of(call: Call, client: _Client, given: Arguments, statements: Sequence[Word]) -> None:
+    """Judges the change of databases that are files: one may be among those that keep agents under control."""
+    text = ";\n".join(word.text for word in statements) or call.input.text or ""
+    if not client.sql_operand or all(map(_READS.match, text.split(";"))):
+        return
+    files = (
+        *(word.text for word in given.operands[:1]),
+        *(each[1] or each[2] for each in _NAMES_FILE.finditer(text)),
+    )
+    for file in files:
+        path = re.sub(r"^file:(?://[^/]*)?|\?.*", "", file) if file.startswith("file:") else file
+        call.judge.writes(Word(path), call.shell, "writes")
 
 
 def _operands(given: Arguments, client: _Client) -> tuple[Word, ...]:
@@ -265,14 +282,15 @@ def _redis(call: Call) -> Stream:
 
 def _mongo(call: Call) -> Stream:
     """A collection is a table of MongoDB, and its rules are those of tables."""
-    options = frozenset({"--eval", "-e"})
-    text = "\n".join(word.text for word in arguments(call.words, valued=options).values(*options))
-    text = f"{text}\n{call.input.text or ''}"
+    given = arguments(call.words, valued=frozenset({"--eval", "-e", "--file", "-f"}))
+    scripts = [*given.values("--file", "-f"), *(word for word in given.operands if word.text.endswith(".js"))]
+    streams = [call.input, *(call.judge.content(script, call.shell) for script in scripts)]
+    text = "\n".join((*(word.text for word in given.values("--eval", "-e")), *(each.text or "" for each in streams)))
     if _MONGO_DROPS.search(text):
         call.judge.by_rule(Rule.DROP_TABLE, "drops a collection or a database of MongoDB", _DROP_INSTEAD)
     if _MONGO_EMPTIES.search(text):
         call.judge.by_rule(Rule.TRUNCATE, "deletes the data of MongoDB", _EMPTY_INSTEAD)
-    if UNKNOWN in text or call.input.text is None:
+    if UNKNOWN in text or any(each.text is None for each in streams):
         call.judge.undecided("runs commands on a database that are not known")
     return NOT_KNOWN
 

@@ -437,6 +437,7 @@ _SUBCOMMANDS: Final[Mapping[str, Callable[[Call, tuple[Word, ...]], Stream]]] = 
     "archive": _diff_like,
     "init": _init,
     "add": _add,
+    "stage": _add,
     "apply": _apply,
     "am": _apply,
 }

@@ -16,6 +16,7 @@ from aurora_policies.shell.words import UNKNOWN, Word
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from aurora_policies.programs.arguments import Arguments
     from aurora_policies.programs.judge import Call
 
 __all__ = ["PROGRAMS"]
@@ -130,9 +131,7 @@ def _curl(call: Call) -> Stream:
         if call.judge.content(word, call.shell).text is None or word.text == "-":
             call.judge.undecided("curl takes its options from elsewhere")
     judge_sockets(call)
-    elsewhere = any(not _LOCAL.match(word.text) for word in given.operands)
-    if elsewhere and any(word.text.upper() == "DELETE" for word in given.values("-X", "--request")):
-        call.judge.prompt(Rule.DATA_LOSS, _DELETES_ELSEWHERE, _ON_LOCALHOST)
+    _judge_method(call, given, "-X", "--request")
     sent = [Word(_file_of(word.text)) for word in given.values(*_CURL_SENDS)]
     _sends(call, sent, given.operands)
     if any(re.match(r"file:", word.text) for word in given.operands):
@@ -197,6 +196,12 @@ _WGET_VALUED: Final = frozenset(
 )
 
 
+def _judge_method(call: Call, given: Arguments, *options: str) -> None:
+    elsewhere = any(not _LOCAL.match(word.text) for word in given.operands)
+    if elsewhere and any(word.text.upper() == "DELETE" for word in given.values(*options)):
+        call.judge.prompt(Rule.DATA_LOSS, _DELETES_ELSEWHERE, _ON_LOCALHOST)
+
+
 def _wget(call: Call) -> Stream:
     given = arguments(call.words, valued=_WGET_VALUED)
     for word in given.values("-O", "--output-document", "-o", "--output-file", "-a", "--append-output"):
@@ -210,6 +215,7 @@ def _wget(call: Call) -> Stream:
         for word in given.operands:
             target = Word(posixpath.join(folder.text, posixpath.basename(word.text.rstrip("/")) or "index.html"))
             call.judge.write(target, NOT_KNOWN, call.shell, append=True, by="wget")
+    _judge_method(call, given, "--method")
     if given.values("--use-askpass"):
         call.judge.prompt(Rule.CODE_INJECTION, "runs a program to ask for a password")
     sent = [*given.values("--post-file", "--body-file", "--post-data", "--body-data", "--header"), *given.operands]

@@ -51,6 +51,7 @@ def run_program_file(call: Call) -> None:
 
 _TARGET: Final = re.compile(r"^([^\s#:=][^:=#]*?)\s*::?(?!=)\s*([^#=\n;]*)(?:;(.*)|#.*)?$")
 _VARIABLE: Final = re.compile(r"\$[({](\w+)[)}]")
+_COMPUTED: Final = re.compile(r"\$[({]shell\s+([^)}]*)")
 _ASSIGNED: Final = re.compile(r"^(?:export\s+)?(\w+)\s*[:?]?=\s*(.*)$")
 
 
@@ -62,6 +63,8 @@ def _make(call: Call) -> Stream:
     if given.has("-n", "--just-print", "--dry-run", "-q", "-p", "--version"):
         return NOT_KNOWN
     evaluated = "\n".join(word.text for word in given.values("--eval"))
+    for found in _COMPUTED.finditer(evaluated):
+        run_text(call, found[1])
     folder = next(iter(given.values("-C", "--directory")), Word("."))
     names = given.values("-f", "--file", "--makefile") or tuple(
         Word(name) for name in ("GNUmakefile", "makefile", "Makefile")
@@ -264,7 +267,8 @@ def _settings_of_npm(call: Call, texts: Sequence[str]) -> None:
         )
 
 
-_ELSEWHERE: Final = re.compile(r"(github|gitlab|bitbucket|gist):|git\+|git@|https?://")
+_ELSEWHERE: Final = re.compile(r"(github|gitlab|bitbucket|gist):|git\+|git@|https?://|\w[\w.-]*/[\w.-]+(#|$)")
+"""An address, or `owner/name` of a forge; a package with a slash in its name begins with @."""
 
 
 def _tool(call: Call, words: Sequence[Word]) -> Stream:

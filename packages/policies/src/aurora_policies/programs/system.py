@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.effects import Rule
@@ -119,7 +119,8 @@ def _aws(call: Call) -> Stream:
     if re.search(r"--dryrun|--dry-run|\bhelp\b", text):
         return NOT_KNOWN
     if re.search(r"\bs3\s+(rm\b.*--recursive|rb\b|sync\b.*--delete)|\bs3\s+rm\b.*\*", text) or re.search(
-        r"(^|\s)(delete|terminate|deregister|purge|destroy|remove)-[a-z-]+", text
+        r"(^|\s)(batch-)?(delete|terminate|deregister|purge|destroy|remove)-[a-z-]+|(^|\s)schedule-key-deletion\b",
+        text,
     ):
         call.judge.prompt(
             Rule.DATA_LOSS, "deletes what is stored in the cloud", "Name single objects, or leave it to the user."
@@ -164,6 +165,8 @@ _CLOUD_VERB: Final = re.compile(
     r"([\w-]+:)?(delete|destroy|purge|terminate|deprovision|remove|wipe)(-[a-z-]+)?|remove-all|rb|pg:reset|repo:reset|rm"
     r"|uninstall"
 )
+_CLOUD_COMPOUND: Final = re.compile(r"\w[\w-]*-(delete|destroy|terminate)|(Delete|Terminate|Release)[A-Z]\w*")
+"""Verbs of clients that say all in one word, such as `instance-delete`; behind an option it may be a name."""
 _CLOUD_REMOVES: Final = re.compile(r"remove(-tags?|-labels?|-metadata|-iam-policy-binding|-dimension\w*)?")
 """Verbs that take something off and delete nothing that is stored."""
 _CLOUD_DRY: Final = frozenset({"--help", "-h", "help", "--dry-run", "--dryrun", "--what-if"})
@@ -189,6 +192,7 @@ def deletes_in_cloud(call: Call) -> Stream:
     """Judges a command line of a cloud by the verbs in it, each a word by itself."""
     texts = call.texts()
     found = [text for text in texts if _CLOUD_VERB.fullmatch(text) and not _CLOUD_REMOVES.fullmatch(text)]
+    found += filter(_CLOUD_COMPOUND.fullmatch, takewhile(lambda text: not text.startswith("-"), texts))
     if found and not _CLOUD_DRY & set(texts):
         call.judge.prompt(Rule.DATA_LOSS, f"deletes what is stored in the cloud: {found[0]}", _LEAVE)
     return NOT_KNOWN
@@ -303,6 +307,7 @@ PROGRAMS: Final[Mapping[str, Callable[[Call], Stream]]] = {
                 "hcloud",
                 "scw",
                 "aliyun",
+                "tccli",
                 "exo",
                 "openstack",
                 "vultr-cli",

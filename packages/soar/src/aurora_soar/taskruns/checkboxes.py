@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner import RunEvent, RunReport, SpawnResult
     from aurora_spawner.taskfiles.model import TaskFile
+    from aurora_spawner.tasks.work import TaskMerge
 
 __all__ = ["Checkboxes"]
 
@@ -24,14 +25,16 @@ UPDATE_EVERY_S: Final = 0.5
 class Checkboxes:
     """Ticks boxes as tasks succeed, several at a time: a large file is not rewritten for each task.
 
-    The box of a task with a worktree is ticked when its work is merged.
+    The box of a task with a worktree is ticked when its work is merged. That of a task whose own checks did not run,
+    because the user does not trust them, stays open: else the checks could not be had after `aur trust`.
 
     Attributes:
-        notices: a sentence for each box that could not be ticked.
+        notices: a sentence for each box that could not be ticked, and one for those that wait for their checks.
     """
 
     def __init__(self, file: TaskFile, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = file
+        self._commands = {line.id: frozenset(line.task.commands) for line in file.lines}
         self._clock = clock
         self._waiting: set[str] = set()
         self._next = clock() + UPDATE_EVERY_S
@@ -39,7 +42,7 @@ class Checkboxes:
 
     def follow(self, event: RunEvent) -> None:
         """Receives one event of the run."""
-        if isinstance(event, TaskEnded) and event.result.success and not _is_to_merge(event.result):
+        if isinstance(event, TaskEnded) and self._is_done(event.task_id, event.result):
             self._waiting.add(event.task_id)
         if self._waiting and self._clock() >= self._next:
             self.flush()
@@ -49,9 +52,26 @@ class Checkboxes:
         merged = report.merge.tasks if report.merge else {}
         for task_id, result in report.results.items():
             merge = merged.get(result.worker)
-            if result.success and (not _is_to_merge(result) or (merge and merge.outcome is MergeOutcome.MERGED)):
+            if self._is_done(task_id, result, merge):
                 self._waiting.add(task_id)
         self.flush()
+        unproven = [
+            each for each, result in report.results.items() if result.success and self._unproven(each, result)
+        ]
+        if unproven:
+            which = ", ".join(unproven)
+            self.notices.append(
+                f"{self._file.path}: open until their checks have run: {which}; trust them, then spawn again"
+            )
+
+    def _is_done(self, task_id: str, result: SpawnResult, merge: TaskMerge | None = None) -> bool:
+        is_there = not _is_to_merge(result) or (merge is not None and merge.outcome is MergeOutcome.MERGED)
+        return result.success and is_there and not self._unproven(task_id, result)
+
+    def _unproven(self, task_id: str, result: SpawnResult) -> bool:
+        """Returns True if commands that the task itself names did not run on its work."""
+        ran = frozenset(run.command for run in result.checked.runs) if result.checked else frozenset()
+        return not self._commands.get(task_id, frozenset()) <= ran
 
     def flush(self) -> None:
         """Ticks the waiting boxes. A file that cannot be read or written becomes a notice, not the end of the run."""

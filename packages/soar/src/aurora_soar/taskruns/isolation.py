@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
+    from aurora_policies.schema import Safety
     from aurora_soar.taskruns.resolvers import Resolver
     from aurora_spawner import Backend
     from aurora_spawner.gates.tool_calls import Verdict
@@ -76,7 +77,7 @@ def plan_isolation(
     wanted: WantedIsolation,
     own_files: tuple[Path, ...] = (),
     preparation: Callable[[], Preparation],
-    auto_branch: bool = True,
+    safety: Safety,
     resolver: Resolver | None = None,
 ) -> IsolationPlan:
     """Decides where the tasks of a run work; nothing is written.
@@ -85,7 +86,8 @@ def plan_isolation(
         agents: those of its open tasks.
         own_files: files of the user's checkout that the run itself writes, such as the task file.
         preparation: reads what each worktree has besides its base commit; called only if there will be worktrees.
-        auto_branch: without a wish of the user, work is done on branches of its own (`safety.auto_branch`).
+        safety: of the policies; says whether work is done on branches of its own where the user has no wish, and how
+            their names begin.
         resolver: resolves conflicts of finished work; None leaves them.
 
     Raises:
@@ -101,7 +103,7 @@ def plan_isolation(
         return IsolationPlan()
     if wanted.kind == "auto" and enclosing_repository(folder) is None:
         return IsolationPlan()
-    if wanted.kind == "auto" and not auto_branch:
+    if wanted.kind == "auto" and not safety.auto_branch:
         return IsolationPlan(reason="the policies have auto_branch: false")
     try:
         isolation, files = isolation_of(
@@ -110,6 +112,7 @@ def plan_isolation(
             merge=MergeMode(wanted.merge),
             own_files=own_files,
         )
+        isolation = replace(isolation, branches=safety.branch_prefix)
     except WorkspaceError as error:
         if wanted.kind == "worktree":
             raise

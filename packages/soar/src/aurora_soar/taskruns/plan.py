@@ -250,7 +250,7 @@ def plan_tasks(
         wanted=wanted,
         own_files=(taskfile,) if taskfile else (),
         preparation=agents.preparation,
-        auto_branch=agents.policies.policies.safety.auto_branch,
+        safety=agents.policies.policies.safety,
         resolver=resolver,
     )
     # Only a plan that knows its place knows who resolves conflicts.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.lookup import open_journal
-from aurora_spawner.control.worktrees import work_left
 from aurora_spawner.errors import RunHeldError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, load_run, load_tasks
@@ -163,6 +162,8 @@ def clean_checkpoints(
     """
     if not journal.exists():
         return CleanReport(removed=(), kept_running=())
+    from aurora_spawner.control.worktrees import work_left  # with git; the lists of runs need none of it
+
     limit = (time.time() if now is None else now) - older_than_days * DAY_S
     removed: list[str] = []
     kept: list[str] = []

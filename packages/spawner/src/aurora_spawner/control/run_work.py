@@ -9,7 +9,7 @@ from aurora_spawner.tasks.candidates import untaken_candidates
 from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, base_ref_of, branch_of, slug
+from aurora_spawner.workspaces.names import BASES, INTEGRATION, base_ref_of, branch_of, slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
     isolation = run.options.isolation if run.options else None
     if isolation is None:
         return None
-    branch = branch_of(run.run_id, INTEGRATION)
+    branch = branch_of(isolation.branches, run.run_id, INTEGRATION)
     refs: dict[str, str] = {}
     trouble, on_target = (
         None,
@@ -80,7 +80,7 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
     )
     try:
         git = Git.of_checkout(isolation.repository)
-        refs = refs_of_run(git, run.run_id)
+        refs = refs_of_run(git, isolation, run.run_id)
         on_target = run.delivery is not None and is_on_target(git, isolation, run.delivery.commit)
     except WorkspaceError as error:
         trouble = str(error)
@@ -102,13 +102,13 @@ def work_of_run(run: RunRow, rows: Sequence[TaskRow]) -> WorkOfRun | None:
     )
 
 
-def refs_of_run(git: Git, run_id: str) -> dict[str, str]:
+def refs_of_run(git: Git, isolation: Isolation, run_id: str) -> dict[str, str]:
     """Returns the commits of a run's branches, and of the refs that remember the bases of its tasks, by full name.
 
     Raises:
         GitError: Git failed.
     """
-    places = (f"refs/heads/{BRANCHES}/{run_id}/", f"{BASES}/{run_id}/")
+    places = (f"refs/heads/{isolation.branches}{run_id}/", f"{BASES}/{run_id}/")
     listing = git.text("for-each-ref", "--format=%(objectname) %(refname)", *places)
     return {name: commit for commit, _, name in (line.partition(" ") for line in listing.splitlines())}
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs, load_attempts, load_tasks
+from aurora_spawner.tasks.work import is_branch_of_run
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.names import BRANCHES, slug
+from aurora_spawner.workspaces.names import slug
 from aurora_spawner.workspaces.ours import disk_use, find_ours
 from aurora_spawner.workspaces.supported import first_of
 from aurora_spawner.workspaces.unsaved import Unsaved, unsaved
@@ -92,7 +93,8 @@ class Survey:
         """Reads the journal and the repository; errors as `list_worktrees`."""
         runs = known_runs(journal)
         folders = [row.worktree for run in runs.values() for row in run.rows.values() if row.worktree is not None]
-        return cls(git, runs, tuple(find_ours(git, run_ids=runs, folders=folders)))
+        beginnings = {run_id: run.isolation.branches for run_id, run in runs.items()}
+        return cls(git, runs, tuple(find_ours(git, runs=beginnings, folders=folders)))
 
     @cached_property
     def _discarded(self) -> frozenset[str]:
@@ -148,7 +150,7 @@ class Survey:
             there = self.git.commit_of(f"refs/heads/{target}")
             return bool(there) and is_ancestor(self.git, commit, there)
         holders = self.git.text("for-each-ref", "--contains", commit, "--format=%(refname)", "refs/heads/")
-        return any(not holder.startswith(f"refs/heads/{BRANCHES}/") for holder in holders.splitlines())
+        return any(not is_branch_of_run(holder.removeprefix("refs/heads/")) for holder in holders.splitlines())
 
     def _of_files(
         self, ours: Ours, state: WorktreeState, keep: str | None, *, ignored_too: bool
@@ -238,7 +240,7 @@ def work_left(store: Journal, run: RunRow) -> str | None:
     folders = [row.worktree for row in known.rows.values() if row.worktree is not None and row.worktree.is_dir()]
     try:
         git = Git.of_checkout(known.isolation.repository)
-        left = find_ours(git, run_ids={run.run_id}, folders=folders)
+        left = find_ours(git, runs={run.run_id: known.isolation.branches}, folders=folders)
         survey = Survey(git, {run.run_id: known}, tuple(each for each in left if each.run_id == run.run_id))
         statuses = [survey.status(each, ignored_too=True) for each in survey.ours]
     except WorkspaceError as error:  # the repository is gone: what is left of the work is in the folders

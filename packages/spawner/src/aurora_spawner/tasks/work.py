@@ -21,7 +21,12 @@ BranchName = str
 AtticRef = str
 """The full name of a ref of the attic."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_BRANCH: Final = re.compile(r"aurora/[A-Za-z0-9][\w.-]*/[a-z0-9][a-z0-9-]*")
+BRANCHES: Final = "aurora/"
+"""Begins the name of every branch of a run that was given no other beginning."""
+_BRANCH: Final = re.compile(
+    r"(?:aurora/[A-Za-z0-9][\w.-]*|(?:[A-Za-z0-9][\w.-]*/)+[A-Za-z0-9][\w.-]*-\d{13})/[a-z0-9][a-z0-9-]*", re.ASCII
+)
+"""Behind a beginning of the user's own, only the moment at the end of a run's name tells it from their branches."""
 
 
 class MergeOutcome(StrEnum):
@@ -187,8 +192,13 @@ def commit_id(value: object) -> CommitId:
     return text(value)
 
 
+def is_branch_of_run(name: str) -> bool:
+    """Returns True if a branch, without `refs/heads/`, can be one of a run's, by its name alone."""
+    return _BRANCH.fullmatch(name) is not None
+
+
 def _branch_name(value: object) -> BranchName:
-    if not _BRANCH.fullmatch(text(value)):
+    if not is_branch_of_run(text(value)):
         raise StoredValueError(f"must be a branch of a run, not {ascii(value)[:60]}")
     return text(value)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.tasks.work import is_branch_of_run
 from aurora_spawner.workspaces.errors import GitError, GitLockedError, GitVersionError
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ _LOCK_PAUSE_S: Final = 0.05
 _PART_BYTES: Final = 1 << 20
 _GRACE_S: Final = 2.0
 """Time for a git that is ended to remove its lock files."""
-_OURS: Final = ("/refs/aurora/", "/refs/heads/aurora/")
-"""Refs that no other program writes: a lock on one that outlasts the wait was left by a git that was killed."""
 _LOCK_NAME: Final = re.compile(r"'([^'\n]+\.lock)'|could not lock config file (\S+):")
 _LOCKED: Final = ("unable to create", "cannot lock ref", "could not lock config file", "failed to lock")
 # Where git is and what the user configured; all other GIT_ variables belong to whoever started us, such as a hook.
@@ -359,9 +358,16 @@ def _is_locked(stderr: bytes) -> bool:
 
 
 def _lock_of_ours(stderr: bytes) -> Path | None:
-    """Returns the lock that git names if it is on a ref of ours."""
-    named = re.search(r"'(/.+\.lock)': File exists", os.fsdecode(stderr))
-    return Path(named[1]) if named is not None and any(place in named[1] for place in _OURS) else None
+    """Returns the lock that git names if it is on a ref that no other program writes.
+
+    One that outlasts the wait was left by a git that was killed.
+    """
+    named = re.search(r"'(/.+)\.lock': File exists", os.fsdecode(stderr))
+    if named is None:
+        return None
+    _, in_heads, branch = named[1].rpartition("/refs/heads/")
+    is_ours = is_branch_of_run(branch) if in_heads else "/refs/aurora/" in named[1]
+    return Path(f"{named[1]}.lock") if is_ours else None
 
 
 def _is_removed_as_stale(lock: Path) -> bool:

@@ -7,13 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from aurora_spawner.storage.stored_values import Reader, path, read_fields
-from aurora_spawner.tasks.work import CommitId, commit_id
+from aurora_spawner.storage.stored_values import Reader, StoredValueError, path, read_fields, text
+from aurora_spawner.tasks.work import BRANCHES, CommitId, commit_id, is_branch_of_run
 from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.ticked import ticked_files
 from aurora_spawner.workspaces.worktrees import Workspaces
+
+Beginning = str
+"""The beginning of the names of a run's branches, with a slash at its end."""
 
 
 class MergeMode(StrEnum):
@@ -50,6 +53,8 @@ class Isolation:
     """The agent that resolves conflicts of finished work; None leaves that work on its branch."""
     resolver_instructions: str | None = None
     """The role and way of working of that agent; None for none."""
+    branches: Beginning = BRANCHES
+    """Begins the names of the branches of the run; ends with a slash."""
 
     def __post_init__(self) -> None:
         for name in (self.folder, *self.own_files):
@@ -62,7 +67,18 @@ class Isolation:
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-_READERS: Final[dict[str, Reader]] = {"MergeMode": MergeMode, "Path": path, "CommitId": commit_id}
+def _beginning(value: object) -> Beginning:
+    if not is_branch_of_run(f"{text(value)}run-{'0' * 13}/task"):
+        raise StoredValueError(f"must begin names of branches, not {ascii(value)[:60]}")
+    return text(value)
+
+
+_READERS: Final[dict[str, Reader]] = {
+    "MergeMode": MergeMode,
+    "Path": path,
+    "CommitId": commit_id,
+    "Beginning": _beginning,
+}
 
 
 def isolation_from_json(stored: object) -> Isolation:
@@ -92,6 +108,8 @@ def isolation_of(
         WorkspaceError: The folder is in no repository, or in one that worktrees cannot be made of.
         GitError: Git failed.
     """
+    # Only here: every look at a journal reads isolations, and needs neither git nor worktrees for that.
+
     git = Workspaces(folder, home=home, run_id="plan").git
     base = read_base(git)
     top = git.folder.resolve()
@@ -123,6 +141,8 @@ def with_snapshot(isolation: Isolation) -> Isolation:
     Raises:
         WorkspaceError: A file has a conflict, or another commit or branch is checked out by now.
     """
+    from aurora_spawner.workspaces.ticked import ticked_files
+
     git = Git(isolation.repository)
     ticked = ticked_files(git, read_base(git).dirty)
     base = read_base(git, include_dirty=True, without=(*isolation.own_files, *sorted(ticked)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.tasks.work import Delivery, MergeOutcome
+from aurora_spawner.tasks.work import BRANCHES, Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import checkouts_of, fast_forward
 from aurora_spawner.workspaces.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
@@ -93,6 +93,7 @@ class MergeQueue:
         git: in the user's checkout, and in no repository around it; no file of the checkout changes unless `deliver`
             is called with `update_checkout`.
         run_id: names the branch.
+        branches: begins its name.
         target: the branch that the work is for, without `refs/heads/`.
         base: the commit that the integration branch starts from.
         check: says if a commit is good; None takes everything that git can merge. It is asked once about a tree, and
@@ -105,6 +106,7 @@ class MergeQueue:
     run_id: str
     target: str
     base: str
+    branches: str = BRANCHES
     check: Callable[[str], Check] | None = None
     own_files: tuple[str, ...] = ()
     merger: Merger | None = None
@@ -124,7 +126,7 @@ class MergeQueue:
     @property
     def branch(self) -> str:
         """The integration branch, without `refs/heads/`."""
-        return branch_of(self.run_id, INTEGRATION)
+        return branch_of(self.branches, self.run_id, INTEGRATION)
 
     @property
     def head(self) -> str:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-BRANCHES: Final = "aurora"
-"""First part of the name of every branch of ours."""
 BASES: Final = "refs/aurora/bases"
 """Refs that remember what each task started from."""
 INTEGRATION: Final = "integration"
@@ -34,9 +32,13 @@ def slug(name: str) -> str:
     return plain if is_own else f"{plain or 'task'}-{digest[:_HASH_LENGTH]}"
 
 
-def branch_of(run_id: str, task_slug: str) -> str:
-    """Returns the branch of a task, or with `INTEGRATION` that of the run, without `refs/heads/`."""
-    return f"{BRANCHES}/{run_id}/{task_slug}"
+def branch_of(beginning: str, run_id: str, task_slug: str) -> str:
+    """Returns the branch of a task, or with `INTEGRATION` that of the run, without `refs/heads/`.
+
+    Args:
+        beginning: Of all branches of the run; ends with a slash.
+    """
+    return f"{beginning}{run_id}/{task_slug}"
 
 
 def base_ref_of(run_id: str, task_slug: str) -> str:

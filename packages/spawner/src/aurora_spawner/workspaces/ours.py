@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aurora_spawner.tasks.work import BRANCHES, is_branch_of_run
 from aurora_spawner.workspaces.listing import Listed, list_worktrees
-from aurora_spawner.workspaces.names import BASES, BRANCHES, INTEGRATION, OUR_LOCK, branch_of, held_refs_of, is_check
+from aurora_spawner.workspaces.names import BASES, INTEGRATION, OUR_LOCK, branch_of, held_refs_of, is_check
 from aurora_spawner.workspaces.worktrees import Worktree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from aurora_spawner.workspaces.git import Git
 
@@ -67,14 +68,14 @@ class Ours:
         return Worktree(path=path, branch=self.branch, base=self.base or "", run_id=self.run_id, task_id=self.name)
 
 
-def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) -> list[Ours]:
+def find_ours(git: Git, *, runs: Mapping[str, str], folders: Collection[Path]) -> list[Ours]:
     """Returns what is ours, by run and name.
 
     A branch or worktree is ours if a ref of ours remembers its base, or if its run is known: others may call a branch
     `aurora/…`, too.
 
     Args:
-        run_ids: Runs that are known.
+        runs: The beginnings of the branches of the runs that are known, by the run's name.
         folders: Where worktrees of known runs are, or were.
 
     Raises:
@@ -82,29 +83,52 @@ def find_ours(git: Git, *, run_ids: Collection[str], folders: Collection[Path]) 
     """
     held = f"{INTEGRATION}."  # commits that `RunWorktrees.hold` keeps
     bases = {key: commit for key, commit in _refs(git, BASES).items() if not key[1].startswith(held)}
-    heads = _refs(git, f"refs/heads/{BRANCHES}")
-    runs = {run_id for run_id, _name in bases} | set(run_ids)
+    heads = _heads(git)
+    by_key = {_key_of(branch): branch for branch in heads}
+
+    def branch(key: tuple[str, str]) -> str:
+        if key[0] in runs:
+            return branch_of(runs[key[0]], *key)
+        return by_key.get(key) or branch_of(BRANCHES, *key)  # the journal is gone
+
+    ours = {run_id for run_id, _name in bases} | runs.keys()
+    named = bases.keys() | {key for key in by_key if key[0] in ours and branch(key) in heads}
     listed = {(each.path.parent.name, each.path.name): each for each in list_worktrees(git)[1:]}
-    listed = {key: each for key, each in listed.items() if key in bases or (key[0] in runs and _is_ours(each, key))}
-    places = {key: path for path in folders if (key := (path.parent.name, path.name))[0] in run_ids and path.is_dir()}
-    keys = bases.keys() | {key for key in heads if key[0] in runs} | listed.keys() | places.keys()
+    listed = {
+        key: each
+        for key, each in listed.items()
+        if key in bases or (key[0] in ours and _is_ours(each, key, branch(key)))
+    }
+    places = {key: path for path in folders if (key := (path.parent.name, path.name))[0] in runs and path.is_dir()}
     return [
         Ours(
-            run_id=run_id,
-            name=name,
-            branch=branch_of(run_id, name),
-            base=bases.get((run_id, name)),
-            head=heads.get((run_id, name)),
-            path=listed[run_id, name].path if (run_id, name) in listed else places.get((run_id, name)),
-            listed=listed.get((run_id, name)),
+            run_id=key[0],
+            name=key[1],
+            branch=branch(key),
+            base=bases.get(key),
+            head=heads.get(branch(key)),
+            path=listed[key].path if key in listed else places.get(key),
+            listed=listed.get(key),
         )
-        for run_id, name in sorted(keys)
+        for key in sorted(named | listed.keys() | places.keys())
     ]
 
 
-def _is_ours(listed: Listed, key: tuple[str, str]) -> bool:
-    on_our_branch = listed.branch == branch_of(*key)
-    return on_our_branch or is_check(key[1]) or (listed.lock or "").startswith(OUR_LOCK)
+def _is_ours(listed: Listed, key: tuple[str, str], branch: str) -> bool:
+    return listed.branch == branch or is_check(key[1]) or (listed.lock or "").startswith(OUR_LOCK)
+
+
+def _heads(git: Git) -> dict[str, str]:
+    """Returns the commits of the branches that can be those of runs, whatever they begin with."""
+    listing = git.text("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads/")
+    found = {name: commit for commit, _, name in (line.partition(" ") for line in listing.splitlines())}
+    return {name: commit for name, commit in found.items() if is_branch_of_run(name)}
+
+
+def _key_of(branch: str) -> tuple[str, str]:
+    """Returns the run and the name in a branch of ours."""
+    _beginning, run_id, name = branch.rsplit("/", 2)
+    return run_id, name
 
 
 def _refs(git: Git, below: str) -> dict[tuple[str, str], str]:

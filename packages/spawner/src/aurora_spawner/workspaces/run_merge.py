@@ -15,7 +15,7 @@ from aurora_spawner.workspaces.delivery import files_in_the_way
 from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.names import INTEGRATION, branch_of, slug
+from aurora_spawner.workspaces.names import slug
 from aurora_spawner.workspaces.starting_point import starting_point
 from aurora_spawner.workspaces.unsaved import unsaved
 
@@ -85,15 +85,14 @@ def merge_run(
     """
     git, isolation = worktrees.workspaces.git, worktrees.isolation
     changed = {task_id: work for task_id, work in works.items() if work.commit is not None}
-    delivery = RunDelivery(
-        branch=branch_of(worktrees.workspaces.run_id, INTEGRATION), commit=isolation.base, target=isolation.target
-    )
+    delivery = RunDelivery(branch=worktrees.integration, commit=isolation.base, target=isolation.target)
     merged: dict[str, TaskMerge] = {}
     try:
         finished = _finished(worktrees, changed, agents, resolutions)
         queue = MergeQueue(
             git=git,
             run_id=worktrees.workspaces.run_id,
+            branches=isolation.branches,
             target=isolation.target or "",
             base=starting_point(worktrees, [work.commit for work in finished]),
             check=None if check is None else _careful(check, worktrees, stopped),

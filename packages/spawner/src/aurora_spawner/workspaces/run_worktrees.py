@@ -20,7 +20,7 @@ from aurora_spawner.workspaces.conflicts.structural import installed_driver
 from aurora_spawner.workspaces.disk_cap import DiskCap
 from aurora_spawner.workspaces.errors import CommandStoppedError, ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.merging import commit_merge, is_ancestor
-from aurora_spawner.workspaces.names import BRANCHES, CHECK, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
+from aurora_spawner.workspaces.names import CHECK, INTEGRATION, base_ref_of, branch_of, held_refs_of, slug
 from aurora_spawner.workspaces.ours import release_held
 from aurora_spawner.workspaces.results import commit_work
 from aurora_spawner.workspaces.setting_up import Preparer
@@ -74,7 +74,7 @@ class RunWorktrees:
         Raises:
             WorkspaceError: The repository is gone, or is now one that worktrees cannot be made of.
         """
-        workspaces = Workspaces(isolation.repository, home=isolation.home, run_id=run_id)
+        workspaces = Workspaces(isolation.repository, home=isolation.home, run_id=run_id, branches=isolation.branches)
         if preparation is None:
             return cls(isolation=isolation, workspaces=workspaces)
         preparer = Preparer(workspaces.git, isolation.folder, isolation.home.resolve(), preparation)
@@ -128,7 +128,12 @@ class RunWorktrees:
 
     def branch_of(self, task_id: str) -> str:
         """Returns the branch of a task's worktree, without `refs/heads/`."""
-        return branch_of(self.workspaces.run_id, slug(task_id))
+        return branch_of(self.isolation.branches, self.workspaces.run_id, slug(task_id))
+
+    @property
+    def integration(self) -> str:
+        """The integration branch of the run, without `refs/heads/`."""
+        return branch_of(self.isolation.branches, self.workspaces.run_id, INTEGRATION)
 
     def cwd_of(self, worktree: Worktree) -> Path:
         """Returns the folder in which the agent works."""
@@ -136,8 +141,10 @@ class RunWorktrees:
 
     def heads(self) -> dict[str, str]:
         """Returns the commits of the run's branches, by their names without `refs/heads/`."""
-        which = ("--format=%(objectname) %(refname:lstrip=2)", f"refs/heads/{BRANCHES}/{self.workspaces.run_id}/")
-        lines = self.workspaces.git.text("for-each-ref", *which).splitlines()
+        below = f"refs/heads/{self.isolation.branches}{self.workspaces.run_id}/"
+        lines = self.workspaces.git.text(
+            "for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", below
+        ).splitlines()
         return {name: commit for commit, _, name in (line.partition(" ") for line in lines)}
 
     def prepare(
@@ -293,9 +300,9 @@ class RunWorktrees:
         A merge that was killed before the journal knew of it may have put the commit there.
         """
         git = self.workspaces.git
-        integrated = git.commit_of(f"refs/heads/{self._integration}")
+        integrated = git.commit_of(f"refs/heads/{self.integration}")
         if integrated and is_ancestor(git, commit, integrated):
-            put_away(git, self._integration)
+            put_away(git, self.integration)
 
     def commit(
         self, worktree: Worktree, task: SpawnTask, *, agent: str, protect: Sequence[str] = ()
@@ -327,10 +334,6 @@ class RunWorktrees:
             protected=done.protected,
         )
         return work, tuple(_sentences(worktree.task_id, done))
-
-    @property
-    def _integration(self) -> str:
-        return branch_of(self.workspaces.run_id, INTEGRATION)
 
     def _trailers(self, task_id: str) -> dict[str, str]:
         return {"Aurora-Run": self.workspaces.run_id, "Aurora-Task": task_id}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_spawner.workspaces.merging import is_ancestor
-from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +22,8 @@ def starting_point(worktrees: RunWorktrees, commits: Iterable[str]) -> str:
         GitError: Git failed.
     """
     git, isolation = worktrees.workspaces.git, worktrees.isolation
-    run_id = worktrees.workspaces.run_id
     if isolation.target is None or git.succeeds(
-        "show-ref", "--verify", "--quiet", f"refs/heads/{branch_of(run_id, INTEGRATION)}"
+        "show-ref", "--verify", "--quiet", f"refs/heads/{worktrees.integration}"
     ):
         return isolation.base
     target = git.commit_of(f"refs/heads/{isolation.target}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.tasks.work import BRANCHES
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
 from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir
 from aurora_spawner.workspaces.entries import INITIALIZING, Entry, entries_of
@@ -63,15 +64,17 @@ class Workspaces:
         repository: a folder inside the user's checkout.
         home: the folder for worktrees, outside the project; every repository gets a folder of its own there.
         run_id: a name that can stand in a branch.
+        branches: begins the names of their branches.
 
     Raises:
         WorkspaceError: The folder is in no git repository, `home` lies inside the project, or the repository needs
             what worktrees do not have (submodules, Git LFS that is not installed, a sparse checkout).
     """
 
-    def __init__(self, repository: Path, *, home: Path, run_id: str) -> None:
+    def __init__(self, repository: Path, *, home: Path, run_id: str, branches: str = BRANCHES) -> None:
         self.git = _checkout(repository)
         self.run_id = _checked_name(self.git, run_id)
+        self.branches = branches
         check_supported(self.git)
         self._common = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
         self._bases = set[str]()
@@ -256,7 +259,7 @@ class Workspaces:
         return self._worktree(slug(task_id), task_id, commit)
 
     def _worktree(self, name: str, task_id: str, base: str) -> Worktree:
-        branch = branch_of(self.run_id, name)
+        branch = branch_of(self.branches, self.run_id, name)
         return Worktree(path=self.folder / name, branch=branch, base=base, run_id=self.run_id, task_id=task_id)
 
     def _add(self, worktree: Worktree, held: int) -> Entry:
