@@ -343,9 +343,22 @@ class Journal:
             holder = _holder_of(self.path, run_id, row[1]) if row and row[1] else "no coordinator"
             raise RunHeldError(run_id, str(holder))
 
-    def create_run(self, names: Iterable[str], created: RunCreated, facts: Iterable[TasksAdded | NoteKept]) -> str:
-        """Writes a new run with its first facts under the first free name of `names`; returns that name."""
+    def create_run(
+        self,
+        names: Iterable[str],
+        created: RunCreated,
+        facts: Iterable[TasksAdded | NoteKept],
+        *,
+        on_first: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Writes a new run with its first facts under the first free name of `names`; returns that name.
+
+        Args:
+            on_first: Called before the first event of a journal is written.
+        """
         with self.transaction() as connection:
+            if self.last_event() is None:
+                on_first()
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
             self._append(connection, [entry_of(created, run_id=run_id)], run_id=run_id)
