@@ -16,9 +16,17 @@ from aurora_spawner import CliBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import attempt_folder
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord
-from aurora_spawner.board.board import POSTS_OF_TASK, WAITS_OF_TASK, Author, Board
+from aurora_spawner.board.board import (
+    POSTS_OF_OTHERS,
+    POSTS_OF_RUN,
+    POSTS_OF_TASK,
+    WAITS_OF_TASK,
+    Author,
+    Board,
+    new_post,
+)
 from aurora_spawner.board.digest import DIGEST_CHARACTERS, DIGEST_POSTS, BoardOfTask, digest_of, prompt_with_posts
-from aurora_spawner.board.drafts import TEXT_LIMIT, Draft, RunAddresses, read_draft
+from aurora_spawner.board.drafts import TEXT_LIMIT, Addresses, Draft, read_draft
 from aurora_spawner.board.pages import page_of
 from aurora_spawner.control.board import newest_run, post_from_outside, posts_of
 from aurora_spawner.conversations.stored import create_session
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.journal.approval_facts import BoardPosted
 
-ADDRESSES = RunAddresses(tasks=["1", "1.2", "claude"], agents=["claude", "codex"])
+ADDRESSES = Addresses(tasks=["1", "1.2", "claude"], agents=["claude", "codex"])
 GOOD = {"text": "the port is 8081", "key": "k"}
 
 
@@ -192,6 +200,20 @@ def test_a_task_that_posts_without_end_is_refused_and_others_post_on() -> None:
         assert board.last == POSTS_OF_TASK + 2
 
     asyncio.run(play())
+
+
+def test_a_board_is_full_for_agents_alone_and_for_the_user_at_a_limit_of_their_own() -> None:
+    posts = [post(number, by=str(number // POSTS_OF_TASK + 1)) for number in range(POSTS_OF_RUN)]
+    for agents in (posts[1:], posts):
+        assert new_post(draft(), Author(by=PostedBy.USER), agents).number == POSTS_OF_RUN
+    assert new_post(draft(), author("new"), posts[1:]).number == POSTS_OF_RUN
+    with pytest.raises(PostRefusedError, match=f"agents have {POSTS_OF_RUN:,} posts"):
+        new_post(draft(), author("new"), posts)
+    users = [post(number, by="") for number in range(POSTS_OF_OTHERS)]
+    assert new_post(draft(), author("new"), users).by is PostedBy.AGENT
+    assert new_post(draft(), Author(by=PostedBy.CLIENT), users[1:]).number == POSTS_OF_OTHERS
+    with pytest.raises(PostRefusedError, match=f"{POSTS_OF_OTHERS:,} posts are enough"):
+        new_post(draft(), Author(by=PostedBy.CLIENT), users)
 
 
 def test_a_reader_waits_for_a_post_of_another_and_not_longer_than_it_wants() -> None:

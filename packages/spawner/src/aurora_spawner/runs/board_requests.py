@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.board.board import Author
-from aurora_spawner.board.drafts import RunAddresses, read_draft
+from aurora_spawner.board.drafts import Addresses, read_draft
 from aurora_spawner.board.pages import WAIT_LIMIT_S
 from aurora_spawner.errors import PostRefusedError, SpawnerError, UnknownLineageError
 from aurora_spawner.runs.agent_questions import KNOWN_WITHIN_S, attempt_of
@@ -40,7 +40,7 @@ async def post(run: RunContext, request: Mapping[str, Any], caller: Caller) -> d
         JournalError: It could not be written down.
     """
     author = await _author(run, request, caller)
-    draft = read_draft(request, RunAddresses(tasks=run.tasks.tasks, agents=run.backends))
+    draft = read_draft(request, Addresses(tasks=run.tasks.tasks, agents=run.backends))
     posted = await run.board.post(draft, author)
     return {"post": posted.to_dict(), "unread": _unread(run, posted), "changed": posted.text != request.get("text")}
 
