@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
@@ -15,7 +14,7 @@ from aurora_spawner.control.unattended import append_unattended, steered
 from aurora_spawner.errors import PostRefusedError
 from aurora_spawner.journal.post_views import load_posts
 from aurora_spawner.journal.views import list_runs
-from aurora_spawner.supervision.environment import inside_agent
+from aurora_spawner.supervision.belonging import own_attempt
 from aurora_spawner.tasks.posts import Posted, PostedBy, PostKind, post_from_dict
 from aurora_spawner.tasks.result import RunState
 
@@ -95,8 +94,9 @@ def post_from_outside(
         UnknownRunError: the journal has no such run.
         NoAnswerError: the coordinator lives and does not answer.
         RunHeldError: the run belongs to a process that cannot be reached.
+        UnknownLineageError: nobody can tell if this process belongs to an agent.
     """
-    if inside_agent(os.environ):
+    if own_attempt() is not None:
         raise PostRefusedError(
             "no_attempt", "this process belongs to an agent, which posts on the board of its own run"
         )
