@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from aurora_spawner.sandbox.commands import ConfinedCommands
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE
+from aurora_spawner.supervision.environment import attempt_variables
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
 from aurora_spawner.workspaces.checks import CANNOT_RUN, CommandRunner
@@ -108,13 +108,11 @@ class TaskChecks:
             self._threads.shutdown(wait=False)
 
     def _check(self, order: CheckOrder) -> CheckedWork:
+        names = attempt_variables(
+            token=order.token, run_id=self.run_id, task_id=str(order.task.id), number=order.number
+        )
         runner = CommandRunner(
-            environment={
-                **self.environment,
-                TOKEN_VARIABLE: order.token,
-                "AURORA_RUN_ID": self.run_id,
-                "AURORA_TASK_ID": str(order.task.id),
-            },
+            environment={**self.environment, **names},
             timeout_s=self.options.check_timeout_s,
             stopped=lambda: self._closed.is_set() or order.stopped(),
             sweep=lambda: end_orphans(order.token, session=None),
