@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import examples
 
@@ -27,12 +27,13 @@ from aurora_spawner.board.board import (
 )
 from aurora_spawner.board.digest import DIGEST_CHARACTERS, DIGEST_POSTS, BoardOfTask, digest_of, prompt_with_posts
 from aurora_spawner.board.drafts import TEXT_LIMIT, Addresses, Draft, read_draft
-from aurora_spawner.board.pages import page_of
+from aurora_spawner.board.pages import PAGE_CHARACTERS, page_of
 from aurora_spawner.control.board import newest_run, post_from_outside, posts_of
 from aurora_spawner.conversations.stored import create_session
-from aurora_spawner.errors import PostRefusedError, UnknownRunError
+from aurora_spawner.errors import PostRefusedError, UnknownLineageError, UnknownRunError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
+from aurora_spawner.runs import board_requests
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.tasks.posts import EVERYBODY, Post, PostedBy, PostKind, Recipient, post_from_dict
 from aurora_spawner.testing import SimulatedExecutor
@@ -240,6 +241,7 @@ def test_an_answer_holds_so_much_and_says_where_to_go_on() -> None:
         page = page_of([each for each in posts if each.number > (read[-1].number if read else 0)], end=30)
         read += page.posts
         assert page.last == read[-1].number
+        assert sum(len(each.text) for each in page.posts) <= PAGE_CHARACTERS
         if not page.more:
             break
     assert read == posts
@@ -250,6 +252,7 @@ def test_an_answer_holds_so_much_and_says_where_to_go_on() -> None:
 @given(
     st.lists(st.tuples(st.text(max_size=3_000), st.sampled_from(["all", "mine", "others"])), max_size=40),
 )
+@example([("for me", "mine"), *[("later", "all")] * DIGEST_POSTS])
 def test_a_digest_is_bounded_and_has_what_is_for_the_task_first(given_posts: list[tuple[str, str]]) -> None:
     to = {"all": EVERYBODY, "mine": Recipient(task="2"), "others": Recipient(task="3")}
     posts = [post(number, text, to=to[whom]) for number, (text, whom) in enumerate(given_posts, start=1)]
@@ -364,6 +367,16 @@ def test_an_agent_does_not_post_as_the_user(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("AURORA_ATTEMPT", "token")
     with pytest.raises(PostRefusedError) as refused:
         post_from_outside(tmp_path / "runs.db", run.run_id, "I am the user")
+    assert refused.value.reason == "no_attempt"
+
+
+def test_a_process_of_which_nobody_can_tell_does_not_either() -> None:
+    class Unknown:
+        async def attempt(self) -> str | None:
+            raise UnknownLineageError(1)
+
+    with pytest.raises(PostRefusedError) as refused:
+        asyncio.run(board_requests.post(None, GOOD, Unknown()))  # type: ignore[arg-type]
     assert refused.value.reason == "no_attempt"
 
 
