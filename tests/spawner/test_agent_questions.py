@@ -10,7 +10,6 @@ import pytest
 
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.runs.agent_questions import QUESTIONS_LIMIT, ask_for_agent
-from aurora_spawner.runs.in_flight import TaskInFlight
 from aurora_spawner.tasks.approvals import ApprovalAnswer, ApprovalQuestion, AskingAttempt
 
 
@@ -34,13 +33,13 @@ class Inbox:
         return self.answer
 
 
-class Flight(TaskInFlight):
-    def asking(self, token: str) -> AskingAttempt | None:
-        return AskingAttempt(number=1, agent="sh") if token == "mine" else None
+class Tasks:
+    def asking(self, token: str) -> tuple[str, AskingAttempt] | None:
+        return ("a", AskingAttempt(number=1, agent="sh")) if token == "mine" else None
 
 
 def ask(inbox: Inbox, **request: Any) -> dict[str, Any]:
-    run = SimpleNamespace(tasks=SimpleNamespace(in_flight={"a": Flight()}), approvals=inbox)
+    run = SimpleNamespace(tasks=Tasks(), approvals=inbox)
     return asyncio.run(ask_for_agent(run, {"token": "mine", **request}))  # type: ignore[arg-type]
 
 

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import examples
 
@@ -16,15 +16,24 @@ from aurora_spawner import CliBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import attempt_folder
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord
-from aurora_spawner.board.board import POSTS_OF_TASK, WAITS_OF_TASK, Author, Board
+from aurora_spawner.board.board import (
+    POSTS_OF_OTHERS,
+    POSTS_OF_RUN,
+    POSTS_OF_TASK,
+    WAITS_OF_TASK,
+    Author,
+    Board,
+    new_post,
+)
 from aurora_spawner.board.digest import DIGEST_CHARACTERS, DIGEST_POSTS, BoardOfTask, digest_of, prompt_with_posts
-from aurora_spawner.board.drafts import TEXT_LIMIT, Draft, RunAddresses, read_draft
-from aurora_spawner.board.pages import page_of
+from aurora_spawner.board.drafts import TEXT_LIMIT, Addresses, Draft, read_draft
+from aurora_spawner.board.pages import PAGE_CHARACTERS, page_of
 from aurora_spawner.control.board import newest_run, post_from_outside, posts_of
 from aurora_spawner.conversations.stored import create_session
-from aurora_spawner.errors import PostRefusedError, UnknownRunError
+from aurora_spawner.errors import PostRefusedError, UnknownLineageError, UnknownRunError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
+from aurora_spawner.runs import board_requests
 from aurora_spawner.runs.attempt_orders import OrderBuilder
 from aurora_spawner.tasks.posts import EVERYBODY, Post, PostedBy, PostKind, Recipient, post_from_dict
 from aurora_spawner.testing import SimulatedExecutor
@@ -34,7 +43,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.journal.approval_facts import BoardPosted
 
-ADDRESSES = RunAddresses(tasks=["1", "1.2", "claude"], agents=["claude", "codex"])
+ADDRESSES = Addresses(tasks=["1", "1.2", "claude"], agents=["claude", "codex"])
 GOOD = {"text": "the port is 8081", "key": "k"}
 
 
@@ -194,6 +203,20 @@ def test_a_task_that_posts_without_end_is_refused_and_others_post_on() -> None:
     asyncio.run(play())
 
 
+def test_a_board_is_full_for_agents_alone_and_for_the_user_at_a_limit_of_their_own() -> None:
+    posts = [post(number, by=str(number // POSTS_OF_TASK + 1)) for number in range(POSTS_OF_RUN)]
+    for agents in (posts[1:], posts):
+        assert new_post(draft(), Author(by=PostedBy.USER), agents).number == POSTS_OF_RUN
+    assert new_post(draft(), author("new"), posts[1:]).number == POSTS_OF_RUN
+    with pytest.raises(PostRefusedError, match=f"agents have {POSTS_OF_RUN:,} posts"):
+        new_post(draft(), author("new"), posts)
+    users = [post(number, by="") for number in range(POSTS_OF_OTHERS)]
+    assert new_post(draft(), author("new"), users).by is PostedBy.AGENT
+    assert new_post(draft(), Author(by=PostedBy.CLIENT), users[1:]).number == POSTS_OF_OTHERS
+    with pytest.raises(PostRefusedError, match=f"{POSTS_OF_OTHERS:,} posts are enough"):
+        new_post(draft(), Author(by=PostedBy.CLIENT), users)
+
+
 def test_a_reader_waits_for_a_post_of_another_and_not_longer_than_it_wants() -> None:
     async def play() -> None:
         writes = Writes()
@@ -218,6 +241,7 @@ def test_an_answer_holds_so_much_and_says_where_to_go_on() -> None:
         page = page_of([each for each in posts if each.number > (read[-1].number if read else 0)], end=30)
         read += page.posts
         assert page.last == read[-1].number
+        assert sum(len(each.text) for each in page.posts) <= PAGE_CHARACTERS
         if not page.more:
             break
     assert read == posts
@@ -228,6 +252,7 @@ def test_an_answer_holds_so_much_and_says_where_to_go_on() -> None:
 @given(
     st.lists(st.tuples(st.text(max_size=3_000), st.sampled_from(["all", "mine", "others"])), max_size=40),
 )
+@example([("for me", "mine"), *[("later", "all")] * DIGEST_POSTS])
 def test_a_digest_is_bounded_and_has_what_is_for_the_task_first(given_posts: list[tuple[str, str]]) -> None:
     to = {"all": EVERYBODY, "mine": Recipient(task="2"), "others": Recipient(task="3")}
     posts = [post(number, text, to=to[whom]) for number, (text, whom) in enumerate(given_posts, start=1)]
@@ -342,6 +367,16 @@ def test_an_agent_does_not_post_as_the_user(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("AURORA_ATTEMPT", "token")
     with pytest.raises(PostRefusedError) as refused:
         post_from_outside(tmp_path / "runs.db", run.run_id, "I am the user")
+    assert refused.value.reason == "no_attempt"
+
+
+def test_a_process_of_which_nobody_can_tell_does_not_either() -> None:
+    class Unknown:
+        async def attempt(self) -> str | None:
+            raise UnknownLineageError(1)
+
+    with pytest.raises(PostRefusedError) as refused:
+        asyncio.run(board_requests.post(None, GOOD, Unknown()))  # type: ignore[arg-type]
     assert refused.value.reason == "no_attempt"
 
 

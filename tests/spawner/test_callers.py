@@ -184,7 +184,9 @@ def test_our_own_client_refuses_an_agent_that_cleared_its_environment(tmp_path: 
     """Also without a coordinator that could."""
     script = (
         "from pathlib import Path; from aurora_spawner.control.approvals import answer_approval, revoke_grant\n"
-        "for call in (lambda at: answer_approval(at, 'x', approved=True), lambda at: revoke_grant(at, 'x')):\n"
+        "from aurora_spawner.control.board import post_from_outside\n"
+        "answers = lambda at: answer_approval(at, 'x', approved=True)\n"
+        "for call in (answers, lambda at: revoke_grant(at, 'x'), lambda at: post_from_outside(at, 'x', 'hello')):\n"
         "    try: call(Path('runs.db'))\n"
         "    except Exception as error: print(type(error).__name__)\n"
     )
@@ -193,7 +195,7 @@ def test_our_own_client_refuses_an_agent_that_cleared_its_environment(tmp_path: 
     done = subprocess.run(
         shell, env={**os.environ, TOKEN_VARIABLE: "t"}, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["AgentAnswersError", "AgentAnswersError"]
+    assert done.stdout.split() == ["AgentAnswersError", "AgentAnswersError", "PostRefusedError"]
 
 
 def test_the_environment_of_the_process_itself_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

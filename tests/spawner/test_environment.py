@@ -11,7 +11,7 @@ import pytest
 from aurora_spawner import CliBackend, CommandBackend, ModelBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.runs.attempt_orders import OrderBuilder
-from aurora_spawner.supervision.environment import agent_environment
+from aurora_spawner.supervision.environment import agent_environment, attempt_variables
 
 if TYPE_CHECKING:
     from aurora_spawner import Backend
@@ -229,3 +229,21 @@ def test_a_real_process_sees_it(tmp_path: Path) -> None:
     seen = {line.partition("=")[0] for line in result.output.splitlines()}
     assert seen >= NEEDED.keys()
     assert not (SECRETS | ALL_KEYS) & seen
+
+
+def test_a_check_knows_what_it_belongs_to_also_within_another_run(tmp_path: Path) -> None:
+    outer = attempt_variables(token="outer-0", run_id="spawn-1", task_id="outer", number=7)
+    task = SpawnTask("x", "own", id="inner", checks=("env > seen",))
+    run = Run.create(
+        tmp_path / "runs.db",
+        [task],
+        {"own": CommandBackend("own", ("echo", "done"))},
+        RunOptions(
+            default_agent="own", cwd=tmp_path, spool=tmp_path / "runs", environ={"PATH": os.environ["PATH"], **outer}
+        ),
+    )
+    assert run.execute_sync().ok
+    seen = dict(line.partition("=")[::2] for line in (tmp_path / "seen").read_text().splitlines())
+    names = ("AURORA_RUN_ID", "AURORA_TASK_ID", "AURORA_ATTEMPT_NUMBER")
+    assert [seen[each] for each in names] == [run.run_id, "inner", "1"]
+    assert seen["AURORA_ATTEMPT"] != "outer-0"

@@ -137,6 +137,17 @@ class Executor(Protocol):
         ...
 
 
+async def end_left(
+    executor: Executor, *, token: str, folder: Path, supervisor: ProcessIdentity | None, at_once: bool
+) -> AttemptEnd:
+    """Ends whatever still runs of an attempt of another coordinator; returns its end."""
+    found = await executor.adopt(token=token, folder=folder, supervisor=supervisor)
+    if isinstance(found, AttemptEnd):
+        return found
+    executor.cancel(found, at_once=at_once)
+    return await executor.collect(found)
+
+
 @dataclass(slots=True, kw_only=True)
 class WrappingExecutor:
     """The base of executors that start attempts through another one, to which they leave the rest."""

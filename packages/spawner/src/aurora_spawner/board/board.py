@@ -14,7 +14,7 @@ from aurora_spawner.journal.approval_facts import BoardPosted
 from aurora_spawner.tasks.posts import Post, PostedBy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from aurora_spawner.board.drafts import Draft
     from aurora_spawner.board.pages import Page
@@ -49,8 +49,6 @@ class Board:
     _posts: list[Post] = field(default_factory=list)
     _by_key: dict[tuple[str, int, str], tuple[Post, asyncio.Future[None] | None]] = field(default_factory=dict)
     """All posts, those on their way into the journal included, by task, attempt and key."""
-    _count: dict[str, int] = field(default_factory=dict)
-    """The posts of each task; of "" those that no agent wrote."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: dict[str, int] = field(default_factory=dict)
     """The waits for posts that are under way, by task."""
@@ -75,41 +73,20 @@ class Board:
         """
         key = (author.task_id, author.attempt, draft.key)
         if key not in self._by_key:
-            self._check_room(author)
             self._write(draft, author)
         post, written = self._by_key[key]
         if written is not None:
             await asyncio.shield(written)
         return post
 
-    def _check_room(self, author: Author) -> None:
-        limit = POSTS_OF_TASK if author.by is PostedBy.AGENT else POSTS_OF_OTHERS
-        if self._count.get(author.task_id, 0) >= limit:
-            raise PostRefusedError("too_many", f"{limit:,} posts are enough; the board takes no more from you")
-        if author.by is PostedBy.AGENT and len(self._by_key) - self._count.get("", 0) >= POSTS_OF_RUN:
-            raise PostRefusedError(
-                "too_many", f"the board of this run is full: its agents have {POSTS_OF_RUN:,} posts"
-            )
-
     def _write(self, draft: Draft, author: Author) -> None:
-        post = Post(
-            number=len(self._by_key) + 1,
-            at=time.time(),
-            kind=draft.kind,
-            text=draft.text,
-            by=author.by,
-            to=draft.to,
-            task_id=author.task_id,
-            attempt=author.attempt,
-            agent=author.agent,
-        )
+        post = new_post(draft, author, [each for each, _written in self._by_key.values()])
         written = self.write(author.task_id or None, posted_fact(post, draft.key))
         self._keep(post, draft.key, written)
         written.add_done_callback(lambda done: self._publish(post, done))
 
     def _keep(self, post: Post, key: str, written: asyncio.Future[None] | None) -> None:
         self._by_key[post.task_id, post.attempt, key] = (post, written)
-        self._count[post.task_id] = self._count.get(post.task_id, 0) + 1
 
     def _publish(self, post: Post, written: asyncio.Future[None]) -> None:
         """Shows a post that has become durable; writes end in the order in which they began."""
@@ -148,6 +125,31 @@ class Board:
     def has_news(self, task_id: str, agent: str, *, after: int) -> bool:
         """Returns True if another has posted something behind a number that the task may read."""
         return any(post.task_id != task_id for post in self.visible(task_id, agent, after=after))
+
+
+def new_post(draft: Draft, author: Author, posts: Collection[Post]) -> Post:
+    """Returns the next post on a board that has these.
+
+    Raises:
+        PostRefusedError: The author has posted too often, or the board is full.
+    """
+    by_agent = author.by is PostedBy.AGENT
+    limit = POSTS_OF_TASK if by_agent else POSTS_OF_OTHERS
+    if sum(post.task_id == author.task_id for post in posts) >= limit:
+        raise PostRefusedError("too_many", f"{limit:,} posts are enough; the board takes no more from you")
+    if by_agent and sum(bool(post.task_id) for post in posts) >= POSTS_OF_RUN:
+        raise PostRefusedError("too_many", f"the board of this run is full: its agents have {POSTS_OF_RUN:,} posts")
+    return Post(
+        number=max((post.number for post in posts), default=0) + 1,
+        at=time.time(),
+        kind=draft.kind,
+        text=draft.text,
+        by=author.by,
+        to=draft.to,
+        task_id=author.task_id,
+        attempt=author.attempt,
+        agent=author.agent,
+    )
 
 
 def posted_fact(post: Post, key: str) -> BoardPosted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.errors import PostRefusedError
 from aurora_spawner.gates.masking import masked
@@ -35,23 +35,9 @@ class Draft:
     """The name that its sender gave it: sent again, it is the same post."""
 
 
-class Addresses(Protocol):
-    """The tasks and agents of a run."""
-
-    @property
-    def tasks(self) -> Collection[str]:
-        """The ids of its tasks."""
-        ...
-
-    @property
-    def agents(self) -> Collection[str]:
-        """The names of its agents."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunAddresses:
-    """The tasks and agents of a run, as they are known."""
+class Addresses:
+    """The tasks and agents of a run, by id and name."""
 
     tasks: Collection[str]
     agents: Collection[str]

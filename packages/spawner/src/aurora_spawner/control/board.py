@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.board.board import POSTS_OF_OTHERS, posted_fact
-from aurora_spawner.board.drafts import ALL, RunAddresses, checked_text, read_draft
+from aurora_spawner.board.board import Author, new_post, posted_fact
+from aurora_spawner.board.drafts import ALL, Addresses, checked_text, read_draft
 from aurora_spawner.control.audit import check_not_gone, existing_journal
 from aurora_spawner.control.lookup import find_run, is_held, open_journal
 from aurora_spawner.control.unattended import append_unattended, steered
 from aurora_spawner.errors import PostRefusedError
 from aurora_spawner.journal.post_views import load_posts
 from aurora_spawner.journal.views import list_runs
-from aurora_spawner.supervision.environment import inside_agent
-from aurora_spawner.tasks.posts import Post, Posted, PostedBy, PostKind, post_from_dict
+from aurora_spawner.supervision.belonging import own_attempt
+from aurora_spawner.tasks.posts import Posted, PostedBy, PostKind, post_from_dict
 from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from aurora_spawner.board.drafts import Draft
     from aurora_spawner.journal.facts import Fact
     from aurora_spawner.journal.store import Journal
+    from aurora_spawner.tasks.posts import Post
 
 __all__ = ["follow_posts", "newest_run", "post_from_outside", "posts_of"]
 
@@ -94,8 +94,9 @@ def post_from_outside(
         UnknownRunError: the journal has no such run.
         NoAnswerError: the coordinator lives and does not answer.
         RunHeldError: the run belongs to a process that cannot be reached.
+        UnknownLineageError: nobody can tell if this process belongs to an agent.
     """
-    if inside_agent(os.environ):
+    if own_attempt() is not None:
         raise PostRefusedError(
             "no_attempt", "this process belongs to an agent, which posts on the board of its own run"
         )
@@ -112,7 +113,7 @@ def post_from_outside(
         if run.state is RunState.SUCCEEDED:
             raise PostRefusedError("over", f"run {run_id} has succeeded, so no agent would read it")
         agents = {row.task.agent or run.default_agent for row in rows}
-        draft = read_draft(request, RunAddresses(tasks=[row.task_id for row in rows], agents=agents))
+        draft = read_draft(request, Addresses(tasks=[row.task_id for row in rows], agents=agents))
         with open_journal(journal, run_id) as store:
             return Posted(post=_append(store, run_id, draft, by), changed=changed, running=False)
 
@@ -128,10 +129,7 @@ def _append(store: Journal, run_id: str, draft: Draft, by: PostedBy) -> Post:
         there.extend(post for key, post in posts if key == draft.key and not post.task_id)
         if there:
             return []
-        if sum(not post.task_id for _key, post in posts) >= POSTS_OF_OTHERS:
-            raise PostRefusedError("too_many", f"{POSTS_OF_OTHERS:,} posts are enough; the board takes no more")
-        number = max((post.number for _key, post in posts), default=0) + 1
-        there.append(Post(number=number, at=time.time(), kind=draft.kind, text=draft.text, by=by, to=draft.to))
+        there.append(new_post(draft, Author(by=by), [post for _key, post in posts]))
         return [(None, posted_fact(there[0], draft.key))]
 
     append_unattended(store, run_id, facts_now)

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.end_reason import ENDED_EARLY
-from aurora_spawner.attempts.executor import AttemptEnd
+from aurora_spawner.attempts.executor import end_left
 from aurora_spawner.attempts.process_identity import identify, own_identity
 from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
 from aurora_spawner.control.lookup import check_task, open_journal
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.attempts.executor import AttemptEnd, Executor
     from aurora_spawner.journal.views import AttemptRow
 
 __all__ = [
@@ -234,16 +234,13 @@ async def _end_all(
     attempts: Sequence[AttemptRow], executor: Executor, *, at_once: bool
 ) -> list[tuple[AttemptRow, AttemptEnd]]:
     """Ends attempts whose coordinator has died, in parallel: each may take its grace period."""
-    ends = await asyncio.gather(*(_end(executor, each, at_once=at_once) for each in attempts))
+    ends = await asyncio.gather(
+        *(
+            end_left(executor, token=each.token, folder=each.folder, supervisor=each.supervisor, at_once=at_once)
+            for each in attempts
+        )
+    )
     return list(zip(attempts, ends, strict=True))
-
-
-async def _end(executor: Executor, attempt: AttemptRow, *, at_once: bool) -> AttemptEnd:
-    found = await executor.adopt(token=attempt.token, folder=attempt.folder, supervisor=attempt.supervisor)
-    if isinstance(found, AttemptEnd):
-        return found
-    executor.cancel(found, at_once=at_once)
-    return await executor.collect(found)
 
 
 def _left_running(ends: Sequence[tuple[AttemptRow, AttemptEnd]]) -> list[str]:

@@ -51,7 +51,7 @@ def steered(
 
 
 def append_unattended(store: Journal, run_id: str, facts_now: Callable[[], list[tuple[str | None, Fact]]]) -> None:
-    """Writes facts of a run that has no coordinator, each with its task.
+    """Writes facts of a run that has no coordinator, each with its task, all at once or none.
 
     The run keeps its state; of one that has crashed, the journal says now that it was interrupted.
 
@@ -61,12 +61,11 @@ def append_unattended(store: Journal, run_id: str, facts_now: Callable[[], list[
     Raises:
         RunHeldError: Another process holds the run.
     """
-    before = load_run(store, run_id).state
-    with store.hold(run_id, holder=own_identity()) as lease:
-        entries: list[Entry] = []
-        try:
-            entries += [entry_of(fact, run_id=run_id, task_id=task_id or None) for task_id, fact in facts_now()]
-        finally:
-            state = before if before.settled else RunState.INTERRUPTED
-            ended = RunEnded(state=state.value, notices=[])
-            store.append([*entries, entry_of(ended, run_id=run_id)], lease=lease)
+
+    def entries_now() -> list[Entry]:
+        before = load_run(store, run_id).state
+        ended = RunEnded(state=(before if before.settled else RunState.INTERRUPTED).value, notices=[])
+        facts: list[tuple[str | None, Fact]] = [*facts_now(), (None, ended)]
+        return [entry_of(fact, run_id=run_id, task_id=task_id or None) for task_id, fact in facts]
+
+    store.append_unheld(run_id, entries_now, holder=own_identity())

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aurora_spawner.attempts.executor import end_left
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.conversations.asking import SessionAsks
 from aurora_spawner.conversations.orders import SessionOrders
 from aurora_spawner.conversations.recording import SessionNotes
-from aurora_spawner.conversations.recovering import end_left_process, recovered, unread_events
+from aurora_spawner.conversations.recovering import recovered, unread_events
 from aurora_spawner.conversations.session import Session
 from aurora_spawner.conversations.session_events import Answered, Asked, SessionNotice
 from aurora_spawner.conversations.stored import read_session, transcript_of
@@ -154,7 +155,7 @@ async def _session(store: Journal, run_id: str, recorder: Recorder, parts: Sessi
 async def _finish_cut_off(notes: SessionNotes, spool: Path, parts: SessionParts) -> None:
     """Ends what a killed process has left, and keeps what its agent had said."""
     for left in notes.transcript.processes.values():
-        await end_left_process(parts.executor, left, spool / left.folder)
+        await end_left(parts.executor, token=left.token, folder=spool / left.folder, supervisor=None, at_once=True)
     turn = notes.transcript.open_turn
     if turn is None:
         return

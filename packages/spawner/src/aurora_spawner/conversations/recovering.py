@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import DEFAULT_CAP_BYTES, AttemptFolder
-from aurora_spawner.attempts.executor import RunningAttempt
 from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text, ToolCall
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations import transcript as notes
@@ -17,18 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.backends.events import AgentEvent
     from aurora_spawner.conversations.transcript import AgentProcess, Draft, Turn
-
-
-async def end_left_process(executor: Executor, process: AgentProcess, folder: Path) -> None:
-    """Ends whatever still runs of a process whose session was killed."""
-    found = await executor.adopt(token=process.token, folder=folder, supervisor=None)
-    if isinstance(found, RunningAttempt):
-        executor.cancel(found, at_once=True)
-        await executor.collect(found)
 
 
 def unread_events(spool: Path, process: AgentProcess, dialect: Dialect | None) -> list[AgentEvent]:

@@ -17,7 +17,7 @@ import psycopg
 from procrastinate.exceptions import ProcrastinateException
 
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, end_left
 from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.attempt_store import JOB, AttemptStore, queue_of
 from aurora_spawner.distributed.beats import Beats, LeaseTimes
@@ -258,10 +258,7 @@ class Worker:
     async def _end_lost(self, token: str) -> None:
         """Ends an attempt whose lease this worker has lost; its result counts no longer."""
         executor, folder = self._executor("off"), self._place.folder_of(token)
-        found = await executor.adopt(token=token, folder=folder, supervisor=None)
-        if not isinstance(found, AttemptEnd):
-            executor.cancel(found, at_once=True)
-            await executor.collect(found)
+        await end_left(executor, token=token, folder=folder, supervisor=None, at_once=True)
         self._tell(f"attempt {token}: ended, since its lease is lost")
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 

@@ -64,31 +64,54 @@ def read_anchor(state_dir: Path, journal: Path) -> Anchor | None:
         ) from error
 
 
-def write_anchor(state_dir: Path, journal: Journal, *, replace: bool = False, created: bool = False) -> str | None:
+def mark_begun(state_dir: Path, journal: Path) -> None:
+    """Notes that the user begins a journal, before its first event is written: a kill in between leaves it theirs.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = _mark_of(state_dir, journal)
+    make_private_folder(path.parent)
+    make_private_file(path)
+
+
+def is_own(state_dir: Path, journal: Path) -> bool:
+    """Returns True if the user has begun a journal in this place, or accepted the one that is there.
+
+    Raises:
+        JournalError: The anchor cannot be read.
+    """
+    return _mark_of(state_dir, journal).exists() or read_anchor(state_dir, journal) is not None
+
+
+def write_anchor(state_dir: Path, journal: Journal, *, replace: bool = False) -> str | None:
     """Anchors the last event of a journal in the user's state folder.
 
-    A journal without the anchored event leaves the anchor unchanged.
+    A journal without the anchored event leaves the anchor unchanged, unless the user has begun it since: then
+    `before` describes the one that is gone.
 
     Args:
         replace: Anchors the present head even if the anchored event is gone: the user accepted the loss.
-        created: The journal is new: an anchor of another journal in its place is replaced and described in `before`.
 
     Returns:
         A notice if the anchor could not be written; else None.
     """
-    path = _path_of(state_dir, journal.path)
+    path, mark = _path_of(state_dir, journal.path), _mark_of(state_dir, journal.path)
     try:
-        known = read_anchor(state_dir, journal.path)
-        before = None if replace or created else known
+        known, begun = read_anchor(state_dir, journal.path), mark.exists()
         with translated(journal.path):
-            if before is not None and not _has(journal, before):
+            fits = known is None or _has(journal, known)
+            if not (fits or begun or replace):
                 return None
             last = journal.last_event()
         if last is not None:
-            gone = f"{known}, {known.seq:,} events" if known and created else known.before if known else None
+            gone = (
+                f"{known}, {known.seq:,} events" if known and begun and not fits else known.before if known else None
+            )
             stored = {"journal": str(journal.path.absolute()), "seq": last[0], "hash": last[1].hex(), "at": _now()}
             stored |= {"before": gone} if gone else {}
             _write(path, stored)
+            mark.unlink(missing_ok=True)
     except (OSError, JournalError) as error:
         return f"the journal's head could not be anchored: {system_words(error)}"
     return None
@@ -112,6 +135,10 @@ def _write(path: Path, stored: dict[str, Any]) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _mark_of(state_dir: Path, journal: Path) -> Path:
+    return _path_of(state_dir, journal).with_suffix(".begun")
 
 
 def _path_of(state_dir: Path, journal: Path) -> Path:

@@ -343,9 +343,22 @@ class Journal:
             holder = _holder_of(self.path, run_id, row[1]) if row and row[1] else "no coordinator"
             raise RunHeldError(run_id, str(holder))
 
-    def create_run(self, names: Iterable[str], created: RunCreated, facts: Iterable[TasksAdded | NoteKept]) -> str:
-        """Writes a new run with its first facts under the first free name of `names`; returns that name."""
+    def create_run(
+        self,
+        names: Iterable[str],
+        created: RunCreated,
+        facts: Iterable[TasksAdded | NoteKept],
+        *,
+        on_first: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Writes a new run with its first facts under the first free name of `names`; returns that name.
+
+        Args:
+            on_first: Called before the first event of a journal is written.
+        """
         with self.transaction() as connection:
+            if self.last_event() is None:
+                on_first()
             taken = "SELECT 1 FROM events WHERE run_id = ? LIMIT 1"
             run_id = next(name for name in names if connection.execute(taken, (name,)).fetchone() is None)
             self._append(connection, [entry_of(created, run_id=run_id)], run_id=run_id)
@@ -369,24 +382,48 @@ class Journal:
         lease = os.urandom(12).hex()
         _LEASES_HERE.add(lease)  # before another thread can read it in the journal
         try:
-            self._take(run_id, lease, holder, settings)
+            with self.transaction() as connection:
+                taken = self._taken(connection, run_id, lease, holder, settings)
+                self._append(connection, [taken], run_id=run_id)
             yield lease
         finally:
             _LEASES_HERE.discard(lease)
 
-    def _take(self, run_id: str, lease: str, holder: ProcessIdentity, settings: Mapping[str, Any] | None) -> None:
+    def append_unheld(
+        self, run_id: str, entries_now: Callable[[], Sequence[Entry]], *, holder: ProcessIdentity
+    ) -> None:
+        """Writes facts about a run that nobody holds, the last of which releases it, in one transaction.
+
+        Whoever takes the run at the same moment waits, and does not find it held.
+
+        Args:
+            entries_now: Returns them; called when nobody else can write.
+
+        Raises:
+            UnknownRunError, RunHeldError: As for `hold`.
+        """
         with self.transaction() as connection:
-            row = connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-            if row is None:
-                raise UnknownRunError(run_id)
-            if row[1] is not None:
-                other = _holder_of(self.path, run_id, row[1])
-                if _holds(other, row[0], holder):
-                    raise RunHeldError(run_id, str(other))
-            taken = RunTaken(
-                lease=lease, holder=holder.to_json(), settings=None if settings is None else dict(settings)
-            )
-            self._append(connection, [entry_of(taken, run_id=run_id)], run_id=run_id)
+            taken = self._taken(connection, run_id, os.urandom(12).hex(), holder, None)
+            self._append(connection, [taken, *entries_now()], run_id=run_id)
+
+    def _taken(
+        self,
+        connection: sqlite3.Connection,
+        run_id: str,
+        lease: str,
+        holder: ProcessIdentity,
+        settings: Mapping[str, Any] | None,
+    ) -> Entry:
+        """Returns the entry by which a process takes a run, if it may."""
+        row = connection.execute("SELECT lease, holder FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise UnknownRunError(run_id)
+        if row[1] is not None:
+            other = _holder_of(self.path, run_id, row[1])
+            if _holds(other, row[0], holder):
+                raise RunHeldError(run_id, str(other))
+        taken = RunTaken(lease=lease, holder=holder.to_json(), settings=None if settings is None else dict(settings))
+        return entry_of(taken, run_id=run_id)
 
 
 _LEASES_HERE: Final[set[str]] = set()

@@ -28,17 +28,9 @@ KNOWN_WITHIN_S: Final = 10.0
 async def asking_attempt(run: RunContext, token: str) -> tuple[str, AskingAttempt] | None:
     """Returns a running attempt and its task; one that was found after a restart is known a moment later."""
     for _ in range(int(KNOWN_WITHIN_S / 0.05)):
-        if (found := attempt_of(run, token)) is not None:
+        if (found := run.tasks.asking(token)) is not None:
             return found
         await asyncio.sleep(0.05)
-    return None
-
-
-def attempt_of(run: RunContext, token: str) -> tuple[str, AskingAttempt] | None:
-    """Returns the task and the attempt of a token; None if no attempt has it that is known to run."""
-    for task_id, flight in run.tasks.in_flight.items():
-        if (attempt := flight.asking(token)) is not None:
-            return task_id, attempt
     return None
 
 

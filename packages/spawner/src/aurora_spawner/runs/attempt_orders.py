@@ -17,7 +17,12 @@ from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
 from aurora_spawner.board.digest import prompt_with_posts
 from aurora_spawner.gates.hook_command import HookCommand
-from aurora_spawner.supervision.environment import INBOX_VARIABLE, TOKEN_VARIABLE, agent_environment
+from aurora_spawner.supervision.environment import (
+    INBOX_VARIABLE,
+    TOKEN_VARIABLE,
+    agent_environment,
+    attempt_variables,
+)
 from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
 from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for, prompt_with_hints
@@ -138,12 +143,8 @@ class OrderBuilder:
             # In a session, it is a text around the object.
             prompt = prompt_with_posts(prompt, digest, as_json=as_json and not continues)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
-        names = {
-            **own,
-            "AURORA_RUN_ID": self.run_id,
-            "AURORA_TASK_ID": task_id,
-            "AURORA_ATTEMPT_NUMBER": str(number),
-        }
+        token = own[TOKEN_VARIABLE]
+        names = attempt_variables(token=token, run_id=self.run_id, task_id=task_id, number=number)
         inherited = self._inherited(invocation)
         if f"{GIT_SETTINGS}COUNT" in inherited:  # settings of the user's own, which are numbered
             variables = {name: value for name, value in variables.items() if not name.startswith(GIT_SETTINGS)}
@@ -153,11 +154,11 @@ class OrderBuilder:
             number=number,
             agent=backend.name,
             model=task.model or getattr(backend, "model", None),
-            token=own[TOKEN_VARIABLE],
+            token=token,
             folder=folder.path,
             prompt=prompt,
             command=(*invocation.command, *last),
-            environment={**inherited, **variables, **with_time_limit(invocation.env, deadline_s), **names},
+            environment={**inherited, **variables, **with_time_limit(invocation.env, deadline_s), **names, **own},
             cwd=cwd,
             deadline_s=deadline_s,
             open_tasks=open_tasks,

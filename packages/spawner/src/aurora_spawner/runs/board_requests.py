@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.board.board import Author
-from aurora_spawner.board.drafts import RunAddresses, read_draft
+from aurora_spawner.board.drafts import Addresses, read_draft
 from aurora_spawner.board.pages import WAIT_LIMIT_S
 from aurora_spawner.errors import PostRefusedError, SpawnerError, UnknownLineageError
-from aurora_spawner.runs.agent_questions import KNOWN_WITHIN_S, attempt_of
+from aurora_spawner.runs.agent_questions import KNOWN_WITHIN_S
 from aurora_spawner.tasks.posts import PostedBy
 from aurora_spawner.tasks.prompts import shorten
 from aurora_spawner.tasks.result import TaskState
@@ -40,7 +40,7 @@ async def post(run: RunContext, request: Mapping[str, Any], caller: Caller) -> d
         JournalError: It could not be written down.
     """
     author = await _author(run, request, caller)
-    draft = read_draft(request, RunAddresses(tasks=run.tasks.tasks, agents=run.backends))
+    draft = read_draft(request, Addresses(tasks=run.tasks.tasks, agents=run.backends))
     posted = await run.board.post(draft, author)
     return {"post": posted.to_dict(), "unread": _unread(run, posted), "changed": posted.text != request.get("text")}
 
@@ -119,7 +119,7 @@ async def _attempt(run: RunContext, request: Mapping[str, Any]) -> tuple[str, As
         PostRefusedError: No attempt that runs now has it: it is wrong, or its attempt has ended.
     """
     token, since = str(request.get("token")), time.monotonic()
-    while (found := attempt_of(run, token)) is None:
+    while (found := run.tasks.asking(token)) is None:
         limit_s = KNOWN_WITHIN_S if _some_begin(run) else UNKNOWN_AFTER_S
         if time.monotonic() - since >= limit_s:
             raise PostRefusedError("no_attempt", "no attempt of this run that is under way has this token")

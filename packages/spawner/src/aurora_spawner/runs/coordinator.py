@@ -102,7 +102,7 @@ class Coordinator:
             on_go_on=self._continue,
         )
         """The questions to a person, for any gate."""
-        self.user_alone = UserAlone(self._recorder, task_of=self._tasks.task_of, note=self._note_once)
+        self.user_alone = UserAlone(self._recorder, task_of=self._task_of, note=self._note_once)
         """Refuses to agents what only the user may decide."""
         self.board = Board(self._recorder.append)
         """The posts of the agents and the user of the run."""
@@ -287,6 +287,10 @@ class Coordinator:
     async def unpause(self, *, by: str) -> None:
         """Continues after a pause; returns when that is durable."""
         await pausing.unpause(self.context, by=by)
+
+    def _task_of(self, token: str) -> str | None:
+        found = self._tasks.asking(token)
+        return None if found is None else found[0]
 
     def _note_once(self, sentence: str) -> None:
         if sentence not in self.notices:

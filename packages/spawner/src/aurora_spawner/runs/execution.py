@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd
+from aurora_spawner.attempts.executor import end_left
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunEnded
 from aurora_spawner.runs.control_server import serve_control
@@ -172,10 +172,13 @@ class Execution:
 
     async def _end_outdated(self, attempt: AttemptRow) -> None:
         """Ends an attempt at the old text of a task that has been edited or is gone."""
-        found = (await self._find(attempt)).found
-        if not isinstance(found, AttemptEnd):
-            self.executor.cancel(found, at_once=False)
-            found = await self.executor.collect(found)
+        found = await end_left(
+            self.executor,
+            token=attempt.token,
+            folder=attempt.folder,
+            supervisor=attempt.supervisor,
+            at_once=False,
+        )
         ended = AttemptEnded(
             number=attempt.number,
             reason=EndReason.OUTDATED.value,

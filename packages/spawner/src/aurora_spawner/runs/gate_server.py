@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.gates.hook import ALLOWED
 from aurora_spawner.gates.hook_request import BadRequestError, read_header
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
@@ -204,9 +203,13 @@ def note_unasked(run: RunContext, attempt: Attempt) -> None:
 
     An organisation's settings can make it do that, and no probe without a model shows it.
     """
-    backend, used = run.backends[attempt.agent], attempt.reply.tool_calls if attempt.reply else 0
-    asks = run.options.gate is not None and isinstance(backend, CliBackend) and not backend.gate_problem
-    if asks and used and attempt.order is not None and not run.tasks.flight(attempt.task_id).judged_calls:
+    used = attempt.reply.tool_calls if attempt.reply else 0
+    if (
+        run.gate_of(run.backends[attempt.agent])
+        and used
+        and attempt.order is not None
+        and not run.tasks.flight(attempt.task_id).judged_calls
+    ):
         run.notices.append(
             f"task {attempt.task_id}: {attempt.agent} used tools ({used}), and its hook asked about none of them; "
             "if its CLI ignores hooks, set `permissive: false`"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptOrder, Executor
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.board.board import Board
+    from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
     from aurora_spawner.recovery.timeouts import TimeLimits
@@ -159,10 +160,12 @@ class RunContext:
 
     def _hints(self, task: SpawnTask, backend: Backend, workspace: Path) -> tuple[str, ...]:
         """Returns what the gate says to a task before its agent works; nothing for one that is not gated."""
-        gate = self.options.gate
-        if gate is None or not isinstance(backend, CliBackend) or backend.gate_problem:
-            return ()
-        return gate.hints(backend.name, task.prompt, workspace)
+        gate = self.gate_of(backend)
+        return () if gate is None else gate.hints(backend.name, task.prompt, workspace)
+
+    def gate_of(self, backend: Backend) -> ToolCallGate | None:
+        """Returns the gate that an agent's hook asks before each tool call; None for an agent that is not gated."""
+        return self.options.gate if isinstance(backend, CliBackend) and not backend.gate_problem else None
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:
         """Returns the time limits of a task's next attempt."""

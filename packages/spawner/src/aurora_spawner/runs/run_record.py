@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aurora_spawner.errors import ForeignJournalError, JournalChangedError
-from aurora_spawner.journal.anchor import read_anchor, write_anchor
+from aurora_spawner.journal.anchor import is_own, mark_begun, read_anchor, write_anchor
 from aurora_spawner.journal.facts import RunCreated
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import accept_changes, check_run
@@ -39,14 +40,23 @@ def write_run(journal: Path, options: RunOptions, facts: Iterable[TasksAdded | N
     moment = int(time.time() * 1000)
     names = (f"{options.kind}-{moment + extra}" for extra in range(10_000))
     state_dir = options.state_dir
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        begun = True
+        if state_dir:
+            with suppress(OSError):  # nor can the anchor be written, of which the report of the run tells
+                mark_begun(state_dir, journal)
+
     with Journal(journal) as store:
         new = store.connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
         anchor = read_anchor(state_dir, journal) if state_dir and not new else None
         if anchor is not None:
             store.expect(anchor.seq)
-        run_id = store.create_run(names, created, facts)
-        if new and state_dir:
-            write_anchor(state_dir, store, created=True)
+        run_id = store.create_run(names, created, facts, on_first=begin)
+        if begun and state_dir:
+            write_anchor(state_dir, store)
     return run_id
 
 
@@ -64,7 +74,7 @@ def check_unchanged(store: Journal, run_id: str, state_dir: Path | None, *, acce
     anchor = read_anchor(state_dir, store.path) if state_dir else None
     try:
         check_run(store, run_id, anchor)
-        if state_dir and anchor is None:
+        if state_dir and not is_own(state_dir, store.path):
             _refuse_foreign(store.path, run_id)
     except JournalChangedError as error:
         if not accept:

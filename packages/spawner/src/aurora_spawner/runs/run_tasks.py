@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.resume_state import ResumeState
     from aurora_spawner.runs.run_options import RunOptions
     from aurora_spawner.runs.scheduler import Scheduler
+    from aurora_spawner.tasks.approvals import AskingAttempt
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
 
@@ -61,10 +62,12 @@ class RunTasks:
         found = self._in_flight.get(task_id)
         return None if found is None else found.running
 
-    def task_of(self, token: str) -> str | None:
-        """Returns the task whose attempt under way, or its hedge, has a token; None if none has it."""
-        flights = self.in_flight.items()
-        return next((task_id for task_id, flight in flights if flight.asking(token) is not None), None)
+    def asking(self, token: str) -> tuple[str, AskingAttempt] | None:
+        """Returns the task and the attempt under way, or its hedge, of a token; None if none is known to have it."""
+        for task_id, flight in self._in_flight.items():
+            if (attempt := flight.asking(token)) is not None:
+                return task_id, attempt
+        return None
 
     def cancelled(self, task_id: str) -> bool:
         """Returns True if a user has asked for the end of a task that is not settled."""

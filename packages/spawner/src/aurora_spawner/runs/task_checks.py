@@ -7,13 +7,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from aurora_spawner.sandbox.commands import ConfinedCommands
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE
+from aurora_spawner.supervision.environment import attempt_variables
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
-from aurora_spawner.workspaces.checks import CANNOT_RUN, CommandRunner
+from aurora_spawner.workspaces.checks import CANNOT_RUN, CommandRunner, unconfined
 from aurora_spawner.workspaces.task_checks import WorkCheck
 
 if TYPE_CHECKING:
@@ -53,16 +53,10 @@ class CheckOrder:
     stopped: Callable[[], bool]
 
 
-class Confinement(TypedDict, total=False):
-    """The part of a command runner's arguments that puts its commands into a sandbox."""
-
-    confined: Confined
-
-
-def confined_for(options: RunOptions, agent: str) -> Confinement:
-    """Returns how the commands for a task of an agent are confined; nothing if they are not."""
+def confined_for(options: RunOptions, agent: str) -> Confined:
+    """Returns how the commands for a task of an agent are confined."""
     sandbox = None if options.confining is None else options.confining(agent).sandbox
-    return {"confined": ConfinedCommands(settings=sandbox)} if sandbox is not None and sandbox.commands else {}
+    return ConfinedCommands(settings=sandbox) if sandbox is not None and sandbox.commands else unconfined
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,17 +102,15 @@ class TaskChecks:
             self._threads.shutdown(wait=False)
 
     def _check(self, order: CheckOrder) -> CheckedWork:
+        names = attempt_variables(
+            token=order.token, run_id=self.run_id, task_id=str(order.task.id), number=order.number
+        )
         runner = CommandRunner(
-            environment={
-                **self.environment,
-                TOKEN_VARIABLE: order.token,
-                "AURORA_RUN_ID": self.run_id,
-                "AURORA_TASK_ID": str(order.task.id),
-            },
+            environment={**self.environment, **names},
             timeout_s=self.options.check_timeout_s,
             stopped=lambda: self._closed.is_set() or order.stopped(),
             sweep=lambda: end_orphans(order.token, session=None),
-            **confined_for(self.options, order.agent),
+            confined=confined_for(self.options, order.agent),
         )
         end_orphans(order.token, session=None)  # of checks that were killed together with an earlier coordinator
         return self._on_commit(order, runner) if order.worktree and order.commit else _in_folder(order, runner)

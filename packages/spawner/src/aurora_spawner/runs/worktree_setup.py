@@ -50,7 +50,7 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
             timeout_s=worktrees.preparer.preparation.setup_timeout_s,
             stopped=partial(_stopped, run, task_id, ended),
             sweep=partial(_end, token),
-            **confined_for(run.options, run.agent_of(task_id)),
+            confined=confined_for(run.options, run.agent_of(task_id)),
         )
         if commands:
             run.notifier.emit(run_events.TaskPreparing(task_id=task_id, commands=commands))

@@ -139,6 +139,16 @@ def inside_agent(environ: Mapping[str, str]) -> bool:
     return TOKEN_VARIABLE in environ
 
 
+def attempt_variables(*, token: str, run_id: str, task_id: str, number: int) -> dict[str, str]:
+    """Returns the variables by which the processes of an attempt are found, and know what they belong to."""
+    return {
+        TOKEN_VARIABLE: token,
+        "AURORA_RUN_ID": run_id,
+        "AURORA_TASK_ID": task_id,
+        "AURORA_ATTEMPT_NUMBER": str(number),
+    }
+
+
 def agent_environment(
     inherited: Mapping[str, str], *, keep: Iterable[str] = (), own: Iterable[str] = ()
 ) -> dict[str, str]:
