@@ -162,6 +162,16 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="One word after the other, slowly and in order.", pause_s=0.4),
         Act(say="Glad to go on.", times=FOREVER),
     ),
+    # The same for Codex, which asks its user by a tool of another name.
+    "talk-codex": (
+        Act(say="I write a note.", run=WRITE),
+        Act(say="The note is written."),
+        Act(use=("request_user_input", {"questions": [{"id": "colour", **COLOUR}]})),
+        Act(say="Thank you."),
+        Act(run=SLEEP),
+        Act(say="One word after the other, slowly and in order.", pause_s=0.4),
+        Act(say="Glad to go on.", times=FOREVER),
+    ),
     "recall": (Act(say="Glad to help.", times=FOREVER),),
     # Its work fails a check at first, and is mended in the same session; two that write the same line.
     "mended": (
@@ -217,7 +227,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
-KEEPS_ALL = ("talk", "recall")
+KEEPS_ALL = ("talk", "talk-codex", "recall")
 """Plays whose requests are kept whole."""
 COUNTS_ALL = ("edit", "hang")
 """Plays in which a request without tools counts too."""

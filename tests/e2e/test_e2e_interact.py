@@ -44,11 +44,15 @@ def logged(stage: Stage, session: str) -> dict[str, Any]:
         return dict(json.loads(process.communicate(timeout=60)[0]))
 
 
-def test_claude_code_asks_is_interrupted_and_goes_on_after_a_kill(stage: Stage, begin: Begin, need: Need) -> None:
-    need("claude")
-    stage.add_agent("claude", "talk", "claude-talk")
+@pytest.mark.parametrize(("kind", "play"), [("claude", "talk"), ("codex", "talk-codex")])
+def test_an_agent_asks_is_interrupted_and_goes_on_after_a_kill(
+    kind: str, play: str, stage: Stage, begin: Begin, need: Need
+) -> None:
+    need(kind)
+    key = f"{kind}-talk"
+    stage.add_agent(kind, play, key)
     stage.set_up()
-    talk = begin("--agent", "claude-talk")
+    talk = begin("--agent", key)
     assert "The note is written." in talk.say("Write a note")
     assert (stage.project / "note.txt").exists()
     talk.tell(say="Ask me")
@@ -56,7 +60,7 @@ def test_claude_code_asks_is_interrupted_and_goes_on_after_a_kill(stage: Stage, 
     assert (asked["subject"], "red | blue" in asked["reason"]) == ("Which colour?", True)
     talk.tell(answer=asked["id"], text="blue")
     talk.until("turn_over", state="done")
-    assert "blue" in stage.cell.asked("claude-talk")[-1]["told"]
+    assert "blue" in stage.cell.asked(key)[-1]["told"]
     talk.tell(say="Sleep")
     stage.appears("tool.pid")
     talk.tell(interrupt=True)
@@ -77,7 +81,7 @@ def test_claude_code_asks_is_interrupted_and_goes_on_after_a_kill(stage: Stage, 
         assert again.say(f"And {number}") == "Glad to go on."
     assert again.leave() == ExitCode.DONE
     assert processes_of_run(talk.id) == []
-    told = stage.cell.asked("claude-talk")[-1]["told"]
+    told = stage.cell.asked(key)[-1]["told"]
     assert all(words in told for words in ("Write a note", "Speak slowly", "And 3"))
     assert [turn["state"] for turn in logged(stage, talk.id)["turns"]] == [
         *("done", "done", "interrupted", "cut off"),

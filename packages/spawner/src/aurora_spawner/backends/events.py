@@ -104,6 +104,8 @@ class PermissionAsked:
     tool: str
     given: Mapping[str, Any]
     """The arguments of the call."""
+    call: str = ""
+    """The agent's id of the call, which its hook is given, too; "" if it says none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ class EventStream:
         return self._translate(event)
 
     def _translate(self, event: Fields) -> Iterable[AgentEvent]:
-        reader = (self.dialect.readers or {}).get(event.text("type"))
+        reader = (self.dialect.readers or {}).get(event.text(self.dialect.kind_in))
         if reader is None:
             self.counts.unknown += 1
             return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.conversations.orders import PART
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.backends.events import PermissionAsked, QuestionAsked
+    from aurora_spawner.gates.reading import ReportedCall
     from aurora_spawner.runs.gate_server import Judges
     from aurora_spawner.tasks.approvals import ApprovalAnswer
 
@@ -38,25 +39,35 @@ class SessionAsks:
     judges: Judges
     cwd: Path
     on_default: Callable[[DefaultTaken], None]
+    _decided: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    """The decisions on tool calls of the turn that runs, by the agents' ids of the calls."""
 
     async def permission(self, asked: PermissionAsked, *, agent: str, turn: int) -> tuple[bool, str]:
-        """Decides on a tool call; returns whether it may happen, and else why not, in words for the agent."""
+        """Decides on a tool call; returns whether it may happen, and else why not, in words for the agent.
+
+        An agent whose hook has asked about the same call gets the answer to that.
+        """
+        if asked.call in self._decided:
+            return self._decided[asked.call]
         raw = {"tool_name": asked.tool, "tool_input": dict(asked.given), "cwd": str(self.cwd)}
         return await self.tool_call(json.dumps(raw).encode("ascii"), agent=agent, turn=turn)
 
     async def tool_call(self, raw: bytes, *, agent: str, turn: int) -> tuple[bool, str]:
         """Decides as `permission` does on a tool call as the CLIs give it to their hooks."""
         try:
-            call = self._call(raw, agent)
+            reported = read_call(raw)
         except UnreadableCallError as error:
             return False, f"{error}, so it cannot be judged"
+        call = self._call(reported, agent)
         decision = await self.judges.decide(call, AskingAttempt(number=turn, agent=agent))
         if decision.consent is not None:
             self._note_default(turn, call.subject, decision.consent, DENIED)
-        return decision.allowed, "" if decision.allowed else decision.why_not
+        answer = decision.allowed, "" if decision.allowed else decision.why_not
+        if reported.id:
+            self._decided[reported.id] = answer
+        return answer
 
-    def _call(self, raw: bytes, agent: str) -> ToolCall:
-        reported = read_call(raw)
+    def _call(self, reported: ReportedCall, agent: str) -> ToolCall:
         return ToolCall(
             task_id=PART,
             agent=agent,
@@ -95,6 +106,7 @@ class SessionAsks:
 
     def end_turn(self) -> None:
         """Withdraws what the turn that ends has asked, and nobody has answered."""
+        self._decided.clear()
         if withdrawn := self.judges.inbox.withdraw(PART, "its turn has ended"):
             self.judges.recorder.append_nowait(PART, *withdrawn)
 

@@ -117,6 +117,7 @@ class LiveConversation:
     async def _ready(self, process: TalkingProcess) -> SessionStarted | None:
         while (line := await process.next_line()) is not None:
             events = self._stream.feed(line + b"\n")
+            await process.write(*self._wire.due())
             if any(isinstance(event, Failed) for event in events):  # it names the session that it has not
                 return None
             ready = next((event for event in events if isinstance(event, SessionStarted)), None)
@@ -136,7 +137,9 @@ class LiveConversation:
         while (line := await process.next_line()) is not None:
             if process.skipped:
                 yield LineSkipped(size=process.skipped)
-            for event in self._stream.feed(line + b"\n"):
+            events = self._stream.feed(line + b"\n")
+            await process.write(*self._wire.due())
+            for event in events:
                 spoke = spoke or isinstance(event, Text)
                 if isinstance(event, Succeeded | Failed):
                     if isinstance(event, Succeeded) and event.answer and not spoke:
@@ -210,7 +213,7 @@ class LiveConversation:
         self._patience = asyncio.get_running_loop().call_later(INTERRUPT_S, process.stop)
         with suppress(TimeoutError):  # an agent that does not read is ended
             async with asyncio.timeout(INTERRUPT_S):
-                await process.write(self._wire.interrupt())
+                await process.write(*self._wire.interrupt())
 
     async def close(self) -> None:
         """Ends the process."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.command import CommandBackend
+from aurora_spawner.conversations.app_server import AppServerWire, TalkingCodex, speaks_app_server
 from aurora_spawner.conversations.claude_control import ARGUMENTS, CLAUDE_CONTROL, ClaudeControlWire
 from aurora_spawner.conversations.json_lines import JSON_LINES, JsonLinesWire
 from aurora_spawner.conversations.live import LiveConversation
@@ -34,10 +35,12 @@ class TalkingClaude(CliBackend):
 
 def talking_backend(backend: Backend) -> Backend:
     """Returns a backend as it is while its agent is talked with."""
-    if not isinstance(backend, CliBackend) or backend.kind != "claude":
+    if not isinstance(backend, CliBackend):
         return backend
     values = {each.name: getattr(backend, each.name) for each in fields(backend)}
-    return TalkingClaude(**{**values, "permissive": False})
+    if backend.kind == "claude":
+        return TalkingClaude(**{**values, "permissive": False})
+    return TalkingCodex(**values) if speaks_app_server(backend) else backend
 
 
 def conversation_with(
@@ -55,6 +58,15 @@ def conversation_with(
             ClaudeControlWire(),
             executor,
             lambda session_id: orders.talking(backend, resume=session_id, arguments=ARGUMENTS),
+            on_start,
+        )
+    if isinstance(backend, TalkingCodex):
+        hooked = backend.name in orders.hooked and backend.permissive is not False
+        return LiveConversation(
+            backend.name,
+            AppServerWire(orders.cwd, hooked=hooked),
+            executor,
+            lambda session_id: orders.talking(backend, resume=session_id),
             on_start,
         )
     if _speaks_json_lines(backend):

@@ -45,6 +45,10 @@ class Wire(Protocol):
         """Returns the answer to a question."""
         ...
 
-    def interrupt(self) -> Mapping[str, Any]:
-        """Returns the line that interrupts a turn."""
+    def interrupt(self) -> tuple[Mapping[str, Any], ...]:
+        """Returns the lines that interrupt a turn."""
+        ...
+
+    def due(self) -> tuple[Mapping[str, Any], ...]:
+        """Returns the lines that what was read since the last call makes necessary."""
         ...

@@ -78,6 +78,8 @@ class ReportedCall:
     uses: tuple[ToolUse, ...]
     cwd: Path | None
     """None if the CLI does not say it."""
+    id: str = ""
+    """The CLI's own id of the call; "" if it says none."""
 
 
 def read_call(raw: bytes) -> ReportedCall:
@@ -105,6 +107,7 @@ def read_call(raw: bytes) -> ReportedCall:
         tool=tool,
         uses=tuple(_uses(tool, arguments)),
         cwd=next((_folder(arguments[name], cwd) for name in _FOLDERS if arguments.get(name)), cwd),
+        id=id_ if isinstance(id_ := given.get("tool_use_id"), str) else "",
     )
 
 

@@ -18,6 +18,7 @@ CLAUDE_OFFS: Final = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
 QWEN_OFFS: Final = ("QWEN_CODE_SIMPLE", "QWEN_CODE_SAFE_MODE")
 """Variables that select modes without hooks; agents inherit them otherwise."""
 OPENCODE_OFFS: Final = ("OPENCODE_PURE",)
+CODEX_TRUST: Final = "--dangerously-bypass-hook-trust"
 OFF: Final = "0"
 """Set, and not empty, since `.env` files fill in what is not."""
 
@@ -51,7 +52,7 @@ def codex(hook: HookCommand) -> GateWiring:
         arguments=(
             *("-c", "features.hooks=true"),
             *("-c", f'hooks.PreToolUse=[{{matcher="*",hooks=[{entry}]}}]'),
-            "--dangerously-bypass-hook-trust",
+            CODEX_TRUST,
         )
     )
 

@@ -1,0 +1,143 @@
+"""Codex's own protocol for programs: `codex app-server`, JSON-RPC over its standard input and output.
+
+It asks before each command and each patch, and a hook asks before each tool call, also before those that the user's
+own rules allow; both have the same id of the call, and the first decision is the second's, too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from aurora_spawner.backends.cli import CliBackend
+from aurora_spawner.conversations.app_server_events import HELLO, THREAD, TURN, AppServerReader
+from aurora_spawner.gates.wirings import CODEX_TRUST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from aurora_spawner.backends.base import AttemptRequest
+    from aurora_spawner.backends.dialects.base import Dialect
+    from aurora_spawner.backends.events import PermissionAsked, QuestionAsked
+
+ARGUMENTS: Final = (
+    "app-server",
+    *("-c", "check_for_update_on_startup=false"),
+    *("-c", "features.default_mode_request_user_input=true"),  # else it cannot ask its user
+    *("-c", "suppress_unstable_features_warning=true"),
+)
+"""The words of the command before those of the user."""
+TAKES: Final = ("-c", "--config", "--enable", "--disable")
+"""The options that it takes from its user, each with a value."""
+_NOBODY: Final = "Nobody has answered; decide yourself, and say what you have assumed."
+
+
+class TalkingCodex(CliBackend):
+    """Codex while it is talked with: it starts its app-server, whose output has another dialect."""
+
+    __slots__ = ()
+
+    @property
+    def dialect(self) -> Dialect:
+        """A new reader of its stdout."""
+        return AppServerReader().dialect
+
+    def _arguments(self, request: AttemptRequest, wired: tuple[str, ...], *, permissive: bool) -> tuple[str, ...]:  # noqa: ARG002
+        """Returns the words after the program; the session and what it may do are named in its protocol."""
+        model = request.task.model or self.model
+        named = ("-c", f"model={json.dumps(model)}") if model else ()
+        return (*ARGUMENTS, *named, *self.args, *(word for word in wired if word != CODEX_TRUST))
+
+
+def speaks_app_server(backend: CliBackend) -> bool:
+    """Returns True for Codex, unless its user gives it options that only `codex exec` takes."""
+    options = backend.args[::2]
+    return backend.kind == "codex" and len(backend.args) % 2 == 0 and all(each in TAKES for each in options)
+
+
+class AppServerWire:
+    """The protocol of Codex's app-server, for one conversation.
+
+    Args:
+        cwd: the folder in which the agent works.
+        hooked: a hook asks before each tool call, so that what needs no consent may leave the sandbox.
+    """
+
+    confirms_session: Final = True
+    words: Final = "one process, by Codex's app-server"
+
+    def __init__(self, cwd: Path, *, hooked: bool) -> None:
+        self._cwd = cwd
+        self._hooked = hooked
+        self._reader = AppServerReader()
+        self._numbers = itertools.count(1)
+        self._interrupts = False
+        """True if the turn is to be interrupted once its id is known."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Reads the lines of the latest process: its first one forgets the process before."""
+        return self._reader.dialect
+
+    def hello(self, session_id: str | None) -> tuple[Mapping[str, Any], ...]:
+        """Returns the greeting, and the request for a thread."""
+        client = {"name": "aurora", "title": "Aurora", "version": version("aurora-spawner")}
+        thread = {
+            "cwd": str(self._cwd),
+            "approvalPolicy": "untrusted",
+            "approvalsReviewer": "user",
+            "sandbox": "danger-full-access" if self._hooked else "read-only",
+            **({"config": {"bypass_hook_trust": True}} if self._hooked else {}),
+        }
+        resumed = {"threadId": session_id, "excludeTurns": True} if session_id else {}
+        method = "thread/resume" if session_id else "thread/start"
+        return (
+            {"id": HELLO, "method": "initialize", "params": {"clientInfo": client, "capabilities": None}},
+            {"method": "initialized"},
+            {"id": THREAD, "method": method, "params": {**resumed, **thread}},
+        )
+
+    def turn(self, text: str) -> Mapping[str, Any]:
+        """Returns the request of a turn."""
+        self._interrupts = False
+        params = {"threadId": self._reader.thread, "input": [{"type": "text", "text": text, "text_elements": []}]}
+        return {"id": f"{TURN}{next(self._numbers)}", "method": "turn/start", "params": params}
+
+    def permission(self, asked: PermissionAsked, *, allowed: bool, reason: str) -> Mapping[str, Any]:  # noqa: ARG002
+        """Returns the answer to a request for consent; only the hook's answer has a place for the reason."""
+        request = self._reader.asked.pop(asked.id, None)
+        if request is not None and request.text("method") == "mcpServer/elicitation/request":
+            result: dict[str, Any] = {"action": "accept" if allowed else "decline", "content": None, "_meta": None}
+        else:
+            result = {"decision": "accept" if allowed else "decline"}
+        return {"id": request.raw.get("id") if request else asked.id, "result": result}
+
+    def answer(self, asked: QuestionAsked, text: str | None) -> Mapping[str, Any]:
+        """Returns the answer to questions; of several, each line answers one."""
+        request = self._reader.asked.pop(asked.id, None)
+        names = [each.get("id", "") for each in asked.given.get("questions", []) if isinstance(each, dict)]
+        said = _NOBODY if text is None else text
+        lines = said.splitlines() if len(said.splitlines()) == len(names) else [said] * len(names)
+        answers = {name: {"answers": [line]} for name, line in zip(names, lines, strict=True)}
+        return {"id": request.raw.get("id") if request else asked.id, "result": {"answers": answers}}
+
+    def interrupt(self) -> tuple[Mapping[str, Any], ...]:
+        """Returns the request to interrupt; nothing yet if the turn has no id so far."""
+        self._interrupts = not self._reader.turn
+        return self._interruption() if self._reader.turn else ()
+
+    def due(self) -> tuple[Mapping[str, Any], ...]:
+        """Returns the answers to requests that need no decision, and an interruption that had to wait."""
+        due = tuple(self._reader.due)
+        self._reader.due.clear()
+        if self._interrupts and self._reader.turn:
+            self._interrupts = False
+            return (*due, *self._interruption())
+        return due
+
+    def _interruption(self) -> tuple[Mapping[str, Any], ...]:
+        params = {"threadId": self._reader.thread, "turnId": self._reader.turn}
+        return ({"id": f"aurora-interrupt-{next(self._numbers)}", "method": "turn/interrupt", "params": params},)
