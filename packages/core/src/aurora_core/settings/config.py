@@ -58,6 +58,7 @@ class BackendConfig:
         key: name of the API key; None for a server without keys.
         env_pass: names, or patterns of names, of further variables that the agent gets from the user's environment.
         max_tokens: limit of a model's answer; None for the default.
+        history_tokens: limit of the earlier turns that a model is sent in `aur interact`; None for the default.
     """
 
     kind: str
@@ -77,6 +78,7 @@ class BackendConfig:
     base_url: str | None = None
     key: str | None = None
     max_tokens: int | None = None
+    history_tokens: int | None = None
     env_pass: tuple[str, ...] = ()
 
 
@@ -356,6 +358,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
                 base_url=b.base_url,
                 key=b.key,
                 max_tokens=b.max_tokens,
+                history_tokens=b.history_tokens,
                 env_pass=tuple(b.env_pass),
             )
             for name, b in _backends(values).items()

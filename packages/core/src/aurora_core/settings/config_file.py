@@ -45,6 +45,7 @@ _ONLY_FOR: Final = {
     "base_url": ("model",),
     "key": ("model",),
     "max_tokens": ("model",),
+    "history_tokens": ("model",),
     "env_pass": ("command", _CLI),
 }
 """Settings that only some kinds of agents have."""
@@ -98,6 +99,7 @@ class BackendFile(_Strict):
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]\S*$"), AfterValidator(_without_secret)] | None = None
     key: Annotated[str, AfterValidator(_named_key)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
+    history_tokens: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> BackendFile:

@@ -13,7 +13,7 @@ from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner import Backend, CliBackend, CommandBackend
 from aurora_spawner.backends.cli import installed_kinds
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.backends.model.backend import MAX_TOKENS, ModelBackend
+from aurora_spawner.backends.model.backend import HISTORY_TOKENS, MAX_TOKENS, ModelBackend
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.errors import BackendError
 from aurora_spawner.supervision.interpreter import python_command
@@ -193,6 +193,7 @@ def _model(name: str, backend: BackendConfig, find_key: Callable[[str], str]) ->
         base_url=backend.base_url or "",
         key=partial(key, backend.key) if backend.key else None,
         max_tokens=backend.max_tokens or MAX_TOKENS,
+        history_tokens=backend.history_tokens or HISTORY_TOKENS,
         env=backend.env,
         timeout_s=backend.timeout_s,
         named_provider=backend.provider,

@@ -117,6 +117,14 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one side has said in a conversation."""
+
+    by_user: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRequest:
     """An attempt that needs an invocation."""
 
@@ -135,6 +143,8 @@ class AttemptRequest:
     """The hook to run before each tool call, for a CLI that has hooks; None without a gate."""
     own: Mapping[str, str] = field(default_factory=dict)
     """The variables by which its processes know the attempt."""
+    earlier: tuple[Said, ...] = ()
+    """The conversation before the prompt, for an agent that keeps none itself."""
 
 
 @runtime_checkable

@@ -123,7 +123,14 @@ async def _session(store: Journal, run_id: str, recorder: Recorder, parts: Sessi
     inbox = _inbox(recorder, parts)
     inbox.restore(asked)
     inbox.drop_stale(())
-    orders = SessionOrders(run_id=run_id, cwd=run.cwd, spool=spool, environ=parts.environ, started=transcript.started)
+    orders = SessionOrders(
+        run_id=run_id,
+        cwd=run.cwd,
+        spool=spool,
+        environ=parts.environ,
+        started=transcript.started,
+        turns=transcript.turns,
+    )
     asks = SessionAsks(
         judges=Judges(gate=parts.gate, inbox=inbox, recorder=recorder), cwd=run.cwd, on_default=parts.on_event
     )

@@ -105,22 +105,22 @@ class LiveConversation:
         except TimeoutError:
             await self.close()
             return f"does not get ready within {READY_S:g} s"
-        if ready is None:
+        if not isinstance(ready, SessionStarted):
             self._process = None
-            return f"ends at once: {words_of(await process.end())}"
+            end = words_of(await process.end())
+            return one_line(f"refuses: {ready.failure.text}") if ready else f"ends at once: {end}"
         self.begun += 1
         self.session_id = ready.id or session_id
         self.remembers = session_id is not None and self.session_id == session_id
         self._unproven = self.remembers and not self._wire.confirms_session
         return None
 
-    async def _ready(self, process: TalkingProcess) -> SessionStarted | None:
+    async def _ready(self, process: TalkingProcess) -> SessionStarted | Failed | None:
+        """Waits for the session, or for the reason why there is none; None if the process ends without a word."""
         while (line := await process.next_line()) is not None:
             events = self._stream.feed(line + b"\n")
             await process.write(*self._wire.due())
-            if any(isinstance(event, Failed) for event in events):  # it names the session that it has not
-                return None
-            ready = next((event for event in events if isinstance(event, SessionStarted)), None)
+            ready = next((event for event in events if isinstance(event, SessionStarted | Failed)), None)
             if ready is not None:
                 return ready
         return None

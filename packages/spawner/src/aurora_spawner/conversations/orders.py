@@ -17,10 +17,11 @@ from aurora_spawner.tasks.prompts import as_argument
 from aurora_spawner.tasks.task import SpawnTask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aurora_spawner.backends.base import Backend, Invocation
+    from aurora_spawner.backends.base import Backend, Said
+    from aurora_spawner.conversations.transcript import Turn
 
 PART: Final = "talk"
 """The place of the task in folders and variables: a session has no tasks."""
@@ -33,6 +34,7 @@ class SessionOrders:
     Attributes:
         spool: the folder of the session.
         started: the processes that it has had.
+        turns: what was said, up to the turn that runs; it grows.
         hooked: agents whose hook asks the session before each tool call.
     """
 
@@ -41,6 +43,7 @@ class SessionOrders:
     spool: Path
     environ: Mapping[str, str]
     started: int = 0
+    turns: Sequence[Turn] = ()
     hooked: set[str] = field(default_factory=set)
 
     @property
@@ -49,7 +52,13 @@ class SessionOrders:
         return self.spool / GATE_SOCKET
 
     def order(
-        self, backend: Backend, *, prompt: str = "", resume: str | None = None, arguments: tuple[str, ...] = ()
+        self,
+        backend: Backend,
+        *,
+        prompt: str = "",
+        resume: str | None = None,
+        arguments: tuple[str, ...] = (),
+        earlier: tuple[Said, ...] = (),
     ) -> AttemptOrder:
         """Returns the order for the next process.
 
@@ -57,6 +66,7 @@ class SessionOrders:
             prompt: of a process that answers once; "" for one that is talked with.
             resume: the agent's own session to go on with.
             arguments: further words of the command.
+            earlier: what was said before the prompt, for an agent that keeps nothing itself.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -64,9 +74,19 @@ class SessionOrders:
         self.started += 1
         token = new_token()
         folder = attempt_folder(self.spool, position=0, task_id=backend.name, number=self.started)
-        home = home_of(self.spool, position=0, agent=backend.name)
-        hook = HookCommand(socket=self.gate, token=token) if backend.name in self.hooked else None
-        invocation = self._invocation(backend, folder.path, home, resume, hook)
+        task = SpawnTask(PART, backend.name, id=PART)
+        speaking = with_events(backend)
+        request = AttemptRequest(
+            task=task,
+            folder=folder.path,
+            prompt_file=folder.path / "prompt",
+            home=home_of(self.spool, position=0, agent=backend.name),
+            resume=resume,
+            new_session=str(uuid.uuid4()) if speaking is not None and speaking.resumes else "",
+            hook=HookCommand(socket=self.gate, token=token) if backend.name in self.hooked else None,
+            earlier=earlier,
+        )
+        invocation = backend.invoke(task) if speaking is None else speaking.request(request)
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = attempt_variables(token=token, run_id=self.run_id, task_id=PART, number=self.started)
         names[INBOX_VARIABLE] = str(self.spool / SOCKET_NAME)
@@ -93,22 +113,3 @@ class SessionOrders:
     def talking(self, backend: Backend, *, resume: str | None, arguments: tuple[str, ...] = ()) -> AttemptOrder:
         """Returns the order for a process that is talked with; errors as `order`."""
         return replace(self.order(backend, resume=resume, arguments=arguments), talks=True)
-
-    def _invocation(
-        self, backend: Backend, folder: Path, home: Path, resume: str | None, hook: HookCommand | None
-    ) -> Invocation:
-        task = SpawnTask(PART, backend.name, id=PART)
-        speaking = with_events(backend)
-        if speaking is None:
-            return backend.invoke(task)
-        return speaking.request(
-            AttemptRequest(
-                task=task,
-                folder=folder,
-                prompt_file=folder / "prompt",
-                home=home,
-                resume=resume,
-                new_session=str(uuid.uuid4()) if speaking.resumes else "",
-                hook=hook,
-            )
-        )

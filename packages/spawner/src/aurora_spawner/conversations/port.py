@@ -56,7 +56,17 @@ class LineSkipped:
     """In bytes."""
 
 
-ConversationEvent = AgentEvent | LineSkipped | TurnEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryCut:
+    """An agent that is sent all earlier turns each time gets only the newest of them from now on."""
+
+    sent: int
+    of: int
+    tokens: int
+    """The budget that the rest would not fit in."""
+
+
+ConversationEvent = AgentEvent | LineSkipped | HistoryCut | TurnEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_spawner.backends.events import (
     PermissionAsked,
     QuestionAsked,
+    RetryNotice,
     SessionStarted,
     Text,
     ToolCall,
@@ -15,7 +16,8 @@ from aurora_spawner.backends.events import (
 )
 from aurora_spawner.conversations import transcript as notes
 from aurora_spawner.conversations.earlier_turns import with_answers, with_earlier
-from aurora_spawner.conversations.port import ConversationError, LineSkipped, Outcome, TurnEnded
+from aurora_spawner.conversations.live import one_line
+from aurora_spawner.conversations.port import ConversationError, HistoryCut, LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.session_events import (
     AgentReady,
     SessionNotice,
@@ -146,7 +148,8 @@ class Session:
     def _how(self, talking: Conversation) -> str:
         if not self.transcript.turns[:-1]:
             return "begins"
-        return "goes on with its own session" if talking.remembers else "is told the earlier turns"
+        resumed = talking.remembers and talking.session_id
+        return "goes on with its own session" if resumed else "is told the earlier turns"
 
     def _note_session(self, talking: Conversation, agent: str) -> None:
         if self.transcript.native.get(agent, "") != (talking.session_id or ""):
@@ -209,9 +212,8 @@ class Session:
             self._emit(UsedTool(turn=turn.number, name=event.name, about=about))
         elif isinstance(event, SessionStarted):
             self._note_session(talking, turn.agent)
-        elif isinstance(event, LineSkipped):
-            words = f"{turn.agent} has written a line of {event.size:,} bytes, which is too long: it was not read"
-            self._emit(SessionNotice(text=words))
+        elif isinstance(event, LineSkipped | HistoryCut | RetryNotice):
+            self._emit(SessionNotice(text=f"{turn.agent} {_in_words(event)}"))
 
     def _say(self, turn: Turn, event: Text, read_bytes: int) -> None:
         kept = self.notes.add_text(event, read_bytes=read_bytes)
@@ -260,3 +262,14 @@ class Session:
         """Ends all agents."""
         for talking in self._conversations.values():
             await talking.close()
+
+
+def _in_words(event: LineSkipped | HistoryCut | RetryNotice) -> str:
+    """Returns what has happened to an agent, as the rest of a sentence."""
+    match event:
+        case LineSkipped():
+            return f"has written a line of {event.size:,} bytes, which is too long: it was not read"
+        case HistoryCut():
+            return f"is sent the newest {event.sent} of {event.of} earlier turns: more exceed {event.tokens:,} tokens"
+    when = "" if event.delay_s is None else f" in {event.delay_s:g} s"
+    return f"tries again{when}: {one_line(event.failure.text)}"

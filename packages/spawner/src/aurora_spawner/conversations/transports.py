@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.command import CommandBackend
+from aurora_spawner.backends.model.backend import ModelBackend
 from aurora_spawner.conversations.app_server import AppServerWire, TalkingCodex, speaks_app_server
 from aurora_spawner.conversations.claude_control import ARGUMENTS, CLAUDE_CONTROL, ClaudeControlWire
 from aurora_spawner.conversations.json_lines import JSON_LINES, JsonLinesWire
 from aurora_spawner.conversations.live import LiveConversation
+from aurora_spawner.conversations.model_call import ModelConversation
 from aurora_spawner.conversations.one_shot import OneShotConversation
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ def talking_backend(backend: Backend) -> Backend:
     values = {each.name: getattr(backend, each.name) for each in fields(backend)}
     if backend.kind == "claude":
         return TalkingClaude(**{**values, "permissive": False})
-    return TalkingCodex(**values) if speaks_app_server(backend) else backend
+    if speaks_app_server(backend):  # it asks in any case; `permissive: false` keeps its sandbox
+        return TalkingCodex(**{**values, "permissive": None if backend.permissive else backend.permissive})
+    return backend
 
 
 def conversation_with(
@@ -76,6 +80,14 @@ def conversation_with(
             executor,
             lambda session_id: orders.talking(backend, resume=session_id),
             on_start,
+        )
+    if isinstance(backend, ModelBackend):
+        return ModelConversation(
+            backend,
+            executor,
+            lambda prompt, earlier: orders.order(backend, prompt=prompt, earlier=earlier),
+            on_start,
+            orders.turns,
         )
     return OneShotConversation(
         backend, executor, lambda prompt, resume: orders.order(backend, prompt=prompt, resume=resume), on_start

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from aurora_spawner.backends.base import Said
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.usage import Usage
 
@@ -30,6 +31,13 @@ class Question:
     """The text of the system prompt."""
     max_tokens: int
     """The largest answer, in tokens."""
+    earlier: tuple[Said, ...] = ()
+    """The conversation before the prompt."""
+
+    @property
+    def said(self) -> tuple[Said, ...]:
+        """The conversation with the prompt as its end."""
+        return (*self.earlier, Said(by_user=True, text=self.prompt))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,7 +90,7 @@ def _anthropic_body(question: Question) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": question.model,
         "max_tokens": question.max_tokens,
-        "messages": [{"role": "user", "content": question.prompt}],
+        "messages": _turns(question),
         "stream": True,
     }
     return {**body, "system": question.instructions} if question.instructions else body
@@ -116,12 +124,16 @@ def _anthropic_usage(used: Fields, before: Usage) -> Usage:
     )
 
 
+def _turns(question: Question) -> list[dict[str, str]]:
+    return [{"role": "user" if each.by_user else "assistant", "content": each.text} for each in question.said]
+
+
 # OpenAI and everything that is compatible: chat completions, then responses.
 
 
 def _messages(question: Question) -> list[dict[str, str]]:
     system = [{"role": "system", "content": question.instructions}] if question.instructions else []
-    return [*system, {"role": "user", "content": question.prompt}]
+    return [*system, *_turns(question)]
 
 
 def _chat_body(question: Question) -> dict[str, Any]:
@@ -157,7 +169,7 @@ def _with_cached(read: int, cached: int, written: int) -> Usage:
 def _responses_body(question: Question) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": question.model,
-        "input": question.prompt,
+        "input": _turns(question) if question.earlier else question.prompt,
         "stream": True,
         "store": False,
     }
@@ -194,7 +206,8 @@ def _gemini_path(question: Question) -> str:
 
 
 def _gemini_body(question: Question) -> dict[str, Any]:
-    body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": question.prompt}]}]}
+    said = [{"role": "user" if each.by_user else "model", "parts": [{"text": each.text}]} for each in question.said]
+    body: dict[str, Any] = {"contents": said}
     system = {"systemInstruction": {"parts": [{"text": question.instructions}]}} if question.instructions else {}
     return {**body, **system}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,6 +28,7 @@ EXTRA: Final = "models"
 """The extra of this package that installs what the module imports."""
 NEEDED: Final = ("httpx", "tenacity")
 MAX_TOKENS: Final = 16_384
+HISTORY_TOKENS: Final = 32_000
 IDLE_S: Final = 120.0
 
 
@@ -48,6 +50,8 @@ class ModelBackend:
     """Returns the key, called for each attempt; None for a server without keys. It may raise a BackendError."""
     max_tokens: int = MAX_TOKENS
     """The largest answer, for an API that requires the number."""
+    history_tokens: int = HISTORY_TOKENS
+    """The most tokens, estimated, of the earlier turns that are sent with a turn of a conversation."""
     idle_s: float = IDLE_S
     """The longest silence within an answer, in seconds."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +96,7 @@ class ModelBackend:
         if missing:
             raise MissingExtraError(self.name, extra=EXTRA, packages=missing)
         instructions = (request.task.instructions or "").strip()
-        path = request.folder / "instructions.md"
+        path, earlier = request.folder / "instructions.md", request.folder / "earlier.json"
         key = self.key() if self.key else ""
         return Invocation(
             command=python_command(
@@ -100,9 +104,13 @@ class ModelBackend:
                 *("--api", self.api, "--base-url", self.base_url, "--model", request.task.model or self.model),
                 *("--max-tokens", str(self.max_tokens), "--idle-s", str(self.idle_s)),
                 *(("--instructions", str(path)) if instructions else ()),
+                *(("--earlier", str(earlier)) if request.earlier else ()),
             ),
             env={**self.env, **({KEY_VARIABLE: key} if key else {})},
-            files={path: f"{instructions}\n"} if instructions else {},
+            files={
+                **({path: f"{instructions}\n"} if instructions else {}),
+                **({earlier: json.dumps([asdict(each) for each in request.earlier])} if request.earlier else {}),
+            },
             instructed=bool(instructions),
         )
 

@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.backends.base import Said
 from aurora_spawner.backends.fields import Fields, object_in
 from aurora_spawner.backends.model.apis import APIS, KEY_VARIABLE, Answer, Api, Question, failure_of
 from aurora_spawner.backends.model.limit_headers import windows_in
@@ -265,6 +266,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--max-tokens", type=int, required=True)
     parser.add_argument("--idle-s", type=float, required=True)
     parser.add_argument("--instructions", type=Path, help="a file with the system prompt")
+    parser.add_argument("--earlier", type=Path, help="a file with the conversation before the prompt")
     return parser.parse_args(words)
 
 
@@ -274,8 +276,13 @@ def main(words: Sequence[str]) -> int:
     api = APIS[given.api]
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
     instructions = given.instructions.read_text(encoding="utf-8") if given.instructions else ""
+    earlier = json.loads(given.earlier.read_text(encoding="utf-8")) if given.earlier else ()
     question = Question(
-        model=given.model, prompt=prompt, instructions=instructions.strip(), max_tokens=given.max_tokens
+        model=given.model,
+        prompt=prompt,
+        instructions=instructions.strip(),
+        max_tokens=given.max_tokens,
+        earlier=tuple(Said(by_user=each["by_user"], text=each["text"]) for each in earlier),
     )
     call = Call(
         api=api,
