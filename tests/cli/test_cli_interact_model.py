@@ -97,4 +97,4 @@ def test_a_model_without_a_key_or_a_price_is_named_and_another_goes_on(
     assert server.asked == [], "neither was called"
     talk.tell(switch="model")
     assert talk.say("count") == "1"
-    assert talk.leave() == ExitCode.NOT_REACHED
+    assert talk.leave() == ExitCode.USAGE

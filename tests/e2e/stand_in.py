@@ -265,7 +265,7 @@ class Stage:
                     "api": api.name,
                     "counts": counts,
                     "messages": api.messages,
-                    "told": json.dumps(api.body) if play in KEEPS_ALL else "",
+                    "told": json.dumps(api.body) if play.rstrip("!") in KEEPS_ALL else "",
                     "act": act.status or act.run or (act.write[0] if act.write else act.say[:40]),
                 }
             )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.talks import Talk
 from tests.cli.waiting import wait_for
+from tests.e2e.wirings import address
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner.testing import processes_of_run
@@ -107,27 +109,36 @@ def test_an_agent_may_not_do_what_the_policies_deny(kind: str, stage: Stage, beg
     assert any(".env" in each for each in defaults)
 
 
-def test_a_lost_session_of_claude_code_is_replaced_by_a_transcript(stage: Stage, begin: Begin, need: Need) -> None:
-    need("claude")
-    stage.add_agent("claude", "recall", "claude-lost")
+@pytest.mark.parametrize(
+    ("kind", "sessions"), [("claude", "projects/*/*.jsonl"), ("codex", "sessions/*/*/*/*.jsonl")]
+)
+def test_a_lost_session_is_replaced_by_a_transcript(
+    kind: str, sessions: str, stage: Stage, begin: Begin, need: Need
+) -> None:
+    need(kind)
+    key = f"{kind}-lost"
+    stage.add_agent(kind, "recall", key)
     stage.set_up()
-    talk = begin("My word is plum", "--agent", "claude-lost")
+    talk = begin("My word is plum", "--agent", key)
     talk.until("turn_over", turn=1)
     assert talk.leave() == ExitCode.DONE
-    for each in stage.project.glob(".aurora/runs/*/homes/*/projects/*/*.jsonl"):
+    lost = list(stage.project.glob(f".aurora/runs/*/homes/*/{sessions}"))
+    assert lost
+    for each in lost:
         each.unlink()
     again = begin("--resume", talk.id)
     assert again.say("Which word?") == "Glad to help."
     assert [each["how"] for each in again.seen if each["event"] == "ready"] == ["is told the earlier turns"]
-    assert "My word is plum" in stage.cell.asked("claude-lost")[-1]["told"]
+    assert "My word is plum" in stage.cell.asked(key)[-1]["told"]
     assert again.leave() == ExitCode.DONE
 
 
 def test_codex_resumes_its_session_turn_by_turn(stage: Stage, begin: Begin, need: Need) -> None:
     need("codex")
-    stage.add_agent("codex", "recall", "codex-talk")
+    stage.add_agent("codex", "recall", "codex-turns")
+    stage.backends["codex-turns"]["args"] += ["--color", "never"]  # which its app-server does not take
     stage.set_up()
-    talk = begin("My word is plum", "--agent", "codex-talk")
+    talk = begin("My word is plum", "--agent", "codex-turns")
     assert "resumes its session" in talk.until("ready")["transport"]
     talk.until("turn_over", turn=1)
     assert "Glad to help." in talk.say("Which word?")
@@ -135,7 +146,30 @@ def test_codex_resumes_its_session_turn_by_turn(stage: Stage, begin: Begin, need
     again = begin("--resume", talk.id)
     assert "Glad to help." in again.say("And now?")
     assert [each["how"] for each in again.seen if each["event"] == "ready"] == ["goes on with its own session"]
-    told = stage.cell.asked("codex-talk")[-1]["told"]
+    told = stage.cell.asked("codex-turns")[-1]["told"]
     assert told.count("My word is plum") == 1
     assert all(words in told for words in ("Which word?", "And now?"))
     assert again.leave() == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("api", "path"), few([("anthropic", ""), ("openai", "/v1"), ("openai-responses", "/v1"), ("gemini", "")], 2)
+)
+def test_a_model_is_sent_what_was_said_by_each_side(api: str, path: str, stage: Stage, begin: Begin) -> None:
+    url = address("recall!", f"model-{api}")
+    stage.backends["m"] = {"kind": "model", "api": api, "base_url": f"{url}{path}", "model": "m"}
+    stage.set_up()
+    talk = begin("My word is plum", "--agent", "m")
+    talk.until("turn_over", turn=1)
+    assert talk.say("Which word?") == "Glad to help."
+    assert talk.leave() == ExitCode.DONE
+    again = begin("--resume", talk.id)
+    assert again.say("And now?") == "Glad to help."
+    assert again.leave() == ExitCode.DONE
+    told = stage.cell.asked(f"model-{api}")[-1]["told"]
+    assert [told.count(words) for words in ("My word is plum", "Glad to help.", "Which word?", "And now?")] == [
+        1,
+        2,
+        1,
+        1,
+    ]
