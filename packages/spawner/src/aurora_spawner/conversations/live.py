@@ -120,7 +120,9 @@ class LiveConversation:
         while (line := await process.next_line()) is not None:
             events = self._stream.feed(line + b"\n")
             await process.write(*self._wire.due())
-            ready = next((event for event in events if isinstance(event, SessionStarted | Failed)), None)
+            found = [event for event in events if isinstance(event, SessionStarted | Failed)]
+            # A failure may name the session that it has not.
+            ready = next((event for event in found if isinstance(event, Failed)), found[0] if found else None)
             if ready is not None:
                 return ready
         return None
