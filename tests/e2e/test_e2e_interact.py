@@ -109,6 +109,25 @@ def test_an_agent_may_not_do_what_the_policies_deny(kind: str, stage: Stage, beg
     assert any(".env" in each for each in defaults)
 
 
+def test_what_codex_asks_by_its_hook_and_by_its_protocol_is_asked_once(
+    stage: Stage, begin: Begin, need: Need
+) -> None:
+    need("codex")
+    victim = stage.project / "victim"
+    stage.add_agent("codex", "danger", "codex-asks")
+    stage.set_up()
+    victim.mkdir()
+    talk = begin("Go", "--agent", "codex-asks")
+    asked = talk.until("permission", subject="rm -rf victim")
+    talk.tell(approve=asked["id"])
+    talk.until("permission")
+    assert not victim.exists()
+    talk.tell(interrupt=True)
+    assert talk.until("turn_over")["state"] == "interrupted"
+    assert [each["subject"] for each in talk.seen if each["event"] == "permission"].count("rm -rf victim") == 1
+    assert talk.leave() == ExitCode.NOT_REACHED
+
+
 @pytest.mark.parametrize(
     ("kind", "sessions"), [("claude", "projects/*/*.jsonl"), ("codex", "sessions/*/*/*/*.jsonl")]
 )

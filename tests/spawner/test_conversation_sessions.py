@@ -11,12 +11,12 @@ import pytest
 from tests.spawner.held_sessions import imagined_session
 from tests.spawner.imagined_agents import ImaginedConversation, World
 
-from aurora_spawner.backends.events import Text
+from aurora_spawner.backends.events import PermissionAsked, Text
 from aurora_spawner.conversations.asking import SessionAsks
 from aurora_spawner.conversations.held import _hooks
 from aurora_spawner.conversations.port import Outcome, TurnEnded
 from aurora_spawner.conversations.recovering import recovered
-from aurora_spawner.conversations.session_events import Answered, Asked, SessionNotice
+from aurora_spawner.conversations.session_events import Answered, Asked, DefaultTaken, SessionNotice
 from aurora_spawner.conversations.transcript import Turn
 from aurora_spawner.errors import ApprovalCutOffError
 from aurora_spawner.journal.approval_views import load_approvals
@@ -142,3 +142,22 @@ def test_what_is_read_again_after_a_kill_is_joined_as_it_would_have_been() -> No
     for _topic, note in recovered(turn, [*pieces], agent="able"):
         turn.pieces.append(note.get("text", ""))
     assert turn.answer == "before\n\none\n\ntwo"
+
+
+async def test_a_call_that_a_hook_has_asked_about_is_not_asked_about_again(tmp_path: Path) -> None:
+    seen: list[SessionEvent] = []
+    async with imagined_session(tmp_path, seen, World(), limit_s=0) as session:
+        asks = session._asks
+        by_hook = json.dumps({**json.loads(CALL), "tool_use_id": "c1"}).encode()
+
+        async def asked(call: str) -> tuple[bool, str]:
+            given = PermissionAsked(id="1", tool="shell", given={"command": "ls"}, call=call)
+            return await asks.permission(given, agent="able", turn=1)
+
+        decided = await asks.tool_call(by_hook, agent="able", turn=1)
+        assert (decided[0], await asked("c1")) == (False, decided)
+        assert [each for each in seen if isinstance(each, DefaultTaken)] == seen[-1:]
+        await asked("")
+        asks.end_turn()
+        await asked("c1")
+        assert len([each for each in seen if isinstance(each, DefaultTaken)]) == 3
