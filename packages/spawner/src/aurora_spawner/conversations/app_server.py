@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.conversations.app_server_events import HELLO, THREAD, TURN, AppServerReader
+from aurora_spawner.conversations.live import LiveConversation
 from aurora_spawner.gates.wirings import CODEX_TRUST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from aurora_spawner.attempts.executor import AttemptOrder, Executor
     from aurora_spawner.backends.base import AttemptRequest
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.backends.events import PermissionAsked, QuestionAsked
+    from aurora_spawner.conversations.port import OnStart
 
 ARGUMENTS: Final = (
     "app-server",
@@ -74,8 +77,6 @@ class AppServerWire:
         self._hooked = hooked
         self._reader = AppServerReader()
         self._numbers = itertools.count(1)
-        self._interrupts = False
-        """True if the turn is to be interrupted once its id is known."""
 
     @property
     def dialect(self) -> Dialect:
@@ -102,7 +103,6 @@ class AppServerWire:
 
     def turn(self, text: str) -> Mapping[str, Any]:
         """Returns the request of a turn."""
-        self._interrupts = False
         params = {"threadId": self._reader.thread, "input": [{"type": "text", "text": text, "text_elements": []}]}
         return {"id": f"{TURN}{next(self._numbers)}", "method": "turn/start", "params": params}
 
@@ -124,20 +124,44 @@ class AppServerWire:
         answers = {name: {"answers": [line]} for name, line in zip(names, lines, strict=True)}
         return {"id": request.raw.get("id") if request else asked.id, "result": {"answers": answers}}
 
-    def interrupt(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns the request to interrupt; nothing yet if the turn has no id so far."""
-        self._interrupts = not self._reader.turn
-        return self._interruption() if self._reader.turn else ()
+    @property
+    def turn_runs(self) -> bool:
+        """True if the turn that runs has an id, by which it can be interrupted."""
+        return bool(self._reader.turn)
+
+    def interrupt(self) -> Mapping[str, Any]:
+        """Returns the request to interrupt the turn that runs."""
+        params = {"threadId": self._reader.thread, "turnId": self._reader.turn}
+        return {"id": f"aurora-interrupt-{next(self._numbers)}", "method": "turn/interrupt", "params": params}
 
     def due(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns the answers to requests that need no decision, and an interruption that had to wait."""
+        """Returns, once, the answers to requests that need no decision."""
         due = tuple(self._reader.due)
         self._reader.due.clear()
-        if self._interrupts and self._reader.turn:
-            self._interrupts = False
-            return (*due, *self._interruption())
         return due
 
+
+class AppServerConversation(LiveConversation):
+    """Talks with Codex over its app-server; args as `LiveConversation`."""
+
+    def __init__(
+        self,
+        agent: str,
+        wire: AppServerWire,
+        executor: Executor,
+        order: Callable[[str | None], AttemptOrder],
+        on_start: OnStart,
+    ) -> None:
+        super().__init__(agent, wire, executor, order, on_start)
+        self._server = wire
+        self._owed = False
+        """True if an interruption waits for the id of its turn."""
+
+    def _due(self) -> tuple[Mapping[str, Any], ...]:
+        owed = self._interruption() if self._owed else ()
+        return (*self._server.due(), *owed)
+
     def _interruption(self) -> tuple[Mapping[str, Any], ...]:
-        params = {"threadId": self._reader.thread, "turnId": self._reader.turn}
-        return ({"id": f"aurora-interrupt-{next(self._numbers)}", "method": "turn/interrupt", "params": params},)
+        """Returns the request to interrupt; nothing yet if the turn has no id so far."""
+        self._owed = self._interrupting and not self._server.turn_runs
+        return (self._server.interrupt(),) if self._interrupting and not self._owed else ()

@@ -150,14 +150,10 @@ class ClaudeControlWire:
         given = {**asked.given, "answers": dict(zip(questions, lines, strict=True))}
         return _response(asked.id, {"behavior": "allow", "updatedInput": given})
 
-    def interrupt(self) -> tuple[Mapping[str, Any], ...]:
+    def interrupt(self) -> Mapping[str, Any]:
         """Returns the request to interrupt."""
         request_id = f"aurora-interrupt-{next(self._numbers)}"
-        return ({"type": "control_request", "request_id": request_id, "request": {"subtype": "interrupt"}},)
-
-    def due(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns nothing: each request is answered where it is decided on."""
-        return ()
+        return {"type": "control_request", "request_id": request_id, "request": {"subtype": "interrupt"}}
 
 
 def _response(request_id: str, response: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,10 +111,6 @@ class JsonLinesWire:
         """Returns the answer to a question; its text is null if nobody has one."""
         return {"type": "answer", "id": asked.id, "text": text}
 
-    def interrupt(self) -> tuple[Mapping[str, Any], ...]:
+    def interrupt(self) -> Mapping[str, Any]:
         """Returns the line that interrupts a turn."""
-        return ({"type": "interrupt"},)
-
-    def due(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns nothing: each line is an answer of its own."""
-        return ()
+        return {"type": "interrupt"}

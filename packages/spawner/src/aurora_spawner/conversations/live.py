@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Text, ToolCall
 from aurora_spawner.backends.stream import EventStream
@@ -13,7 +13,7 @@ from aurora_spawner.conversations.talking_process import begin_process
 from aurora_spawner.limits.budgeted_executor import STOPPED_ITSELF
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, Executor
     from aurora_spawner.backends.events import AgentEvent, PermissionAsked, QuestionAsked
@@ -119,13 +119,21 @@ class LiveConversation:
         """Waits for the session, or for the reason why there is none; None if the process ends without a word."""
         while (line := await process.next_line()) is not None:
             events = self._stream.feed(line + b"\n")
-            await process.write(*self._wire.due())
+            await process.write(*self._due())
             found = [event for event in events if isinstance(event, SessionStarted | Failed)]
             # A failure may name the session that it has not.
             ready = next((event for event in found if isinstance(event, Failed)), found[0] if found else None)
             if ready is not None:
                 return ready
         return None
+
+    def _due(self) -> tuple[Mapping[str, Any], ...]:
+        """Returns the lines that what was read since the last call makes necessary, whoever is asked."""
+        return ()
+
+    def _interruption(self) -> tuple[Mapping[str, Any], ...]:
+        """Returns the lines that interrupt the turn that runs."""
+        return (self._wire.interrupt(),)
 
     async def turn(self, text: str) -> AsyncGenerator[ConversationEvent]:
         """Sends a turn; yields events up to its end."""
@@ -140,7 +148,7 @@ class LiveConversation:
             if process.skipped:
                 yield LineSkipped(size=process.skipped)
             events = self._stream.feed(line + b"\n")
-            await process.write(*self._wire.due())
+            await process.write(*self._due())
             for event in events:
                 spoke = spoke or isinstance(event, Text)
                 if isinstance(event, Succeeded | Failed):
@@ -215,7 +223,7 @@ class LiveConversation:
         self._patience = asyncio.get_running_loop().call_later(INTERRUPT_S, process.stop)
         with suppress(TimeoutError):  # an agent that does not read is ended
             async with asyncio.timeout(INTERRUPT_S):
-                await process.write(*self._wire.interrupt())
+                await process.write(*self._interruption())
 
     async def close(self) -> None:
         """Ends the process."""

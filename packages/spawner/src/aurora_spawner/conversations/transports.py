@@ -9,7 +9,12 @@ from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.backends.model.backend import ModelBackend
-from aurora_spawner.conversations.app_server import AppServerWire, TalkingCodex, speaks_app_server
+from aurora_spawner.conversations.app_server import (
+    AppServerConversation,
+    AppServerWire,
+    TalkingCodex,
+    speaks_app_server,
+)
 from aurora_spawner.conversations.claude_control import ARGUMENTS, CLAUDE_CONTROL, ClaudeControlWire
 from aurora_spawner.conversations.json_lines import JSON_LINES, JsonLinesWire
 from aurora_spawner.conversations.live import LiveConversation
@@ -66,7 +71,7 @@ def conversation_with(
         )
     if isinstance(backend, TalkingCodex):
         hooked = backend.name in orders.hooked and backend.permissive is not False
-        return LiveConversation(
+        return AppServerConversation(
             backend.name,
             AppServerWire(orders.cwd, hooked=hooked),
             executor,

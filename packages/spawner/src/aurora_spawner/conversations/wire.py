@@ -45,10 +45,6 @@ class Wire(Protocol):
         """Returns the answer to a question."""
         ...
 
-    def interrupt(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns the lines that interrupt a turn."""
-        ...
-
-    def due(self) -> tuple[Mapping[str, Any], ...]:
-        """Returns the lines that what was read since the last call makes necessary."""
+    def interrupt(self) -> Mapping[str, Any]:
+        """Returns the line that interrupts a turn."""
         ...
