@@ -140,6 +140,8 @@ class Server:
 
     def do_mcp(self, tool: str) -> None:
         meta = {"codex_approval_kind": "mcp_tool_call", "tool_name": tool, "tool_params": {"sql": "drop table t"}}
+        about = {"server": "db", "tool": tool, "arguments": meta["tool_params"]}
+        self.item("item/started", type="mcpToolCall", id="s1", **about)
         answer = self.ask("mcpServer/elicitation/request", mode="form", serverName="db", _meta=meta)
         self.do_say(answer["result"]["action"])
 

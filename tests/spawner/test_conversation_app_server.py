@@ -113,8 +113,8 @@ async def test_a_command_a_patch_and_a_tool_of_a_server_need_consent(tmp_path: P
         call = json.dumps({"tool_name": patch.tool, "tool_input": dict(patch.given)}).encode()
         (use,) = read_call(call).uses
         assert (use.files, use.lines_changed) == (("a.txt",), 2)
-        assert (server.tool, server.given) == ("mcp__db__run_sql", {"sql": "drop table t"})
-        assert [each.about for each in of(events, ToolCall)] == ["ls -la", "a.txt"]
+        assert (server.tool, server.given, server.call) == ("mcp__db__run_sql", {"sql": "drop table t"}, "s1")
+        assert [each.about for each in of(events, ToolCall)] == ["ls -la", "a.txt", "drop table t"]
         denied = await turn(conversation, "run:ls patch:b.txt mcp:run_sql", allowed=False)
         assert said(denied) == "decline decline decline"
         (host,) = of(await turn(conversation, "host"), PermissionAsked)

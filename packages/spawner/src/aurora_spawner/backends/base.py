@@ -118,7 +118,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What one side has said in a conversation."""
+    """The words of one side in a conversation."""
 
     by_user: bool
     text: str

@@ -1,4 +1,4 @@
-"""What Codex's app-server writes: JSON-RPC responses, notifications, and requests that want an answer.
+"""Reading of the lines that Codex's app-server writes: responses, notifications, and requests that want an answer.
 
 The meaning of a line depends on the lines before it, so each stream of lines has a reader of its own.
 """
@@ -64,8 +64,8 @@ class AppServerReader:
     """Lines that are to be written: answers to requests that need no decision."""
     asked: dict[str, Fields] = field(default_factory=dict)
     """The requests that wait for an answer, by their ids as events name them."""
-    _changes: dict[str, list[Fields]] = field(default_factory=dict)
-    """The files of each patch, by its call: the request for consent does not repeat them."""
+    _calls: dict[str, Fields] = field(default_factory=dict)
+    """The tool calls that go on, by their ids: requests for consent do not repeat everything."""
     _unheard: set[str] = field(default_factory=set)
     """The messages that have begun, and of which no piece has come."""
 
@@ -110,7 +110,7 @@ class AppServerReader:
     def _begin(self) -> None:
         """Forgets everything: another process has begun."""
         self.thread = self.turn = ""
-        for kept in (self.due, self.asked, self._changes, self._unheard):
+        for kept in (self.due, self.asked, self._calls, self._unheard):
             kept.clear()
 
     # What the agent does.
@@ -131,8 +131,8 @@ class AppServerReader:
     def _item_started(self, line: Fields) -> Iterator[AgentEvent]:
         item = line.fields("params").fields("item")
         kind = item.text("type")
-        if kind == "fileChange":
-            self._changes[item.text("id")] = item.rows("changes")
+        if kind in _TOOLS:
+            self._calls[item.text("id")] = item
         if self._ours(line) is None:
             return
         if kind == "agentMessage":
@@ -155,7 +155,7 @@ class AppServerReader:
         if kind == "agentMessage" and id_ in self._unheard and item.text("text"):
             yield Text(text=item.text("text"), continues=True)
         elif kind in _TOOLS:
-            self._changes.pop(id_, None)
+            self._calls.pop(id_, None)
             yield ToolResult(id=id_, ok=item.text("status") not in ("failed", "declined"))
 
     def _usage(self, line: Fields) -> Iterator[AgentEvent]:
@@ -187,7 +187,7 @@ class AppServerReader:
             return
         self.turn = ""
         self.asked.clear()
-        self._changes.clear()
+        self._calls.clear()
         self._unheard.clear()
         if turn.text("status") == "completed":
             yield Succeeded()
@@ -217,8 +217,12 @@ class AppServerReader:
 
     def _patch_asked(self, line: Fields) -> Iterator[AgentEvent]:
         call = line.fields("params").text("itemId")
-        patch = "\n".join(_patched(each) for each in self._changes.get(call, ()))
+        patch = "\n".join(_patched(each) for each in self._files(call))
         yield PermissionAsked(id=self._ask(line), tool="apply_patch", given={"patch": patch}, call=call)
+
+    def _files(self, call: str) -> list[Fields]:
+        item = self._calls.get(call)
+        return item.rows("changes") if item else []
 
     def _question_asked(self, line: Fields) -> Iterator[AgentEvent]:
         asked = line.fields("params").rows("questions")
@@ -234,10 +238,21 @@ class AppServerReader:
         meta = params.fields("_meta")
         tool = meta.text("tool_name")
         if meta.text("codex_approval_kind") == "mcp_tool_call" and tool:
-            given = meta.fields("tool_params").raw
-            yield PermissionAsked(id=self._ask(line), tool=f"mcp__{params.text('serverName')}__{tool}", given=given)
+            server, given = params.text("serverName"), meta.fields("tool_params").raw
+            call = self._call_of(server, tool, given)
+            yield PermissionAsked(id=self._ask(line), tool=f"mcp__{server}__{tool}", given=given, call=call)
         else:
             self._answer(line, {"action": "decline", "content": None, "_meta": None})
+
+    def _call_of(self, server: str, tool: str, given: dict[str, Any]) -> str:
+        """Returns the id of a call of a server's tool; "" if none goes on that is this one."""
+        wanted = (server, tool, given)
+        found = (
+            id_
+            for id_, item in self._calls.items()
+            if (item.text("server"), item.text("tool"), item.fields("arguments").raw) == wanted
+        )
+        return next(found, "")
 
     def _permissions_asked(self, line: Fields) -> Iterator[AgentEvent]:
         """Grants no more than each call is allowed by itself."""

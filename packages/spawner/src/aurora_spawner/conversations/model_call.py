@@ -52,7 +52,7 @@ class ModelConversation(OneShotConversation):
         self._failure: ReportedFailure | None = None
         """The reason why the last call has failed, as the program has reported it."""
         self._stopped = asyncio.Event()
-        """Set by an interruption, which also ends the wait for a provider."""
+        """Tells of an interruption, which also ends the wait for a provider."""
         self._told = False
 
     @property
