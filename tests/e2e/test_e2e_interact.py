@@ -109,6 +109,21 @@ def test_an_agent_may_not_do_what_the_policies_deny(kind: str, stage: Stage, beg
     assert any(".env" in each for each in defaults)
 
 
+def test_a_provider_that_refuses_codex_fails_the_turn_and_not_the_process(
+    stage: Stage, begin: Begin, need: Need
+) -> None:
+    need("codex")
+    stage.add_agent("codex", "r429", "codex-limited")
+    stage.set_up()
+    talk = begin("Hello", "--agent", "codex-limited")
+    over = talk.until("turn_over", turn=1)
+    assert (over["state"], "429" in over["problem"]) == ("failed", True), over
+    assert any("tries again" in each["text"] for each in talk.seen if each["event"] == "notice")
+    assert talk.say("Again") == "Patience was rewarded."
+    assert [each["event"] for each in talk.seen].count("ready") == 1
+    assert talk.leave() == ExitCode.NOT_REACHED
+
+
 def test_what_codex_asks_by_its_hook_and_by_its_protocol_is_asked_once(
     stage: Stage, begin: Begin, need: Need
 ) -> None:
