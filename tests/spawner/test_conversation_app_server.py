@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.cli.waiting import wait_for
-from tests.exhaustive import few
+from tests.exhaustive import examples, few
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.events import (
@@ -24,7 +26,7 @@ from aurora_spawner.backends.events import (
 )
 from aurora_spawner.backends.model.backend import ModelBackend
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.conversations.app_server import TalkingCodex, speaks_app_server
+from aurora_spawner.conversations.app_server import AppServerWire, TalkingCodex, speaks_app_server
 from aurora_spawner.conversations.app_server_events import AppServerReader
 from aurora_spawner.conversations.orders import SessionOrders
 from aurora_spawner.conversations.port import Began, ConversationError, LineSkipped, Outcome, TurnEnded
@@ -207,3 +209,49 @@ def test_codex_with_options_of_exec_alone_is_talked_with_turn_by_turn() -> None:
     assert dialect.kind_in == "method"
     other = ModelBackend(name="m", api="openai", model="m")
     assert talking_backend(other) is other
+
+
+METHODS = ("", *(AppServerReader().dialect.readers or {}))
+NAMES = (
+    *("id", "params", "threadId", "turnId", "itemId", "item", "turn", "type", "status", "text", "delta", "error"),
+    *("codexErrorInfo", "message", "httpStatusCode", "tokenUsage", "last", "inputTokens", "willRetry", "changes"),
+    *("kind", "path", "diff", "move_path", "command", "questions", "question", "options", "label", "_meta", "result"),
+    *("codex_approval_kind", "tool_name", "tool_params", "serverName", "server", "tool", "arguments", "thread"),
+)
+WORDS = (
+    "t",
+    "aurora-thread",
+    "aurora-turn-1",
+    "agentMessage",
+    "fileChange",
+    "mcpToolCall",
+    "mcp_tool_call",
+    "sh -c 'x",
+)
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.sampled_from(WORDS)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=6)),
+    max_leaves=12,
+)
+
+
+@given(
+    lines=st.lists(
+        st.tuples(st.sampled_from(METHODS), st.dictionaries(st.sampled_from(NAMES), values, max_size=6)), max_size=6
+    ),
+    text=st.one_of(st.none(), st.text()),
+)
+@settings(max_examples=examples(300))
+def test_whatever_it_writes_can_be_read_and_answered(
+    lines: list[tuple[str, dict[str, Any]]], text: str | None
+) -> None:
+    wire = AppServerWire(Path("/"), hooked=False)
+    stream = EventStream(wire.dialect)
+    for method, line in lines:
+        written = {**line, "method": method} if method else line
+        for event in stream.feed(json.dumps(written).encode() + b"\n"):
+            if isinstance(event, PermissionAsked):
+                json.dumps(wire.permission(event, allowed=True, reason=""))
+            elif isinstance(event, QuestionAsked):
+                json.dumps(wire.answer(event, text))
+        json.dumps(wire.due())

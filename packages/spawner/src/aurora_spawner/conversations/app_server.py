@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.cli import CliBackend
+from aurora_spawner.backends.fields import Fields
 from aurora_spawner.conversations.app_server_events import HELLO, THREAD, TURN, AppServerReader
 from aurora_spawner.conversations.live import LiveConversation
 from aurora_spawner.gates.wirings import CODEX_TRUST
@@ -118,7 +119,7 @@ class AppServerWire:
     def answer(self, asked: QuestionAsked, text: str | None) -> Mapping[str, Any]:
         """Returns the answer to questions; of several, each line answers one."""
         request = self._reader.asked.pop(asked.id, None)
-        names = [each.get("id", "") for each in asked.given.get("questions", []) if isinstance(each, dict)]
+        names = [each.text("id") for each in Fields(dict(asked.given)).rows("questions")]
         said = _NOBODY if text is None else text
         lines = said.splitlines() if len(said.splitlines()) == len(names) else [said] * len(names)
         answers = {name: {"answers": [line]} for name, line in zip(names, lines, strict=True)}

@@ -229,7 +229,10 @@ class AppServerReader:
         choices = tuple(each.text("label") for each in asked[0].rows("options")) if len(asked) == 1 else ()
         text = "\n".join(_in_words(each, alone=len(asked) == 1) for each in asked)
         yield QuestionAsked(
-            id=self._ask(line), text=text or "?", choices=tuple(filter(None, choices)), given=line.raw["params"]
+            id=self._ask(line),
+            text=text or "?",
+            choices=tuple(filter(None, choices)),
+            given=line.fields("params").raw,
         )
 
     def _elicitation_asked(self, line: Fields) -> Iterator[AgentEvent]:
