@@ -16,6 +16,7 @@ from aurora_spawner.backends.base import Said
 from aurora_spawner.backends.events import RetryNotice, Text
 from aurora_spawner.backends.model.apis import APIS, Question
 from aurora_spawner.backends.model.backend import ModelBackend
+from aurora_spawner.conversations import model_call
 from aurora_spawner.conversations.history import history_for, known_to, tokens_of
 from aurora_spawner.conversations.orders import SessionOrders
 from aurora_spawner.conversations.port import Began, HistoryCut, Outcome, TurnEnded
@@ -110,17 +111,17 @@ async def test_a_history_beyond_its_budget_is_cut_and_that_is_told_once(tmp_path
         assert not any(isinstance(each, HistoryCut) for each in await talk.say("count"))
 
 
-async def test_a_provider_that_is_asked_too_much_is_waited_for(tmp_path: Path) -> None:
+async def test_a_provider_that_is_asked_too_much_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_call, "TRIES", 2)
     async with chat(tmp_path) as talk:
-        events = await talk.say("limit:2:0.01")
-        assert [(each.attempt, each.delay_s) for each in events if isinstance(each, RetryNotice)] == [
-            (1, 0.01),
-            (2, 0.01),
-        ]
+        events = await talk.say("limit:1:0.01")
+        assert [(each.attempt, each.delay_s) for each in events if isinstance(each, RetryNotice)] == [(1, 0.01)]
         assert (said(events), end(events).outcome) == ("at last", Outcome.DONE)
         failed = end(await talk.say("limit:9:0.02"))
         assert (failed.outcome, "429" in failed.problem) == (Outcome.FAILED, True)
-        assert talk.server.refused["9:0.02"] == 4
+        assert talk.server.refused["9:0.02"] == 2
         assert end(await talk.say("limit:1:3600")).outcome is Outcome.FAILED
         events = await talk.say("limit:1:30", interrupts=True)
         assert (end(events).outcome, isinstance(events[0], RetryNotice)) == (Outcome.INTERRUPTED, True)
