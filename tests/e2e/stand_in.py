@@ -162,6 +162,14 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="One word after the other, slowly and in order.", pause_s=0.4),
         Act(say="Glad to go on.", times=FOREVER),
     ),
+    # The same without a question, which only Claude Code asks by a tool of its own.
+    "talk-on": (
+        Act(say="I write a note.", run=WRITE),
+        Act(say="The note is written."),
+        Act(run=SLEEP),
+        Act(say="One word after the other, slowly and in order.", pause_s=0.4),
+        Act(say="Glad to go on.", times=FOREVER),
+    ),
     "recall": (Act(say="Glad to help.", times=FOREVER),),
     # Its work fails a check at first, and is mended in the same session; two that write the same line.
     "mended": (
@@ -217,7 +225,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
-KEEPS_ALL = ("talk", "recall")
+KEEPS_ALL = ("talk", "talk-on", "recall")
 """Plays whose requests are kept whole."""
 COUNTS_ALL = ("edit", "hang")
 """Plays in which a request without tools counts too."""

@@ -94,6 +94,10 @@ def question_notification(run_id: str, asked: Asked) -> Notification | None:
     return notification_of(event)
 
 
+def _has_hook(backend: Backend) -> bool:
+    return isinstance(backend, CliBackend) and not backend.gate_problem
+
+
 def _gate_words(backend: Backend, found: str, *, hooked: bool) -> str:
     """Says how tool calls of an agent are judged while it is talked with; "" for a program that has no hooks."""
     asks = "" if hooked else asks_itself(backend)
@@ -123,8 +127,9 @@ def session_parts(
             raise ConversationError(agent, "is not configured any more, or not trusted; switch to another")
         if not isinstance(backends[agent], TalkingClaude):  # which asks over its own wire
             found = agents.gate([agent])
-            orders.hooked |= {agent} if found.gate is not None else set()
-            words = _gate_words(backends[agent], found.words.get(agent, ""), hooked=found.gate is not None)
+            hooked = found.gate is not None and _has_hook(backends[agent])
+            orders.hooked |= {agent} if hooked else set()
+            words = _gate_words(backends[agent], found.words.get(agent, ""), hooked=hooked)
             if words:
                 on_event(SessionNotice(text=f"policy gate of {agent}: {words}"))
         return conversation_with(backends[agent], orders, on_start, executor=executor)

@@ -147,7 +147,8 @@ def _in_acp(
             raise MissingExtraError(backend.name, extra=messages.EXTRA, packages=missing)
         return orders.talking(backend, resume=None)
 
-    return AcpConversation(backend.name, quirks, executor, order, on_start, cwd=orders.cwd, model=model)
+    known = replace(quirks, ask_mode="") if backend.name in orders.hooked else quirks
+    return AcpConversation(backend.name, known, executor, order, on_start, cwd=orders.cwd, model=model)
 
 
 def _speaks(backend: Backend, protocol: str) -> bool:

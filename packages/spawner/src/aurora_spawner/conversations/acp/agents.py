@@ -44,7 +44,7 @@ _ASK_ALL: Final = json.dumps(
 )
 
 ACP_AGENTS: Final[Mapping[str, AcpAgent]] = {
-    "gemini": AcpAgent(start=("--acp",), asks="before commands and edits", hooks=True, loads=False),
+    "gemini": AcpAgent(start=("--acp",), asks="before commands and edits", loads=False),
     "opencode": AcpAgent(
         start=("acp",),
         asks="before commands, edits and fetches, because Aurora has set it so",
