@@ -2,11 +2,11 @@
 
     python acp_agent.py [FOLDER]
 
-With a folder it keeps its sessions there, each a file with a line for each turn, and can load them. A turn is words and
-commands, separated by spaces: `say:TEXT`, `slow:N` (N pieces, 50 ms each), `run:COMMAND` (asks for permission),
-`sleep:SECONDS` (a tool that takes long), `ask:TEXT` (a form with two choices), `read` (asks for a file, which Aurora does
-not serve), `fail`, `die`, `garbage` (lines that are no events, one of them too long), `count` (tells the turns that it
-knows), `child` (starts a process that stays), `stop:REASON`. Other words are said again.
+With a folder it keeps its sessions there, each a file with a line for each turn, and can load them. A turn is words
+and commands, separated by spaces: `say:TEXT`, `slow:N` (N pieces, 50 ms each), `run:COMMAND` (asks for permission),
+`sleep:SECONDS` (a tool that takes long), `ask:TEXT` (a form with two choices), `read` (asks for a file, which Aurora
+does not serve), `fail`, `die`, `garbage` (lines that are no events, one of them too long), `count` (tells the turns
+that it knows), `child` (starts a process that stays), `stop:REASON`. Other words are said again.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class Agent:
             (self.folder / self.session).write_text("".join(f"{each}\n" for each in self.turns))
         reason = "end_turn"
         try:
-            for word in text.rpartition("The user now says:\n")[2].split():
+            said = text.rpartition("The user now says:\n")[2].splitlines() or [""]
+            for word in " ".join(line for line in said if not line.startswith("(Denied")).split():
                 verb, _, rest = word.partition(":")
                 if verb == "stop":
                     reason = rest
@@ -142,7 +143,9 @@ class Agent:
         subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
 
     def do_garbage(self, _word: str) -> None:
-        wrong = json.dumps({"method": "session/update", "params": {"update": {"sessionUpdate": "agent_message_chunk"}}})
+        wrong = json.dumps(
+            {"method": "session/update", "params": {"update": {"sessionUpdate": "agent_message_chunk"}}}
+        )
         lines = ("{", "[]", "\x00\x1b[2J", '{"id": [5]}', '{"method": 5}', wrong, "y" * (9 << 20), "{}")
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         tell(id="somebody-elses", result={})

@@ -49,7 +49,6 @@ ACP_AGENTS: Final[Mapping[str, AcpAgent]] = {
         start=("acp",),
         asks="before commands, edits and fetches, because Aurora has set it so",
         ask_env={"OPENCODE_PERMISSION": _ASK_ALL},
-        hooks=True,
         ends_turn_when_denied=True,
         model_by_option=True,
     ),
@@ -60,8 +59,6 @@ ACP_AGENTS: Final[Mapping[str, AcpAgent]] = {
         hooks=True,
         ends_turn_when_denied=True,
     ),
-    "copilot": AcpAgent(
-        start=("--acp",), asks="before commands and edits", hooks=True, ends_turn_when_denied=True
-    ),
+    "copilot": AcpAgent(start=("--acp",), asks="before commands and edits", hooks=True, ends_turn_when_denied=True),
 }
 """By kind of backend."""

@@ -18,6 +18,8 @@ _TOOLS: Final = {
     "search": "Search",
 }
 """Names that the gates know, by ACP's kinds."""
+_UNREADABLE: Final = ("apply_patch", {"patch": ""})
+"""A change of a file that nobody names; the gates refuse it."""
 _FOLDER: Final = re.compile(r"\[current working directory (/[^\n]*)\]")
 """The way in which Gemini CLI tells the folder of a command."""
 
@@ -33,8 +35,11 @@ def call_of(call: Fields) -> tuple[str, dict[str, Any]]:
         return "apply_patch", {"patch": _patch(changed)}
     if changed:
         given |= {"file_path": changed[0][0], "content": changed[0][1]}
-    elif kind in ("edit", "delete") and not _names_file(given):
-        given |= _of_place(call, kind)
+    elif kind in ("edit", "delete", "move") and not _names_file(given):
+        placed = _of_places([each.text("path") for each in call.rows("locations") if each.text("path")], kind)
+        if not placed:
+            return _UNREADABLE
+        given |= placed
     return _TOOLS.get(kind) or tool_name(call), given
 
 
@@ -45,18 +50,22 @@ def tool_name(call: Fields) -> str:
     return named or call.text("kind") or call.text("title") or "tool"
 
 
+def shows_itself(call: Fields) -> bool:
+    """Returns True if its arguments are there; many agents announce a call before they have them."""
+    return bool(call.fields("rawInput").text("command", "file_path", "filePath", "path", "pattern", "query", "url"))
+
+
 def about_call(call: Fields) -> str:
     """Returns the command, path or query of a call, in one line."""
-    given = call.fields("rawInput")
-    if given.text("command", "file_path", "filePath", "path", "pattern", "query", "url"):
-        return given.about()
+    if shows_itself(call):
+        return call.fields("rawInput").about()
     places = call.rows("locations")
     said = call.text("title") or (places[0].text("path") if places else "")
     return " ".join(said[:800].split())[:200]
 
 
 def _of_command(call: Fields, given: dict[str, Any]) -> dict[str, str]:
-    """Returns the command from the title, and its folder from the explanation, of an agent that gives no arguments."""
+    """Returns the command in the title, and its folder in the explanation, of an agent that gives no arguments."""
     found: dict[str, str] = {}
     if not any(given.get(name) for name in ("command", "commands", "cmd", "script")) and call.text("title"):
         found["command"] = call.text("title")
@@ -67,15 +76,15 @@ def _of_command(call: Fields, given: dict[str, Any]) -> dict[str, str]:
 
 
 def _names_file(given: dict[str, Any]) -> bool:
-    return any(isinstance(given.get(name), str) for name in ("file_path", "filePath", "path", "file"))
+    return any(isinstance(given.get(name), str) for name in ("file_path", "filePath", "path", "file", "source"))
 
 
-def _of_place(call: Fields, kind: str) -> dict[str, str]:
-    places = call.rows("locations")
-    path = places[0].text("path") if places else ""
-    if not path:
+def _of_places(paths: list[str], kind: str) -> dict[str, str]:
+    if kind == "move" and len(paths) > 1:
+        return {"source": paths[0], "destination": paths[1]}
+    if not paths:
         return {}
-    return {"file_path": path} if kind == "delete" else {"file_path": path, "content": ""}
+    return {"file_path": paths[0]} if kind == "delete" else {"file_path": paths[0], "content": ""}
 
 
 def _patch(changed: list[tuple[str, str]]) -> str:

@@ -56,7 +56,7 @@ class AcpConversation(LiveConversation):
         self._model = model
         self._wanted: str | None = None
         """The session that the next process is to go on with."""
-        self._loads = False
+        self._loads = self._loaded = False
         self._waiting: set[str] = set()
         """Requests for permission without an answer."""
         self._denied: list[str] = []
@@ -65,6 +65,7 @@ class AcpConversation(LiveConversation):
     async def _begin(self, session_id: str | None) -> str | None:
         self._wanted, self._waiting = session_id, set()
         problem = await super()._begin(session_id)
+        self.remembers = problem is None and self._loaded
         if not self._loads:  # else it would be ended when it is idle, and its session with it
             self.session_id = None
         return problem
@@ -98,12 +99,14 @@ class AcpConversation(LiveConversation):
 
     async def _session(self, process: TalkingProcess) -> Fields | None:
         """Returns the loaded session, or a new one if it cannot be loaded."""
+        self._loaded = False
         if self._loads and self._wanted is not None:
             await process.write(messages.load_session(self._wanted, self._cwd))
             loaded = await self._response(process, LOAD)
             if loaded is None:
                 return None
-            if not loaded.has("error"):
+            self._loaded = not loaded.has("error")
+            if self._loaded:
                 return Fields({**loaded.fields("result").raw, "sessionId": self._wanted})
         await process.write(messages.new_session(self._cwd))
         made = await self._response(process, NEW)
@@ -139,7 +142,9 @@ class AcpConversation(LiveConversation):
     def _result(self, response: Fields) -> Fields:
         error = response.fields("error")
         if error.whole("code") == _AUTH_REQUIRED:
-            raise ConversationError(self._agent, f"is not signed in: {error_text(error)}; sign in with its own program")
+            raise ConversationError(
+                self._agent, f"is not signed in: {error_text(error)}; sign in with its own program"
+            )
         if response.has("error"):
             raise ConversationError(self._agent, f"refuses: {error_text(error)}")
         return response.fields("result")

@@ -52,7 +52,9 @@ def _choices(field: Fields) -> list[str]:
     source = field.fields("items") if field.text("type") == "array" else field
     plain = source.raw.get("enum")
     titled = source.rows("oneOf") or source.rows("anyOf")
-    return [str(each) for each in plain] if isinstance(plain, list) else [each.text("title", "const") for each in titled]
+    return (
+        [str(each) for each in plain] if isinstance(plain, list) else [each.text("title", "const") for each in titled]
+    )
 
 
 def _as_text(value: object) -> str:

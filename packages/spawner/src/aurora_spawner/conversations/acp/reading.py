@@ -1,4 +1,4 @@
-"""Reads the lines of an agent that speaks ACP: notifications, requests, and responses to the requests of `messages`."""
+"""Reads the lines of an agent that speaks ACP: notifications, requests, and responses to our own requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from aurora_spawner.backends.events import (
 )
 from aurora_spawner.backends.failures import MESSAGE_LENGTH
 from aurora_spawner.backends.fields import Fields, object_in
-from aurora_spawner.conversations.acp.calls import about_call, call_of, tool_name
+from aurora_spawner.conversations.acp.calls import about_call, call_of, shows_itself, tool_name
 from aurora_spawner.conversations.acp.forms import question_in
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.usage import NOTHING, Usage
@@ -35,7 +35,7 @@ LOAD: Final = "aurora-load"
 PROMPT: Final = "aurora-prompt"
 """The ids of our requests; that of a prompt goes on with its number."""
 _CALLS_KEPT: Final = 1_000
-"""Calls that are announced and not told yet; an agent that announces more tells them as they come."""
+"""Calls that are announced and not told yet; those beyond are told as they are."""
 _ENDS: Final = {
     "cancelled": "it has cancelled its turn",
     "max_tokens": "its answer was cut off at the model's limit of tokens",
@@ -58,7 +58,9 @@ def answer_key(request_id: object, *, allow: str = "", reject: str = "") -> str:
 def error_text(error: Fields) -> str:
     """Returns an error of JSON-RPC in words."""
     data = error.raw.get("data")
-    more = data if isinstance(data, str) else Fields(data).text("details", "message") if isinstance(data, dict) else ""
+    more = (
+        data if isinstance(data, str) else Fields(data).text("details", "message") if isinstance(data, dict) else ""
+    )
     said = error.text("message") or f"error {error.raw.get('code')}"
     return (f"{said}: {more}" if more and more not in said else said)[:MESSAGE_LENGTH]
 
@@ -116,13 +118,14 @@ class AcpReader:
         yield Text(text=text, continues=not begins)
 
     def _call(self, update: Fields, *, announced: bool) -> Iterator[AgentEvent]:
-        """Yields a call as soon as a message after its announcement, or a call that runs, shows what it does."""
+        """Yields a call once, as soon as a message about it may show what it does."""
         call_id, status = update.text("toolCallId"), update.text("status")
         self._broken_off = True
         if call_id not in self._told:
             known = self._calls.pop(call_id, Fields({}))
             merged = Fields({**known.raw, **{name: value for name, value in update.raw.items() if value}})
-            if announced and status in ("", "pending") and len(self._calls) < _CALLS_KEPT:
+            bare = announced and status in ("", "pending") and not shows_itself(merged)
+            if bare and len(self._calls) < _CALLS_KEPT:
                 self._calls[call_id] = merged
                 return
             yield from self._tell(call_id, merged)
@@ -173,6 +176,8 @@ class AcpReader:
             yield from self._end(message, result)
 
     def _end(self, message: Fields, result: Fields) -> Iterator[AgentEvent]:
+        for call_id, call in self._calls.items():
+            yield from self._tell(call_id, call)
         yield from self._usage(result)
         self._calls.clear()
         self._told.clear()
