@@ -6,7 +6,8 @@ With a folder it keeps its sessions there, each a file with a line for each turn
 and commands, separated by spaces: `say:TEXT`, `slow:N` (N pieces, 50 ms each), `run:COMMAND` (asks for permission),
 `sleep:SECONDS` (a tool that takes long), `ask:TEXT` (a form with two choices), `read` (asks for a file, which Aurora
 does not serve), `fail`, `die`, `garbage` (lines that are no events, one of them too long), `count` (tells the turns
-that it knows), `child` (starts a process that stays), `stop:REASON`. Other words are said again.
+that it knows), `child` (starts a process that stays), `stop:REASON`,
+`chosen` (tells the mode and model that were set). Other words are said again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ OPTIONS = [
 ]
 
 
-class Interrupted(Exception):
+class TurnCancelledError(Exception):
     """The turn is cancelled."""
 
 
@@ -46,6 +47,7 @@ class Agent:
         self.session = ""
         self.turns: list[str] = []
         self.calls = 0
+        self.chosen: list[str] = []
 
     def serve(self) -> None:
         """Answers requests until its stdin ends."""
@@ -63,7 +65,8 @@ class Agent:
     def on_session_new(self, request: str, _params: dict[str, Any]) -> None:
         self.session = f"s{len(list(self.folder.iterdir()))}" if self.folder else "only"
         self.update(SHIPS)
-        tell(id=request, result={"sessionId": self.session})
+        modes = {"currentModeId": "auto", "availableModes": []}
+        tell(id=request, result={"sessionId": self.session, "modes": modes})
 
     def on_session_load(self, request: str, params: dict[str, Any]) -> None:
         self.session = params["sessionId"]
@@ -75,6 +78,17 @@ class Agent:
             self.update({"sessionUpdate": "user_message_chunk", "content": {"type": "text", "text": turn}})
             self.say(f"REPLAYED {turn}")
         tell(id=request, result={})
+
+    def on_session_set_mode(self, request: str, params: dict[str, Any]) -> None:
+        self.chosen.append(params["modeId"])
+        tell(id=request, result={})
+
+    def on_session_set_config_option(self, request: str, params: dict[str, Any]) -> None:
+        if params["value"] == "unknown":
+            tell(id=request, error={"code": -32602, "message": "no such model"})
+            return
+        self.chosen.append(f"{params['configId']}={params['value']}")
+        tell(id=request, result={"configOptions": []})
 
     def on_session_prompt(self, request: str, params: dict[str, Any]) -> None:
         text = "".join(block["text"] for block in params["prompt"])
@@ -93,7 +107,7 @@ class Agent:
                     tell(id=request, error={"code": -32000, "message": "it went wrong"})
                     return
                 getattr(self, f"do_{verb}", self.do_say)(rest or word)
-        except Interrupted:
+        except TurnCancelledError:
             reason = "cancelled"
         usage = {"totalTokens": 12, "inputTokens": 10, "outputTokens": 2}
         tell(id=request, result={"stopReason": reason, "usage": usage})
@@ -118,7 +132,7 @@ class Agent:
         call = self.call("execute", command, rawInput={"command": command})
         answer = self.request("session/request_permission", toolCall=call, options=OPTIONS)["result"]["outcome"]
         if answer["outcome"] == "cancelled":
-            raise Interrupted
+            raise TurnCancelledError
         self.say(f"{answer['optionId']} ")
 
     def do_sleep(self, seconds: str) -> None:
@@ -138,6 +152,9 @@ class Agent:
 
     def do_count(self, _word: str) -> None:
         self.say(f"{len(self.turns)} ")
+
+    def do_chosen(self, _word: str) -> None:
+        self.say(" ".join(self.chosen))
 
     def do_child(self, _word: str) -> None:
         subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
@@ -171,7 +188,7 @@ class Agent:
         """Sees whether the turn was cancelled meanwhile."""
         ready, _, _ = select.select([sys.stdin.fileno()], [], [], 0)
         if ready and json.loads(sys.stdin.readline()).get("method") == "session/cancel":
-            raise Interrupted
+            raise TurnCancelledError
 
 
 if __name__ == "__main__":

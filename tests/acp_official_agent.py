@@ -1,7 +1,7 @@
 """An agent made with the agent side of the official ACP package, which checks each message that it is sent.
 
-It does in one turn everything that an agent can ask of Aurora: it asks for permission, asks a question, asks for a file,
-which is not served, and says what it was answered.
+It does in one turn everything that an agent can ask of Aurora: it asks for permission, asks a question, asks for a
+file, which is not served, and says what it was answered.
 """
 
 from __future__ import annotations

@@ -27,11 +27,11 @@ from aurora_spawner.backends.events import (
 )
 from aurora_spawner.backends.fields import Fields
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.conversations import live, transports
+from aurora_spawner.conversations import live
 from aurora_spawner.conversations.acp import messages
 from aurora_spawner.conversations.acp.agents import ANY, AcpAgent
 from aurora_spawner.conversations.acp.calls import call_of
-from aurora_spawner.conversations.acp.conversation import ENDED_BY_DENIAL
+from aurora_spawner.conversations.acp.conversation import ENDED_BY_DENIAL, AcpConversation
 from aurora_spawner.conversations.acp.forms import filled, question_in
 from aurora_spawner.conversations.acp.reading import acp_dialect, answer_key
 from aurora_spawner.conversations.orders import SessionOrders
@@ -48,6 +48,7 @@ from aurora_spawner.testing import processes_of_run
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from aurora_spawner.backends.base import Backend
     from aurora_spawner.conversations.port import Began, Conversation, ConversationEvent
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -55,7 +56,7 @@ TESTS = Path(__file__).resolve().parents[1]
 
 @asynccontextmanager
 async def talking(
-    folder: Path, *command: str, keeps: bool = False, quirks: AcpAgent = ANY
+    folder: Path, *command: str, keeps: bool = False, quirks: AcpAgent = ANY, model: str | None = None
 ) -> AsyncIterator[tuple[Conversation, list[Began]]]:
     sessions = folder / "sessions"
     sessions.mkdir(exist_ok=True)
@@ -69,15 +70,31 @@ async def talking(
     async def started(each: Began) -> None:
         began.append(each)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transports, "ANY", quirks)
-        conversation = conversation_with(backend, orders, started, executor=executor)
+    conversation = AcpConversation(
+        "bot",
+        quirks,
+        executor,
+        lambda _session: orders.talking(backend, resume=None),
+        started,
+        cwd=folder,
+        model=model,
+    )
     try:
         yield conversation, began
     finally:
         await conversation.close()
         executor.close()
         wait_for(lambda: processes_of_run(folder.name) == [])
+
+
+def in_acp(backend: Backend, folder: Path) -> Conversation:
+    """The conversation that a backend gets."""
+
+    async def noted(_began: Began) -> None:
+        pass
+
+    orders = SessionOrders(run_id="r", cwd=folder, spool=folder / "spool", environ={})
+    return conversation_with(backend, orders, noted, executor=LocalExecutor(detached=False))
 
 
 async def turn(
@@ -210,10 +227,19 @@ async def test_a_session_that_cannot_be_loaded_is_replaced_in_the_same_process(t
         assert (conversation.remembers, conversation.session_id) == (False, None)
 
 
+async def test_a_mode_in_which_it_asks_and_a_model_are_chosen_in_the_session(tmp_path: Path) -> None:
+    quirks = AcpAgent(start=(), ask_mode="default", model_by_option=True)
+    async with talking(tmp_path, quirks=quirks, model="m") as (conversation, _began):
+        assert answered(await turn(conversation, "chosen")) == "default model=m"
+    async with talking(tmp_path, quirks=quirks, model="unknown") as (conversation, _began):
+        with pytest.raises(ConversationError, match="refuses: no such model"):
+            await conversation.open(None)
+
+
 async def test_the_official_agent_side_accepts_every_message(tmp_path: Path) -> None:
     command = (sys.executable, str(TESTS / "acp_official_agent.py"))
     async with talking(tmp_path, *command) as (conversation, _began):
-        for session, loaded in ((None, ""), ("known", "loaded in / "), ("unknown", "")):
+        for session, loaded in (("known", "loaded in / "), ("unknown", "")):
             await conversation.close()
             await conversation.open(session)
             events = await turn(conversation, "Hi", answer="41")
@@ -253,9 +279,9 @@ async def test_an_agent_that_does_not_get_ready_is_no_partner_and_is_ended(
 
 async def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "missing_packages", lambda: ["agent-client-protocol"])
-    async with talking(tmp_path) as (conversation, _began):
-        with pytest.raises(MissingExtraError, match=r"aurora-spawner\[acp\]"):
-            await conversation.open(None)
+    conversation = in_acp(CommandBackend("bot", ("true",), conversation="acp"), tmp_path)
+    with pytest.raises(MissingExtraError, match=r"aurora-spawner\[acp\]"):
+        await conversation.open(None)
 
 
 # What real agents write, as it was seen, shortened.
@@ -436,12 +462,7 @@ def test_a_cli_is_started_in_acp_and_asks_whatever_permissive_says(
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     backend = talking_backend(CliBackend(name=kind, kind=kind, command=(str(program),), model="m", permissive=True))
-    orders = SessionOrders(run_id="r", cwd=tmp_path, spool=tmp_path / "spool", environ={})
-
-    async def noted(_began: Began) -> None:
-        pass
-
-    conversation = conversation_with(backend, orders, noted, executor=LocalExecutor(detached=False))
+    conversation = in_acp(backend, tmp_path)
     order = conversation._order(None)  # type: ignore[attr-defined]
     assert order.command[1:] == arguments
     assert asks(dict(order.environment))
