@@ -46,7 +46,7 @@ class TalkingAcp(CliBackend):
 
     @property
     def quirks(self) -> AcpAgent:
-        """What is known of it in ACP."""
+        """The row of its kind in the table of agents in ACP."""
         return ACP_AGENTS[self.kind]
 
     @property

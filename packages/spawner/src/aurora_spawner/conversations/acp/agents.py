@@ -20,7 +20,7 @@ class AcpAgent:
     start: tuple[str, ...]
     """The arguments that start it in ACP mode, in place of those of a task."""
     asks: str = "about what it chooses to"
-    """What it asks about in its asking mode, in words for the user."""
+    """The calls about which it asks in its asking mode, in words for the user."""
     ask_env: Mapping[str, str] = field(default_factory=dict)
     """Variables that make it ask, if that is not its default."""
     ask_mode: str = ""

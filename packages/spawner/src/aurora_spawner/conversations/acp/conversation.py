@@ -60,7 +60,7 @@ class AcpConversation(LiveConversation):
         self._waiting: set[str] = set()
         """Requests for permission without an answer."""
         self._denied: list[str] = []
-        """Why calls were denied; ACP has no place for a reason, so the next turn tells it."""
+        """The reasons of denials; ACP has no place for them, so the next turn tells them."""
 
     async def _begin(self, session_id: str | None) -> str | None:
         self._wanted, self._waiting = session_id, set()

@@ -78,7 +78,7 @@ class AcpReader:
         self._broken_off = False
         """True if the next piece of text begins a message."""
         self._used: Usage | None = None
-        """What pieces of the answer report, for agents that do not report it at the end of a turn."""
+        """The usage that pieces of the answer report, of agents that do not report it at the end of a turn."""
         self._cost: float | None = None
         """The cost of the session so far; None while it is not known."""
         self._cost_before: float | None = None
