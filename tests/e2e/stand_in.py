@@ -168,7 +168,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     "whole": (
         Act(say="I write a note.", run=WRITE),
         Act(say="The note is written."),
-        Act(run="rm -rf victim"),
+        Act(run="rm -r victim"),  # Codex refuses -f by itself
         Act(say="It is removed."),
         Act(run=f"{AUR} ask 'Which colour?' --choices red,blue"),
         Act(say="Thank you."),

@@ -85,24 +85,6 @@ def test_claude_code_asks_is_interrupted_and_goes_on_after_a_kill(stage: Stage, 
     ]
 
 
-@pytest.mark.parametrize("kind", ["claude", "codex"])
-def test_an_agent_may_not_do_what_the_policies_deny(kind: str, stage: Stage, begin: Begin, need: Need) -> None:
-    need(kind)
-    victim = stage.project / "victim" / "kept.txt"
-    stage.add_agent(kind, "danger", f"{kind}-dangerous")
-    stage.set_up()
-    victim.parent.mkdir()
-    victim.write_text("kept\n")
-    talk = begin("Go", "--agent", f"{kind}-dangerous", "--mode", "batch")
-    assert talk.leave() == ExitCode.DONE
-    assert victim.exists()
-    assert not (stage.project / ".env").exists()
-    assert (stage.project / "allowed.txt").exists()
-    defaults = [each["subject"] for each in talk.seen if each["event"] == "default"]
-    assert "rm -rf victim" in defaults
-    assert any(".env" in each for each in defaults)
-
-
 def test_a_lost_session_of_claude_code_is_replaced_by_a_transcript(stage: Stage, begin: Begin, need: Need) -> None:
     need("claude")
     stage.add_agent("claude", "recall", "claude-lost")

@@ -1,6 +1,6 @@
 """One conversation with each kind of agent, over its own transport; docs/interact.md has a table of what was seen.
 
-UPDATE_AGENT_TABLE=1 with -n 0 writes the table.
+UPDATE_AGENT_TABLE=1 with --all and -n 0 writes the table.
 """
 
 from __future__ import annotations
@@ -33,12 +33,24 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 TESTS: Final = Path(__file__).resolve().parents[1]
-GEMINI_SETTINGS: Final = {
-    "security": {"auth": {"selectedType": "gemini-api-key"}},
-    "privacy": {"usageStatisticsEnabled": False},
-    "general": {"enableAutoUpdate": False},
+SETTINGS: Final[dict[str, dict[str, Any]]] = {
+    "gemini": {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "privacy": {"usageStatisticsEnabled": False},
+        "general": {"enableAutoUpdate": False},
+    },
+    "qwen": {  # else it asks its model for more in the middle of the play
+        "ui": {"enableFollowupSuggestions": False},
+        "memory": {"enableManagedAutoMemory": False, "enableManagedAutoDream": False, "enableAutoSkill": False},
+    },
 }
-OWN_TURN: Final = "goes on with its own session"
+"""Settings of users who have no separate configuration for Aurora."""
+OWN_SESSION: Final = "goes on with its own session"
+GOES_ON: Final = "fails, and the turn goes on"
+WITHOUT_PIECES: Final = ("codex",)
+"""The agents whose answer comes as a whole."""
+WRITES_IN_PLACE: Final = ("gemini", "qwen")
+"""The agents that refuse to write to the path of the play before they ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +69,14 @@ REAL: Final = Words()
 SCRIPTED: Final = {
     "json-lines": Words(
         tool="run:ls",
-        delete="run:rm_-rf_victim",
+        delete="run:rm_-r_victim",
         ask="ask:Which_colour?",
         sleep="x slow:200",
         slow="slow:200",
         on="on",
     ),
     "acp": Words(
-        tool="run:ls", delete="run:rm_-rf_victim", ask="ask:Which_colour?", sleep="sleep:60", slow="slow:200", on="on"
+        tool="run:ls", delete="run:rm_-r_victim", ask="ask:Which_colour?", sleep="sleep:60", slow="slow:200", on="on"
     ),
 }
 RESUMES: Final = {"gemini": "is told the earlier turns"}
@@ -102,11 +114,11 @@ def add_agent(stage: Stage, kind: str, play: str) -> None:
         command = [sys.executable, str(TESTS / program), str(sessions)]
         stage.backends["it"] = {"kind": "command", "command": command, "conversation": kind}
         return
-    stage.add_agent(kind, play, f"{kind}-{play}", name="it", **({"isolated": False} if kind == "gemini" else {}))
-    if kind == "gemini":  # which reads the user's settings then, and needs some
-        settings = stage.home / ".gemini" / "settings.json"
+    stage.add_agent(kind, play, f"{kind}-{play}", name="it", **({"isolated": False} if kind in SETTINGS else {}))
+    if kind in SETTINGS:
+        settings = stage.home / f".{kind}" / "settings.json"
         settings.parent.mkdir()
-        settings.write_text(json.dumps(GEMINI_SETTINGS))
+        settings.write_text(json.dumps(SETTINGS[kind]))
 
 
 def words_of(talk: Talk, turn: int) -> str:
@@ -117,10 +129,10 @@ def tools_of(talk: Talk, turn: int) -> list[str]:
     return [each["about"] for each in talk.seen if each["event"] == "tool" and each["turn"] == turn]
 
 
-KINDS: Final = ["json-lines", "acp", "opencode", "gemini", "copilot", "claude", "codex"]
+KINDS: Final = ["acp", "json-lines", "opencode", "qwen", "claude", "copilot", "codex", "gemini"]
 
 
-@pytest.mark.parametrize("kind", few(KINDS, 7))
+@pytest.mark.parametrize("kind", few(KINDS, 3))
 def test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill(
     kind: str, stage: Stage, begin: Begin, need: Need, talks: Table
 ) -> None:
@@ -142,7 +154,7 @@ def test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill(
 
     talk.tell(say=said.delete)
     asked = talk.until("permission")
-    assert "rm -rf victim" in asked["subject"]
+    assert "rm -r victim" in asked["subject"]
     talk.tell(approve=asked["id"])
     talk.until("turn_over", turn=2, state="done")
     assert kind in SCRIPTED or not victim.exists()
@@ -169,8 +181,11 @@ def test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill(
     talks.note(kind, "interrupt", "ends the answer" if kind == "json-lines" else "ends the tool")
 
     talk.tell(say=said.slow)
-    talk.until("text", turn=5)
-    talk.until("text", turn=5)
+    if kind in WITHOUT_PIECES:
+        wait_for(lambda: stage.cell.asked(f"{kind}-whole")[-1]["act"].startswith("One word"))
+    else:
+        talk.until("text", turn=5)
+        talk.until("text", turn=5)
     talk.kill()
     wait_for(lambda: processes_of_run(talk.id) == [])
     again = begin("--resume", talk.id)
@@ -180,9 +195,17 @@ def test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill(
     talks.note(kind, "kill", "nothing lost")
 
     again.say(said.on)
-    assert how_of(again) == RESUMES.get(kind, OWN_TURN)
-    for number in range(4):
+    assert how_of(again) == RESUMES.get(kind, OWN_SESSION)
+    for number in range(3):
         assert again.say(f"{said.on} {number}")
+    if kind in SCRIPTED:  # the others are asked for more in a test of their own
+        again.tell(say=f"{said.delete} on")
+        again.tell(deny=again.until("permission")["id"])
+        again.until("turn_over", turn=10, state="done")
+        assert words_of(again, 10).endswith("on ")
+        talks.note(kind, "denied", GOES_ON)
+    else:
+        assert again.say(said.on)
     assert again.leave() == ExitCode.DONE
     assert processes_of_run(talk.id) == []
     if kind not in SCRIPTED:
@@ -193,34 +216,31 @@ def test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill(
     talks.note(kind, "left", "none")
 
 
-@pytest.mark.parametrize("kind", few([*KINDS, "qwen"], 8))
+@pytest.mark.parametrize("kind", few([kind for kind in KINDS if kind not in SCRIPTED], 3))
 def test_what_is_denied_does_not_happen(kind: str, stage: Stage, begin: Begin, need: Need, talks: Table) -> None:
-    if kind not in SCRIPTED:
-        need(kind)
+    need(kind)
     add_agent(stage, kind, "danger")
     stage.set_up()
     victim = stage.project / "victim" / "kept.txt"
     victim.parent.mkdir()
     victim.write_text("kept\n")
-    if kind in SCRIPTED:
-        talk = begin("run:rm_-rf_victim and on", "--agent", "it", "--mode", "batch")
-        talk.until("turn_over", turn=1, state="done")
-        goes_on = "on" in words_of(talk, 1).split()
-    else:
-        talk = begin("Go", "--agent", "it", "--mode", "batch")
-        talk.until("turn_over", turn=1, state="done")
-        goes_on = (stage.project / "allowed.txt").exists()
-        for turn in range(2, 6):
-            if not (stage.project / "allowed.txt").exists():
-                talk.tell(say="Go on")
-                talk.until("turn_over", turn=turn)
-        assert (stage.project / "allowed.txt").exists()
-    assert "rm -rf victim" in [each["subject"].partition(";")[0] for each in talk.seen if each["event"] == "default"]
+    talk = begin("Go", "--agent", "it", "--mode", "batch")
+    talk.until("turn_over", turn=1, state="done")
+    allowed = stage.project / "allowed.txt"
+    goes_on = allowed.exists()
+    for turn in range(2, 6):
+        if not allowed.exists():
+            talk.tell(say="Go on")
+            talk.until("turn_over", turn=turn)
+    assert allowed.exists()
+    defaults = [each["subject"] for each in talk.seen if each["event"] == "default"]
+    assert any(each.startswith("rm -rf victim") for each in defaults)
+    assert kind in WRITES_IN_PLACE or any(".env" in each for each in defaults)
     talk.leave()
     assert victim.exists()
     assert not (stage.project / ".env").exists()
     talks.note(kind, "transport", transport_of(talk))
-    talks.note(kind, "denied", "fails, and the turn goes on" if goes_on else "fails, and ends the turn")
+    talks.note(kind, "denied", GOES_ON if goes_on else "fails, and ends the turn")
 
 
 def transport_of(talk: Talk) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.cli.waiting import wait_for
+from tests.exhaustive import examples
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.command import CommandBackend
@@ -34,10 +38,11 @@ from aurora_spawner.conversations.acp.calls import call_of
 from aurora_spawner.conversations.acp.conversation import ENDED_BY_DENIAL, AcpConversation
 from aurora_spawner.conversations.acp.forms import filled, question_in
 from aurora_spawner.conversations.acp.reading import acp_dialect, answer_key
+from aurora_spawner.conversations.acp.wire import AcpWire
 from aurora_spawner.conversations.orders import SessionOrders
 from aurora_spawner.conversations.port import ConversationError, LineSkipped, Outcome, TurnEnded
-from aurora_spawner.conversations.recovering import unread_events
-from aurora_spawner.conversations.transcript import AgentProcess
+from aurora_spawner.conversations.recovering import recovered, unread_events
+from aurora_spawner.conversations.transcript import AgentProcess, Turn
 from aurora_spawner.conversations.transports import conversation_with, talking_backend
 from aurora_spawner.errors import MissingExtraError
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
@@ -413,6 +418,15 @@ def test_the_cost_of_a_loaded_session_before_is_not_that_of_the_turn() -> None:
     assert [each.usage.cost_usd for each in reports] == [None]
 
 
+def test_an_agent_that_is_ended_with_aurora_and_says_so_was_cut_off() -> None:
+    turn_ = Turn(number=1, agent="bot", text="go", at=0.0)
+    for reason, state in (("cancelled", "cut off"), ("refusal", "failed"), ("end_turn", "done")):
+        events = EventStream(acp_dialect()).feed(updates(chunk("half")) + ends(1, stopReason=reason))
+        drafts = list(recovered(turn_, events, agent="bot"))
+        assert [topic for topic, _note in drafts] == ["said", "ended"]
+        assert drafts[-1][1]["state"] == state
+
+
 def test_an_answer_of_somebody_else_and_an_error_without_words_do_no_harm() -> None:
     stream = EventStream(acp_dialect())
     assert stream.feed(b'{"id": "other", "result": {}}\n{"id": null}\n{"method": "session/update"}\n') == []
@@ -432,7 +446,7 @@ def test_an_answer_of_somebody_else_and_an_error_without_words_do_no_harm() -> N
     ],
 )
 def test_an_answer_is_put_into_the_type_of_its_field(field: dict[str, Any], text: str, value: object) -> None:
-    assert filled({"f": field}, text) == {"f": value}
+    assert filled(Fields({"f": field}), text) == {"f": value}
 
 
 def test_a_form_of_several_fields_is_one_question_and_each_line_answers_one() -> None:
@@ -441,9 +455,61 @@ def test_a_form_of_several_fields_is_one_question_and_each_line_answers_one() ->
     asked = question_in(answer_key(3), Fields(params))
     assert asked is not None
     assert asked.text == "Tell me\nYour name\nok (true | false)"
-    assert filled(asked.given, "Ann\nno") == {"name": "Ann", "ok": False}
+    assert filled(Fields(dict(asked.given)), "Ann\nno") == {"name": "Ann", "ok": False}
     assert question_in("", Fields({**params, "mode": "url"})) is None
     assert question_in("", Fields({"message": "Nothing to fill in"})) is None
+
+
+ASKS = {"jsonrpc": "2.0", "id": 7, "method": "session/request_permission"}
+MESSAGES: list[dict[str, Any]] = [
+    {**ASKS, "params": {"toolCall": GEMINI_ASKS, "options": [{"kind": "allow_once", "optionId": "y"}]}},
+    {**ASKS, "params": {"toolCall": {"kind": "edit", "content": [EDIT, EDIT], "rawInput": {"path": "/x"}}}},
+    {
+        "id": 8,
+        "method": "elicitation/create",
+        "params": {
+            "message": "?",
+            "requestedSchema": {"properties": {"f": {"type": "array", "items": {"anyOf": []}}}},
+        },
+    },
+    {"method": "session/update", "params": {"update": {"sessionUpdate": "tool_call", "toolCallId": "1"}}},
+    {"method": "session/update", "params": {"update": chunk("x", _meta={"usage": {"inputTokens": 1}})}},
+    {"id": "aurora-prompt-1", "result": {"stopReason": "end_turn", "usage": {"inputTokens": 1}}},
+    {"id": "aurora-new", "result": {"sessionId": "s"}},
+    {"id": "aurora-prompt-2", "error": {"code": 1, "message": "m", "data": {"details": "d"}}},
+]
+JUNK = st.one_of(
+    *(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.just("\ud800")),
+    *(st.just([]), st.just({}), st.just([{}]), st.just({"a": [1]})),
+)
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> dict[str, Any]:
+    """A message with one value that is something else."""
+    message: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(MESSAGES)))
+    inner: Any = message
+    while True:
+        key = draw(st.sampled_from([*inner] if isinstance(inner, dict) else range(len(inner))))
+        if not (isinstance(inner[key], dict | list) and inner[key] and draw(st.booleans())):
+            inner[key] = draw(JUNK)
+            return message
+        inner = inner[key]
+
+
+@settings(max_examples=examples(400))
+@given(st.lists(spoilt(), max_size=6))
+def test_no_message_breaks_the_reader_or_the_answer(found: list[dict[str, Any]]) -> None:
+    stream, wire = EventStream(acp_dialect()), AcpWire()
+    for event in stream.feed("".join(f"{json.dumps(each)}\n" for each in found).encode()):
+        if isinstance(event, PermissionAsked):
+            call = {"tool_name": event.tool, "tool_input": dict(event.given), "cwd": "/project"}
+            with suppress(UnreadableCallError):
+                read_call(json.dumps(call).encode("ascii"))
+            for allowed in (True, False):
+                json.dumps(wire.permission(event, allowed=allowed, reason=""))
+        elif isinstance(event, QuestionAsked):
+            json.dumps(wire.answer(event, "one\ntwo"))
 
 
 KINDS: list[tuple[str, tuple[str, ...], Callable[[dict[str, str]], bool]]] = [

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.events import PermissionAsked, RequestUnserved, SessionStarted
-from aurora_spawner.backends.fields import Fields, object_in
+from aurora_spawner.backends.fields import Fields
 from aurora_spawner.conversations.acp import messages
-from aurora_spawner.conversations.acp.reading import INITIALIZE, LOAD, NEW, error_text
+from aurora_spawner.conversations.acp.reading import INITIALIZE, LOAD, NEW, error_text, message_in
 from aurora_spawner.conversations.acp.wire import AcpWire
 from aurora_spawner.conversations.live import LiveConversation
 from aurora_spawner.conversations.port import ConversationError, Outcome, TurnEnded
@@ -94,6 +94,8 @@ class AcpConversation(LiveConversation):
         if session is None:
             return None
         self._acp.session = session.text("sessionId")
+        if not self._acp.session:
+            raise ConversationError(self._agent, "begins a session without an id")
         await self._set_up(process, session)
         return SessionStarted(id=self._acp.session)
 
@@ -115,7 +117,7 @@ class AcpConversation(LiveConversation):
     async def _set_up(self, process: TalkingProcess, session: Fields) -> None:
         """Chooses the mode in which the agent asks, and the model."""
         mode, numbers = self._quirks.ask_mode, itertools.count(1)
-        if mode and session.fields("modes").text("currentModeId") not in ("", mode):
+        if mode and session.fields("modes").text("currentModeId") != mode:
             request = f"aurora-set-{next(numbers)}"
             await self._choose(process, request, messages.set_mode(request, self._acp.session, mode))
         if self._quirks.model_by_option and self._model:
@@ -134,7 +136,7 @@ class AcpConversation(LiveConversation):
             for event in self._stream.feed(line + b"\n"):
                 if isinstance(event, RequestUnserved):
                     await process.write(messages.refusal(event.id, event.method))
-            message = object_in(line.decode("utf-8", errors="backslashreplace"))
+            message = message_in(line.decode("utf-8", errors="backslashreplace"))
             if message is not None and message.text("id") == request and not message.has("method"):
                 return message
         return None

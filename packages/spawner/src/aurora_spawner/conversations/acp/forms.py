@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from aurora_spawner.backends.events import QuestionAsked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aurora_spawner.backends.fields import Fields
 
 
@@ -33,11 +31,11 @@ def question_in(request_id: str, params: Fields) -> QuestionAsked | None:
     )
 
 
-def filled(fields: Mapping[str, Any], text: str) -> dict[str, Any]:
+def filled(form: Fields, text: str) -> dict[str, Any]:
     """Returns the content of a form; of several fields, each line of the answer fills one."""
-    names = [name for name, schema in fields.items() if isinstance(schema, dict)]
+    names = [name for name, field in form.raw.items() if isinstance(field, dict)]
     lines = text.splitlines() if len(names) > 1 and len(text.splitlines()) == len(names) else [text] * len(names)
-    return {name: _value(fields[name], line.strip()) for name, line in zip(names, lines, strict=True)}
+    return {name: _value(form.fields(name), line.strip()) for name, line in zip(names, lines, strict=True)}
 
 
 def _in_words(name: str, field: Fields) -> str:
@@ -61,9 +59,9 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _value(field: Mapping[str, Any], text: str) -> Any:
+def _value(field: Fields, text: str) -> Any:
     """Returns an answer as the type of its field; the agent judges what does not fit."""
-    kind = field.get("type")
+    kind = field.text("type")
     if kind == "boolean":
         return text.lower() in ("true", "yes", "y", "1")
     if kind in ("integer", "number"):
@@ -72,14 +70,11 @@ def _value(field: Mapping[str, Any], text: str) -> Any:
         except ValueError:
             return text
     if kind == "array":
-        return [_constant(field.get("items") or {}, each.strip()) for each in text.split(",") if each.strip()]
+        return [_constant(field.fields("items"), each.strip()) for each in text.split(",") if each.strip()]
     return _constant(field, text)
 
 
-def _constant(field: Mapping[str, Any], text: str) -> str:
+def _constant(field: Fields, text: str) -> str:
     """Returns the value that stands for a choice's title."""
-    for name in ("oneOf", "anyOf"):
-        for each in field.get(name) or []:
-            if isinstance(each, dict) and text in (each.get("title"), each.get("const")):
-                return str(each.get("const"))
-    return text
+    choices = field.rows("oneOf") + field.rows("anyOf")
+    return next((each.text("const") for each in choices if text == each.text("title")), "") or text

@@ -14,10 +14,11 @@ from aurora_spawner.conversations.acp.forms import filled
 from aurora_spawner.conversations.acp.reading import INITIALIZE, LOAD, NEW, PROMPT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pydantic import BaseModel
+
+    from aurora_spawner.backends.fields import Fields
 
 EXTRA: Final = "acp"
 _PACKAGE: Final = "agent-client-protocol"
@@ -132,14 +133,14 @@ def can_allow(key: str) -> bool:
     return bool(json.loads(key)["allow"])
 
 
-def form_answer(key: str, fields: Mapping[str, Any], text: str | None) -> dict[str, Any]:
+def form_answer(key: str, form: Fields, text: str | None) -> dict[str, Any]:
     """Returns the answer to a form; None declines it."""
     from acp import schema
 
     answer: BaseModel = (
         schema.DeclineElicitationResponse(action="decline")
         if text is None
-        else schema.AcceptElicitationResponse(action="accept", content=filled(fields, text))
+        else schema.AcceptElicitationResponse(action="accept", content=filled(form, text))
     )
     return _result(json.loads(key)["id"], answer)
 

@@ -22,6 +22,7 @@ from aurora_spawner.backends.failures import MESSAGE_LENGTH
 from aurora_spawner.backends.fields import Fields, object_in
 from aurora_spawner.conversations.acp.calls import about_call, call_of, shows_itself, tool_name
 from aurora_spawner.conversations.acp.forms import question_in
+from aurora_spawner.conversations.port import CANCELLED
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.usage import NOTHING, Usage
 
@@ -37,7 +38,7 @@ PROMPT: Final = "aurora-prompt"
 _CALLS_KEPT: Final = 1_000
 """Calls that are announced and not told yet; those beyond are told as they are."""
 _ENDS: Final = {
-    "cancelled": "it has cancelled its turn",
+    CANCELLED: "it has cancelled its turn",
     "max_tokens": "its answer was cut off at the model's limit of tokens",
     "max_turn_requests": "it has reached its limit of requests in a turn",
     "refusal": "its model refuses to go on",
@@ -48,6 +49,15 @@ _ENDS: Final = {
 def acp_dialect() -> Dialect:
     """Returns the dialect for one stream: what a line means depends on those before it."""
     return Dialect(name=NAME, read_line=AcpReader().read)
+
+
+def message_in(line: str) -> Fields | None:
+    """Returns the object in a line; halves of characters, which no answer could repeat, are replaced."""
+    message = object_in(line)
+    if message is None or "\\ud" not in line.lower():
+        return message
+    whole = json.dumps(message.raw, ensure_ascii=False).encode("utf-8", errors="replace")
+    return object_in(whole.decode("utf-8"))
 
 
 def answer_key(request_id: object, *, allow: str = "", reject: str = "") -> str:
@@ -85,7 +95,7 @@ class AcpReader:
 
     def read(self, line: str) -> Iterator[AgentEvent]:
         """Yields the events of a line."""
-        message = object_in(line)
+        message = message_in(line)
         if message is None:
             return
         method = message.text("method")
@@ -186,7 +196,7 @@ class AcpReader:
         if message.has("error"):
             yield _failed(error_text(message.fields("error")))
         elif reason in _ENDS:
-            yield _failed(_ENDS[reason])
+            yield _failed(_ENDS[reason], code=reason)
         else:
             yield Succeeded()
 
@@ -217,5 +227,5 @@ def _usage(counts: Fields, cost_usd: float | None = None) -> Usage:
     )
 
 
-def _failed(message: str) -> Failed:
-    return Failed(failure=ReportedFailure(message=message))
+def _failed(message: str, *, code: str = "") -> Failed:
+    return Failed(failure=ReportedFailure(code=code, message=message))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.backends.fields import Fields
 from aurora_spawner.conversations.acp import messages
 from aurora_spawner.conversations.acp.reading import acp_dialect
 
@@ -45,7 +46,7 @@ class AcpWire:
 
     def answer(self, asked: QuestionAsked, text: str | None) -> Mapping[str, Any]:
         """Returns the answer to a form."""
-        return messages.form_answer(asked.id, asked.given, text)
+        return messages.form_answer(asked.id, Fields(dict(asked.given)), text)
 
     def interrupt(self) -> Mapping[str, Any]:
         """Returns the notification that ends the turn."""
