@@ -43,7 +43,7 @@ from aurora_spawner.conversations.orders import SessionOrders
 from aurora_spawner.conversations.port import ConversationError, LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.recovering import recovered, unread_events
 from aurora_spawner.conversations.transcript import AgentProcess, Turn
-from aurora_spawner.conversations.transports import conversation_with, talking_backend
+from aurora_spawner.conversations.transports import asks_itself, conversation_with, talking_backend
 from aurora_spawner.errors import MissingExtraError
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -533,3 +533,23 @@ def test_a_cli_is_started_in_acp_and_asks_whatever_permissive_says(
     assert order.command[1:] == arguments
     assert asks(dict(order.environment))
     assert order.talks
+
+
+@pytest.mark.parametrize(
+    ("kind", "permissive", "more", "hooked"),
+    [
+        ("gemini", None, {"isolated": True}, False),
+        ("opencode", True, {}, False),
+        ("qwen", True, {}, True),
+        ("qwen", False, {}, False),
+        ("copilot", None, {"isolated": True}, True),
+        ("copilot", None, {}, False),
+    ],
+)
+def test_a_hook_is_wired_only_where_it_runs_in_acp_and_the_user_lets_it_decide(
+    kind: str, permissive: bool | None, more: dict[str, Any], hooked: bool
+) -> None:
+    backend = talking_backend(CliBackend(name=kind, kind=kind, permissive=permissive, **more))
+    assert isinstance(backend, CliBackend)
+    assert (backend.gate_problem == "") is hooked
+    assert asks_itself(backend)

@@ -60,7 +60,7 @@ class TalkingAcp(CliBackend):
             resumed=(),
             safe_env=quirks.ask_env,
             model=() if quirks.model_by_option else usual.model,
-            gate=usual.gate if quirks.hooks else None,
+            gate=usual.gate if quirks.hooks and self.permissive is not False else None,
         )
 
     @property
@@ -77,7 +77,8 @@ def talking_backend(backend: Backend) -> Backend:
     if backend.kind == "claude":
         return TalkingClaude(**{**values, "permissive": False})
     if backend.kind in ACP_AGENTS:
-        return TalkingAcp(**{**values, "permissive": None})
+        # True has nothing to add to being asked; False keeps the agent from the mode that a hook would allow.
+        return TalkingAcp(**{**values, "permissive": False if backend.permissive is False else None})
     return backend
 
 
