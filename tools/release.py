@@ -84,7 +84,7 @@ def set_version(copy: Path, version: str) -> str:
     for file in files:
         text = file.read_text()
         text = text.replace(f'version = "{before}"', f'version = "{version}"', 1)
-        file.write_text(re.sub(rf'("aurora-[a-z\[\]]+)=={re.escape(before)}"', rf'\1=={version}"', text))
+        file.write_text(re.sub(rf'("aurora-[a-z\[\],]+)=={re.escape(before)}"', rf'\1=={version}"', text))
     return before
 
 

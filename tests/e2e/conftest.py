@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.e2e.cut_off import Cell, open_cell
 from tests.e2e.stage import Stage
-from tests.e2e.table import Table
+from tests.e2e.table import AGENTS, TALKS, Table
 from tests.e2e.wirings import IN_CI, INSTALLED, search_path
 
 if TYPE_CHECKING:
@@ -22,7 +22,16 @@ HOW = "python tools/install_agents.py"
 @pytest.fixture(scope="session")
 def table() -> Iterator[Table]:
     """Filled by the tests; written into the docs where that is asked for."""
-    table = Table()
+    yield from _table(Table(AGENTS))
+
+
+@pytest.fixture(scope="session")
+def talks() -> Iterator[Table]:
+    """The same for conversations."""
+    yield from _table(Table(TALKS))
+
+
+def _table(table: Table) -> Iterator[Table]:
     yield table
     if os.environ.get("UPDATE_AGENT_TABLE"):
         table.write()

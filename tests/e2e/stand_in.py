@@ -31,12 +31,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 LONG_S = 600.0
 FOREVER = 1_000_000
 WRITE = "echo written by a tool > note.txt"
 SLEEP = "echo $$ > tool.pid; exec sleep 299"
+AUR = Path(sys.executable).with_name("aur")
 WAIT = "until test -e go; do sleep 0.05; done"
 USED = (100, 20)
 """Tokens of an answer if its act says nothing else."""
@@ -172,6 +174,18 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="One word after the other, slowly and in order.", pause_s=0.4),
         Act(say="Glad to go on.", times=FOREVER),
     ),
+    # What every agent can do, whatever it is talked with by.
+    "whole": (
+        Act(say="I write a note.", run=WRITE),
+        Act(say="The note is written."),
+        Act(run="rm -r victim"),  # Codex refuses -f by itself
+        Act(say="It is removed."),
+        Act(run=f"{AUR} ask 'Which colour?' --choices red,blue"),
+        Act(say="Thank you."),
+        Act(run=SLEEP),
+        Act(say="One word after the other, slowly and in order.", pause_s=0.4),
+        Act(say="Glad to go on.", times=FOREVER),
+    ),
     "recall": (Act(say="Glad to help.", times=FOREVER),),
     # Its work fails a check at first, and is mended in the same session; two that write the same line.
     "mended": (
@@ -227,7 +241,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
-KEEPS_ALL = ("talk", "talk-codex", "recall")
+KEEPS_ALL = ("talk", "talk-codex", "whole", "recall")
 """Plays whose requests are kept whole."""
 COUNTS_ALL = ("edit", "hang")
 """Plays in which a request without tools counts too."""

@@ -1,4 +1,4 @@
-"""The table of what was seen of real agents, in docs/agents.md between two marks."""
+"""The tables of what was seen of real agents, each in a page of the docs between two marks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import re
 import subprocess
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from tests.e2e.wirings import KINDS, search_path
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "agents.md"
-BEGIN: Final = "<!-- what was seen: written by the tests -->"
+DOCS: Final = Path(__file__).parents[2] / "docs"
 END: Final = "<!-- end of what was seen -->"
 SCENARIOS: Final = {
     "tool": "writes a file with a tool; usage",
@@ -28,14 +28,51 @@ SCENARIOS: Final = {
     "huge": "answer of 400 kB",
     "sigterm": "SIGTERM while a tool runs",
 }
-ROWS: Final = {**SCENARIOS, "version": "version", "date": "seen on"}
+VERSIONS: Final = {"version": "version", "date": "seen on"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Where a table stands, and what its columns and rows are."""
+
+    page: Path
+    begin: str
+    columns: tuple[str, ...]
+    rows: dict[str, str]
+
+
+AGENTS: Final = Sheet(
+    page=DOCS / "agents.md",
+    begin="<!-- what was seen: written by the tests -->",
+    columns=KINDS,
+    rows={**SCENARIOS, **VERSIONS},
+)
+TALKS: Final = Sheet(
+    page=DOCS / "interact.md",
+    begin="<!-- what was seen in conversations: written by the tests -->",
+    columns=(*KINDS, "json-lines", "acp"),
+    rows={
+        "transport": "talked with by",
+        "tool": "a tool call",
+        "allowed": "a call that you allow",
+        "denied": "a call that is denied",
+        "question": "a question of the agent",
+        "interrupt": "an interrupt",
+        "kill": "`kill -9` of Aurora in an answer",
+        "resume": "the next turn after it",
+        "turns": "turns in all",
+        "left": "processes left behind",
+        **VERSIONS,
+    },
+)
 
 
 class Table:
     """Cells by agent and scenario."""
 
-    def __init__(self) -> None:
+    def __init__(self, sheet: Sheet) -> None:
         self.seen: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._sheet = sheet
 
     def note(self, kind: str, scenario: str, said: str) -> None:
         """What came of it, in a few words."""
@@ -43,30 +80,31 @@ class Table:
 
     def write(self) -> None:
         """Put it into the page; columns of agents that did not run now stay as they are."""
-        text = PAGE.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        drawn, after = rest.split(END)
-        old = _read(drawn)
-        merged = {kind: {**old.get(kind, {}), **self.seen.get(kind, {})} for kind in KINDS}
+        sheet = self._sheet
+        text = sheet.page.read_text(encoding="utf-8")
+        before, rest = text.split(sheet.begin)
+        drawn, after = rest.split(END, 1)
+        old = _read(drawn, sheet)
+        merged = {kind: {**old.get(kind, {}), **self.seen.get(kind, {})} for kind in sheet.columns}
         for kind in self.seen:
-            merged[kind]["version"] = _version(kind)
+            merged[kind]["version"] = _version(kind) if kind in KINDS else "-"
             merged[kind]["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
-        PAGE.write_text(f"{before}{BEGIN}\n{_drawn(merged)}\n{END}{after}", encoding="utf-8")
+        sheet.page.write_text(f"{before}{sheet.begin}\n{_drawn(merged, sheet)}\n{END}{after}", encoding="utf-8")
 
 
-def _drawn(seen: dict[str, dict[str, str]]) -> str:
-    kinds = [kind for kind in KINDS if seen.get(kind)]
+def _drawn(seen: dict[str, dict[str, str]], sheet: Sheet) -> str:
+    kinds = [kind for kind in sheet.columns if seen.get(kind)]
     lines = [f"| | {' | '.join(kinds)} |", "|---" * (len(kinds) + 1) + "|"]
-    return "\n".join([*lines, *(_row(what, kinds, seen, name) for name, what in ROWS.items())])
+    return "\n".join([*lines, *(_row(what, kinds, seen, name) for name, what in sheet.rows.items())])
 
 
-def _read(drawn: str) -> dict[str, dict[str, str]]:
+def _read(drawn: str, sheet: Sheet) -> dict[str, dict[str, str]]:
     """What a table that was drawn before holds, by agent."""
     lines = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in drawn.strip().splitlines()]
     if not lines:
         return {}
     kinds = drawn.strip().splitlines()[0].strip("| ").split(" | ")
-    names = {what: name for name, what in ROWS.items()}
+    names = {what: name for name, what in sheet.rows.items()}
     cells = {line[0]: line[1:] for line in lines[2:]}
     return {
         kind: {names[what]: row[column] for what, row in cells.items() if what in names and row[column] != "-"}

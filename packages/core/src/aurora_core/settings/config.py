@@ -52,7 +52,7 @@ class BackendConfig:
         isolated: a known CLI gets its own configuration and sessions for each task.
         prompt: how a command receives its prompt: stdin, file or argument.
         events: the CLI whose event format a command prints; "none" for plain text.
-        conversation: how `aur interact` talks with a command: "one-shot", or "json-lines" in one process.
+        conversation: how `aur interact` talks with a command: "one-shot", or "json-lines" or "acp" in one process.
         api: the API of a model.
         base_url: address of the API; None for the provider's own.
         key: name of the API key; None for a server without keys.

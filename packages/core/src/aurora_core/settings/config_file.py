@@ -85,7 +85,7 @@ class BackendFile(_Strict):
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
     prompt: Literal["stdin", "file", "argument"] = "stdin"
     events: _Word = "none"
-    conversation: Literal["one-shot", "json-lines"] = "one-shot"
+    conversation: Literal["one-shot", "json-lines", "acp"] = "one-shot"
     model: _Word | None = None
     args: list[str] = Field(default_factory=list)
     permissive: bool | None = None

@@ -20,6 +20,7 @@ from aurora_spawner.conversations.session_events import SessionNotice
 from aurora_spawner.conversations.stored import SESSION_RUN, create_session
 from aurora_spawner.conversations.transports import (
     TalkingClaude,
+    asks_itself,
     conversation_with,
     dialect_of_talk,
     talking_backend,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from aurora_soar.notifications.messages import Notification
     from aurora_soar.taskruns.agents import ProjectAgents
+    from aurora_spawner import Backend
     from aurora_spawner.conversations.orders import SessionOrders
     from aurora_spawner.conversations.port import Conversation, OnStart
     from aurora_spawner.conversations.session_events import Asked, SessionEvent
@@ -92,6 +94,16 @@ def question_notification(run_id: str, asked: Asked) -> Notification | None:
     return notification_of(event)
 
 
+def _has_hook(backend: Backend) -> bool:
+    return isinstance(backend, CliBackend) and not backend.gate_problem
+
+
+def _gate_words(backend: Backend, found: str, *, hooked: bool) -> str:
+    """Says how tool calls of an agent are judged while it is talked with; "" for a program that has no hooks."""
+    asks = "" if hooked else asks_itself(backend)
+    return asks or (found if isinstance(backend, CliBackend) else "")
+
+
 def session_parts(
     agents: ProjectAgents,
     *,
@@ -115,8 +127,10 @@ def session_parts(
             raise ConversationError(agent, "is not configured any more, or not trusted; switch to another")
         if not isinstance(backends[agent], TalkingClaude):  # which asks over its own wire
             found = agents.gate([agent])
-            orders.hooked |= {agent} if found.gate is not None else set()
-            for words in (found.words.get(agent),) if isinstance(backends[agent], CliBackend) else ():
+            hooked = found.gate is not None and _has_hook(backends[agent])
+            orders.hooked |= {agent} if hooked else set()
+            words = _gate_words(backends[agent], found.words.get(agent, ""), hooked=hooked)
+            if words:
                 on_event(SessionNotice(text=f"policy gate of {agent}: {words}"))
         return conversation_with(backends[agent], orders, on_start, executor=executor)
 

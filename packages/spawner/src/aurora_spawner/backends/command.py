@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
 
 PromptBy = Literal["stdin", "file", "argument"]
-TalksBy = Literal["one-shot", "json-lines"]
+TalksBy = Literal["one-shot", "json-lines", "acp"]
 PROMPT_FILE: Final = "{prompt_file}"
 """The placeholder in a command for the prompt's file."""
 
@@ -52,7 +52,7 @@ class CommandBackend:
     model: str | None = None
     """The model for tasks that name none."""
     conversation: TalksBy = "one-shot"
-    """The way it is talked with: a process for each turn, or one for all turns in the protocol of JSON Lines."""
+    """The way it is talked with: a process for each turn, or one for all turns in JSON Lines or ACP."""
     resumes: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:

@@ -122,6 +122,14 @@ class QuestionAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestUnserved:
+    """The agent asks for something that Aurora does not do, and waits for the answer."""
+
+    id: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
     """The agent reports success."""
 
@@ -149,6 +157,7 @@ AgentEvent = (
     | BackgroundAgent
     | PermissionAsked
     | QuestionAsked
+    | RequestUnserved
     | Succeeded
     | Failed
 )

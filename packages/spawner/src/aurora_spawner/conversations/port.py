@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_spawner.backends.events import AgentEvent
 from aurora_spawner.errors import SpawnerError
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     OnStart = Callable[["Began"], Awaitable[None]]
     """Called with each process that is started, before anything is sent to it."""
+
+
+CANCELLED: Final = "cancelled"
+"""The code of the failure by which an agent reports that its turn was ended from outside."""
 
 
 class ConversationError(SpawnerError):

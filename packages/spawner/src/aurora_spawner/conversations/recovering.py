@@ -9,6 +9,7 @@ from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Te
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations import transcript as notes
 from aurora_spawner.conversations.joining import Joiner
+from aurora_spawner.conversations.port import CANCELLED
 from aurora_spawner.conversations.transcript import TurnState
 from aurora_spawner.storage.regular_files import open_regular
 
@@ -50,6 +51,6 @@ def recovered(turn: Turn, events: list[AgentEvent], *, agent: str) -> Iterator[D
                 yield notes.agent_session(agent, event.id)
             case Succeeded():
                 state = TurnState.DONE
-            case Failed():
+            case Failed() if event.failure.code != CANCELLED:  # as agents do that are ended with Aurora
                 state, problem = TurnState.FAILED, event.failure.text
     yield notes.turn_ended(state, problem=problem, usage=None, read_bytes=None)
