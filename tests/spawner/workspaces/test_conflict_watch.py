@@ -117,7 +117,7 @@ def test_a_pair_that_cannot_be_compared_now_is_as_it_was(
     foreseen = [Forecast(first="a", second="b", files=("app.py",))]
     assert forecaster.look(works) == foreseen
 
-    def fails(_worktree: Worktree) -> object:
+    def fails(_worktree: Worktree, _before: object) -> object:
         raise OSError(errno.ENOENT, "it was there a moment ago")
 
     with monkeypatch.context() as patch:
