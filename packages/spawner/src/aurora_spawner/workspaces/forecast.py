@@ -104,9 +104,7 @@ class Forecaster:
         """
         if all(isinstance(each, FinishedWork) for each in works):
             return []
-        pairs = [
-            pair for pair in combinations(works, 2) if not all(isinstance(each, FinishedWork) for each in pair)
-        ]
+        pairs = [pair for pair in combinations(works, 2) if not all(isinstance(each, FinishedWork) for each in pair)]
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             found = threads.map(self._state_of, works)
             states = {work.task_id: state for work, state in zip(works, found, strict=True) if state is not None}
