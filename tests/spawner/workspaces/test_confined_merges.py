@@ -43,8 +43,8 @@ def noted(place: Path, name: str) -> set[str]:
     return {line.split()[1] for line in (place / "log").read_text().splitlines() if line.split()[0] == name}
 
 
-def confining(place: Path, **settings: bool) -> Confining:
-    sandbox = SandboxSettings(writable=(place / "log",), **settings)
+def confining(place: Path, *, required: bool = False) -> Confining:
+    sandbox = SandboxSettings(writable=(place / "log",), required=required)
     return lambda _agent: Confinement(sandbox=sandbox)
 
 
