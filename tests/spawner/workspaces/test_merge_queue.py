@@ -1,5 +1,6 @@
 """The merge queue: what conflicts or fails is named and kept, the rest arrives, and nothing else moves."""
 
+import os
 import random
 import subprocess
 import sys
@@ -267,6 +268,27 @@ def test_a_delivery_that_is_killed_after_the_files_is_completed_by_the_next(
     assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
     assert (repository("rev-parse", "main"), repository("status", "--porcelain")) == (merging.head, "")
     assert repository("reflog", "--format=%gs", "-1").strip() == "aurora: deliver finished work"
+
+
+def test_a_file_that_was_only_touched_is_no_change(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    os.utime(repository.path / "app.py", (0, 0))
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert repository("status", "--porcelain") == ""
+
+
+def test_a_hook_that_refuses_the_move_leaves_all_as_it_is(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    hook = repository.path / ".git/hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntest $1 != prepared || { echo not today >&2; exit 1; }\n")
+    hook.chmod(0o755)
+    before = repository.state()
+    with pytest.raises(GitError, match="not today"):
+        merging.deliver(update_checkout=True)
+    assert repository.state() == before
+    assert repository("rev-parse", "main") != merging.head
+    assert [*(repository.path / ".git").rglob("*.lock")] == []
 
 
 def test_the_users_hook_follows_a_delivery(repository: Repository, workspaces: Workspaces) -> None:

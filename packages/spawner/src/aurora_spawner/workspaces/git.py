@@ -167,7 +167,7 @@ class Git:
             GitError: Git could not be started, took too long, or one of them is missing.
         """
         arguments = ("cat-file", "--batch")
-        with self.program(arguments) as process, _time_limit(process) as passed:
+        with self.program(arguments) as process, time_limit(process) as passed:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
@@ -259,7 +259,7 @@ class Git:
 
 
 @contextmanager
-def _time_limit(process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+def time_limit(process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
     """Ends a process that is not done within `TIMEOUT_S`, so that reading its output ends, too; yields if it did."""
     passed = threading.Event()
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.workspaces.errors import GitError
-from aurora_spawner.workspaces.git import LOCK_WAIT_S, Git, end_group
+from aurora_spawner.workspaces.git import LOCK_WAIT_S, Git, end_group, time_limit
 
 if TYPE_CHECKING:
     import subprocess
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _WAIT: Final = f"core.filesRefLockTimeout={LOCK_WAIT_S * 1000:.0f}"
 """Git itself waits for another git that commits or switches at this moment."""
-_ENDED_S: Final = 10.0
 
 
 @contextmanager
@@ -25,16 +24,16 @@ def prepared_move(git: Git, ref: str, *, new: str, old: str) -> Iterator[Callabl
     merge.
 
     Raises:
-        GitError: The branch is at another commit, or another git holds a lock too long.
+        GitError: The branch is at another commit, another git holds a lock too long, or a hook of the user refuses.
     """
     arguments = ("update-ref", "-m", "aurora: deliver finished work", "--stdin")
     patient = Git(git.folder, git_dir=git.git_dir, settings=(_WAIT,))
-    with patient.program(arguments) as process:
+    with patient.program(arguments) as process, time_limit(process):
         asked = _Asked(patient, arguments, process)
         try:
             asked.say(f"start\nupdate {ref} {new} {old}\nupdate ORIG_HEAD {old}\nprepare\n", answers=2)
             yield lambda: asked.say("commit\n", answers=1)
-            process.communicate(timeout=_ENDED_S)  # the end of its input aborts what was not committed
+            process.communicate()  # the end of its input aborts what was not committed
         finally:
             if process.poll() is None:
                 end_group(process)
