@@ -14,7 +14,7 @@ from aurora_spawner.runs.merge_runner import merge_runner, unsandboxed_notice
 from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
 from aurora_spawner.sandbox.commands import confined_for
-from aurora_spawner.supervision.environment import agent_environment
+from aurora_spawner.supervision.environment import unattended_environment
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.errors import WorkspaceError
@@ -110,7 +110,7 @@ def merge_work(
         agents, unsandboxed = agents_of(held.rows), set[str]()
         whose = {agents[task_id] for task_id in works if task_id in agents}
         confined = confined_for(confining, whose, told=unsandboxed.add)
-        runner = merge_runner(agent_environment(os.environ, keep=env_pass), confined=confined)
+        runner = merge_runner(unattended_environment(os.environ, keep=env_pass), confined=confined)
         permission = DeliveryPermission(held=held, gate=gate, agents=agents)
         merge = merge_run(
             held.worktrees,
