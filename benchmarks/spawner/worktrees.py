@@ -107,7 +107,7 @@ def run(folder: Path, repository: Path, *, isolated: bool, agent_s: int) -> tupl
         max_concurrent=AT_ONCE,
         executor=LocalExecutor(),
     )
-    tasks = [SpawnTask(f"sleep {agent_s}; echo {n} > new{n}.txt; echo done", id=str(n)) for n in range(TASKS)]
+    tasks = [SpawnTask(f"sleep {agent_s}; echo {n} > new{n}.txt; echo done; exit", id=str(n)) for n in range(TASKS)]
     made, ended, peak = Run.create(folder / "runs.db", tasks, BACKENDS, options), 0, 0.0
 
     def watch(event: RunEvent) -> None:
@@ -155,7 +155,7 @@ def measure(place: Path, agent_s: int) -> str:
                 report, peak = run(folder, repository, isolated=True, agent_s=agent_s)
             isolated.append(time.perf_counter() - begin)
             cpu.append(sum(os.times()[:4]) - spent)
-            assert report.ok, report
+            assert report.ok, [each.error for each in report.results.values() if each.error]
             assert (repository / f"new{TASKS - 1}.txt").exists()
             left = used_mb(folder / "worktrees")
             grown = used_mb(folder / "project") - before

@@ -267,7 +267,8 @@ merge_work(journal, run_id)
 
 
 WRITING = [
-    ("merge --ff-only", 1),
+    ("read-tree -m", 1),
+    ("hook run", 1),
     *((command, count) for count in (1, 2) for command in ("worktree remove", "update-ref --stdin")),
     ("update-ref -d refs/heads/aurora/", 1),
     ("for-each-ref --format=delete", 1),

@@ -9,10 +9,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.finished_runs import Shed, writes
 from tests.spawner.sandbox.mechanism import force
 
 from aurora_cli.exits import ExitCode
 from aurora_soar.taskruns import confinement
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,3 +202,24 @@ def test_the_checks_of_a_task_run_in_the_sandbox_of_its_agent(
     outcome = aur("exec", "Write", "--check", f"touch {yard.parent}/by-check.txt", "--json")
     assert outcome.returncode == status, outcome.stderr
     assert (yard.parent / "by-check.txt").exists() is (status is ExitCode.DONE)
+
+
+@pytest.mark.parametrize("mode", ["off", "require"])
+def test_the_commands_of_a_merge_run_in_the_sandbox_of_the_agents(
+    aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """`aur merge` asks the policies again, long after the run."""
+    force(monkeypatch, "landlock")
+    run_id = shed.run(writes("a", "a.txt", "a"), merge=MergeMode.ASK).run_id
+    shed.repository("branch", "-D", f"aurora/{run_id}/integration")
+    own, by_check = tmp_path / "own" / "aurora", tmp_path / "by-check.txt"
+    own.mkdir(parents=True)
+    (own / "config.yaml").write_text(f'check: ["touch {by_check}"]\n')
+    (own / "policies.yaml").write_text(
+        f"sandbox: {{mode: {mode}}}\ndestructive: {{git_merge_main: {{action: allow}}}}\n"
+    )
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
+    outcome = aur("merge", run_id, "--yes")
+    assert outcome.returncode == (ExitCode.DONE if mode == "off" else ExitCode.NOT_REACHED), outcome.stdout
+    assert by_check.exists() is (mode == "off")
+    assert (shed.path / "a.txt").exists() is (mode == "off")

@@ -11,7 +11,7 @@ import pytest
 from aurora_spawner import CliBackend, CommandBackend, ModelBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.backends.profiles import PROFILES
 from aurora_spawner.runs.attempt_orders import OrderBuilder
-from aurora_spawner.supervision.environment import agent_environment, attempt_variables
+from aurora_spawner.supervision.environment import agent_environment, attempt_variables, unattended_environment
 
 if TYPE_CHECKING:
     from aurora_spawner import Backend
@@ -229,6 +229,31 @@ def test_a_real_process_sees_it(tmp_path: Path) -> None:
     seen = {line.partition("=")[0] for line in result.output.splitlines()}
     assert seen >= NEEDED.keys()
     assert not (SECRETS | ALL_KEYS) & seen
+
+
+def test_no_editor_waits_for_somebody_who_is_not_there(tmp_path: Path) -> None:
+    """A rebase that goes on, and a commit that wants a message, in the agent's own git."""
+    opened = tmp_path / "opened"
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\ntouch {opened}\nsleep 600\n")
+    editor.chmod(0o700)
+    script = """
+    git init -q . && git config user.name A && git config user.email a@example.invalid
+    echo 1 > a && git add a && git commit -qm 1 && git checkout -qb side && echo 2 > a && git commit -qam 2
+    git checkout -q - && echo 3 > a && git commit -qam 3
+    git rebase side; echo both > a; git add a; git rebase --continue && git rebase -i HEAD~1 && echo rebased
+    git commit --allow-empty || echo refused
+    """
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    editors = {name: str(editor) for name in ("EDITOR", "VISUAL", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR")}
+    options = RunOptions(default_agent="sh", cwd=tmp_path, spool=tmp_path / "runs", environ={**environ, **editors})
+    run = Run.create(
+        tmp_path / "runs.db", [SpawnTask(f"{script}; exit", "sh")], {"sh": CommandBackend("sh", ("sh",))}, options
+    )
+    (result,) = run.execute_sync().results.values()
+    assert result.output.split()[-2:] == ["rebased", "refused"]
+    assert not opened.exists()
+    assert unattended_environment(editors, keep=("GIT_EDITOR",))["GIT_EDITOR"] == str(editor)
 
 
 def test_a_check_knows_what_it_belongs_to_also_within_another_run(tmp_path: Path) -> None:

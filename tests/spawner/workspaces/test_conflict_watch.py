@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
+from unittest.mock import create_autospec
 
 import pytest
 from tests.spawner.workspaces.checked_agent import make_run
@@ -12,17 +16,21 @@ from aurora_spawner import SpawnTask
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.journal.work_facts import ConflictForeseen
+from aurora_spawner.runs import conflict_watch
 from aurora_spawner.tasks.run_events import RunEvent, TaskConflict, TaskEnded
 from aurora_spawner.workspaces import forecast
 from aurora_spawner.workspaces.forecast import Forecast, Forecaster
 from aurora_spawner.workspaces.worktrees import Workspaces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.spawner.workspaces.repository import Repository
 
     from aurora_spawner.workspaces.worktrees import Worktree
+
+BUSY = (sys.executable, "-S", "-c", "import time\nwhile time.process_time() < 0.06: pass")
 
 
 @pytest.fixture
@@ -117,7 +125,7 @@ def test_a_pair_that_cannot_be_compared_now_is_as_it_was(
     foreseen = [Forecast(first="a", second="b", files=("app.py",))]
     assert forecaster.look(works) == foreseen
 
-    def fails(_worktree: Worktree) -> object:
+    def fails(_worktree: Worktree, _before: object) -> object:
         raise OSError(errno.ENOENT, "it was there a moment ago")
 
     with monkeypatch.context() as patch:
@@ -126,3 +134,17 @@ def test_a_pair_that_cannot_be_compared_now_is_as_it_was(
     assert forecaster.look(works) == foreseen
     (works[0].path / "app.py").write_text(repository.shown("main", "app.py") + "\n")
     assert forecaster.look(works) == []
+
+
+@pytest.mark.parametrize(
+    ("look", "least_s", "most_s"),
+    [(lambda: time.sleep(0.3), 0.0, 0.1), (lambda: subprocess.run(BUSY, check=True), 0.05, 60.0)],
+    ids=["waits", "works"],
+)
+def test_only_the_processor_time_of_a_look_makes_looks_rare(
+    look: Callable[[], object], least_s: float, most_s: float
+) -> None:
+    """On a busy machine a look waits, and the next one must not come too late because of that."""
+    forecaster = create_autospec(Forecaster, instance=True)
+    forecaster.look.side_effect = lambda _works: look() and []
+    assert least_s <= conflict_watch._timed_look(forecaster, [])[1] < most_s

@@ -160,3 +160,17 @@ def test_a_run_in_a_folder_of_the_repository_works_in_that_folder(repository: Re
     assert report.ok, report
     assert report.notices == ()
     assert (repository.path / "pkg" / "b.txt").read_text() == "b\n"
+
+
+def test_the_target_is_the_branch_of_the_start_whatever_the_user_has_checked_out_since(
+    repository: Repository, place: Path
+) -> None:
+    """The user switches to another branch while the agent works."""
+    base, project = repository("rev-parse", "main"), repository.path
+    script = f"git -C {project} checkout -qb feature; echo a > a.txt; echo done; exit"
+    report = run(repository, place, SpawnTask(script, id="a"))
+    assert report.ok, report
+    assert repository.shown("main", "a.txt") == "a"
+    assert (repository("rev-parse", "feature"), repository("branch", "--show-current")) == (base, "feature")
+    assert repository("status", "--porcelain") == ""
+    assert not (project / "a.txt").exists()

@@ -1,5 +1,6 @@
 """The merge queue: what conflicts or fails is named and kept, the rest arrives, and nothing else moves."""
 
+import os
 import random
 import subprocess
 import sys
@@ -208,14 +209,97 @@ def test_what_the_user_saves_while_git_looks_is_not_put_back(
     run = Git.run
 
     def saved_meanwhile(git: Git, *arguments: str, **more: Any) -> Output:
-        if arguments[:2] == ("merge", "--ff-only"):
+        if arguments[0] == "read-tree":
             write(repository.path, {"app.py": "saved just now\n"})
         return run(git, *arguments, **more)
 
     monkeypatch.setattr(Git, "run", saved_meanwhile)
-    with pytest.raises(GitError, match="overwritten by merge"):
+    with pytest.raises(GitError, match=r"'app\.py' not uptodate"):
         merging.deliver(update_checkout=True)
     assert (repository.path / "app.py").read_text() == "saved just now\n"
+
+
+@pytest.mark.parametrize("switch", [("checkout", "-qb", "mine"), ("checkout", "-q", "--detach")])
+@pytest.mark.parametrize("just_before", ["update-index", "read-tree"])
+def test_a_branch_that_the_user_switches_to_meanwhile_does_not_get_the_work(
+    repository: Repository,
+    workspaces: Workspaces,
+    monkeypatch: pytest.MonkeyPatch,
+    just_before: str,
+    switch: tuple[str, ...],
+) -> None:
+    """Until the files are written the target moves without them; from then on git refuses to switch."""
+    merging, run, switched = _merged_queue(repository, workspaces), Git.run, list[bool]()
+
+    def switch_meanwhile(git: Git, *arguments: str, **more: Any) -> Output:
+        if arguments[0] == just_before and not switched:
+            done = subprocess.run(["git", *switch], cwd=repository.path, check=False, capture_output=True)
+            switched.append(done.returncode == 0)
+        return run(git, *arguments, **more)
+
+    monkeypatch.setattr(Git, "run", switch_meanwhile)
+    before = repository("rev-parse", "main")
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert repository("rev-parse", "main") == merging.head
+    assert repository("status", "--porcelain") == ""
+    assert switched == [just_before == "update-index"]
+    assert repository("rev-parse", "HEAD") == (before if switched[0] else merging.head)
+    assert repository("for-each-ref", "--format=%(objectname)", "refs/heads/mine") in ("", before)
+    assert [*(repository.path / ".git").rglob("*.lock")] == []
+
+
+def test_a_delivery_that_is_killed_after_the_files_is_completed_by_the_next(
+    repository: Repository, workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merging, run = _merged_queue(repository, workspaces), Git.run
+
+    def stop_after_the_files(git: Git, *arguments: str, **more: Any) -> Output:
+        done = run(git, *arguments, **more)
+        if arguments[0] == "read-tree":
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Git, "run", stop_after_the_files)
+        with pytest.raises(KeyboardInterrupt):
+            merging.deliver(update_checkout=True)
+    assert repository("rev-parse", "main") != merging.head
+    assert [*(repository.path / ".git").rglob("*.lock")] == []
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert (repository("rev-parse", "main"), repository("status", "--porcelain")) == (merging.head, "")
+    assert repository("reflog", "--format=%gs", "-1").strip() == "aurora: deliver finished work"
+
+
+def test_a_file_that_was_only_touched_is_no_change(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    os.utime(repository.path / "app.py", (0, 0))
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert repository("status", "--porcelain") == ""
+
+
+def test_a_hook_that_refuses_the_move_leaves_all_as_it_is(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    hook = repository.path / ".git/hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntest $1 != prepared || { echo not today >&2; exit 1; }\n")
+    hook.chmod(0o755)
+    before = repository.state()
+    with pytest.raises(GitError, match="not today"):
+        merging.deliver(update_checkout=True)
+    assert repository.state() == before
+    assert repository("rev-parse", "main") != merging.head
+    assert [*(repository.path / ".git").rglob("*.lock")] == []
+
+
+def test_the_users_hook_follows_a_delivery(repository: Repository, workspaces: Workspaces) -> None:
+    merging = _merged_queue(repository, workspaces)
+    hook = repository.path / ".git/hooks/post-merge"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ngit rev-parse HEAD > .git/seen; exit 3\n")
+    hook.chmod(0o755)
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert (repository.path / ".git/seen").read_text().strip() == merging.head
+    assert repository("rev-parse", "ORIG_HEAD") != merging.head
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,14 @@ class Operation:
     isolated: bool = False
     controls: tuple[Path, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Takes the name of a type for the type: a command that were none would be judged as an edit of no file.
+
+        Raises:
+            ValueError: there is no such type.
+        """
+        object.__setattr__(self, "type", OperationType(self.type))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyResult:

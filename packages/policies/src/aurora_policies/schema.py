@@ -250,7 +250,8 @@ class Sandbox(_Section):
         mode: off, auto (where one works; the run says if it does), or require (else no attempt starts).
         network: open, none, or the TCP ports that agents may connect to.
         writable: further files and folders that agents may change; `~` is the home folder.
-        checks: inside (checks and set-up commands of tasks run in the sandbox of their agent, too), or outside.
+        checks: inside (checks and set-up commands of tasks, and the commands of a merge, run in the sandbox of their
+            agents, too), or outside.
     """
 
     mode: Annotated[SandboxMode, Field(strict=False), BeforeValidator(_off)] = SandboxMode.OFF

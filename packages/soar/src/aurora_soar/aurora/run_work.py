@@ -40,6 +40,7 @@ class RunWork(ProjectParts):
         Raises:
             JournalChangedError: it was, and `accept_changes` is false.
         """
+        from aurora_soar.taskruns.confinement import AgentConfinement
         from aurora_soar.taskruns.merge import merge_taskfile_run
 
         self._check_unchanged(run_id, accept=accept_changes)
@@ -53,6 +54,9 @@ class RunWork(ProjectParts):
             preparation=self.preparation,
             gate=self.project_agents.merge_gate,
             checked=self._checked,
+            confinement=AgentConfinement(
+                policies=self.project_agents.policies, backends=self.project_agents.backends
+            ),
             notify=self.notify,
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.notices import Notice, Notify
-from aurora_soar.taskruns.resume import find_taskfile
+from aurora_soar.taskruns.resume import find_taskfile, stored_sandbox
 from aurora_spawner import tick
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.merging import merge_work
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from aurora_soar.taskruns.confinement import AgentConfinement
     from aurora_spawner.control.merging import MergeReport
     from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.workspaces.merge_queue import Check
@@ -34,6 +36,7 @@ def merge_taskfile_run(
     preparation: Preparation,
     gate: MergeGate,
     checked: dict[str, Check],
+    confinement: AgentConfinement,
     notify: Notify,
 ) -> MergeReport:
     """Merges the work of a run, and ticks the boxes of the tasks that are merged; see `merge_work`.
@@ -51,7 +54,10 @@ def merge_taskfile_run(
         preparation=preparation,
         gate=gate,
         checked=checked,
+        confining=replace(confinement, asked=stored_sandbox(find_run(journal, run_id)[0])),
     )
+    for sentence in report.unsandboxed:
+        notify(Notice(message=sentence, warning=True))
     try:
         left_alone = _tick(journal, run_id, report.merged)
     except (TaskFileError, GraphError) as error:

@@ -10,10 +10,11 @@ from aurora_spawner.control.delivery_permission import DeliveryPermission, agent
 from aurora_spawner.control.file_claims import built_on
 from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run, rows_without_work
-from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.merge_runner import merge_runner, unsandboxed_notice
 from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.work_merge import checks_of, merge_entries
-from aurora_spawner.supervision.environment import agent_environment
+from aurora_spawner.sandbox.commands import confined_for
+from aurora_spawner.supervision.environment import unattended_environment
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.errors import WorkspaceError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.work_changes import HeldRun
     from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.journal.views import TaskRow
+    from aurora_spawner.sandbox.settings import Confining
     from aurora_spawner.tasks.work import RunDelivery, RunMerge, TaskWork
     from aurora_spawner.workspaces.merge_queue import Check
     from aurora_spawner.workspaces.preparation import Preparation
@@ -49,6 +51,8 @@ class MergeReport:
     """True if the target has everything that is merged, or nothing is."""
     blocking: tuple[str, ...]
     """Uncommitted files of the checkout that kept it and the target from being updated."""
+    unsandboxed: tuple[str, ...] = ()
+    """A sentence for each reason for which commands of the merge ran although no sandbox held."""
     approval: str = ""
     """The open question that the delivery waits for; "" if it waits for none."""
 
@@ -74,6 +78,7 @@ def merge_work(
     preparation: Preparation | None = None,
     gate: MergeGate | None = None,
     checked: dict[str, Check] | None = None,
+    confining: Confining | None = None,
 ) -> MergeReport:
     """Merges the work of a run that is not merged yet; a second call goes on where one was killed.
 
@@ -90,6 +95,8 @@ def merge_work(
         gate: Judges the delivery. If a person has to agree, the question is left in the inbox, and a call after the
             approval delivers the work. None delivers it.
         checked: Answers of the checks by tree, of an earlier call with the same checks; those of this one join them.
+        confining: The confinement of each agent: the checks, and the commands that make generated files again, run in
+            the sandbox of those whose work is merged. None runs them outside of any.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
@@ -100,8 +107,10 @@ def merge_work(
     with held_run(journal, run_id, preparation) as held:
         works, left_out = _works(held, tasks)
         uncommitted = tuple(task_id for task_id in works if _has_uncommitted(held, task_id))
-        runner = merge_runner(agent_environment(os.environ, keep=env_pass))
-        agents = agents_of(held.rows)
+        agents, unsandboxed = agents_of(held.rows), set[str]()
+        whose = {agents[task_id] for task_id in works if task_id in agents}
+        confined = confined_for(confining, whose, told=unsandboxed.add)
+        runner = merge_runner(unattended_environment(os.environ, keep=env_pass), confined=confined)
         permission = DeliveryPermission(held=held, gate=gate, agents=agents)
         merge = merge_run(
             held.worktrees,
@@ -131,6 +140,7 @@ def merge_work(
             kept=kept,
             on_target=is_on_target(held.worktrees.workspaces.git, isolation, delivery.commit),
             blocking=_blocking(held, delivery) if refused else (),
+            unsandboxed=tuple(unsandboxed_notice(each) for each in sorted(unsandboxed)),
             approval=permission.approval,
         )
 

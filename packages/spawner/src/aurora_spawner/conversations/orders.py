@@ -12,7 +12,7 @@ from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.gates.hook_command import SOCKET_NAME as GATE_SOCKET
 from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.runs.attempt_orders import new_token, with_time_limit
-from aurora_spawner.supervision.environment import INBOX_VARIABLE, agent_environment, attempt_variables
+from aurora_spawner.supervision.environment import INBOX_VARIABLE, attempt_variables, unattended_environment
 from aurora_spawner.tasks.prompts import as_argument
 from aurora_spawner.tasks.task import SpawnTask
 
@@ -90,7 +90,7 @@ class SessionOrders:
         last = (as_argument(prompt, folder.prompt),) if invocation.prompt_last else ()
         names = attempt_variables(token=token, run_id=self.run_id, task_id=PART, number=self.started)
         names[INBOX_VARIABLE] = str(self.spool / SOCKET_NAME)
-        inherited = agent_environment(self.environ, keep=invocation.keep_env, own=invocation.own_env)
+        inherited = unattended_environment(self.environ, keep=invocation.keep_env, own=invocation.own_env)
         return AttemptOrder(
             run_id=self.run_id,
             task_id=PART,

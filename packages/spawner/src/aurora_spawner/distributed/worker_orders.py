@@ -10,7 +10,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, EndDocument, Result
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
-from aurora_spawner.supervision.environment import agent_environment, attempt_variables
+from aurora_spawner.supervision.environment import attempt_variables, unattended_environment
 from aurora_spawner.tasks.prompts import as_argument
 from aurora_spawner.tasks.task import SpawnTask
 
@@ -41,7 +41,7 @@ def order_for(
     request = AttemptRequest(task=task, folder=folder, prompt_file=files.prompt, home=folder / "home")
     invocation = backend.request(request)
     last = (as_argument(document.prompt, files.prompt),) if invocation.prompt_last else ()
-    inherited = agent_environment(environ, keep=invocation.keep_env, own=invocation.own_env)
+    inherited = unattended_environment(environ, keep=invocation.keep_env, own=invocation.own_env)
     names = attempt_variables(token=token, run_id=document.run_id, task_id=document.task_id, number=document.number)
     names[DEPTH_VARIABLE] = str(document.depth)
     return AttemptOrder(

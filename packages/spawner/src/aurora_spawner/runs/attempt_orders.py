@@ -20,8 +20,8 @@ from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import (
     INBOX_VARIABLE,
     TOKEN_VARIABLE,
-    agent_environment,
     attempt_variables,
+    unattended_environment,
 )
 from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
@@ -67,7 +67,7 @@ class OrderBuilder:
     @property
     def command_environment(self) -> dict[str, str]:
         """The environment of checks, set-up and the commands of a merge: they run code that agents wrote."""
-        return agent_environment(self.environ, keep=self.env_pass)
+        return unattended_environment(self.environ, keep=self.env_pass)
 
     def agent_of(self, task: SpawnTask) -> str:
         """Returns the agent that a task is for."""
@@ -203,7 +203,9 @@ class OrderBuilder:
         """Returns the environment for agents that need these variables; built once for each kind."""
         needs = (invocation.keep_env, invocation.own_env)
         if needs not in self._passed:
-            self._passed[needs] = agent_environment(self.environ, keep=invocation.keep_env, own=invocation.own_env)
+            self._passed[needs] = unattended_environment(
+                self.environ, keep=invocation.keep_env, own=invocation.own_env
+            )
         return self._passed[needs]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.worktrees import Worktree
 
 _SHARE: Final = 0.1
-"""The share of the time that is spent on looks, if they take long."""
+"""The share of a processor that looks take, if they take much. Time that a look only waits for one is not counted: on
+a busy machine that would make looks rare, when each of them takes no more from the agents than before."""
 _SOON_S: Final = 0.25
 """The pause before a look that a contested file asks for: the agent has yet to write it."""
 _LONGEST: Final = 5
-"""The longest pause, in pauses as they should be: a busy machine must not end the watch."""
+"""The longest pause, in pauses as they should be: a large repository must not end the watch."""
 
 
 class ConflictWatch:
@@ -40,13 +42,11 @@ class ConflictWatch:
         forecaster = Forecaster(worktrees.workspaces.git, worktrees.merger())
         pause_s = self._every_s
         while not await self._pause(finished, pause_s):
-            began = time.monotonic()
-            found = await asyncio.to_thread(forecaster.look, self._works())
+            found, spent_s = await asyncio.to_thread(_timed_look, forecaster, self._works())
             for task_id in self._run.tasks.in_flight:
                 claim_changed(self._run, task_id, forecaster.changed(task_id))
             self._report(found)
-            wanted_s = (time.monotonic() - began) / _SHARE
-            pause_s = min(max(self._every_s, wanted_s), _LONGEST * self._every_s)
+            pause_s = min(max(self._every_s, spent_s / _SHARE), _LONGEST * self._every_s)
 
     async def _pause(self, finished: asyncio.Event, seconds: float) -> bool:
         """Waits for the next look, which comes soon if a task changes what another has claimed; True at the end."""
@@ -96,6 +96,20 @@ class ConflictWatch:
         fact = ConflictForeseen(other=first, files=list(files), over=now is None)
         self._run.recorder.append_nowait(second, fact)
         self._run.notifier.emit(run_events.TaskConflict(task_id=second, other=first, files=files, over=now is None))
+
+
+def _timed_look(forecaster: Forecaster, works: list[Worktree | FinishedWork]) -> tuple[list[Forecast], float]:
+    """Returns what a look finds, and the seconds of processor time that it took at most."""
+    began, before_s = time.monotonic(), _processor_s()
+    found = forecaster.look(works)
+    # Other programs that this process has started meanwhile are in the second figure, too.
+    return found, min(time.monotonic() - began, _processor_s() - before_s)
+
+
+def _processor_s() -> float:
+    """Returns the processor time of this thread, and of the programs that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.thread_time() + ended.ru_utime + ended.ru_stime
 
 
 async def _within(event: asyncio.Event, seconds: float) -> bool:

@@ -133,6 +133,7 @@ class Execution:
             writer=self.writer,
             checks=self.options.checks,
             environment=self.orders.command_environment,
+            confining=self.options.confining,
             discarded=self.state.discarded,
             stopped=stopped,
             merges=dict(self.state.merges),
@@ -149,7 +150,7 @@ class Execution:
             merge = await integration.merge(results, coordinator.tasks, deliver=deliver)
         else:
             merge = integration.undelivered
-        coordinator.notices += integration.notices
+        coordinator.notices += [each for each in integration.notices if each not in coordinator.notices]
         if not stopped.is_set() and coordinator.ending != "interrupted":
             worktrees = integration.worktrees
             coordinator.notices += await put_candidates_away(

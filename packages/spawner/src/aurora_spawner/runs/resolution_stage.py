@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_spawner.runs.check_stage import check_attempt
-from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.merge_runner import merge_runner_for
 from aurora_spawner.runs.stage_ends import left_to_resume
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import commit_id
@@ -63,9 +63,7 @@ def _accept(
 ) -> tuple[str, str]:
     """Returns what was merged before, and the merge with the agent's work, on which the worktree stands now."""
     task_id = str(task.id)
-    merger = worktrees.merger(
-        merge_runner(run.orders.command_environment, lambda: run.stopping(task_id)), task_id=task_id
-    )
+    merger = worktrees.merger(merge_runner_for(run, task_id), task_id=task_id)
     conflict = read_conflict(merger, commit_id(task.conflict))
     trailers = {
         "Aurora-Run": worktrees.workspaces.run_id,

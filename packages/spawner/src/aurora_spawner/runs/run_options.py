@@ -118,8 +118,9 @@ class RunOptions:
     merge_gate: MergeGate | None = None
     """Judges the delivery of the finished work (`MergeMode.AUTO`); None delivers it. A resume is given it anew."""
     confining: Confining | None = None
-    """The confinement of each agent, for the checks and set-up commands of its tasks; None runs them outside of any
-    sandbox. Attempts are confined by `executor`. A resume is given it anew."""
+    """The confinement of each agent, for the checks and set-up commands of its tasks and for the commands of a merge
+    with its work; None runs them outside of any sandbox. Attempts are confined by `executor`. A resume is given it
+    anew."""
     approval_limit_s: float | None = 3600.0
     """Time for a person's answer to a question of a gate; then it is no. 0 for no at once, None for no limit."""
     forecast_every_s: float | None = 2.0

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aurora_spawner.sandbox.commands import ConfinedCommands
+from aurora_spawner.sandbox.commands import confined_for
 from aurora_spawner.supervision.environment import attempt_variables
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks.checked import CheckedWork, CheckOutcome
-from aurora_spawner.workspaces.checks import CANNOT_RUN, CommandRunner, unconfined
+from aurora_spawner.workspaces.checks import CANNOT_RUN, CommandRunner
 from aurora_spawner.workspaces.task_checks import WorkCheck
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckRun
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskWork
-    from aurora_spawner.workspaces.checks import Confined
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
     from aurora_spawner.workspaces.worktrees import Worktree
 
@@ -51,12 +50,6 @@ class CheckOrder:
     commit: str | None
     before: CheckedWork | None
     stopped: Callable[[], bool]
-
-
-def confined_for(options: RunOptions, agent: str) -> Confined:
-    """Returns how the commands for a task of an agent are confined."""
-    sandbox = None if options.confining is None else options.confining(agent).sandbox
-    return ConfinedCommands(settings=sandbox) if sandbox is not None and sandbox.commands else unconfined
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +103,7 @@ class TaskChecks:
             timeout_s=self.options.check_timeout_s,
             stopped=lambda: self._closed.is_set() or order.stopped(),
             sweep=lambda: end_orphans(order.token, session=None),
-            confined=confined_for(self.options, order.agent),
+            confined=confined_for(self.options.confining, [order.agent]),
         )
         end_orphans(order.token, session=None)  # of checks that were killed together with an earlier coordinator
         return self._on_commit(order, runner) if order.worktree and order.commit else _in_folder(order, runner)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.work_facts import RunDelivered, WorkMerged
 from aurora_spawner.runs.merge_gate import ENDED
-from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.merge_runner import merge_runner, unsandboxed_notice
 from aurora_spawner.runs.resolving import resolutions_of
 from aurora_spawner.runs.worktree_stages import aside_notice
+from aurora_spawner.sandbox.commands import confined_for
 from aurora_spawner.tasks.candidates import without_work
 from aurora_spawner.tasks.work import Delivery
 from aurora_spawner.workspaces.checks import CommandCheck
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.runs.merge_gate import Permit
     from aurora_spawner.runs.resume_state import ResumeState
+    from aurora_spawner.sandbox.settings import Confining
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import RunMerge, TaskMerge, TaskWork
@@ -41,6 +43,7 @@ class Integration:
     Attributes:
         checks: shell commands that must pass with the merged work.
         environment: that of the commands of a merge.
+        confining: the confinement of each agent; the commands run in the sandbox of those whose work is merged.
         discarded: tasks whose work the user does not want.
         stopped: asked between two steps; True ends the merge, which a second call then completes.
         merges: those so far, by task.
@@ -52,6 +55,7 @@ class Integration:
     writer: FactWriter
     checks: Sequence[str]
     environment: Mapping[str, str]
+    confining: Confining | None
     discarded: Collection[str]
     stopped: Callable[[], bool]
     merges: dict[str, TaskMerge]
@@ -90,11 +94,14 @@ class Integration:
             JournalError: The journal could not be written.
         """
         self.notices = await bring_candidates_back(self.worktrees, results)
-        runner = merge_runner(self.environment, self.stopped)
+        works, unsandboxed = _works(results, self.left_out(results, tasks)), set[str]()
+        agents = {results[task_id].agent for task_id in works}
+        confined = confined_for(self.confining, agents, told=unsandboxed.add)
+        runner = merge_runner(self.environment, confined=confined, stopped=self.stopped)
         merge = await asyncio.to_thread(
             merge_run,
             self.worktrees,
-            _works(results, self.left_out(results, tasks)),
+            works,
             deliver=deliver,
             agents={task_id: result.agent for task_id, result in results.items()},
             check=checks_of(self.worktrees, self.checks, runner),
@@ -105,6 +112,7 @@ class Integration:
             stopped=self.stopped,
             may_deliver=self.permit or deliverable,
         )
+        self.notices += [unsandboxed_notice(each) for each in sorted(unsandboxed)]
         self.merges.update(merge.tasks)
         self._flaky = self._flaky or merge.delivery.flaky
         merge = replace(merge, delivery=replace(merge.delivery, flaky=self._flaky))

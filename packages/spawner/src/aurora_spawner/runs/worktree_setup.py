@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.journal.work_facts import WorkspacePrepared
 from aurora_spawner.runs.attempt_orders import process_token
-from aurora_spawner.runs.task_checks import confined_for
+from aurora_spawner.sandbox.commands import confined_for
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.tasks import run_events
@@ -50,7 +50,7 @@ async def set_up_worktree(run: RunContext, attempt: Attempt) -> Attempt:
             timeout_s=worktrees.preparer.preparation.setup_timeout_s,
             stopped=partial(_stopped, run, task_id, ended),
             sweep=partial(_end, token),
-            confined=confined_for(run.options, run.agent_of(task_id)),
+            confined=confined_for(run.options.confining, [run.agent_of(task_id)]),
         )
         if commands:
             run.notifier.emit(run_events.TaskPreparing(task_id=task_id, commands=commands))

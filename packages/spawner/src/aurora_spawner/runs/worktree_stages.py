@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.journal.work_facts import WorkspaceIntended
-from aurora_spawner.runs.merge_runner import merge_runner
+from aurora_spawner.runs.merge_runner import merge_runner_for
 from aurora_spawner.runs.room import has_room_now
 from aurora_spawner.runs.worktree_setup import set_up_worktree
 from aurora_spawner.tasks.file_claims import FileClaim
@@ -71,7 +71,7 @@ async def _begin(run: RunContext, worktrees: RunWorktrees, task_id: str) -> Task
     Raises:
         WorkspaceError: It cannot be made, or nobody will make room.
     """
-    runner = merge_runner(run.orders.command_environment, lambda: run.stopping(task_id))
+    runner = merge_runner_for(run, task_id)
     start = _start_of(run.task(task_id))
     while True:
         before, also = _work_before(run, task_id), _work_on_its_files(run, task_id)

@@ -1,4 +1,4 @@
-"""Checks and set-up commands in the sandbox of a task's agent: they run code that the agent has written, too."""
+"""Commands in the sandbox of the agents whose work they run on: they run code that the agents have written, too."""
 
 from __future__ import annotations
 
@@ -11,13 +11,30 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.sandbox.profile import PROFILE, TEMPORARY, launcher_command, profile_text
+from aurora_spawner.sandbox.settings import strictest
 from aurora_spawner.supervision.programs import find_on_path
+from aurora_spawner.workspaces.checks import unconfined
 from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from aurora_spawner.sandbox.settings import SandboxSettings
+    from aurora_spawner.sandbox.settings import Confining, SandboxSettings
+    from aurora_spawner.workspaces.checks import Confined
+
+
+def confined_for(
+    confining: Confining | None, agents: Iterable[str], *, told: Callable[[str], object] = lambda _problem: None
+) -> Confined:
+    """Returns how commands are confined that run on the work of agents: as the strictest of these agents.
+
+    Args:
+        confining: None confines nothing.
+        told: called with the reason if a command has run although its sandbox did not hold.
+    """
+    found = [] if confining is None else [confining(agent).sandbox for agent in sorted(set(agents))]
+    settings = strictest([each for each in found if each is not None and each.commands])
+    return unconfined if settings is None else ConfinedCommands(settings=settings, told=told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +42,8 @@ class ConfinedCommands:
     """Runs each command in a sandbox with these settings, which tries by itself if it holds."""
 
     settings: SandboxSettings
+    told: Callable[[str], object] = lambda _problem: None
+    """Called with the reason if a command has run although the sandbox did not hold."""
 
     @contextmanager
     def __call__(
@@ -57,10 +76,13 @@ class ConfinedCommands:
             own = {name: str(temporary) for name in TEMPORARY}
             yield launcher_command(place / PROFILE, program, command), {**environment, **own}
             found = files.read_sandbox()
-            if self.settings.required and found is not None and not found.sandboxed:
+            if found is None or found.sandboxed:
+                return
+            if self.settings.required:
                 raise WorkspaceError(
                     folder, f"a command must run in a sandbox, and it does not hold: {found.problem}"
                 )
+            self.told(found.problem.replace(f" in {place}", " outside of it"))  # the same for each command
         finally:
             for each in (place, temporary):
                 shutil.rmtree(each, ignore_errors=True)

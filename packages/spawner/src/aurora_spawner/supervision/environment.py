@@ -63,7 +63,7 @@ COMMON: Final = (
     *("NODE_USE_SYSTEM_CA", "NIX_SSL_CERT_FILE", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH"),
     # git, without credentials.
     *("GIT_AUTHOR_*", "GIT_COMMITTER_*", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
-    *("GIT_TERMINAL_PROMPT", "GIT_CEILING_DIRECTORIES", "GIT_EDITOR", "GIT_PAGER"),
+    *("GIT_TERMINAL_PROMPT", "GIT_CEILING_DIRECTORIES", "GIT_PAGER"),
     # Continuous integration.
     *("CI", "CONTINUOUS_INTEGRATION", "GITHUB_ACTIONS", "GITLAB_CI", "RUNNER_TEMP", "RUNNER_TOOL_CACHE"),
     # Languages and their builds.
@@ -129,6 +129,10 @@ SECRETS: Final = (
 )
 """Patterns of secrets' names; they withhold names of `COMMON` too, such as CARGO_REGISTRY_TOKEN."""
 
+UNATTENDED: Final = {"GIT_EDITOR": ":", "GIT_SEQUENCE_EDITOR": ":"}
+"""Variables in place of the user's editors, which would wait for ever without a terminal: git takes the text as it is.
+An agent that wants another editor for one command names it there."""
+
 _PASSWORD: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@|(?i:passw(?:or)?d|token|secret)\w*[=:]\S")
 """A password in an address, or among options such as those of Maven and Gradle."""
 _PROXIES: Final = ("*_proxy", "*_PROXY")
@@ -160,6 +164,13 @@ def agent_environment(
     """
     kept, owned = tuple(keep), tuple(own)
     return {name: value for name, value in inherited.items() if _passes(name, value, kept, owned)}
+
+
+def unattended_environment(
+    inherited: Mapping[str, str], *, keep: Iterable[str] = (), own: Iterable[str] = ()
+) -> dict[str, str]:
+    """Returns what `agent_environment` does, for a process in which nobody can use an editor."""
+    return {**UNATTENDED, **agent_environment(inherited, keep=keep, own=own)}
 
 
 def _passes(name: str, value: str, kept: tuple[str, ...], owned: tuple[str, ...]) -> bool:

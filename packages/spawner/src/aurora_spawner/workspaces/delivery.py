@@ -10,6 +10,7 @@ from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.errors import GitError, OverwriteError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import list_worktrees
+from aurora_spawner.workspaces.ref_move import prepared_move
 from aurora_spawner.workspaces.ticked import ticked_files
 from aurora_spawner.workspaces.unfinished import operation_in
 
@@ -40,7 +41,9 @@ def _returns_to(checkout: Path, ref: str) -> bool:
 
 
 def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[str] = ()) -> bool:
-    """Moves a checked out branch and the files to a newer commit; returns False if there is uncommitted work.
+    """Moves a checked out branch and the files to a newer commit.
+
+    Returns False if there is uncommitted work, or if another branch is checked out by now.
 
     Args:
         own_files: Files that Aurora writes itself, relative to the checkout. Their changes are no uncommitted work,
@@ -62,12 +65,18 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
     if blocking_files(git, ref, new, own_files=own_files):
         return False
     old = git.text("rev-parse", ref)
-    try:
-        git.run("merge", "--ff-only", "--no-overwrite-ignore", "--quiet", new)
-    except GitError:
-        if git.text("rev-parse", ref) == old:
-            _put_back(git, old, new)
-        raise
+    git.run("update-index", "-q", "--refresh", accepted=(0, 1))  # else a file that was only touched counts as changed
+    with prepared_move(git, ref, new=new, old=old) as move:
+        if git.branch() != ref:
+            return False  # the user has just switched to another branch, which must not get the work
+        if not _is_begun_before(git, new):
+            try:
+                git.run("read-tree", "-m", "-u", old, new)
+            except GitError:
+                _put_back(git, old, new)
+                raise
+        move()
+    git.run("hook", "run", "--ignore-missing", "post-merge", "--", "0", accepted=range(256))
     return True
 
 
@@ -79,6 +88,8 @@ def blocking_files(git: Git, ref: str, new: str, *, own_files: Collection[str]) 
     question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
     listing = git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"})
     dirty = frozenset(entry[3:] for entry in listing.fields)
+    if dirty and _is_begun_before(git, new):
+        return frozenset()
     own = dirty & frozenset(own_files)
     own |= ticked_files(git, dirty - own)
     if own:
@@ -92,6 +103,11 @@ def files_in_the_way(git: Git, ref: str, new: str, *, own_files: Collection[str]
     if len(checkouts) != 1 or not checkouts[0].is_dir():
         return frozenset()
     return blocking_files(Git.of_checkout(checkouts[0]), ref, new, own_files=own_files)
+
+
+def _is_begun_before(git: Git, new: str) -> bool:
+    """Returns True if an update to a commit was killed after its files were written: the index has all of them."""
+    return git.succeeds("diff-index", "--cached", "--quiet", new, "--")
 
 
 def _put_back(git: Git, old: str, new: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
-_NO_FILES: Final = frozenset[str]()
+_AT_ONCE: Final = 4
+"""Questions to git that wait side by side: on a busy machine each of them waits long for a processor."""
+_NO_FILES: Final = (frozenset[str](), frozenset[str]())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,10 @@ class _State:
     gone: frozenset[str] = frozenset()
     """Those of the files that it has deleted or renamed."""
     mark: tuple[object, ...] = ()
+    head: str = ""
+    """The commit that is checked out."""
+    committed: tuple[frozenset[str], frozenset[str]] = _NO_FILES
+    """The files that differ between the task's base and that commit, and those of them that are gone."""
 
     def may_meet(self, other: _State) -> bool:
         """Returns True if a merge of the two is worth trying.
@@ -97,81 +104,96 @@ class Forecaster:
         """
         if all(isinstance(each, FinishedWork) for each in works):
             return []
-        states = {work.task_id: self._state_of(work) for work in works}
-        merges: dict[tuple[str, str], TreeMerge] = {}
-        found: dict[tuple[str, str], Forecast] = {}
-        for first, second in combinations(works, 2):
-            if isinstance(first, FinishedWork) and isinstance(second, FinishedWork):
-                continue
-            names = (first.task_id, second.task_id)
-            try:
-                files = self._conflicts(first, second, states, merges)
-            except (WorkspaceError, OSError):  # its agent changes files at this moment, or it is gone
-                found |= {names: self._found[names]} if names in self._found else {}
-                continue
-            if files is not None:
-                found[names] = Forecast(first=first.task_id, second=second.task_id, files=files)
-        self._states = {task_id: state for task_id, state in states.items() if state is not None}
-        self._merges, self._found = merges, found
-        return list(found.values())
+        pairs = [pair for pair in combinations(works, 2) if not all(isinstance(each, FinishedWork) for each in pair)]
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            found = threads.map(self._state_of, works)
+            states = {work.task_id: state for work, state in zip(works, found, strict=True) if state is not None}
+            meeting = {work.task_id: work for pair in pairs for work in pair if _may_meet(pair, states)}
+            made = threads.map(lambda work: self._commit_of(work, states[work.task_id]), meeting.values())
+            commits = dict(zip(meeting, made, strict=True))
+            forecasts = list(threads.map(lambda pair: self._compared(pair, states, commits), pairs))
+        known = set(commits.values())
+        self._states = states
+        self._merges = {pair: merge for pair, merge in self._merges.items() if known.issuperset(pair)}
+        self._found = {(each.first, each.second): each for each in forecasts if each is not None}
+        return list(self._found.values())
 
     def changed(self, task_id: str) -> frozenset[str]:
         """Returns the files that a task had changed at the last look; none if it could not be looked at."""
         state = self._states.get(task_id)
         return frozenset() if state is None else state.files
 
-    def _conflicts(
+    def _compared(
         self,
-        first: Worktree | FinishedWork,
-        second: Worktree | FinishedWork,
-        states: Mapping[str, _State | None],
-        merges: dict[tuple[str, str], TreeMerge],
-    ) -> tuple[str, ...] | None:
-        """Returns the files in conflict; None if nothing conflicts.
+        pair: tuple[Worktree | FinishedWork, Worktree | FinishedWork],
+        states: Mapping[str, _State],
+        commits: Mapping[str, str],
+    ) -> Forecast | None:
+        """Returns the conflict of two works, that of the last look if they cannot be compared; None without one."""
+        names = (pair[0].task_id, pair[1].task_id)
+        if not states.keys() >= set(names):
+            return self._found.get(names)
+        if not _may_meet(pair, states):
+            return None
+        try:
+            files = self._conflicts(commits[names[0]], commits[names[1]])
+        except (WorkspaceError, OSError):
+            return self._found.get(names)
+        return None if files is None else Forecast(first=names[0], second=names[1], files=files)
+
+    def _conflicts(self, one: str, other: str) -> tuple[str, ...] | None:
+        """Returns the files in which two commits conflict; None if nothing does.
 
         Raises:
-            WorkspaceError, OSError: One of the two cannot be looked at.
+            WorkspaceError, OSError: One of the two could not be made, or they cannot be merged.
         """
-        one, other = states[first.task_id], states[second.task_id]
-        if one is None or other is None:
+        if not one or not other:
             raise WorkspaceError(self._git.folder, "a work cannot be looked at now")
-        if not one.may_meet(other):
-            return None
-        pair = (self._commit_of(first, one), self._commit_of(second, other))
-        merge = merges[pair] = self._merges.get(pair) or self._merger.preview(*pair)
+        merge = self._merges.get((one, other)) or self._merger.preview(one, other)
+        self._merges[one, other] = merge
         return None if merge.is_clean else merge.conflicts
 
     def _state_of(self, work: Worktree | FinishedWork) -> _State | None:
         known = self._states.get(work.task_id)
         try:
             if not isinstance(work, FinishedWork):
-                return _present(work)
+                return _present(work, known)
             mark = (work.base, work.commit)
             return known if known and known.mark == mark else _State(*_named(self._git, *mark), mark)
         except (WorkspaceError, OSError):
             return None  # gone, or in the middle of a change
 
     def _commit_of(self, work: Worktree | FinishedWork, state: _State) -> str:
-        """Returns the present state of a work as a commit, which is made once for each state."""
+        """Returns the present state of a work as a commit, made once for each state; "" if that cannot be now."""
         if isinstance(work, FinishedWork):
             return work.commit
         known = self._commits.get(work.task_id)
         if known is None or known[0] != state:
-            known = self._commits[work.task_id] = (state, present_commit(work, "forecast"))
+            try:
+                known = self._commits[work.task_id] = (state, present_commit(work, "forecast"))
+            except (WorkspaceError, OSError):
+                return ""  # its agent changes files at this moment, or it is gone
         return known[1]
 
 
-def _present(worktree: Worktree) -> _State:
+def _may_meet(pair: tuple[Worktree | FinishedWork, ...], states: Mapping[str, _State]) -> bool:
+    found = [states[work.task_id] for work in pair if work.task_id in states]
+    return len(found) == len(pair) and found[0].may_meet(found[1])
+
+
+def _present(worktree: Worktree, before: _State | None) -> _State:
     git = worktree.git
     # Without a lock on the index, which the agent's own git may want.
     listing = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all")
     entries = git.run("--no-optional-locks", *listing).fields
     head = next((entry.split()[-1] for entry in entries if entry.startswith("# branch.oid ")), "")
     changed = [_name_in(entry) for entry in entries if not entry.startswith("#")]
-    committed, deleted = _named(git, worktree.base, head) if head != worktree.base else (_NO_FILES, _NO_FILES)
+    committed = _NO_FILES
+    if head != worktree.base:
+        committed = before.committed if before and before.head == head else _named(git, worktree.base, head)
     stamps = {name: _stamp(worktree.path / name) for name in changed}
-    gone = deleted.union(name for name, stamp in stamps.items() if stamp is None)
-    return _State(committed.union(changed), gone, (head, *entries, *stamps.values()))
+    gone = committed[1].union(name for name, stamp in stamps.items() if stamp is None)
+    return _State(committed[0].union(changed), gone, (head, *entries, *stamps.values()), head, committed)
 
 
 def _name_in(entry: str) -> str:

@@ -167,7 +167,7 @@ class Git:
             GitError: Git could not be started, took too long, or one of them is missing.
         """
         arguments = ("cat-file", "--batch")
-        with self._program(arguments) as process, _time_limit(process) as passed:
+        with self.program(arguments) as process, time_limit(process) as passed:
             assert process.stdin is not None
             assert process.stdout is not None
             try:
@@ -224,7 +224,7 @@ class Git:
         self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str], held: int | None
     ) -> tuple[int, bytes, bytes]:
         try:
-            with self._program(arguments, environment, held) as process:
+            with self.program(arguments, environment, held) as process:
                 try:
                     stdout, stderr = process.communicate(stdin or b"", timeout=TIMEOUT_S)
                 finally:
@@ -234,9 +234,10 @@ class Git:
             raise GitError(self.folder, arguments, _too_long()) from error
         return process.returncode, stdout, stderr
 
-    def _program(
+    def program(
         self, arguments: tuple[str, ...], environment: Mapping[str, str] | None = None, held: int | None = None
     ) -> subprocess.Popen[bytes]:
+        """Starts one command, which the caller talks to and ends; arguments and errors as `run`."""
         settings = [part for setting in self._settings for part in ("-c", setting)]
         place = {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(self.folder)} if self.git_dir else {}
         inherited = {
@@ -258,7 +259,7 @@ class Git:
 
 
 @contextmanager
-def _time_limit(process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+def time_limit(process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
     """Ends a process that is not done within `TIMEOUT_S`, so that reading its output ends, too; yields if it did."""
     passed = threading.Event()
 

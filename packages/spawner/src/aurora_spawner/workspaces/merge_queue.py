@@ -15,6 +15,7 @@ from aurora_spawner.workspaces.names import INTEGRATION, branch_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from aurora_spawner.tasks.resolved import ResolvedFile
     from aurora_spawner.workspaces.merging import Merger, TreeMerge
@@ -214,14 +215,18 @@ class MergeQueue:
 
     def _advance(self, target: str, head: str, *, update_checkout: bool) -> bool:
         """Moves the target, and the files of its checkout; returns False if those must not change."""
-        checkouts = checkouts_of(self.git, self._target_ref)
-        if not checkouts:
-            self.git.run("update-ref", "-m", f"aurora: {self.run_id}", self._target_ref, head, target)
-            return True
-        # A second checkout of the branch, or one on a drive that is away, would be left behind.
-        if not update_checkout or len(checkouts) > 1 or not checkouts[0].is_dir():
-            return False
-        return fast_forward(checkouts[0], self._target_ref, head, own_files=self.own_files)
+        before: list[Path] | None = None
+        while (checkouts := checkouts_of(self.git, self._target_ref)) != before:
+            if not checkouts:
+                self.git.run("update-ref", "-m", f"aurora: {self.run_id}", self._target_ref, head, target)
+                return True
+            # A second checkout of the branch, or one on a drive that is away, would be left behind.
+            if not update_checkout or len(checkouts) > 1 or not checkouts[0].is_dir():
+                return False
+            if fast_forward(checkouts[0], self._target_ref, head, own_files=self.own_files):
+                return True
+            before = checkouts  # unless the user has just switched to another branch, it stays as it is
+        return False
 
     @property
     def _ref(self) -> str:

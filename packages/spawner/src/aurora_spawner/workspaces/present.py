@@ -25,11 +25,11 @@ def present_commit(worktree: Worktree, message: str) -> str:
         GitError: Git failed.
     """
     git = worktree.git
-    head = git.text("rev-parse", "--verify", "HEAD^{commit}")
+    asked = ("HEAD^{commit}", "HEAD^{tree}", "--path-format=absolute", "--git-path", "index")
+    head, old, own = git.text("rev-parse", *asked).split("\n", 2)
     with tempfile.TemporaryDirectory(prefix="aurora-index-") as folder:
         index = Path(folder) / "index"
-        own = Path(git.text("rev-parse", "--path-format=absolute", "--git-path", "index"))
-        if own.exists():
+        if Path(own).exists():
             shutil.copyfile(own, index)
         environment = {"GIT_INDEX_FILE": str(index)}
         reveal(git, index=index)
@@ -39,7 +39,7 @@ def present_commit(worktree: Worktree, message: str) -> str:
                 name = entry.partition("\t")[2]
                 raise embedded_repository(worktree, name)
         tree = git.text("write-tree", environment=environment)
-    if tree == git.text("rev-parse", f"{head}^{{tree}}"):
+    if tree == old:
         return head
     identity = git.identity()
     return git.run("commit-tree", tree, "-p", head, "-F", "-", stdin=message.encode(), environment=identity).text

@@ -103,10 +103,11 @@ def merge_run(
         if finished:  # else there would be a branch without anything on it
             _go_on(git, stopped)
             batch = queue.merge(finished)
+            head = queue.head
             told = partial(_resolved, merger=merger, known=known, resolutions=resolutions, agents=agents)
-            merged = {each.work.task_id: _task_merge(each, told(each, queue.head)) for each in batch.merged}
-            merged |= _resolvers(git, queue.head, changed, resolutions)
-            delivery = replace(delivery, commit=queue.head, flaky=batch.flaky, base_fails=batch.base_fails)
+            merged = {each.work.task_id: _task_merge(each, told(each, head)) for each in batch.merged}
+            merged |= _resolvers(git, head, changed, resolutions)
+            delivery = replace(delivery, commit=head, flaky=batch.flaky, base_fails=batch.base_fails)
         if deliver and isolation.target is not None and _any_merged(merged):
             _go_on(git, stopped)
             target = f"refs/heads/{isolation.target}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurora_spawner.workspaces.merging import is_ancestor
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,7 +25,7 @@ def starting_point(worktrees: RunWorktrees, commits: Iterable[str]) -> str:
     ):
         return isolation.base
     target = git.commit_of(f"refs/heads/{isolation.target}")
-    delivered = target and any(
-        is_ancestor(git, commit, target) and not is_ancestor(git, commit, isolation.base) for commit in commits
-    )
-    return target if delivered else isolation.base
+    if not target or target == isolation.base:
+        return isolation.base
+    new = frozenset(git.text("rev-list", target, f"^{isolation.base}").splitlines())
+    return isolation.base if new.isdisjoint(commits) else target
