@@ -101,6 +101,35 @@ def conversation_with(
         backend: as `talking_backend` returns it.
         on_start: called with each process of the agent.
     """
+    if isinstance(backend, TalkingClaude | TalkingCodex | TalkingAcp):
+        return _with_cli(backend, orders, on_start, executor)
+    if isinstance(backend, ModelBackend):
+        return ModelConversation(
+            backend,
+            executor,
+            lambda prompt, earlier: orders.order(backend, prompt=prompt, earlier=earlier),
+            on_start,
+            orders.turns,
+        )
+    if _speaks(backend, "json-lines"):
+        return LiveConversation(
+            backend.name,
+            JsonLinesWire(),
+            executor,
+            lambda session_id: orders.talking(backend, resume=session_id),
+            on_start,
+        )
+    if _speaks(backend, "acp"):
+        return _in_acp(backend, ANY, orders, on_start, executor)
+    return OneShotConversation(
+        backend, executor, lambda prompt, resume: orders.order(backend, prompt=prompt, resume=resume), on_start
+    )
+
+
+def _with_cli(
+    backend: TalkingClaude | TalkingCodex | TalkingAcp, orders: SessionOrders, on_start: OnStart, executor: Executor
+) -> Conversation:
+    """Returns the conversation with an agent CLI that is one process for all turns."""
     if isinstance(backend, TalkingClaude):
         return LiveConversation(
             backend.name,
@@ -118,30 +147,8 @@ def conversation_with(
             lambda session_id: orders.talking(backend, resume=session_id),
             on_start,
         )
-    if _speaks(backend, "json-lines"):
-        return LiveConversation(
-            backend.name,
-            JsonLinesWire(),
-            executor,
-            lambda session_id: orders.talking(backend, resume=session_id),
-            on_start,
-        )
-    if isinstance(backend, ModelBackend):
-        return ModelConversation(
-            backend,
-            executor,
-            lambda prompt, earlier: orders.order(backend, prompt=prompt, earlier=earlier),
-            on_start,
-            orders.turns,
-        )
-    if isinstance(backend, TalkingAcp):
-        plain = replace(backend, model=None) if backend.quirks.model_by_option else backend
-        return _in_acp(plain, backend.quirks, orders, on_start, executor, model=backend.model)
-    if _speaks(backend, "acp"):
-        return _in_acp(backend, ANY, orders, on_start, executor)
-    return OneShotConversation(
-        backend, executor, lambda prompt, resume: orders.order(backend, prompt=prompt, resume=resume), on_start
-    )
+    plain = replace(backend, model=None) if backend.quirks.model_by_option else backend
+    return _in_acp(plain, backend.quirks, orders, on_start, executor, model=backend.model)
 
 
 def dialect_of_talk(backend: Backend) -> Dialect | None:
