@@ -282,6 +282,29 @@ async def test_an_agent_that_does_not_get_ready_is_no_partner_and_is_ended(
             await conversation.open(None)
 
 
+ASKS_FIRST = """
+import json, sys, time
+def ask(**request):
+    print(json.dumps({"jsonrpc": "2.0", "id": 1, **request}), flush=True)
+    return json.loads(sys.stdin.readline())
+sys.stdin.readline()
+form = {"message": "?", "requestedSchema": {"properties": {"f": {"type": "string"}}}}
+answers = [
+    ask(method="session/request_permission", params={"toolCall": {"kind": "execute", "title": "ls"}}),
+    ask(method="elicitation/create", params=form),
+    ask(method="terminal/create", params={}),
+]
+print(json.dumps({"id": "aurora-initialize", "error": {"code": 1, "message": json.dumps(answers)}}), flush=True)
+time.sleep(30)
+"""
+
+
+async def test_an_agent_that_asks_before_any_turn_gets_an_answer(tmp_path: Path) -> None:
+    async with talking(tmp_path, sys.executable, "-c", ASKS_FIRST) as (conversation, _began):
+        with pytest.raises(ConversationError, match=r"cancelled.*decline.*-32601"):
+            await conversation.open(None)
+
+
 async def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "missing_packages", lambda: ["agent-client-protocol"])
     conversation = in_acp(CommandBackend("bot", ("true",), conversation="acp"), tmp_path)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.backends.events import PermissionAsked, RequestUnserved, SessionStarted
+from aurora_spawner.backends.events import PermissionAsked, QuestionAsked, RequestUnserved, SessionStarted
 from aurora_spawner.backends.fields import Fields
 from aurora_spawner.conversations.acp import messages
 from aurora_spawner.conversations.acp.reading import INITIALIZE, LOAD, NEW, error_text, message_in
@@ -134,7 +134,11 @@ class AcpConversation(LiveConversation):
         """Returns the response to a request; None if the process ends before it."""
         while (line := await process.next_line()) is not None:
             for event in self._stream.feed(line + b"\n"):
-                if isinstance(event, RequestUnserved):
+                if isinstance(event, PermissionAsked):  # in no turn, so nobody can judge it
+                    await process.write(messages.permission(event.id, allowed=False, cancelled=True))
+                elif isinstance(event, QuestionAsked):
+                    await process.write(messages.form_answer(event.id, Fields({}), None))
+                elif isinstance(event, RequestUnserved):
                     await process.write(messages.refusal(event.id, event.method))
             message = message_in(line.decode("utf-8", errors="backslashreplace"))
             if message is not None and message.text("id") == request and not message.has("method"):
