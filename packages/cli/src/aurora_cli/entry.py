@@ -20,4 +20,4 @@ def main() -> int:
     except KeyboardInterrupt:  # between the removal of one handler and the installation of the next
         quit_interrupted()
     finally:
-        gc.freeze()  # the interpreter's last collections would visit all that was imported, for a sixth of a short command
+        gc.freeze()  # the interpreter's last collections would visit all imports, for a sixth of a short command
