@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import examples, few
+from tests.warm_python import WarmPopen
 
 from aurora_core import (
     ChunkKind,
@@ -270,7 +271,7 @@ INDEX = "import sys; from aurora_core import Memory; Memory.open(sys.argv[1]).in
 def test_two_indexers_and_readers_at_once(project: Path) -> None:
     for number in range(150):
         write(project / f"many/m{number}.py", f"def function_{number}(value):\n    return value + {number}\n")
-    indexers = [subprocess.Popen([sys.executable, "-c", INDEX, str(project)]) for _ in range(2)]
+    indexers = [WarmPopen([sys.executable, "-c", INDEX, str(project)]) for _ in range(2)]
     with Memory.open(project) as memory:
         while any(indexer.poll() is None for indexer in indexers):
             assert len(memory.search("function value")) <= 10
