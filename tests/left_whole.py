@@ -30,6 +30,19 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_gate.py::test_no_inherited_variable_turns_the_hook_off": (
         "e2e/test_e2e_gate.py::test_without_a_working_hook_nothing_happens"
     ),
+    "e2e/test_e2e_interact.py::test_an_agent_may_not_do_what_the_policies_deny": (
+        "e2e/test_e2e_gate.py::test_dangerous_calls_are_stopped_and_a_harmless_one_is_not"
+    ),
+    "e2e/test_e2e_interact.py::test_a_lost_session_of_claude_code_is_replaced_by_a_transcript": (
+        "cli/test_cli_interact.py::test_an_agent_without_sessions_is_told_the_earlier_turns"
+    ),
+    "e2e/test_e2e_interact.py::test_codex_resumes_its_session_turn_by_turn": (
+        "e2e/test_e2e_agents.py::test_a_retry_goes_on_with_the_session_of_the_dead_attempt"
+    ),
+    "e2e/test_e2e_soar.py::test_the_answer_is_found_again_and_own_logs_are_not": (
+        "soar/test_soar_orchestrator.py::"
+        "test_a_similar_question_is_told_of_the_earlier_answer_and_where_it_comes_from"
+    ),
     "e2e/test_e2e_soar.py::test_the_log_holds_the_whole_execution": (
         "soar/test_soar_orchestrator.py::test_every_phase_runs_once_in_order_and_is_told"
     ),
@@ -75,6 +88,12 @@ LEFT_WHOLE: Final = {
     ),
     "cli/test_cli_soar.py::test_verbose_tells_the_phases_too": (
         "soar/test_soar_log.py::test_verbose_gives_a_line_for_each_agent_conflict_and_phase"
+    ),
+    "cli/test_cli_tmux.py::test_a_question_is_answered_from_the_view": (
+        "cli/test_cli_watch_app.py::test_questions_are_answered_in_place"
+    ),
+    "cli/test_cli_tmux.py::test_a_run_in_the_background_is_watched_steered_and_seen_to_end": (
+        "cli/test_cli_watch_app.py::test_a_real_run_is_read_followed_and_ends_meanwhile"
     ),
     "cli/test_cli_tmux.py::test_the_approval_prompt_of_a_run_in_the_foreground": (
         "cli/test_cli_approvals.py::test_a_run_in_the_foreground_asks_at_its_terminal"
