@@ -36,7 +36,7 @@ WRITES = range(RECALL, RECORD + 1)
 POINTS = [f"{at}{after}" for at in WRITES for after in ("", "+")]
 
 
-@pytest.mark.parametrize("point", few([*POINTS], 5))
+@pytest.mark.parametrize("point", few([*POINTS], 2))
 def test_a_question_killed_at_any_write_of_its_record_goes_on_from_there(point: str, tmp_path: Path) -> None:
     program = [sys.executable, killed_questions.__file__, str(tmp_path / "asked"), point]
     done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
