@@ -21,6 +21,7 @@ __all__ = [
     "RUNS",
     "SEMANTIC",
     "WORKERS",
+    "WORKSPACES",
     "WORKTREES",
     "Entry",
 ]
@@ -148,6 +149,18 @@ WORKERS: Final[tuple[Entry, ...]] = (
     ),
 )
 
+WORKSPACES: Final[tuple[Entry, ...]] = (
+    Entry(name="add", module="workspace.add", summary="Add a project to the workspaces."),
+    Entry(name="list", module="workspace.list", summary="List the workspaces."),
+    Entry(name="status", module="workspace.status", summary="Show what is at work in each workspace."),
+    Entry(
+        name="remove",
+        module="workspace.remove",
+        summary="Forget a workspace; nothing is deleted, and its runs go on.",
+        destroys=True,
+    ),
+)
+
 KEYS: Final[tuple[Entry, ...]] = (
     Entry(name="set", module="keys.set", summary="Store a key in the system's keyring."),
     Entry(name="list", module="keys.list", summary="Show where each key comes from, never the key."),
@@ -271,6 +284,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         summary="Serve a pool with this machine's agents; manage workers.",
         section="Runs",
         entries=WORKERS,
+    ),
+    Entry(
+        name="workspace",
+        module="workspace",
+        summary="See and steer several projects from one place.",
+        section="Runs",
+        entries=WORKSPACES,
     ),
     Entry(
         name="diff",
