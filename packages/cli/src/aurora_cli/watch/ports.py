@@ -1,4 +1,4 @@
-"""The needs of the live view and of the pages, of a reader and of a steering: of one project, or of all workspaces."""
+"""The needs of the live view and of the pages: a reader and a steering, of one project or of all workspaces."""
 
 from __future__ import annotations
 
