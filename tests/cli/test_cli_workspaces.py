@@ -25,6 +25,7 @@ from aurora_cli.watch.workspaces_steering import WorkspacesSteering
 from aurora_cli.workspaces import readings
 from aurora_cli.workspaces.readings import all_workspaces
 from aurora_core import Project
+from aurora_core.workspaces import Workspace, WorkspaceFolder, look_at
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.log_tail import LogTail
 from aurora_spawner.journal.store import Journal
@@ -132,7 +133,7 @@ def test_a_gone_replaced_or_damaged_workspace_is_told_and_the_others_are_shown(
     assert "shop:" not in outcome.stdout, "nothing in it is read"
     refused = aur("pause", "shop:spawn-1")
     assert (refused.returncode, "another folder" in refused.stderr) == (ExitCode.ENVIRONMENT, True)
-    assert document(aur("workspace", "remove", "shop", "--json"))["name"] == "shop"
+    assert json.loads(aur("workspace", "remove", "shop", "--json").stdout)["name"] == "shop"
     assert impostor.runs_db.exists()
 
 
@@ -225,12 +226,12 @@ def test_a_view_shows_what_it_has_of_a_workspace_that_hangs(
     assert {each.run.run_id for each in reader.look(Wanted()).runs} == {f"shop:{held}", f"farm:{other}"}
     reader._limit_s = 0.3
 
-    at_once = workspaces_reader.look_at
-    monkeypatch.setattr(
-        workspaces_reader,
-        "look_at",
-        lambda each: (release.wait(20) if each.name == "shop" else None, at_once(each))[1],
-    )
+    def hanging(workspace: Workspace) -> WorkspaceFolder:
+        if workspace.name == "shop":
+            release.wait(20)
+        return look_at(workspace)
+
+    monkeypatch.setattr(workspaces_reader, "look_at", hanging)
     began = time.monotonic()
     for _ in range(5):
         facts = reader.look(Wanted())

@@ -19,6 +19,7 @@ from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt
 from aurora_spawner.distributed.database import Database, until_reachable
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
+from aurora_spawner.distributed.worker_tokens import why_lost
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.supervision.local_executor import STDERR_LIMIT_BYTES
@@ -124,7 +125,8 @@ class PoolExecutor:
             cancelled = row.lease.cancel is not Cancel.NO
             return AttemptEnd(reason=EndReason.CANCELLED if cancelled else EndReason.VOIDED)
         if row.lease.state is AttemptState.LOST:
-            return AttemptEnd(reason=EndReason.SUPERVISOR_LOST)
+            why = await until_reachable(lambda: why_lost(store.database, row.lease.worker), tell=_log.warning)
+            return AttemptEnd(reason=EndReason.SUPERVISOR_LOST, stderr=why)
         packed = await until_reachable(lambda: store.result_of(row.token), tell=_log.warning)
         return await asyncio.to_thread(_unpacked, packed, folder)
 
