@@ -21,6 +21,8 @@ __all__ = [
     "RUNS",
     "SEMANTIC",
     "WORKERS",
+    "WORKER_DATABASE",
+    "WORKER_TOKENS",
     "WORKSPACES",
     "WORKTREES",
     "Entry",
@@ -138,6 +140,17 @@ WORKTREES: Final[tuple[Entry, ...]] = (
     ),
 )
 
+WORKER_TOKENS: Final[tuple[Entry, ...]] = (
+    Entry(name="add", module="worker.token.add", summary="Make a token for a worker."),
+    Entry(name="list", module="worker.token.list", summary="List tokens, and workers that were refused."),
+    Entry(name="revoke", module="worker.token.revoke", summary="Revoke the tokens of a worker.", destroys=True),
+)
+
+WORKER_DATABASE: Final[tuple[Entry, ...]] = (
+    Entry(name="init", module="worker.database.init", summary="Make the tables and the roles."),
+    Entry(name="roles", module="worker.database.roles", summary="Show the roles, and the logins that have them."),
+)
+
 WORKERS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="worker.list", summary="List the workers of all pools."),
     Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
@@ -146,6 +159,18 @@ WORKERS: Final[tuple[Entry, ...]] = (
         module="worker.remove",
         summary="Remove a worker that is gone from the list.",
         destroys=True,
+    ),
+    Entry(
+        name="token",
+        module="worker.token",
+        summary="Make, list and revoke the tokens of workers.",
+        entries=WORKER_TOKENS,
+    ),
+    Entry(
+        name="database",
+        module="worker.database",
+        summary="Set up the database of pools, and show its roles.",
+        entries=WORKER_DATABASE,
     ),
 )
 

@@ -85,6 +85,10 @@ class Schema(StrEnum):
     TRUSTED_PROJECTS = "aur.trusted-projects/1"
     TRUST_REMOVED = "aur.trust-removed/1"
     WORKERS = "aur.workers/1"
+    WORKER_ROLES = "aur.worker-roles/1"
+    WORKER_TOKENS = "aur.worker-tokens/1"
+    WORKER_TOKENS_REVOKED = "aur.worker-tokens-revoked/1"
+    WORKER_TOKEN_ADDED = "aur.worker-token-added/1"  # noqa: S105 -- the name of a document
     WORKSPACES = "aur.workspaces/1"
     WORKSPACES_STATUS = "aur.workspaces-status/1"
     WORKSPACE_ADDED = "aur.workspace-added/1"

@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import os
 import random
+import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 2
 CONNECT_TIMEOUT_S: Final = 10
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,200}")
 _SCHEMA_LOCK: Final = 0x4155524F5241
 """The advisory lock under which the tables are made, so that two that begin at once do not both make them."""
 
@@ -91,8 +93,12 @@ def secured(url: str, *, worker_token: str = "") -> str:
         worker_token: The token by which the database knows a worker.
 
     Raises:
-        QueueUnusableError: It is no address of a database.
+        QueueUnusableError: It is no address of a database, or no token.
     """
+    if not _TOKEN.fullmatch(worker_token):  # it becomes a part of the options, and must not add others
+        raise QueueUnusableError(
+            "the token of the worker is none; it is one line, as `aur worker token add` prints it"
+        )
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
