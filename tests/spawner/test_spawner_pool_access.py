@@ -23,7 +23,7 @@ from tests.spawner.test_spawner_pool import QUICK, SLEEPER, UPPER, agents, order
 
 from aurora_spawner import Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError
 from aurora_spawner.distributed.attempt_store import AttemptStore
 from aurora_spawner.distributed.database import (
     Database,
@@ -161,8 +161,9 @@ async def test_runs_go_through_the_roles_as_through_the_owner(guarded: Guarded) 
         store = AttemptStore(Database(guarded.url("coordinator")))
         (worker,) = await store.workers()
         await store.drain(worker.id)
-        store.database.close()
         await asyncio.wait_for(running, 30)
+        await store.remove(worker.id)
+        store.database.close()
     assert guarded.rows("SELECT 1 FROM aurora_workers") == []
     assert token not in str(guarded.rows("SELECT * FROM aurora_worker_tokens"))
     (found,) = await guarded.as_owner(lambda database: TokenStore(database).all())
@@ -289,6 +290,16 @@ async def test_a_token_that_is_none_of_its_own_gives_a_worker_nothing(guarded: G
     assert guarded.rows("SELECT token, state, fence FROM aurora_attempts") == [(what.token, "queued", 0)]
     told = await guarded.as_owner(lambda database: TokenStore(database).refusals())
     assert {each.problem for each in told} == {"none", "unknown", "foreign", "revoked", "expired"}
+
+
+async def test_of_two_machines_that_use_a_token_first_at_once_one_has_it(guarded: Guarded) -> None:
+    token = await guarded.token()
+    databases = [Database(guarded.url("worker"), worker_token=token) for _ in range(6)]
+    asked = "SELECT aurora_admit(%s, 'w', 'p') AS problem"
+    rows = await asyncio.gather(*(each.one(asked, f"machine {at}") for at, each in enumerate(databases)))
+    for each in databases:
+        each.close()
+    assert sorted(row["problem"] for row in rows if row) == ["", *["foreign"] * 5]
 
 
 async def test_a_worker_cannot_touch_what_another_one_holds(guarded: Guarded) -> None:
@@ -509,6 +520,34 @@ async def test_a_server_that_does_not_prove_who_it_is_is_told_nothing(tmp_path: 
             await database.make_tables()
     assert b"secret" not in b"".join(heard)
     assert "secret" not in str(refused.value)
+
+
+async def test_a_run_on_a_server_that_does_not_prove_who_it_is_fails_and_its_journal_says_why(tmp_path: Path) -> None:
+    with impostor(certificate(tmp_path, "db.example")) as (port, _heard):
+        executor = PoolExecutor(pool="p", url=f"postgresql://aurora@db.example/q?hostaddr=127.0.0.1&port={port}")
+        options = RunOptions(
+            default_agent="upper",
+            cwd=tmp_path,
+            spool=tmp_path / "spool",
+            executor=executor,
+            recovery=RecoveryPolicy(max_retries=0),
+            pool="p",
+        )
+        run = Run.create(tmp_path / "runs.db", [SpawnTask("hello")], {"upper": UPPER}, options)
+        report = await asyncio.wait_for(run.execute(), 30)
+    assert not report.ok
+    assert "does not prove that it is the server" in str(report.results["1"].error)
+    with Journal(tmp_path / "runs.db", make=False) as store:
+        said = str(store.connection.execute("SELECT payload FROM events").fetchall())
+    assert "certificate verify failed" in said
+
+
+async def test_a_reader_that_gives_work_is_refused_before_anything_runs(guarded: Guarded) -> None:
+    executor = PoolExecutor(pool="p", url=guarded.url("reader"))
+    with pytest.raises(AttemptRefusedError, match="permission denied"):
+        await executor.start(order(guarded.folder, "upper"))
+    executor.close()
+    assert guarded.rows("SELECT 1 FROM aurora_attempts") == []
 
 
 async def test_an_authority_of_ones_own_is_taken_where_it_is_named(tmp_path: Path) -> None:

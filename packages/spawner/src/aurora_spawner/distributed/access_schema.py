@@ -14,7 +14,7 @@ KEPT: Final = "7 days"
 """The time for which attempts that are over stay in the database."""
 KEPT_REFUSALS: Final = "90 days"
 MOST_REFUSALS: Final = 1000
-"""Different refusals that are recorded; more are counted nowhere."""
+"""Different refusals that are kept, the last ones."""
 
 ACCESS_TABLES: Final = """
 CREATE TABLE aurora_worker_tokens (
@@ -68,11 +68,13 @@ BEGIN
         UPDATE aurora_worker_tokens SET worker = a_worker WHERE id = known.id AND worker IN ('', a_worker);
         problem := CASE WHEN FOUND THEN '' ELSE 'foreign' END;
     END IF;
-    IF problem <> '' AND (SELECT count(*) FROM aurora_refusals) < {most} THEN
+    IF problem <> '' THEN
         INSERT INTO aurora_refusals (name, pool, token, problem)
             VALUES (left(a_name, 200), left(a_pool, 200), coalesce(known.id, ''), problem)
             ON CONFLICT ON CONSTRAINT aurora_refusals_pkey
             DO UPDATE SET times = aurora_refusals.times + 1, last_at = clock_timestamp();
+        DELETE FROM aurora_refusals WHERE ctid IN
+            (SELECT ctid FROM aurora_refusals ORDER BY last_at DESC OFFSET {most});
     END IF;
     RETURN problem;
 END $body$;
