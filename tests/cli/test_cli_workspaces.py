@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.finished_runs import Shed
+from tests.cli.finished_runs import Shed, writes
 from tests.cli.sites import served
 from tests.cli.terminals import on_terminal
 
@@ -33,6 +33,7 @@ from aurora_spawner.journal.views import load_run, load_tasks
 from aurora_spawner.providers.gate_store import default_state_dir
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.supervision.local_executor import LocalExecutor
+from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,3 +293,18 @@ def test_the_page_of_all_workspaces_shows_and_steers_each(two: tuple[Project, Pr
         assert said == f"cancelling farm:{waiting.run_id}"
     with Journal(farm.runs_db, make=False) as store:
         assert load_run(store, waiting.run_id).state == "cancelled"
+
+
+def test_work_is_shown_and_merged_from_anywhere(
+    aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = shed.run(writes("1", "new.txt", "hello"), merge=MergeMode.NEVER)
+    assert aur("workspace", "add", "--name", "shed").returncode == ExitCode.DONE
+    (tmp_path / "nowhere").mkdir()
+    monkeypatch.chdir(tmp_path / "nowhere")
+    assert "+hello" in aur("diff", f"shed:{report.run_id}").stdout
+    assert f"shed:{report.run_id}" in aur("runs", "list", "--all").stdout
+    merged = aur("merge", f"shed:{report.run_id}", "--yes")
+    assert merged.returncode == ExitCode.DONE, merged.stderr
+    assert (shed.path / "new.txt").read_text(encoding="utf-8") == "hello\n"
+    assert list((tmp_path / "nowhere").iterdir()) == []
