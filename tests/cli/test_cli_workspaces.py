@@ -15,6 +15,7 @@ import pytest
 from tests.cli.finished_runs import Shed, writes
 from tests.cli.sites import served
 from tests.cli.terminals import on_terminal
+from tests.cli.waiting import wait_for
 
 from aurora_cli.dashboard.places import AllWorkspaces
 from aurora_cli.exits import ExitCode
@@ -210,9 +211,12 @@ def test_the_live_view_reads_all_beside_each_other(two: tuple[Project, Project],
         piece = reader.tail(f"shop:{finished.run_id}", "1", LogTail(stream="stdout"))
         assert piece is not None
         assert piece.content == b"done\n"
+        newest = run_of(farm).run_id
+        wait_for(reader.has_changed)
+        assert reader.look(Wanted()).runs[0].run.run_id == f"farm:{newest}"
         shop.root.rename(tmp_path / "away")
         facts = reader.look(Wanted(run_id=f"shop:{finished.run_id}"))
-        assert [each.run.run_id for each in facts.runs] == [f"farm:{waiting.run_id}"]
+        assert [each.run.run_id for each in facts.runs] == [f"farm:{newest}", f"farm:{waiting.run_id}"]
         assert any(problem.startswith("workspace shop: ") for problem in facts.problems)
     finally:
         reader.close()

@@ -28,6 +28,8 @@ __all__ = ["WorkspacesReader"]
 
 LOOK_S: Final = 2.0
 """The time that a look waits for a workspace; for one that was late the last time, none waits."""
+CHANGED_S: Final = 0.25
+"""The time between two looks whether a journal has changed: for many, these cost more than for one."""
 OPENED_S: Final = 30.0
 """The time after which a workspace is opened anew: its settings, and the trust in them, may be others."""
 Value = TypeVar("Value")
@@ -123,13 +125,17 @@ class WorkspacesReader:
         self._sources: dict[str, _Source] = {}
         self._list_problem = ""
         self._begun = False
+        self._asked_at = float("-inf")
 
     def close(self) -> None:
         """Closes the journals of the workspaces that are not being read."""
         self._all((each for each in self._sources.values() if not each.is_late), lambda each: each.close)
 
     def has_changed(self) -> bool:
-        """Returns True if a workspace that is not late has something new."""
+        """Returns True if a workspace that is not late has something new, as far as it is time to ask them."""
+        if time.monotonic() - self._asked_at < CHANGED_S:
+            return False
+        self._asked_at = time.monotonic()
         found = self._all(self._sources.values(), lambda each: each.has_changed)
         return any(future.done() and (future.exception() or future.result()) for future in found)
 
