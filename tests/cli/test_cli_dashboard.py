@@ -27,6 +27,7 @@ from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
 from aurora_cli.dashboard.logs import WholeLines
 from aurora_cli.dashboard.pages import Drawn, Pages
+from aurora_cli.dashboard.places import OneProject
 from aurora_cli.dashboard.stream import Hub, Seen, View
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
@@ -293,7 +294,7 @@ async def test_a_view_that_cannot_be_read_any_longer_ends_its_streams(
         raise ZeroDivisionError
 
     with Aurora.open(shed.path, existing=True) as aurora:
-        hub = Hub(aurora, PAGES)
+        hub = Hub(OneProject(aurora), PAGES)
         await hub.view(None).refresh()
         following = hub.follow(None, after=hub.view(None).version, may_act=True)
         assert await anext(following) == b": nothing new\n\n"

@@ -124,6 +124,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         StoreCorruptError,
         StoreError,
     )
+    from aurora_core.errors import UnknownWorkspaceError
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
         AgentAnswersError,
@@ -164,6 +165,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         NoShapeError,
         NotAQuestionError,
         ReplayError,
+        UnknownWorkspaceError,
     )
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),

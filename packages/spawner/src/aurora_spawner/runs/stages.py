@@ -174,6 +174,8 @@ async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
 async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Gives the task its result, unless another attempt follows at once."""
     task_id, end = attempt.task_id, attempt.end
+    if end.reason == EndReason.SUPERVISOR_LOST and end.stdout_path is None and end.stderr:  # no word of the agent's
+        run.notices.append(f"task {task_id}: {end.stderr}")
     again = reason_to_go_on(run, attempt)
     if again:
         if end.reason == EndReason.SHARE_SPENT and attempt.found is None:

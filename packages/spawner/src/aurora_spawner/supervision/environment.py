@@ -113,7 +113,7 @@ COMMON: Final = (
 )
 """Variables that programs and builds need."""
 
-WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY", "AURORA_DATABASE_URL")
+WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY", "AURORA_DATABASE_URL", "AURORA_WORKER_TOKEN")
 """Our own variables that agents do not get: only the user decides what is trusted, and who may fill a queue."""
 
 SECRETS: Final = (
