@@ -95,7 +95,7 @@ COMMANDS = {
 WITHOUT_SHAPE = {
     *(Schema.APPROVAL_ANSWER, Schema.CANDIDATES, Schema.DISCARD, Schema.INDEX_CHANGE, Schema.MERGE, Schema.PICK),
     *(Schema.PULL_REQUEST, Schema.QUESTION_ANSWER, Schema.RUN_CONTINUED, Schema.RUN_NOT_STARTED, Schema.RUN_PAUSED),
-    *(Schema.RUN_STARTED, Schema.SEMANTIC_ON),
+    *(Schema.RUN_STARTED, Schema.SEMANTIC_ON, Schema.REPLAN),
     *(Schema.INTERACT_SESSION, Schema.INTERACT_EVENT, Schema.POST, Schema.POSTED, Schema.WORKERS),
 }
 """Documents of commands that need work in worktrees, a background or a model; the tests of each read them."""

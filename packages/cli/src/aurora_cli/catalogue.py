@@ -188,7 +188,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="plan",
         module="plan",
-        summary="List, show and archive plans; plan the rest of a run anew.",
+        summary="List, show and archive plans; plan a run's rest anew.",
         section="Ask and work",
         entries=PLAN,
     ),

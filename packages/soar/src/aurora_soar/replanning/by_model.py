@@ -33,7 +33,7 @@ PROMPT: Final = "retask"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRevision:
-    """What a model has answered.
+    """The answer of a model.
 
     Attributes:
         revision: None if nothing in its answers is a plan.
@@ -48,7 +48,7 @@ class ModelRevision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Replaces:
-    """What the tasks had whose place new ones take: the finished tasks that they read, and why they failed."""
+    """Facts about the tasks whose place new ones take: the finished tasks that they read, and why they failed."""
 
     needs: tuple[str, ...]
     failures: str

@@ -70,7 +70,7 @@ class DoneTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemainingWork:
-    """What a run leaves to plan anew, in the order of its file.
+    """The tasks that a run leaves to plan anew, in the order of its file.
 
     Attributes:
         default_agent: does the run's tasks that name none.

@@ -22,4 +22,4 @@ __all__ = ["command"]
     ),
 )
 def command() -> None:
-    """List, show and archive plans, and plan the rest of a failed run anew."""
+    """List, show and archive plans; plan a run's rest anew."""

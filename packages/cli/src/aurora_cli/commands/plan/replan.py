@@ -37,9 +37,9 @@ __all__ = ["command"]
 @click.option("--no-index", is_flag=True, help="Plan from the index as it stands; do not look for changed files.")
 @json_option
 def command(*, run_id: str, tool: str | None, yes: bool, no_index: bool, as_json: bool) -> int:
-    """Plan anew what a run has left after a critical task failed for good.
+    """Plan anew what a failed run has left.
 
-    What is done stays done, with its ids. The new tasks take the place of those that failed or were not begun in the
+    A critical task of it has failed for good. What is done stays done, with its ids. The new tasks take the place of those that failed or were not begun in the
     run's task file; those with the same words stay with their settings. Nothing starts: `aur resume` goes on with the
     run. The plan is in the journal before the file is changed, and is made once a run; a command that was cut off can
     be given again, and asks no model twice. A task that a provider or the budget held up has not failed for good.
