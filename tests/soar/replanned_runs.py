@@ -102,7 +102,7 @@ def kill_at(point: str) -> None:
         return write_or_die
 
     NotedRun.keep = killing(NotedRun.keep)  # type: ignore[method-assign]
-    record.append_unattended = killing(record.append_unattended)
+    record.append_unattended = killing(record.append_unattended)  # type: ignore[attr-defined]
     replanning.replace_text = killing(replanning.replace_text)  # type: ignore[attr-defined]
     replanning.hold_noted_run = killing(replanning.hold_noted_run)  # type: ignore[attr-defined]
 

@@ -6,17 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.errors import NotReplannableError
+from aurora_soar.final_failures import is_held_up
 from aurora_soar.plans.goal_text import task_words
-from aurora_spawner.attempts.end_reason import REFUSALS
 from aurora_spawner.taskfiles.model import LineState
-from aurora_spawner.tasks.result import (
-    NOT_PICKED,
-    POLICY_REFUSED,
-    PROVIDER_LIMITED,
-    PROVIDER_STOPPED,
-    RunState,
-    TaskState,
-)
+from aurora_spawner.tasks.result import POLICY_REFUSED, RunState, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DoneTask", "OpenTask", "RemainingWork", "is_for_good", "remaining_work"]
 
-_NOT_FOR_GOOD: Final = frozenset({PROVIDER_STOPPED, PROVIDER_LIMITED, NOT_PICKED, *map(str, REFUSALS)})
-"""The ends of tasks that another plan cannot help: their provider, a limit or the user's choice holds them up."""
 _ADVICE: Final = {
     RunState.SUCCEEDED: "",
     RunState.CANCELLED: "it was cancelled; to go on with it all the same: aur resume {run}",
@@ -136,7 +127,7 @@ def remaining_work(
 
 def is_for_good(result: SpawnResult) -> bool:
     """Returns True for a task that failed by its work, and not because of its provider, a limit or the user."""
-    return result.state is TaskState.FAILED and result.termination_reason not in _NOT_FOR_GOOD
+    return result.state is TaskState.FAILED and not is_held_up(result.termination_reason)
 
 
 def _failed_for_good(row: TaskRow) -> bool:

@@ -39,10 +39,11 @@ __all__ = ["command"]
 def command(*, run_id: str, tool: str | None, yes: bool, no_index: bool, as_json: bool) -> int:
     """Plan anew what a failed run has left.
 
-    A critical task of it has failed for good. What is done stays done, with its ids. The new tasks take the place of those that failed or were not begun in the
-    run's task file; those with the same words stay with their settings. Nothing starts: `aur resume` goes on with the
-    run. The plan is in the journal before the file is changed, and is made once a run; a command that was cut off can
-    be given again, and asks no model twice. A task that a provider or the budget held up has not failed for good.
+    A critical task of it has failed for good. What is done stays done, with its ids. The new tasks take the place of
+    those that failed or were not begun in the run's task file; those with the same words stay with their settings.
+    Nothing starts: `aur resume` goes on with the run. The plan is in the journal before the file is changed, and is
+    made once a run; a command that was cut off can be given again, and asks no model twice. A task that a provider or
+    the budget held up has not failed for good.
     """
     if not yes and (as_json or not is_interactive()):
         raise click.UsageError("there is no terminal to review the plan at; use --yes")
