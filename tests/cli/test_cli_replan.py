@@ -49,6 +49,8 @@ def test_a_failed_run_names_the_command_and_goes_on_after_it(aur: Aur, root: Pat
     resumed = aur("resume", run_id, "--yes")
     assert (resumed.returncode, "4 of 4 succeeded" in resumed.stdout) == (ExitCode.DONE, True), resumed.stderr
     assert "plans anew" not in resumed.stderr
+    assert "planned anew by coder after 2 failed: 2, 4, 3 (replan-" in aur("runs", "show", run_id).stdout
+    assert json.loads(aur("runs", "show", run_id, "--json").stdout)["replanned"]["failed"] == ["2"]
     again = aur("plan", "replan", run_id, "--yes")
     assert again.returncode == ExitCode.USAGE
     assert "was planned anew before, by coder" in again.stderr
