@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,24 @@ def test_a_failed_run_names_the_command_and_goes_on_after_it(aur: Aur, root: Pat
     again = aur("plan", "replan", run_id, "--yes")
     assert again.returncode == ExitCode.USAGE
     assert "was planned anew before, by coder" in again.stderr
+
+
+def test_new_tasks_in_worktrees_build_on_the_finished_work_and_all_of_it_is_delivered(aur: Aur, root: Path) -> None:
+    git(root, "init", "-q", "-b", "work")
+    git(root, "add", "tasks.md", "plan.json")
+    git(root, "commit", "-qm", "First")
+    run_id = failed_run(aur)
+    assert aur("plan", "replan", run_id, "--yes").returncode == ExitCode.DONE
+    resumed = aur("resume", run_id, "--yes")
+    assert resumed.returncode == ExitCode.DONE, resumed.stderr
+    assert "work has the work" in resumed.stderr
+    assert {"got-1", "got-2", "got-3", "got-4"} <= set(git(root, "ls-files").split())
+
+
+def git(root: Path, *words: str) -> str:
+    """Run git as somebody."""
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.invalid"]
+    return subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize(("typed", "status"), [("p\n", 0), ("a\n", 1)])
