@@ -71,6 +71,7 @@ PLAN: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="plan.list", summary="List plans, and how much of each is done."),
     Entry(name="show", module="plan.show", summary="Show a plan."),
     Entry(name="archive", module="plan.archive", summary="Move a plan into the archive."),
+    Entry(name="replan", module="plan.replan", summary="Plan anew what a failed run has left."),
 )
 
 RUNS: Final[tuple[Entry, ...]] = (
@@ -225,7 +226,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="plan",
         module="plan",
-        summary="List, show and archive plans.",
+        summary="List, show and archive plans; plan a run's rest anew.",
         section="Ask and work",
         entries=PLAN,
     ),

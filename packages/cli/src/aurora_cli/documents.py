@@ -54,6 +54,7 @@ class Schema(StrEnum):
     PULL_REQUEST = "aur.pull-request/1"
     QUESTION_ANSWER = "aur.question-answer/1"
     RECOVERY = "aur.recovery/1"
+    REPLAN = "aur.replan/1"
     REPLAY = "aur.replay/1"
     RUN = "aur.run/1"
     RUNS = "aur.runs/1"

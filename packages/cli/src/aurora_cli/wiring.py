@@ -35,17 +35,20 @@ __all__ = [
 ]
 
 
-def open_existing(folder: Path | None = None) -> Aurora:
+def open_existing(folder: Path | None = None, *, tool: str | None = None) -> Aurora:
     """Opens the project that a folder belongs to.
 
     Args:
         folder: the current folder if None.
+        tool: the agent that is the model; None leaves it to the configuration.
 
     Raises:
         NoProjectError: it belongs to none.
     """
     _name_unknown_variables()
-    return Aurora.open(folder or _folder(), notify=show_notice, on_batch_held=_batch_question(), existing=True)
+    return Aurora.open(
+        folder or _folder(), tool=tool, notify=show_notice, on_batch_held=_batch_question(), existing=True
+    )
 
 
 def _folder() -> Path:
