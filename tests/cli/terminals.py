@@ -42,6 +42,21 @@ class Terminal:
         self._process = WarmPopen([AUR, *args], stdin=its, stdout=its, stderr=its, env={**os.environ, **settings})
         os.close(its)
 
+    def type(self, keys: str) -> None:
+        """Type at it."""
+        os.write(self._ours, keys.encode())
+
+    def kill(self) -> int:
+        """Kill `aur` as nothing can be prevented; return its process id."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        return self._process.pid
+
+    def clear(self) -> None:
+        """Forget what was shown so far."""
+        self._shown = b""
+
     def wait_for(self, text: str) -> None:
         """Read until a text is shown."""
         while text.encode() not in self._shown:
