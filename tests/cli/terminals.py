@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sys
 from pathlib import Path
 
@@ -46,16 +47,10 @@ class Terminal:
         """Type at it."""
         os.write(self._ours, keys.encode())
 
-    def kill(self) -> int:
-        """Kill `aur` as nothing can be prevented; return its process id."""
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends: this is no terminal that controls a process."""
         assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        return self._process.pid
-
-    def clear(self) -> None:
-        """Forget what was shown so far."""
-        self._shown = b""
+        self._process.send_signal(signal.SIGINT)
 
     def wait_for(self, text: str) -> None:
         """Read until a text is shown."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.screens import Tmux, needs_tmux
 from tests.cli.talks import AUR, talking_config
 from tests.cli.terminals import Terminal
 from tests.warm_python import WarmPopen
@@ -44,48 +48,57 @@ def terminal(shop: Path, tmp_path: Path) -> Iterator[Open]:
         each.close()
 
 
-def test_two_terminals_talk_in_one_session_and_a_kill_of_its_process_is_told(aur: Aur, terminal: Open) -> None:
-    holder = terminal("interact", "one")
-    holder.wait_for("@bot> ")
+@pytest.fixture
+def tmux() -> Iterator[Callable[..., Tmux]]:
+    opened: list[Tmux] = []
+
+    def start(*words: str) -> Tmux:
+        opened.append(Tmux("env", "TERM=screen-256color", "LANG=C.UTF-8", AUR, *words))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        with suppress(Exception):
+            each.kill()
+
+
+@needs_tmux
+@pytest.mark.usefixtures("terminal")
+def test_two_terminals_talk_in_one_session_and_a_kill_of_its_process_is_told(
+    aur: Aur, tmux: Callable[..., Tmux]
+) -> None:
+    holder = tmux("interact", "one")
+    holder.wait_for("@bot>")
     (session_id,) = re.findall(r"interact-\d+", aur("interact", "--list").stdout)
-    here, there = terminal("attach", session_id), terminal("attach", session_id)
+    here, there = tmux("attach", session_id), tmux("attach", session_id)
+    pid = int(re.findall(r"which process (\d+) works on", here.wait_for("[1] you", "@bot (attached)>"))[0])
+    there.wait_for("[1] you", "@bot (attached)>")
+    holder.press("a draft")
+    holder.wait_for("@bot> a draft")
+    here.press("two ask:Port?|80", "Enter")
+    there.wait_for("[2] said in another terminal", "what  Port?")
+    holder.wait_for("[2] said in another terminal", "what  Port?")
+    there.press("8080", "Enter")
     for each in (here, there):
-        each.wait_for("[1] you")
-        each.wait_for("@bot (attached)> ")
-    holder.type("a draft")
-    holder.wait_for("a draft")
-    here.type("two ask:Port?|80\r")
-    there.wait_for("[2] said in another terminal")
-    holder.wait_for("[2] said in another terminal")
-    for each in (holder, here, there):
-        each.wait_for("what  Port?")
-    there.type("8080\n")
-    here.wait_for("answered 8080")
-    holder.wait_for("answered 8080")
-    holder.clear()
-    holder.wait_for("a draft")  # it stands in the next prompt
-    here.type("\x04")
-    assert here.end()[0] == ExitCode.DONE
-    there.type("\x03")
-    assert there.end()[0] == ExitCode.INTERRUPTED
-    holder.clear()
-    holder.type(" now\r")
-    holder.wait_for("a draft now")
-    later = terminal("attach", session_id)
-    later.wait_for("@bot (attached)> ")
-    later.type("slow:200\r")
-    later.wait_for("3,")
-    pid = holder.kill()
-    later.wait_for(f"process {pid} was killed")
-    later.type("lost?\r")
-    later.wait_for("nothing was said: no process works on the session")
-    again = terminal("interact", "--resume", session_id)
-    later.wait_for("works on it from here on")
-    again.wait_for("@bot> ")
-    again.type("\x04")
-    assert again.end()[0] == ExitCode.DONE
-    later.wait_for("has ended (succeeded)")
-    assert later.end()[0] == ExitCode.DONE
+        each.wait_for(lambda now: now.rstrip().endswith("@bot (attached)>") and "answered 8080" in now)
+    holder.wait_for("answered 8080", "@bot> a draft")  # it stands in the next prompt
+    here.press("C-d")
+    here.wait_for("status 0")
+    holder.press("Enter")
+    there.wait_for("[3] said in another terminal")
+    there.press("slow:200", "Enter")
+    there.wait_for("3,")
+    os.kill(pid, signal.SIGKILL)
+    there.wait_for(f"process {pid} was killed")
+    there.press("lost?", "Enter")
+    there.wait_for("nothing was said: no process works on")
+    again = tmux("interact", "--resume", session_id)
+    there.wait_for("works on it from here on")
+    again.wait_for("@bot>")
+    there.press("C-c")
+    there.wait_for("detached", "status 130")
+    again.press("C-d")
+    again.wait_for("status 0")
 
 
 def test_a_run_is_watched_at_a_terminal_which_detaches_from_it(aur: Aur, terminal: Open, shop: Path) -> None:
@@ -104,7 +117,7 @@ def test_a_run_is_watched_at_a_terminal_which_detaches_from_it(aur: Aur, termina
         for each in (here, there):
             each.wait_for("Wait here")
             each.wait_for("0/1")
-        here.type("\x03")
+        here.interrupt()
         status, shown = here.end()
         assert (status, "detached" in shown) == (ExitCode.INTERRUPTED, True)
         (shop / "go").touch()

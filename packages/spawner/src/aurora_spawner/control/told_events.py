@@ -80,6 +80,8 @@ class ToldEvents:
             facts.AttemptStarted: self._started,
             facts.RecoveryTransitioned: self._recovering,
             facts.TaskSettled: self._ended,
+            facts.TaskTakenOver: self._taken,
+            facts.TaskHandedBack: self._handed_back,
             facts.AttemptStalled: self._stalled,
             **dict.fromkeys(_OF_RUN, self._of_run),
             **dict.fromkeys(_OF_QUESTIONS, self._asked),
@@ -163,6 +165,12 @@ class ToldEvents:
             )
         elif change.step is RecoveryStep.AWAIT_FALLBACK:
             yield run_events.TaskFellBack(task_id=task_id, to_agent=change.agent, error=change.error)
+
+    def _taken(self, fact: facts.TaskTakenOver, task_id: str) -> Iterator[RunEvent]:
+        yield run_events.TaskTakenOver(task_id=task_id, pid=int(fact.holder["pid"]))
+
+    def _handed_back(self, fact: facts.TaskHandedBack, task_id: str) -> Iterator[RunEvent]:
+        yield run_events.TaskHandedBack(task_id=task_id, why=fact.why)
 
     def _ended(self, fact: facts.TaskSettled, task_id: str) -> Iterator[RunEvent]:
         yield run_events.TaskEnded(task_id=task_id, result=result_from_json(fact.result))
