@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.tasks.work import TaskMerge
 
-CUT_OFF = ("interrupted", "cancelled", "taken_over")
+CUT_OFF = ("interrupted", "cancelled")
 """The reasons for opening tasks again that continue where they were."""
 ASKED_ANEW = "its provider is asked anew"
 EDITED = "edited"

@@ -80,7 +80,7 @@ async def _leave_to_user(run: RunContext, attempt: Attempt, *ended: Fact) -> Att
     task_id = attempt.task_id
     run.recovery.cut_off(run.task(task_id))
     wait(run, task_id, 0.0)
-    reopened = TaskReopened(why=TAKEN_OVER, task=stored_task(run.task(task_id)))
+    reopened = TaskReopened(why="interrupted", task=stored_task(run.task(task_id)))
     written = run.recorder.append(task_id, *ended, reopened)
     run.dispatch()
     await written
@@ -100,9 +100,7 @@ async def _leave_open(run: RunContext, task_id: str, result: SpawnResult, *ended
     run.tasks.results[task_id] = result
     run.recovery.cut_off(run.task(task_id))
     run.scheduler.reopen(task_id)
-    reopened = TaskReopened(
-        why=run.wishes.ending or str(result.termination_reason), task=stored_task(run.task(task_id))
-    )
+    reopened = TaskReopened(why=run.wishes.ending or "interrupted", task=stored_task(run.task(task_id)))
     written = run.recorder.append(task_id, *ended, reopened)
     run.dispatch()
     await written
