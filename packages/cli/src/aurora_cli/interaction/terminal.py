@@ -10,6 +10,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.leaving import Leaving
 from aurora_cli.interaction.shown import ShownSession
 from aurora_cli.output import emit, note
+from aurora_cli.render.merge_report import delivery_lines, task_lines
 from aurora_cli.render.talks import transcript_lines, usage_line
 from aurora_cli.render.words import count, one_line
 from aurora_soar.errors import SoarError
@@ -31,6 +32,8 @@ COMMANDS: Final = {
     "/switch": "talk with another agent from the next turn on: /switch NAME",
     "/status": "the session, its agent and its turns",
     "/cost": "what the turns have used",
+    "/diff": "what the team of the session has changed: /diff [TASK]",
+    "/merge": "bring the team's work to the branch that it is for",
     "/quit": "leave; aur interact --resume goes on with it",
 }
 _HELP: Final = (
@@ -137,6 +140,8 @@ class TerminalTalk:
             "/switch": self._switch,
             "/status": self._show_status,
             "/cost": self._cost,
+            "/diff": self._diff,
+            "/merge": self._merge,
         }
         command = commands.get(name)
         if command is None:
@@ -167,6 +172,23 @@ class TerminalTalk:
         note(f"{session.run_id}: {count(len(talk.turns), 'turn')}, @{one_line(talk.agent)}")
         for agent, how in talk.went_on[-1:]:
             note(f"@{one_line(agent)} {how}")
+
+    def _team_run(self, session: Session) -> str | None:
+        """Returns the run of the session's team; says so if there is none."""
+        if not session.transcript.run_id:
+            note("this session has no team, whose work that could be; aur interact --team begins one that has")
+        return session.transcript.run_id or None
+
+    async def _diff(self, session: Session, task_id: str) -> None:
+        if (run_id := self._team_run(session)) is not None:
+            change = await asyncio.to_thread(self._aurora.diff, run_id, task_id or None)
+            emit(change.decode(errors="replace") if change else "nothing was changed")
+
+    async def _merge(self, session: Session, _rest: str) -> None:
+        if (run_id := self._team_run(session)) is not None:
+            report = await asyncio.to_thread(self._aurora.merge, run_id)
+            for text in (*task_lines(report), *delivery_lines(run_id, report)):
+                note(text)
 
     async def _cost(self, session: Session, _rest: str) -> None:
         note(usage_line(session.transcript.usage))
