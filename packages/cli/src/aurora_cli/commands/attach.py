@@ -36,16 +36,18 @@ __all__ = ["command"]
 @click.option("--take-over", is_flag=True, help="Open the agent's own program on the task's session, here.")
 @json_option
 def command(*, target: str, take_over: bool, as_json: bool) -> ExitCode:
-    """Watch and answer a run or a session that another process works on.
+    """Watch and answer what runs in another terminal.
 
     Of a run, its events are shown as in its own terminal, and what its gates and agents ask can be answered here. Of
     a session, everything that was said is shown, then what is said; what you type is a turn in it. Any number of
-    terminals can be attached at once. Ctrl-C detaches: the run or the session goes on. Off the terminal, or with
-    --json, events are written one JSON object a line, and answers and turns are read likewise. With --take-over the
-    attempt of a task is interrupted, and its agent's own program opens here on its session and in its folder; the
-    task is held until you leave it, and then goes on in that session. The exit status is 0 if the run has succeeded,
-    the session was left in order, or the task was handed back; 1 if it has not, or its process was killed; 130 after
-    Ctrl-C.
+    terminals can be attached at once. Ctrl-C detaches: the run or the session goes on. With --json, and for a session
+    off the terminal, events are written one JSON object a line, and answers and turns are read likewise.
+
+    With --take-over the attempt of a task is interrupted, and its agent's own program opens here on its session and
+    in its folder; the task is held until you leave it, and then goes on in that session.
+
+    The exit status is 0 if the run has succeeded, the session was left in order, or the task was handed back; 1 if it
+    has not, or its process was killed; 130 after Ctrl-C.
     """
     run_id, _, task_id = target.partition("/")
     check_user("what runs in other terminals is", "`aur comm` has the board of your own run")
