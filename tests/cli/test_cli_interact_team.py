@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.screens import Tmux, needs_tmux
 from tests.cli.talks import AUR, begin_talk, talking_config
-from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -38,7 +37,10 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
     subprocess.run([*git, "commit", "-q", "-m", "Begin"], check=True)
     (shop / ".aurora").mkdir()
     go = shop / "go"
-    writes = json.dumps(f'while [ ! -e "{go}" ]; do sleep 0.05; done; cat > "out-$AURORA_TASK_ID.txt"; echo written')
+    plans = f'[ "$PWD" = "{shop}" ] && exit 1'  # so that rules do
+    writes = json.dumps(
+        f'{plans}; while [ ! -e "{go}" ]; do sleep 0.05; done; cat > "out-$AURORA_TASK_ID.txt"; echo written'
+    )
     (shop / ".aurora" / "config.yaml").write_text(
         talking_config(sessions).replace("tool: bot", "tool: writer")
         + f"  writer: {{kind: command, command: [sh, -c, {writes}]}}\n"
@@ -106,7 +108,8 @@ def test_the_plan_is_reviewed_at_the_terminal_and_the_work_is_merged_from_the_pr
         screen.press("/diff", "Enter")
         screen.wait_for("+++ b/out-")
         screen.press("/merge", "Enter")
-        wait_for(lambda: "out-" in _files_of_main(shop))
+        screen.wait_for("main has the work", lambda now: now.rstrip().endswith("@bot>"))
+        assert "out-" in _files_of_main(shop)
         screen.press("C-d")
         screen.wait_for("status 0")
     finally:

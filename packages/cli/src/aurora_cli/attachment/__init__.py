@@ -1,1 +1,1 @@
-"""What other terminals are attached to: a run or a session of another process, watched and answered from here."""
+"""Attachments: a run or a session of another process, watched and answered from this terminal."""

@@ -1,4 +1,4 @@
-"""What a program that is attached writes and reads: one JSON object a line."""
+"""The lines of a program that is attached: one JSON object each, in and out."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class _AttachedTalk:
         self._follower = SessionFollower(journal, session_id)
         self._shown = ShownSession(journal)
         self._changed = asyncio.Event()
-        """Set with each event."""
+        """Woken by each event."""
         self._held = False
         """True while a process holds the session."""
         self._saying = ""

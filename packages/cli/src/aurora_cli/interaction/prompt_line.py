@@ -48,7 +48,7 @@ class PromptLine:
             enable_history_search=True,
         )
         self._draft = ""
-        """What was typed when the prompt gave way."""
+        """The words that were typed when the prompt gave way."""
 
     async def read(self, prompt: str, *, unless: asyncio.Event) -> str | None:
         """Returns the next line, which may be a text of many lines.

@@ -1,4 +1,4 @@
-"""What a terminal shows of a session, whether this process holds it or another one does."""
+"""The picture of a session at a terminal, whether this process holds it or another one does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ShownSession:
         """True if the cursor stands behind a part of an answer."""
         self._at_prompt = False
         self._held: list[SessionEvent] = []
-        """What has happened since the prompt is there."""
+        """The events since the prompt is there."""
         self._news = asyncio.Event()
 
     async def prompted(self, line: PromptLine, prompt: str) -> str | None:

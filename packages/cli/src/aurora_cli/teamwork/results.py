@@ -1,4 +1,4 @@
-"""What a team has done, as the answer to the turn that was its goal."""
+"""The results of a team, as the answer to the turn that was its goal."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ _MAX_DEFAULT_CHARS = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeamEnd:
-    """What came of a team.
+    """The end of a team's work.
 
     Attributes:
         code: DONE if the talk can begin, whatever came of the run; else why not.
@@ -102,7 +102,7 @@ class _Team:
         self._waits = waits
         self._tell = tell
         self._asked: dict[str, str] = {}
-        """What the run asks, by the id of the question."""
+        """The questions of the run, by their ids."""
 
     def work(self) -> ExitCode:
         """Goes on with the first step that is not done."""

@@ -1,4 +1,4 @@
-"""What whoever is attached to a run of another process follows: its events, and the processes that work on it."""
+"""Attachments to runs of other processes: their events, and what becomes of the processes that work on them."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class TakenTask:
     session: str
     """Of the agent's own."""
     token: str
-    """What runs in the session has to carry it: its tool calls are judged by it, and what is left is ended by it."""
+    """Carried by what runs in the session: its tool calls are judged by it, and what is left is ended by it."""
     spool: Path
     """The folder of the run."""
     folder: Path

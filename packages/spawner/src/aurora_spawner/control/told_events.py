@@ -68,7 +68,7 @@ class ToldEvents:
         self._journal = journal
         self._run_id = run_id
         self._present: dict[str, RunEvent] = {}
-        """What holds now: a pause, the tasks that run, the questions that wait."""
+        """The events whose state holds now: a pause, the tasks that run, the questions that wait."""
         self._tasks: dict[str, SpawnTask] = {}
         self._agents: dict[str, str] = {}
         """The agent of the latest attempt of each task."""

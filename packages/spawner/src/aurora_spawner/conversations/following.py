@@ -84,7 +84,7 @@ class SessionFollower:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """How far a transcript was, before the next note."""
+    """The extent of a transcript before the next note."""
 
     turns: int
     pieces: int
