@@ -169,7 +169,7 @@ def test_an_agent_can_neither_attach_nor_say_anything_in_a_session(begin: Begin,
     assert "'ok': True" not in heard
     assert other.seen[-1]["state"] == "failed"
     assert f"exit code {ExitCode.REFUSED}" in other.seen[-1]["problem"]
-    assert "only the user may decide a turn of a session" in json.dumps(talk.until("notice"))
+    assert "a turn of a session is for the user alone" in json.dumps(talk.until("notice"))
     assert talk.leave() == ExitCode.DONE
 
 

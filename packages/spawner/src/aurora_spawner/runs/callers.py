@@ -85,7 +85,9 @@ class UserAlone:
             AgentAnswersError: The caller belongs to an agent.
             UnknownLineageError: Nobody can tell to whom it belongs.
         """
-        await self._check(caller, storable_text(approval, limit=_ID_LIMIT), AgentAnswersError(approval))
+        approval = storable_text(approval, limit=_ID_LIMIT)
+        sentence = f"a question is for the user alone, and {{}} to decide {approval}; it was refused"
+        await self._check(caller, approval, AgentAnswersError(approval), sentence)
 
     async def check_act(self, caller: Caller, act: str) -> None:
         """Sees that the user wants something other than to decide a question, and no agent.
@@ -97,26 +99,31 @@ class UserAlone:
             AgentActsError: The caller belongs to an agent.
             UnknownLineageError: Nobody can tell to whom it belongs.
         """
-        await self._check(caller, act, AgentActsError(act))
+        await self._check(caller, act, AgentActsError(act), f"{act} is for the user alone, and {{}} for it; refused")
 
-    async def _check(self, caller: Caller, what: str, refusal: SpawnerError) -> None:
+    async def _check(self, caller: Caller, what: str, refusal: SpawnerError, sentence: str) -> None:
+        """Sees that the user asks for something.
+
+        Args:
+            sentence: What the user is told of a refusal, with {} for who has asked.
+        """
         try:
             token = await caller.attempt()
         except UnknownLineageError:
             why = "a process of unknown ancestors asks"
-            await self._refuse(None, AnswerRefused(approval=what, pid=caller.pid, why=why))
+            await self._refuse(None, AnswerRefused(approval=what, pid=caller.pid, why=why), sentence)
             raise
         if token is not None:
             task_id = self._task_of(token)
             why = f"a process of {f'task {task_id}' if task_id else 'an agent'} asks"
-            await self._refuse(task_id, AnswerRefused(approval=what, pid=caller.pid, why=why))
+            await self._refuse(task_id, AnswerRefused(approval=what, pid=caller.pid, why=why), sentence)
             raise refusal
 
-    async def _refuse(self, task_id: str | None, fact: AnswerRefused) -> None:
+    async def _refuse(self, task_id: str | None, fact: AnswerRefused, sentence: str) -> None:
         if self._refused >= REFUSALS_LIMIT:
             return
         self._refused += 1
-        self._note(f"only the user may decide {fact.approval}, and {fact.why} to do it; that was refused")
+        self._note(sentence.replace("{}", fact.why))
         await self._recorder.append(task_id, fact)
 
 
