@@ -133,6 +133,7 @@ def test_the_user_works_in_the_session_and_the_task_goes_on_when_they_leave(aur:
     second.wait_for("it is taken over already, by process", f"status {ExitCode.ENVIRONMENT}")
     assert (worktree / "mine.txt").read_text() == "by the user\n"
     assert (world.events().count("attempt_intended"), len(world.calls)) == (1, 1)
+    assert "1  Do it  taken over by the user (process" in aur("status").stdout
     screen.press("exit", "Enter")
     screen.wait_for("handed back: task 1 goes on in the same session", "status 0")
     world.finish(run)

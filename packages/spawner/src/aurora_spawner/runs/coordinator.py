@@ -326,7 +326,7 @@ class Coordinator:
             "ending": self.ending,
             "tasks": {str(state): count for state, count in counts.items()},
             "running": sorted(task_id for task_id, flight in self._tasks.in_flight.items() if flight.running),
-            **self._recovery.status(self._watch.waiting_for()),
+            **self._recovery.status({**self._watch.waiting_for(), **self._tasks.held_by_user()}),
         }
 
     # Waiting for a person.

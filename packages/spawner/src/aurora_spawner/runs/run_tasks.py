@@ -79,6 +79,14 @@ class RunTasks:
         found = self._in_flight.get(task_id)
         return found is not None and found.taken is not None
 
+    def held_by_user(self) -> dict[str, str]:
+        """Returns a line for each task that the user has taken over, by its id."""
+        return {
+            task_id: f"taken over by the user (process {flight.taken.holder.pid})"
+            for task_id, flight in self._in_flight.items()
+            if flight.taken is not None
+        }
+
     def settle(self, task_id: str, result: SpawnResult) -> None:
         """Keeps the final result of a task and forgets the rest."""
         self.results[task_id] = result
