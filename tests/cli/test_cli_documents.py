@@ -99,7 +99,15 @@ COMMANDS = {
 
 
 WITHOUT_SHAPE = {
-    *(Schema.APPROVAL_ANSWER, Schema.CANDIDATES, Schema.DISCARD, Schema.INDEX_CHANGE, Schema.MERGE, Schema.PICK),
+    *(
+        Schema.ATTACH_EVENT,
+        Schema.APPROVAL_ANSWER,
+        Schema.CANDIDATES,
+        Schema.DISCARD,
+        Schema.INDEX_CHANGE,
+        Schema.MERGE,
+        Schema.PICK,
+    ),
     *(Schema.PULL_REQUEST, Schema.QUESTION_ANSWER, Schema.RUN_CONTINUED, Schema.RUN_NOT_STARTED, Schema.RUN_PAUSED),
     *(Schema.RUN_STARTED, Schema.SEMANTIC_ON, Schema.REPLAN),
     *(Schema.INTERACT_SESSION, Schema.INTERACT_EVENT, Schema.POST, Schema.POSTED, Schema.WORKERS),

@@ -265,6 +265,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(name="status", module="status", summary="Show what runs now.", section="Runs"),
     Entry(name="dashboard", module="dashboard", summary="Watch and steer runs on a local web page.", section="Runs"),
     Entry(name="logs", module="logs", summary="Show the output of a task's agent.", section="Runs"),
+    Entry(name="attach", module="attach", summary="Watch and answer what runs in another terminal.", section="Runs"),
     Entry(
         name="pause", module="pause", summary="Pause a run: running tasks finish, no new task starts.", section="Runs"
     ),

@@ -13,6 +13,7 @@ class Schema(StrEnum):
     ANSWER = "aur.answer/1"
     APPROVALS = "aur.approvals/1"
     APPROVAL_ANSWER = "aur.approval-answer/1"
+    ATTACH_EVENT = "aur.attach-event/1"
     AUDIT = "aur.audit/1"
     BOARD = "aur.board/1"
     BUDGET = "aur.budget/1"

@@ -129,6 +129,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
     from aurora_core.errors import UnknownWorkspaceError
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
+        AgentActsError,
         AgentAnswersError,
         GraphError,
         NoShapeError,
@@ -173,7 +174,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         (
-            (AgentAnswersError, UnknownLineageError),
+            (AgentActsError, AgentAnswersError, UnknownLineageError),
             ExitCode.REFUSED,
             "do it from a terminal of your own on this machine",
         ),

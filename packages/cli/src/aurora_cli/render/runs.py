@@ -234,6 +234,10 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
         yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{so_far}{again}"
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
+    running = {task.task for task in status.running}
+    for task_id, reason in status.waiting_for.items():
+        if task_id not in running:
+            yield f"  {one_line(task_id)}  {one_line(titles.get(task_id, ''), 60)}  {one_line(reason, 100)}"
     for asked in status.approvals:
         about = f"{one_line(asked.task_id)}  " if asked.task_id else ""
         yield f"  {about}{short_line(asked)}"
