@@ -29,6 +29,16 @@ class AttemptRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedTree:
+    """The checkout that an attempt works in, for executors that carry it to another machine and back."""
+
+    path: Path
+    """Its top folder."""
+    title: str
+    """What the work on it is called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptOrder:
     """An order to run one attempt; run, task and number together are its key."""
 
@@ -59,6 +69,8 @@ class AttemptOrder:
     """Files and folders outside of `cwd` that the agent needs to write to, such as those of its sessions."""
     limits: ResourceLimits | None = None
     """The most memory, processes and processor time; None for no limits."""
+    tree: OrderedTree | None = None
+    """The worktree of its task; None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

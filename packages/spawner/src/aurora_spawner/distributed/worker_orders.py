@@ -61,8 +61,8 @@ def order_for(
     )
 
 
-def result_of(end: AttemptEnd, folder: Path) -> Result:
-    """Returns what goes back to the coordinator: the end, and the kept bytes of both streams."""
+def result_of(end: AttemptEnd, folder: Path, commit: str) -> Result:
+    """Returns what goes back to the coordinator: the end, the kept bytes of both streams, and the pushed commit."""
     files = AttemptFolder(path=folder)
     streams = [
         b"".join(kept_pieces(path, total=None, cap=SPOOL_LIMIT_BYTES)) for path in (files.stdout, files.stderr)
@@ -71,4 +71,4 @@ def result_of(end: AttemptEnd, folder: Path) -> Result:
         streams = [end.stdout.encode(), end.stderr.encode()]
     names = EndDocument.model_fields.keys() & {each.name for each in fields(end)}
     document = EndDocument.model_validate({name: getattr(end, name) for name in names})
-    return Result(end=document, stdout=streams[0], stderr=streams[1])
+    return Result(end=document, stdout=streams[0], stderr=streams[1], commit=commit)

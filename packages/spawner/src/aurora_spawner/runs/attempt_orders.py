@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME, AttemptFolder, attempt_folder, home_of
-from aurora_spawner.attempts.executor import AttemptOrder
+from aurora_spawner.attempts.executor import AttemptOrder, OrderedTree
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
@@ -88,6 +88,7 @@ class OrderBuilder:
         before: Sequence[SpawnResult],
         deadline_s: float | None,
         open_tasks: int,
+        worktree: Path | None = None,
         variables: Mapping[str, str] = NO_VARIABLES,
         sent_back: CheckedWork | Returned | None = None,
         earlier: EarlierAttempt | None = None,
@@ -104,6 +105,7 @@ class OrderBuilder:
             before: Results of the task's dependencies, for its prompt.
             deadline_s: The time limit of the attempt; None for none.
             open_tasks: Tasks of the run that are not settled.
+            worktree: The checkout that `cwd` is in; None if the task has none.
             variables: Those of its worktree.
             sent_back: What the agent is told of its work so far; None if nothing was found.
             earlier: What the attempt before has left; for an agent that does not continue its session.
@@ -166,6 +168,7 @@ class OrderBuilder:
             resumes=record.session_id,
             prompt_on_stdin=invocation.prompt_on_stdin,
             writes=invocation.writes,
+            tree=None if worktree is None else OrderedTree(path=worktree, title=task.headline),
         )
 
     def _invocation(
