@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core.project import Project
-    from aurora_core.settings.config_file import BackendFile, NotifyFile
+    from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
 
 __all__ = ["BackendConfig", "Config", "NotifyConfig", "load_config", "project_claims", "user_config_file"]
 
@@ -127,6 +127,7 @@ class Config:
         semantic_model: folder of an embedding model; None for searches by words alone.
         env_pass: names, or patterns of names, of further variables that every agent gets from the user's environment.
         share_answers: True if this project's answers may be found from the user's other projects that share theirs.
+        pools: the git repository through which the trees of a pool's tasks travel, by the pool's name.
         untrusted: settings of the project's file without effect, because the user does not trust them.
         origins: origins of values by dotted key; without keys at their defaults.
     """
@@ -149,6 +150,7 @@ class Config:
     check_protect: tuple[str, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()
     env_pass: tuple[str, ...] = ()
+    pools: Mapping[str, str] = field(default_factory=dict)
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -172,6 +174,7 @@ _KEYS: Final = (
     "check_timeout_s",
     "check_protect",
     "notify",
+    "pools",
     "spawner.max_concurrent",
     "spawner.recovery",
     "memory.exclude",
@@ -224,12 +227,14 @@ def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tu
 
 
 def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
-    """Lays the values of one source over the existing ones; backends are merged by name, receivers added."""
+    """Lays the values of one source over the existing ones; agents and pools are merged by name, receivers added."""
     for key, value in found.items():
         if key == "backends":
             assert isinstance(value, dict)
             values[key] = {**_backends(values), **value}
             origins.update({f"backends.{name}": origin for name in value})
+        elif key == "pools":
+            values[key] = {**_pools(values), **_pools(found)}
         elif key == "notify":  # a project adds receivers, and silences none of the user's
             values[key] = [*_receivers(values), *_receivers(found)]
         else:
@@ -239,6 +244,12 @@ def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], 
 
 def _backends(values: _Flat) -> dict[str, BackendFile]:
     found = values.get("backends", {})
+    assert isinstance(found, dict)
+    return found
+
+
+def _pools(values: Mapping[str, object]) -> dict[str, PoolFile]:
+    found = values.get("pools", {})
     assert isinstance(found, dict)
     return found
 
@@ -387,6 +398,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
             for each in _receivers(values)
         ),
         env_pass=tuple(passed),
+        pools={name: each.repository for name, each in _pools(values).items()},
         untrusted=untrusted,
         recovery=recovery,
         origins=origins,

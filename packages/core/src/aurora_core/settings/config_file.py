@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aurora_core.settings.yaml_source import YamlSource
 
-__all__ = ["BackendFile", "ConfigFile", "NotifyFile", "settings_in", "suggestion"]
+__all__ = ["BackendFile", "ConfigFile", "NotifyFile", "PoolFile", "settings_in", "suggestion"]
 
 
 class _Strict(BaseModel):
@@ -173,6 +173,36 @@ class NotifyFile(_Strict):
         return self
 
 
+_HELPER: Final = re.compile(r"^[A-Za-z0-9+.-]+::")
+_URL: Final = re.compile(r"^(https|ssh|file)://\S+$")
+_HOST_AND_PATH: Final = re.compile(r"^[A-Za-z0-9][^\s/:]*:[^\s:]\S*$")
+
+
+def _of_git(address: str) -> str:
+    """Refuses what git would take for an option or for a program to start, and secrets."""
+    if "://" in address:
+        _without_password(address)
+    fits = _URL.match(address) or _HOST_AND_PATH.match(address) or address.startswith(("/", "~/"))
+    if _HELPER.match(address) or not fits or not address.isprintable():
+        raise PydanticCustomError(
+            "address", "must be an absolute path, ssh://…, https://…, file://… or user@host:path of a git repository"
+        )
+    return address
+
+
+def _without_password(address: str) -> None:
+    scheme, rest = address.split("://", 1)
+    user, at, _ = rest.split("/", 1)[0].rpartition("@")
+    if at and (":" in user or scheme != "ssh"):
+        raise PydanticCustomError("secret", "must hold no user or password; git's own credential helpers keep them")
+
+
+class PoolFile(_Strict):
+    """A pool of workers, as this side reaches it."""
+
+    repository: Annotated[_Word, AfterValidator(_of_git)]
+
+
 def _about(name: str, kind: str) -> dict[str, str]:
     return {"name": name, "kind": kind}
 
@@ -205,6 +235,7 @@ class ConfigFile(_Strict):
     check_timeout_s: PositiveFloat = 1800.0
     check_protect: list[_Word] = Field(default_factory=list)
     notify: list[NotifyFile] = Field(default_factory=list)
+    pools: dict[_Word, PoolFile] = Field(default_factory=dict)
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
@@ -260,6 +291,7 @@ def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
         "memory": _MemoryFile,
         "backends": BackendFile,
         "notify": NotifyFile,
+        "pools": PoolFile,
     }
     model = models.get(place[0], ConfigFile) if place else ConfigFile
     return list(model.model_fields)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.taskruns.confinement import AgentConfinement
-from aurora_soar.taskruns.pools import database_url, pool_agents
+from aurora_soar.taskruns.pools import database_url, exchange_at, pool_agents
 from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -48,6 +48,9 @@ def open_worker(
     url = database_url()
     from aurora_spawner.distributed.worker import Worker, WorkerOptions
     from aurora_spawner.distributed.worker_place import WorkerPlace
+    from aurora_spawner.distributed.worker_trees import WorkerTrees
+
+    repository = agents.config.pools.get(pool)
 
     def executor(mode: str) -> Executor:
         confining = AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
@@ -61,6 +64,7 @@ def open_worker(
         backends=_allowed(agents, allow),
         executor=executor,
         environ=os.environ,
+        trees=WorkerTrees(folder=place / "trees", exchange=exchange_at(repository)) if repository else None,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, tell=tell)
 
