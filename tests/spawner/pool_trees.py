@@ -19,14 +19,15 @@ from aurora_spawner.distributed.pool_trees import PoolTrees
 from aurora_spawner.distributed.worker import Worker, WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace
 from aurora_spawner.distributed.worker_trees import WorkerTrees
+from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.supervision.local_executor import LocalExecutor
-from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
+from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from aurora_spawner import RunReport, SpawnTask
+    from aurora_spawner import SpawnTask
 
 QUICK = LeaseTimes(lease_s=3.0, beat_every_s=0.2)
 SH = CommandBackend("sh", ("sh",))
@@ -69,48 +70,49 @@ class Site:
             pool="p", url=self.url, trees=trees, lost_after_s=lost_after_s, carry_within_s=self.carry_within_s
         )
 
-    def run(self, *tasks: SpawnTask, merge: MergeMode = MergeMode.AUTO, executor: PoolExecutor | None = None) -> Run:
+    def run(self, *tasks: SpawnTask, merge: MergeMode = MergeMode.AUTO, retries: int = 0, dirty: bool = False) -> Run:
         isolation = isolation_of(self.project.path, home=self.folder / "worktrees", merge=merge)[0]
+        if dirty:
+            isolation = with_snapshot(isolation)
         options = RunOptions(
             default_agent="sh",
             cwd=self.project.path,
             spool=self.folder / "spool",
             isolation=isolation,
-            executor=executor or self.executor(),
+            executor=self.executor(),
+            recovery=RecoveryPolicy(max_retries=retries, base_delay=0.01) if retries else None,
             pool="p",
         )
         return Run.create(self.folder / "runs.db", tasks, BACKENDS, options)
 
-    async def resume(self, run_id: str) -> RunReport:
-        return await Run.resume(self.folder / "runs.db", run_id, BACKENDS, executor=self.executor()).execute()
-
-    def worker(self, name: str, lines: list[str], *, backends: Mapping[str, CommandBackend] = BACKENDS) -> Worker:
+    def worker(self, name: str, lines: list[str], *, trees: bool = True) -> Worker:
         place = self.places.setdefault(name, WorkerPlace.locked(self.folder / name))
         options = WorkerOptions(
             name=name,
             pool="p",
             concurrency=4,
             cwd=self.folder,
-            backends=backends,
+            backends=BACKENDS,
             executor=lambda _sandbox: LocalExecutor(grace_s=0.5),
             environ=dict(os.environ),
             times=QUICK,
-            trees=WorkerTrees(folder=place.path / "trees", exchange=self.exchange),
+            trees=WorkerTrees(folder=place.path / "trees", exchange=self.exchange) if trees else None,
             carry_within_s=self.carry_within_s,
             clean_every_s=0.3,
         )
         return Worker(options, place=place, url=self.url, tell=lines.append)
 
     @contextlib.asynccontextmanager
-    async def working(self, *names: str) -> AsyncIterator[list[str]]:
-        """Workers that are left as if killed, with their attempts running; yields what they say."""
+    async def working(self, *names: str, killed: bool = False) -> AsyncIterator[list[str]]:
+        """Workers that drain at the end, or are left as if killed; yields what they say."""
         lines: list[str] = []
-        running = [asyncio.create_task(self.worker(name, lines).run()) for name in names]
+        workers = [self.worker(name, lines) for name in names]
+        running = [asyncio.create_task(each.run()) for each in workers]
         try:
             yield lines
         finally:
-            for each in running:
-                each.cancel()
+            for worker, each in zip(workers, running, strict=True):
+                each.cancel() if killed else worker.drain()
             await asyncio.gather(*running, return_exceptions=True)
 
     def kept(self, name: str) -> list[str]:
