@@ -58,6 +58,8 @@ class BackendConfig:
         key: name of the API key; None for a server without keys.
         env_pass: names, or patterns of names, of further variables that the agent gets from the user's environment.
         max_tokens: limit of a model's answer; None for the default.
+        pool: in a run on a pool of workers: the pool for a command's tasks that name none.
+        labels: in a run on a pool of workers: what a worker must have to run a command.
     """
 
     kind: str
@@ -78,6 +80,8 @@ class BackendConfig:
     key: str | None = None
     max_tokens: int | None = None
     env_pass: tuple[str, ...] = ()
+    pool: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +372,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
                 key=b.key,
                 max_tokens=b.max_tokens,
                 env_pass=tuple(b.env_pass),
+                pool=b.pool,
+                labels=tuple(b.labels),
             )
             for name, b in _backends(values).items()
         },

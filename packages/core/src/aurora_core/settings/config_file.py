@@ -32,6 +32,7 @@ class _Strict(BaseModel):
 _Word = Annotated[str, Field(min_length=1)]
 _Pattern = Annotated[str, Field(pattern=r"^[A-Za-z_*?][A-Za-z0-9_*?]*$")]
 """The name of a variable, or a pattern of names."""
+_Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 _CLI: Final = "a known CLI"
 _ONLY_FOR: Final = {
     "prompt": ("command",),
@@ -46,6 +47,8 @@ _ONLY_FOR: Final = {
     "key": ("model",),
     "max_tokens": ("model",),
     "env_pass": ("command", _CLI),
+    "pool": ("command",),
+    "labels": ("command",),
 }
 """Settings that only some kinds of agents have."""
 
@@ -92,6 +95,8 @@ class BackendFile(_Strict):
     timeout_s: PositiveFloat | None = None
     env: dict[str, str] = Field(default_factory=dict)
     env_pass: list[_Pattern] = Field(default_factory=list)
+    pool: _Word | None = None
+    labels: Annotated[list[_Label], Field(max_length=8)] = Field(default_factory=list)
     fallback: list[str] = Field(default_factory=list)
     provider: _Word | None = None
     api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"

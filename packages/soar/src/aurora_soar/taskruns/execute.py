@@ -105,6 +105,11 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         agents.notify(Notice(message=str(error), warning=True))
     if plan.untrusted_checks is not None:
         agents.notify(ignored_checks_notice(plan.untrusted_checks))
+    if (elsewhere := _for_workers(plan)) and (plan.limits is None or plan.limits.pool is None):
+        message = (
+            f"tasks {', '.join(elsewhere)} name workers (Pool or Labels), and run here; --pool NAME goes to them"
+        )
+        agents.notify(Notice(message=message, warning=True))
     folder = keep_in or project.aurora_dir
     limits = plan.limits.using(plan.agents) if plan.limits else None
     if limits:
@@ -142,6 +147,10 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             confining=limits.confinement if limits else None,
         ),
     )
+
+
+def _for_workers(plan: SpawnPlan) -> list[str]:
+    return [str(task.id) for task in plan.file.tasks if task.pool or task.labels]
 
 
 def _source(plan: SpawnPlan) -> TaskSource | None:

@@ -189,7 +189,12 @@ class RunLimits:
 
     def _innermost(self, *, detached: bool) -> Executor:
         if self.pool is not None:
-            return pool_executor(self.pool, self.confinement, self.repository)
+            return pool_executor(
+                self.pool,
+                self.confinement,
+                self.repository,
+                tell=lambda message: self.notify(Notice(message=f"pool {self.pool}: {message}", warning=True)),
+            )
         # Also without confinement now: a resume may find attempts that have begun with some.
         return ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
 

@@ -31,6 +31,7 @@ def open_worker(
     name: str,
     concurrency: int,
     allow: Collection[str],
+    labels: Collection[str],
     place: Path,
     tell: Callable[[str], None],
 ) -> Worker:
@@ -38,6 +39,7 @@ def open_worker(
 
     Args:
         allow: the agents that it runs; all that are commands of the user's own if empty.
+        labels: what this machine has, for tasks that need it.
         place: the worker's own folder.
 
     Raises:
@@ -60,6 +62,7 @@ def open_worker(
         name=name,
         pool=pool,
         concurrency=concurrency,
+        labels=tuple(labels),
         cwd=agents.project.root,
         backends=_allowed(agents, allow),
         executor=executor,

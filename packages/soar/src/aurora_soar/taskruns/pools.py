@@ -12,7 +12,7 @@ from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner import CommandBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from aurora_soar.taskruns.confinement import AgentConfinement
     from aurora_spawner import Backend
@@ -94,12 +94,15 @@ def exchange_at(repository: str) -> Exchange:
     return Exchange(str(Path(repository).expanduser()) if repository.startswith("~") else repository)
 
 
-def pool_executor(pool: str, confinement: AgentConfinement, repository: str | None) -> Executor:
+def pool_executor(
+    pool: str, confinement: AgentConfinement, repository: str | None, *, tell: Callable[[str], None]
+) -> Executor:
     """Builds the executor that runs attempts on a pool.
 
     Args:
         confinement: what this side asks for; a worker's own policies may be stricter.
         repository: the git repository for its trees; None if it names none.
+        tell: receives what the user should know while attempts wait.
 
     Raises:
         PoolError: no database is named, or the packages for it are not installed.
@@ -112,6 +115,7 @@ def pool_executor(pool: str, confinement: AgentConfinement, repository: str | No
         pool=pool,
         url=url,
         sandbox=lambda agent: _mode(confinement, agent).value,
+        tell=tell,
         trees=None if repository is None else PoolTrees(exchange=exchange_at(repository)),
     )
 

@@ -71,6 +71,10 @@ class AttemptOrder:
     """The most memory, processes and processor time; None for no limits."""
     tree: OrderedTree | None = None
     """The worktree of its task; None without one."""
+    pool: str | None = None
+    """The pool of workers that is to run it, for an executor of pools; None for that of the run."""
+    labels: tuple[str, ...] = ()
+    """The labels that its worker must have, for an executor of pools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

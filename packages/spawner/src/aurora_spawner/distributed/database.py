@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+_MIGRATIONS: Final = {
+    1: "ALTER TABLE aurora_attempts ADD COLUMN labels text[] NOT NULL DEFAULT '{}';"
+    "ALTER TABLE aurora_workers ADD COLUMN labels text[] NOT NULL DEFAULT '{}'",
+}
+"""What brings the tables of a version to the next one."""
 CONNECT_TIMEOUT_S: Final = 10
 _SCHEMA_LOCK: Final = 0x4155524F5241
 """The advisory lock under which the tables are made, so that two that begin at once do not both make them."""
@@ -42,7 +47,7 @@ CREATE TABLE aurora_attempts (
     state text NOT NULL CHECK (state IN ('queued', 'running', 'finished', 'lost', 'voided')),
     worker text NOT NULL DEFAULT '', fence integer NOT NULL DEFAULT 0,
     until double precision NOT NULL DEFAULT 0, cancel text NOT NULL DEFAULT '',
-    progress bigint NOT NULL DEFAULT 0,
+    progress bigint NOT NULL DEFAULT 0, labels text[] NOT NULL DEFAULT '{{}}',
     result bytea CHECK (octet_length(result) <= {RESULT_LIMIT_BYTES}),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(), over_at timestamptz,
     UNIQUE (run_id, task_id, number)
@@ -51,7 +56,7 @@ CREATE INDEX aurora_attempts_open ON aurora_attempts (pool, state) WHERE state I
 CREATE INDEX aurora_attempts_over ON aurora_attempts (over_at) WHERE over_at IS NOT NULL;
 CREATE TABLE aurora_workers (
     id text PRIMARY KEY, name text NOT NULL, pool text NOT NULL, concurrency integer NOT NULL,
-    agents text[] NOT NULL, draining boolean NOT NULL DEFAULT false,
+    agents text[] NOT NULL, labels text[] NOT NULL DEFAULT '{{}}', draining boolean NOT NULL DEFAULT false,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 """  # noqa: S608 -- constants
@@ -146,7 +151,7 @@ class Database:
             return await cursor.fetchall()
 
     async def make_tables(self) -> None:
-        """Makes the tables of the queue if they are missing.
+        """Makes the tables of the queue if they are missing, and brings older ones up to date.
 
         Raises:
             QueueUnusableError: They are of another version, or may not be made.
@@ -164,8 +169,12 @@ class Database:
                 return
             cursor = await connection.execute("SELECT version FROM aurora_schema")
             found = await cursor.fetchone()
-        if found is None or found["version"] != SCHEMA_VERSION:
             version = found and found["version"]
+            while version in _MIGRATIONS:
+                await connection.execute(_MIGRATIONS[version].encode())
+                version += 1
+                await connection.execute("UPDATE aurora_schema SET version = %s", (version,))
+        if version != SCHEMA_VERSION:
             raise QueueUnusableError(
                 f"the database's tables are of version {version}, and this is {SCHEMA_VERSION}: update the older side"
             )

@@ -26,6 +26,7 @@ from aurora_spawner.distributed.exchange import (
     until_carried,
 )
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
+from aurora_spawner.distributed.nobody import nobody_for
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.supervision.local_executor import STDERR_LIMIT_BYTES
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 FIRST_LOOK_S: Final = 0.05
+NOBODY_AFTER_S: Final = 5.0
+"""The time in the queue after which an attempt is looked for a worker that could take it."""
 LOOK_EVERY_S: Final = 0.5
 
 
@@ -56,6 +59,8 @@ class PoolExecutor:
     url: str
     sandbox: Callable[[str], str] = lambda _agent: "off"
     """Tells the use of a sandbox that workers are asked for, by agent: off, auto or require."""
+    tell: Callable[[str], None] = _log.warning
+    """Receives what the user should know while an attempt waits."""
     trees: PoolTrees | None = None
     """Carries the trees of tasks with worktrees; None if the pool names no repository."""
     lost_after_s: float = lease.LOST_AFTER_S
@@ -65,6 +70,9 @@ class PoolExecutor:
     _wishes: dict[str, Cancel] = field(default_factory=dict)
     """Ends of attempts that were asked for and not yet passed on, by token."""
     _wished: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: dict[str, AttemptOrder] = field(default_factory=dict)
+    """Attempts that were queued and not yet looked for a worker, by token."""
+    _told: set[str] = field(default_factory=set)
     _sending: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     """Attempts whose tree is on its way to the pool's repository, by token."""
 
@@ -104,7 +112,7 @@ class PoolExecutor:
             lambda: trees.send(order, tree),
             within_s=self.carry_within_s,
             stopped=lambda: order.token in self._wishes,
-            tell=_log.warning,
+            tell=self.tell,
         )
         if order.token in self._wishes:
             raise AttemptRefusedError(EndReason.CANCELLED, "it was ended before it was queued")
@@ -118,8 +126,12 @@ class PoolExecutor:
         AttemptFolder(path=order.folder).prepare(order.prompt)
         store, key = await self._opened(), (order.run_id, order.task_id, order.number)
         row = await until_reachable(
-            lambda: store.submit(order.token, key=key, pool=self.pool, document=document), tell=_log.warning
+            lambda: store.submit(
+                order.token, key=key, pool=order.pool or self.pool, document=document, labels=order.labels
+            ),
+            tell=self.tell,
         )
+        self._waiting[order.token] = order
         if row.token != order.token or row.lease.state is AttemptState.VOIDED:
             problem = "the queue has this attempt from another coordinator; only one may execute a run"
             raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
@@ -135,13 +147,15 @@ class PoolExecutor:
             return unsent
         store, pause_s, progress = await self._opened(), FIRST_LOOK_S, 0
         while True:
-            row = await until_reachable(lambda: self._look(store, attempt.token), tell=_log.warning)
+            row = await until_reachable(lambda: self._look(store, attempt.token), tell=self.tell)
             if row is None:
                 return AttemptEnd(reason=EndReason.VOIDED)
             if row.lease.state in lease.OVER:
                 return await self._end_of(store, row, attempt.folder, within_s=self.carry_within_s)
             if row.lease.state is AttemptState.RUNNING and attempt.begun is not None:
                 attempt.begun.set()
+            if row.lease.state is AttemptState.QUEUED and row.waited_s >= NOBODY_AFTER_S:
+                await self._tell_if_nobody(store, attempt.token)
             if row.progress != progress:
                 progress = row.progress
                 _show_life(attempt.folder)
@@ -150,6 +164,18 @@ class PoolExecutor:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wished.wait(), pause_s)
             pause_s = min(LOOK_EVERY_S, pause_s * 1.5)
+
+    async def _tell_if_nobody(self, store: AttemptStore, token: str) -> None:
+        """Tells once for each reason why an attempt waits, if no worker that is there can take it."""
+        order = self._waiting.pop(token, None)
+        if order is None:
+            return
+        workers = await until_reachable(store.workers, tell=self.tell)
+        pool = order.pool or self.pool
+        reason = nobody_for(workers, pool=pool, labels=order.labels, agent=order.agent)
+        if reason and reason not in self._told:
+            self._told.add(reason)
+            self.tell(f"task {order.task_id} waits: {reason}")
 
     async def _unsent(self, token: str) -> AttemptEnd | None:
         """Waits until the tree of an attempt is sent; returns the end of one that could not be queued."""
@@ -200,7 +226,7 @@ class PoolExecutor:
         if row.lease.state is AttemptState.LOST:
             await self._fence_off(row, folder)
             return AttemptEnd(reason=EndReason.SUPERVISOR_LOST)
-        packed = await until_reachable(lambda: store.result_of(row.token), tell=_log.warning)
+        packed = await until_reachable(lambda: store.result_of(row.token), tell=self.tell)
         end, commit = await asyncio.to_thread(_unpacked, packed, folder)
         return end if not commit else await self._with_work(end, row, folder, commit, within_s=within_s)
 
@@ -218,7 +244,7 @@ class PoolExecutor:
                 lambda: trees.bring(folder, document, fence=fence, commit=commit),
                 within_s=within_s,
                 stopped=lambda: row.token in self._wishes,
-                tell=_log.warning,
+                tell=self.tell,
             )
         except (ExchangeError, WorkspaceError) as error:
             if isinstance(error, ExchangeUnreachableError) and not within_s:
@@ -240,7 +266,7 @@ class PoolExecutor:
         except (ExchangeError, WorkspaceError) as error:
             late = f"attempt {document.number} at task {document.task_id} is lost, and not fenced off: {error}"
         if late:
-            _log.warning("%s", late)
+            self.tell(late)
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
         """Asks for the end of an attempt; `collect` returns once its worker has seen it end."""
@@ -267,9 +293,9 @@ class PoolExecutor:
     ) -> RunningAttempt | AttemptEnd:
         """Takes over an attempt of another coordinator by its row; without one it never will begin."""
         store = await self._opened()
-        row = await until_reachable(lambda: self._look(store, token), tell=_log.warning)
+        row = await until_reachable(lambda: self._look(store, token), tell=self.tell)
         if row is None:
-            voided = await until_reachable(lambda: store.void(token), tell=_log.warning)
+            voided = await until_reachable(lambda: store.void(token), tell=self.tell)
             return AttemptEnd(reason=EndReason.VOIDED) if voided else self._running(token, folder)
         if row.lease.state in lease.OVER:
             with suppress(ExchangeUnreachableError):  # `collect` waits for it, and other attempts do not
@@ -283,7 +309,7 @@ class PoolExecutor:
     async def _opened(self) -> AttemptStore:
         if self._store is None:
             store = AttemptStore(Database(self.url))
-            await until_reachable(store.database.make_tables, tell=_log.warning)
+            await until_reachable(store.database.make_tables, tell=self.tell)
             self._store = store
         return self._store
 

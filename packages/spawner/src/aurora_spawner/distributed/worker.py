@@ -27,6 +27,7 @@ from aurora_spawner.distributed.documents import DocumentError, EndDocument, Ord
 from aurora_spawner.distributed.exchange import GIVE_UP_AFTER_S, ExchangeError
 from aurora_spawner.distributed.held_attempt import HeldAttempt
 from aurora_spawner.distributed.lease import AttemptState, Cancel
+from aurora_spawner.distributed.queues import queues_of
 from aurora_spawner.distributed.tree_carrier import TreeCarrier
 from aurora_spawner.distributed.worker_orders import order_for, result_of
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
@@ -59,6 +60,8 @@ class WorkerOptions:
     concurrency: int
     cwd: Path
     """The folder in which its agents work."""
+    labels: tuple[str, ...] = ()
+    """What this machine has; attempts that need any other go to other workers."""
     backends: Mapping[str, CommandBackend]
     """The agents that it runs, by name; an order for any other is refused."""
     executor: Callable[[str], Executor]
@@ -137,6 +140,7 @@ class Worker:
             pool=options.pool,
             concurrency=options.concurrency,
             agents=sorted(options.backends),
+            labels=sorted(options.labels),
             new=new,
         )
         if drains or drains is None:
@@ -168,7 +172,7 @@ class Worker:
             try:
                 async with queue.open_async():
                     await queue.run_worker_async(
-                        queues=[self._options.pool],
+                        queues=queues_of(self._options.pool, self._options.labels),
                         name=self._options.name,
                         concurrency=self._options.concurrency,
                         install_signal_handlers=False,

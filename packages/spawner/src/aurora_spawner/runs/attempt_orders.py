@@ -168,6 +168,8 @@ class OrderBuilder:
             resumes=record.session_id,
             prompt_on_stdin=invocation.prompt_on_stdin,
             writes=invocation.writes,
+            pool=task.pool or getattr(backend, "pool", None),
+            labels=tuple(dict.fromkeys((*task.labels, *getattr(backend, "labels", ())))),
             tree=None if worktree is None else OrderedTree(path=worktree, title=task.headline),
         )
 
