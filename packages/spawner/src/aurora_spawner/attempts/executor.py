@@ -35,7 +35,7 @@ class OrderedTree:
     path: Path
     """Its top folder."""
     title: str
-    """What the work on it is called."""
+    """The name of the work on it, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ _MIGRATIONS: Final = {
     1: "ALTER TABLE aurora_attempts ADD COLUMN labels text[] NOT NULL DEFAULT '{}';"
     "ALTER TABLE aurora_workers ADD COLUMN labels text[] NOT NULL DEFAULT '{}'",
 }
-"""What brings the tables of a version to the next one."""
+"""Statements that bring the tables of a version to the next one."""
 CONNECT_TIMEOUT_S: Final = 10
 _SCHEMA_LOCK: Final = 0x4155524F5241
 """The advisory lock under which the tables are made, so that two that begin at once do not both make them."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer")
 
 PROTOCOLS: Final = "file:https:ssh"
-"""What git may use to reach it: no transport that starts another program, and none in the clear."""
+"""Transports that git may use: none that starts another program, and none in the clear."""
 REFS: Final = "refs/aurora/"
 GIVE_UP_AFTER_S: Final = 600.0
 """The time for which a repository that cannot be reached is tried again."""

@@ -1,4 +1,4 @@
-"""Why an attempt waits in its queue: nobody who is there now could take it. Pure."""
+"""Finds out if nobody who is there now could take an attempt that waits in its queue. Pure."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class WorkerOptions:
     cwd: Path
     """The folder in which its agents work."""
     labels: tuple[str, ...] = ()
-    """What this machine has; attempts that need any other go to other workers."""
+    """Names of what this machine has; attempts that need any other go to other workers."""
     backends: Mapping[str, CommandBackend]
     """The agents that it runs, by name; an order for any other is refused."""
     executor: Callable[[str], Executor]
