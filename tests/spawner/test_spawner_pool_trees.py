@@ -15,7 +15,13 @@ from tests.spawner.workspaces.repository import ALONE, Repository
 
 from aurora_spawner import SpawnTask
 from aurora_spawner.distributed.documents import DocumentError, OrderDocument
-from aurora_spawner.distributed.exchange import Exchange, ExchangeError, ExchangeUnreachableError, result_ref
+from aurora_spawner.distributed.exchange import (
+    Exchange,
+    ExchangeError,
+    ExchangeUnreachableError,
+    result_ref,
+    start_ref,
+)
 from aurora_spawner.distributed.pool_trees import sweep
 from aurora_spawner.distributed.worker import Worker
 from aurora_spawner.distributed.worker_trees import WorkerTrees
@@ -23,6 +29,7 @@ from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.isolation import MergeMode
+from aurora_spawner.workspaces.worktrees import Workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -318,3 +325,20 @@ def test_no_transport_that_starts_a_program_is_used(site: Site) -> None:
     with pytest.raises(ExchangeUnreachableError, match="transport 'ext' not allowed"):
         exchange.refs(site.project.git, "refs/*")
     assert not (site.folder / "owned").exists()
+
+
+def test_a_worktree_that_a_kill_left_half_made_is_nobodys_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its files it looks as if its agent had deleted all of them."""
+    trees = WorkerTrees(folder=site.folder / "trees", exchange=site.exchange)
+    start = site.project("rev-parse", "HEAD")
+    site.exchange.push_new(site.project.git, start, start_ref("run-1", start))
+    document = OrderDocument.parse(json.dumps({**ORDER, "tree": {"start": start, "folder": ".", "title": "x"}}))
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspaces, "_fill", lambda *_given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            trees.begin(document)
+    assert trees.commit(document, token="t") == ""
+    assert trees.put_away(document) == ()
+    assert not trees._worktrees("run-1", start).has_refs("t-1"), "nothing of it is left"
+    trees.begin(document)
+    assert trees.commit(document, token="t") == ""

@@ -293,7 +293,8 @@ class Worker:
         found = await executor.adopt(token=token, folder=folder, supervisor=None)
         if isinstance(found, AttemptEnd):
             if found.reason is EndReason.VOIDED:  # killed between its claim and its start
-                found = AttemptEnd(reason=EndReason.SUPERVISOR_LOST)
+                await self._deliver(held, AttemptEnd(reason=EndReason.SUPERVISOR_LOST))
+                return
             await self._bring_and_deliver(held, found)
             return
         self._tell(f"attempt {token}: adopted")

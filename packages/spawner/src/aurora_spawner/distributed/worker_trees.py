@@ -59,14 +59,14 @@ class WorkerTrees:
         """Commits what an attempt has left, finished or not.
 
         Returns:
-            The commit; "" if nothing has changed, or its worktree was never made.
+            The commit; "" if nothing has changed, or its worktree was never complete.
 
         Raises:
             WorkspaceError: What is there cannot be a commit, as on a full disk; it stays where it is.
         """
         assert document.tree is not None
         worktrees, name = self._worktrees(document.run_id, document.tree.start), _name_of(document)
-        if not worktrees.has_refs(name):
+        if not _is_complete(worktrees, name):  # its missing files are nobody's work
             return ""
         worktree = worktrees.find(name)
         trailers = {
@@ -107,8 +107,11 @@ class WorkerTrees:
             WorkspaceError: It cannot be put away, or ignored files are there, too; they stay where they are.
         """
         assert document.tree is not None
-        worktrees = self._worktrees(document.run_id, document.tree.start)
-        return tuple(entry.ref for entry in move_to_attic(worktrees, _name_of(document)))
+        worktrees, name = self._worktrees(document.run_id, document.tree.start), _name_of(document)
+        if not _is_complete(worktrees, name):
+            self.drop(document)
+            return ()
+        return tuple(entry.ref for entry in move_to_attic(worktrees, name))
 
     def drop(self, document: OrderDocument) -> None:
         """Removes the worktree of an attempt that has changed nothing.
@@ -119,8 +122,11 @@ class WorkerTrees:
         assert document.tree is not None
         worktrees, name = self._worktrees(document.run_id, document.tree.start), _name_of(document)
         base = worktrees.workspaces.base_of(name)
-        if base:
-            worktrees.workspaces.remove(worktrees.gone(name, base), ignored_too=True)
+        if not base:
+            return
+        if not _is_complete(worktrees, name):
+            worktrees.workspaces.create(name, base)  # which knows what a crash may have left
+        worktrees.workspaces.remove(worktrees.gone(name, base), ignored_too=True)
 
     def clean(self) -> list[str]:
         """Removes the worktrees of attempts whose work is safe on its coordinator's side; says so of each.
@@ -185,6 +191,11 @@ class WorkerTrees:
             merge=MergeMode.NEVER,
         )
         return RunWorktrees.of(isolation, run_id)
+
+
+def _is_complete(worktrees: RunWorktrees, name: str) -> bool:
+    """Returns True if a worktree is there, and no crash has left it half made."""
+    return any(each.path == worktrees.path_of(name) for each in worktrees.workspaces.existing())
 
 
 def _name_of(document: OrderDocument) -> str:
