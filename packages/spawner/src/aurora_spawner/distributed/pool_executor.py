@@ -67,6 +67,7 @@ class PoolExecutor:
     carry_within_s: float = GIVE_UP_AFTER_S
     """The time for which the pool's repository is tried again if it cannot be reached."""
     _store: AttemptStore | None = None
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wishes: dict[str, Cancel] = field(default_factory=dict)
     """Ends of attempts that were asked for and not yet passed on, by token."""
     _wished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -307,11 +308,12 @@ class PoolExecutor:
         return RunningAttempt(token=token, folder=folder, supervisor=nowhere_here, begun=asyncio.Event())
 
     async def _opened(self) -> AttemptStore:
-        if self._store is None:
-            store = AttemptStore(Database(self.url))
-            await until_reachable(store.database.make_tables, tell=self.tell)
-            self._store = store
-        return self._store
+        async with self._opening:  # of several attempts that begin at once, only one opens it
+            if self._store is None:
+                store = AttemptStore(Database(self.url))
+                await until_reachable(store.database.make_tables, tell=self.tell)
+                self._store = store
+            return self._store
 
 
 def _document_of(order: AttemptOrder, sandbox: str, tree: TreeDocument | None) -> OrderDocument:
