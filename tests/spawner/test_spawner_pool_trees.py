@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -62,7 +63,11 @@ def site(tmp_path: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
     for name, value in ALONE.items():
         monkeypatch.setenv(name, value)
     lines = "".join(f"line {number}\n" for number in range(1, 10))
-    return Site.make(tmp_path, server.new_database(), {"app.py": lines, "sub/x.txt": "x\n", ".gitignore": "*.log\n"})
+    return Site.make(
+        tmp_path,
+        server.new_database(),
+        {"app.py": lines, "sub/x.txt": "x\n", "crlf.txt": "a\r\n", ".gitignore": "*.log\n"},
+    )
 
 
 async def test_twelve_tasks_with_dependencies_and_one_conflict_over_two_workers(site: Site) -> None:
@@ -77,14 +82,18 @@ async def test_twelve_tasks_with_dependencies_and_one_conflict_over_two_workers(
     last = SpawnTask("cat ab.txt cd.txt > all.txt; echo done; exit", id="all", depends_on=("ab", "cd"))
     modes = SpawnTask("chmod +x app.py; printf 'a\\r\\n\\0' > bytes; ln -s app.py link; echo done", id="modes")
     own = SpawnTask("git commit -q --allow-empty -m mine; echo y > sub/x.txt; echo done", id="own")
-    idle = SpawnTask("echo nothing", id="idle")
+    exact = SpawnTask("find . -type f -not -name .git | sort | xargs sha256sum", id="exact")
     clash = [SpawnTask(f"echo {name} > same.txt; echo done", id=name) for name in ("one", "two")]
-    run = site.run(*first, *then, last, modes, own, idle, *clash)
+    here = [f"{sha256(content).hexdigest()}  ./{name}" for name, content in sorted(site.project.state()[1].items())]
+    run = site.run(*first, *then, last, modes, own, exact, *clash)
     async with site.working("w1", "w2") as lines:
         report = await asyncio.wait_for(run.execute(), 120)
     assert report.succeeded == 12, [each.error for each in report.results.values()]
     assert report.merge is not None
     assert [each.outcome for each in report.merge.unmerged] == [MergeOutcome.CONFLICT]
+    assert sorted(report.results["exact"].output.split("\n")[:-1]) == sorted(here), (
+        "a worker's checkout is the project's, byte by byte"
+    )
     project = site.project.path
     assert (project / "all.txt").read_text() == "a\nb\nc\nd\n"
     assert (project / "bytes").read_bytes() == b"a\r\n\0"

@@ -187,7 +187,9 @@ def _of_git(address: str) -> str:
     """Refuses what git would take for an option or for a program to start, and secrets."""
     if "://" in address:
         _without_password(address)
-    fits = _URL.match(address) or _HOST_AND_PATH.match(address) or address.startswith(("/", "~/"))
+        fits = bool(_URL.match(address))
+    else:
+        fits = bool(_HOST_AND_PATH.match(address)) or address.startswith(("/", "~/"))
     if _HELPER.match(address) or not fits or not address.isprintable():
         raise PydanticCustomError(
             "address", "must be an absolute path, ssh://…, https://…, file://… or user@host:path of a git repository"
