@@ -173,3 +173,18 @@ def until(reached: Any, site: Site, *, within_s: float = 60.0) -> None:
     while not reached():
         assert time.monotonic() < end, site.said
         time.sleep(0.05)
+
+
+def test_a_sandboxed_agent_commits_in_its_worktree_and_changes_nothing_else(site: Site) -> None:
+    script = "touch $HOME/out; echo x > x.txt; git add .; git commit -qm own; ls"
+    own = f"  own: {{kind: command, command: [sh, -c, '{script}']}}\n"
+    config = site.project.path / ".aurora" / "config.yaml"
+    config.write_text(config.read_text().replace("backends:\n", f"backends:\n{own}"))
+    (site.project.path / "tasks.md").write_text("- [ ] 1 One\n  - Agent: own\n")
+    site.worker()
+    coordinator = site.begin("spawn", "tasks.md", "--pool", "p", "--yes", "--sandbox", "require")
+    if site.ended(coordinator) and "does not hold" in site.said:
+        pytest.skip("no sandbox holds here")
+    assert (site.project.path / "x.txt").read_text() == "x\n", site.said
+    assert site.project("log", "--format=%s", "-1", "--", "x.txt") == "own"
+    assert not (site.folder / "home" / "out").exists()

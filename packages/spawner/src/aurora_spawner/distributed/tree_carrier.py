@@ -13,12 +13,11 @@ from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from pathlib import Path
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.distributed.documents import OrderDocument
     from aurora_spawner.distributed.held_attempt import HeldAttempt
-    from aurora_spawner.distributed.worker_trees import WorkerTrees
+    from aurora_spawner.distributed.worker_trees import AgentPlace, WorkerTrees
 
     Answer = TypeVar("Answer")
 
@@ -34,8 +33,8 @@ class TreeCarrier:
     within_s: float
     tell: Callable[[str], None]
 
-    async def bring_here(self, held: HeldAttempt, document: OrderDocument) -> Path:
-        """Makes the worktree of an attempt; returns the folder for its agent.
+    async def bring_here(self, held: HeldAttempt, document: OrderDocument) -> AgentPlace:
+        """Makes the worktree of an attempt; returns the place of its agent.
 
         Raises:
             AttemptRefusedError: This worker has no repository for trees, or the attempt was ended meanwhile.

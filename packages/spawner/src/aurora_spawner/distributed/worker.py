@@ -31,6 +31,7 @@ from aurora_spawner.distributed.queues import queues_of
 from aurora_spawner.distributed.tree_carrier import TreeCarrier
 from aurora_spawner.distributed.worker_orders import order_for, result_of
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
+from aurora_spawner.distributed.worker_trees import AgentPlace
 from aurora_spawner.errors import BackendError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.workspaces.errors import WorkspaceError
@@ -259,17 +260,18 @@ class Worker:
         if backend is None:
             allowed = ", ".join(sorted(options.backends)) or "none"
             raise BackendError(document.agent, f"is no agent of worker {options.name}, which runs: {allowed}")
-        cwd = options.cwd
+        place = AgentPlace(cwd=options.cwd, variables={})
         if document.tree is not None:
             make_private_folder(held.folder)  # the next process looks for what it has begun
-            cwd = await self._trees.bring_here(held, document)
+            place = await self._trees.bring_here(held, document)
         order = order_for(
             document,
             backend,
             token=held.token,
             folder=held.folder,
-            cwd=cwd,
+            cwd=place.cwd,
             environ=options.environ,
+            variables=place.variables,
         )
         executor = self._executor(document.sandbox)
         self._tell(f"attempt {held.token}: {document.agent} begins task {document.task_id} of {document.run_id}")

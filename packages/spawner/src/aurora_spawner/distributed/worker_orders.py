@@ -30,8 +30,12 @@ def order_for(
     folder: Path,
     cwd: Path,
     environ: Mapping[str, str],
+    variables: Mapping[str, str],
 ) -> AttemptOrder:
     """Returns the order for a supervisor: the worker's own command for the agent that the document names.
+
+    Args:
+        variables: Those of the place where the agent works.
 
     Raises:
         BackendError: The agent's program cannot be found.
@@ -54,7 +58,7 @@ def order_for(
         folder=folder,
         prompt=document.prompt,
         command=(*invocation.command, *last),
-        environment={**inherited, **invocation.env, **names},
+        environment={**inherited, **variables, **invocation.env, **names},
         cwd=cwd,
         deadline_s=document.deadline_s,
         prompt_on_stdin=invocation.prompt_on_stdin,

@@ -23,6 +23,7 @@ from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 from aurora_spawner.workspaces.turns import turn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from aurora_spawner.distributed.documents import OrderDocument
@@ -33,14 +34,23 @@ PUSHED: Final = "refs/aurora/pushed/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPlace:
+    """The folder of an agent, and variables that it needs there."""
+
+    cwd: Path
+    variables: Mapping[str, str]
+    """An author for commits of its own, where the worker's user has configured none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTrees:
     """The worktrees of a worker's attempts, in a folder of its own."""
 
     folder: Path
     exchange: Exchange
 
-    def begin(self, document: OrderDocument) -> Path:
-        """Fetches what an attempt starts from and makes its worktree; returns the folder in which the agent works.
+    def begin(self, document: OrderDocument) -> AgentPlace:
+        """Fetches what an attempt starts from and makes its worktree; returns where its agent works.
 
         Raises:
             ExchangeError: The pool's repository cannot be reached, or does not have the commit.
@@ -53,7 +63,7 @@ class WorkerTrees:
         cwd = worktree.path / document.tree.folder
         if not cwd.resolve().is_relative_to(worktree.path.resolve()) or not cwd.is_dir():
             raise MissingTreeError(f"{document.tree.folder} is no folder of commit {start[:12]}")
-        return cwd
+        return AgentPlace(cwd=cwd, variables=store.identity())
 
     def commit(self, document: OrderDocument, *, token: str) -> str:
         """Commits what an attempt has left, finished or not.
