@@ -122,6 +122,14 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
             "backends.a.permissive",
             "no",
         ),
+        ("pools:\n  p: {}\n", 2, "pools.p.repository", "required"),
+        ("pools:\n  p: {repository: 'ext::sh -c x'}\n", 2, "pools.p.repository", "must be an absolute path"),
+        ("pools:\n  p: {repository: --upload-pack=x}\n", 2, "pools.p.repository", "must be an absolute path"),
+        ("pools:\n  p: {repository: ../trees}\n", 2, "pools.p.repository", "must be an absolute path"),
+        ("pools:\n  p: {repository: 'http://h/t'}\n", 2, "pools.p.repository", "must be an absolute path"),
+        ("pools:\n  p: {repository: 'https://u:hush@h/t'}\n", 2, "pools.p.repository", "no user or password"),
+        ("backends:\n  a: {kind: claude, labels: [gpu]}\n", 2, "backends.a.labels", "is not a setting of kind"),
+        ("backends:\n  a: {kind: command, command: [x], labels: [GPU]}\n", 2, "backends.a.labels.0", "pattern"),
         ("backends:\n  a: {kind: claude, modle: x}\n", 2, "backends.a.modle", "did you mean backends.a.model?"),
         ("tool: a\ntool: b\n", 2, "tool", "twice"),
         ("- a\n", 1, "", "mapping"),
@@ -227,3 +235,17 @@ def test_a_project_adds_receivers_and_silences_none_of_the_users(tmp_path: Path)
     assert (command.command, len(command.on)) == (("tell", "me"), 5)
     assert (url.url, url.body) == ("keys:chat", "$message")
     assert (bell.bell, bell.on) == (True, ("task_failed",))
+
+
+def test_a_projects_pools_join_the_users_once_they_are_trusted(project: Project, tmp_path: Path) -> None:
+    """Files of the project go to a pool's repository, so a stranger's configuration may not choose one."""
+    write_user_config(tmp_path, "pools:\n  big: {repository: 'git@db.example:trees.git'}\n")
+    project.config_file.write_text(
+        "pools:\n  small: {repository: 'ssh://git@h/t'}\n  big: {repository: /elsewhere}\n"
+    )
+    trusting = load_config(project, environ=environ(tmp_path))
+    assert trusting.pools == {"big": "/elsewhere", "small": "ssh://git@h/t"}
+    wary = load_config(project, environ={**environ(tmp_path), "AURORA_TRUST": ""})
+    assert wary.pools == {"big": "git@db.example:trees.git"}
+    (claim,) = wary.untrusted
+    assert (claim.name, claim.says[0]) == ("pools", "files of tasks on pool small go to ssh://git@h/t")

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -22,7 +23,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
 from aurora_spawner.distributed.attempt_store import JOB, AttemptStore, StoredAttempt, StoredWorker
 from aurora_spawner.distributed.beats import LeaseTimes
-from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
+from aurora_spawner.distributed.database import SCHEMA_VERSION, Database, QueueUnusableError, secured
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.lease import AttemptState
 from aurora_spawner.distributed.pool_executor import PoolExecutor
@@ -96,10 +97,13 @@ def worker_at(
     *,
     backends: Mapping[str, CommandBackend] | None = None,
     executor: Callable[[str], LocalExecutor] = lambda _sandbox: LocalExecutor(grace_s=1.0),
+    pool: str = "p",
+    labels: tuple[str, ...] = (),
 ) -> Worker:
     options = WorkerOptions(
         name="w",
-        pool="p",
+        pool=pool,
+        labels=labels,
         concurrency=4,
         cwd=folder,
         backends=backends or {"upper": UPPER, "sleeper": SLEEPER},
@@ -540,7 +544,7 @@ def test_an_order_that_cannot_be_read_names_the_field_in_plain_words(text: str, 
 
 def test_a_worker_has_its_state_in_json() -> None:
     worker = StoredWorker(
-        id="1", name="w", pool="big", concurrency=1, agents=("a",), draining=True, seen_s=0.5, running=0
+        id="1", name="w", pool="big", concurrency=1, agents=("a",), labels=(), draining=True, seen_s=0.5, running=0
     )
     assert worker.to_json()["state"] == "draining"
 
@@ -550,3 +554,59 @@ def test_any_bytes_are_a_result_or_a_typed_error(content: bytes) -> None:
     for packed in (content, zlib.compress(content)):
         with contextlib.suppress(DocumentError):
             Result.unpack(packed)
+
+
+async def test_labels_and_pools_of_tasks_and_agents_choose_the_workers(url: str, folder: Path) -> None:
+    """Each worker serves what its labels cover; what nobody covers waits, and is told once."""
+    plain, gpu, other, told = list[str](), list[str](), list[str](), list[str]()
+    made = []
+    for lines, name, its_pool, labels in (
+        (plain, "plain", "p", ()),
+        (gpu, "gpu", "p", ("linux", "gpu")),
+        (other, "other", "small", ()),
+    ):
+        place = WorkerPlace.locked(folder / name)
+        made.append(worker_at(url, folder, place, lines, pool=its_pool, labels=labels))
+    running = [asyncio.create_task(each.run()) for each in (made[0], made[2])]
+    orders = {
+        1: replace(order(folder, "upper", number=1), labels=("gpu",)),
+        2: replace(order(folder, "upper", number=2), pool="small"),
+        3: replace(order(folder, "upper", number=3), labels=("gpu", "linux")),
+        4: order(folder, "upper", number=4),
+    }
+    with pool(url) as executor:
+        executor.tell = told.append
+        started = {number: await executor.start(each) for number, each in orders.items()}
+        collecting = {number: asyncio.create_task(executor.collect(each)) for number, each in started.items()}
+        await until(lambda: told)
+        assert [states(url)[at][1] for at in (0, 2)] == ["queued", "queued"], "no worker with these labels is there"
+        running.append(asyncio.create_task(made[1].run()))
+        ends = await asyncio.wait_for(asyncio.gather(*collecting.values()), 30)
+    for each in made:
+        each.drain()
+    await asyncio.wait_for(asyncio.gather(*running), 30)
+    assert {end.stdout for end in ends} == {"HELLO\n"}
+    assert "no worker of pool p has the labels gpu" in told[0]
+    assert len(told) <= 2, told
+    taken = [
+        {number for number in orders if any(orders[number].token in line for line in said)} for said in (gpu, other)
+    ]
+    assert taken[0] >= {1, 3}
+    assert taken[1] == {2}
+
+
+async def test_tables_of_the_version_before_are_brought_up_to_date(url: str) -> None:
+    database = Database(url)
+    await database.make_tables()
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE aurora_attempts DROP COLUMN labels")
+        connection.execute("ALTER TABLE aurora_workers DROP COLUMN labels")
+        connection.execute("UPDATE aurora_schema SET version = 1")
+    await database.make_tables()
+    assert await AttemptStore(database).workers() == []
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT version FROM aurora_schema").fetchall() == [(SCHEMA_VERSION,)]
+        connection.execute("UPDATE aurora_schema SET version = 99")
+    with pytest.raises(QueueUnusableError, match="update the older side"):
+        await database.make_tables()
+    database.close()

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from aurora_cli.errors import MissingPathError
+from aurora_spawner.tasks.labels import label_problem
 
 NAME_LENGTH: Final = 200
 WORKSPACE: Final = "aurora_cli.workspace"
@@ -33,6 +34,7 @@ __all__ = [
     "given_parameters",
     "in_workspace",
     "json_option",
+    "labels_in",
     "max_concurrent_option",
     "one_word",
     "run_argument",
@@ -88,6 +90,18 @@ class ExistingPath(click.ParamType[Path, str | Path]):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="dir" if self.kind == "folder" else "file")]
+
+
+def labels_in(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+    """Returns the labels of workers in a list with commas.
+
+    Raises:
+        click.BadParameter: one is none, or they are too many.
+    """
+    labels = tuple(dict.fromkeys(part.strip() for part in value.split(","))) if value else ()
+    if problem := label_problem(labels):
+        raise click.BadParameter(problem)
+    return labels
 
 
 class AgentNames(click.ParamType[tuple[str, ...]]):

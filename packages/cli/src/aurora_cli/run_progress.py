@@ -67,7 +67,8 @@ def execute(
             if isinstance(event, RunPaused):
                 note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
 
-        executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=aurora.outbox)
+        pools = aurora.config.pools
+        executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=aurora.outbox, pools=pools)
         asks = is_interactive() and not as_json
         result = asyncio.run(_execute_and_ask(executing, run, follow) if asks else executing(on_event=follow))
     for notice in (*result.notices, *aurora.over_budget(run.run_id, per_run_usd=run.options.limit_usd)):

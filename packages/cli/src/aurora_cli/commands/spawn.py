@@ -47,7 +47,9 @@ from aurora_spawner.tasks.result import RunState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from aurora_core import Config
     from aurora_soar import Aurora, SpawnPlan
+    from aurora_soar.taskruns.isolation import WantedIsolation
     from aurora_spawner.control.status import RunStatus
     from aurora_spawner.runs.run_options import Overlaps
     from aurora_spawner.taskfiles.model import Order
@@ -150,10 +152,6 @@ class _Options:
         )
         yield self.no_checkpoint and self.key is not None, "--no-checkpoint leaves nothing that --key could find"
         yield (
-            self.pool and self.isolation == "worktree",
-            "--pool has no worktrees yet; its tasks need --isolation none",
-        )
-        yield (
             self.pool and self.no_checkpoint,
             "--no-checkpoint leaves nothing that could find a pool's attempts again",
         )
@@ -168,14 +166,25 @@ class _Options:
 
     @property
     def work(self) -> WorkOptions:
-        """The place of the work and its merge, as given. Runs without a trace or on a pool make no worktrees."""
+        """The place of the work and its merge, as given. Runs without a trace make no worktrees."""
         return WorkOptions(
-            isolation=self.isolation or ("none" if self.no_checkpoint or self.pool else None),
+            isolation=self.isolation or ("none" if self.no_checkpoint else None),
             include_dirty=self.include_dirty,
             merge=self.merge,
             conflicts=self.conflicts,
             yes=self.yes,
         )
+
+    def wanted_isolation(self, config: Config) -> WantedIsolation:
+        """Returns where tasks work; by default not in worktrees on a pool that names no repository for trees.
+
+        Raises:
+            click.UsageError: an option is for worktrees, and there will be none.
+        """
+        work = self.work
+        if self.pool and self.pool not in config.pools and self.isolation is None:
+            work = replace(work, isolation="none")
+        return work.wanted(config)
 
     @property
     def at_once(self) -> int | None:
@@ -338,7 +347,7 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         match=options.match,
         budget_usd=options.budget_usd,
         sandbox=options.sandbox_mode,
-        isolation=options.work.wanted(aurora.config),
+        isolation=options.wanted_isolation(aurora.config),
         candidates=options.candidates,
         candidate_agents=options.candidate_agents,
         overlaps=options.overlaps,
@@ -346,7 +355,7 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         key=options.key,
     )
     if options.pool:
-        plan = plan.on_pool(options.pool)
+        plan = plan.on_pool(options.pool, aurora.config.pools.get(options.pool))
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
     aurora.check_key_is_free(plan)

@@ -261,5 +261,7 @@ def _terms(plan: SpawnPlan, task: SpawnTask) -> str:
     terms += [f"check {one_line(command, 60)}" for command in task.checks]
     terms += [f"until {one_line(task.until, 60)}"] if task.until else []
     terms += ["typed result"] if task.schema else []
+    terms += [f"pool {one_line(task.pool)}"] if task.pool else []
+    terms += [f"labels {', '.join(task.labels)}"] if task.labels else []
     terms += [f"reviewed by @{one_line(task.reviewer.agent or plan.default_agent)}"] if task.reviewer else []
     return f"({', '.join(terms)})"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core.project import Project
-    from aurora_core.settings.config_file import BackendFile, NotifyFile
+    from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
 
 __all__ = ["BackendConfig", "Config", "NotifyConfig", "load_config", "project_claims", "user_config_file"]
 
@@ -59,6 +59,8 @@ class BackendConfig:
         env_pass: names, or patterns of names, of further variables that the agent gets from the user's environment.
         max_tokens: limit of a model's answer; None for the default.
         history_tokens: limit of the earlier turns that a model is sent in `aur interact`; None for the default.
+        pool: in a run on a pool of workers: the pool for a command's tasks that name none.
+        labels: in a run on a pool of workers: what a worker must have to run a command.
     """
 
     kind: str
@@ -80,6 +82,8 @@ class BackendConfig:
     max_tokens: int | None = None
     history_tokens: int | None = None
     env_pass: tuple[str, ...] = ()
+    pool: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,7 @@ class Config:
         semantic_model: folder of an embedding model; None for searches by words alone.
         env_pass: names, or patterns of names, of further variables that every agent gets from the user's environment.
         share_answers: True if this project's answers may be found from the user's other projects that share theirs.
+        pools: the git repository through which the trees of a pool's tasks travel, by the pool's name.
         untrusted: settings of the project's file without effect, because the user does not trust them.
         origins: origins of values by dotted key; without keys at their defaults.
     """
@@ -151,6 +156,7 @@ class Config:
     check_protect: tuple[str, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()
     env_pass: tuple[str, ...] = ()
+    pools: Mapping[str, str] = field(default_factory=dict)
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -174,6 +180,7 @@ _KEYS: Final = (
     "check_timeout_s",
     "check_protect",
     "notify",
+    "pools",
     "spawner.max_concurrent",
     "spawner.recovery",
     "memory.exclude",
@@ -226,12 +233,14 @@ def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tu
 
 
 def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
-    """Lays the values of one source over the existing ones; backends are merged by name, receivers added."""
+    """Lays the values of one source over the existing ones; agents and pools are merged by name, receivers added."""
     for key, value in found.items():
         if key == "backends":
             assert isinstance(value, dict)
             values[key] = {**_backends(values), **value}
             origins.update({f"backends.{name}": origin for name in value})
+        elif key == "pools":
+            values[key] = {**_pools(values), **_pools(found)}
         elif key == "notify":  # a project adds receivers, and silences none of the user's
             values[key] = [*_receivers(values), *_receivers(found)]
         else:
@@ -241,6 +250,12 @@ def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], 
 
 def _backends(values: _Flat) -> dict[str, BackendFile]:
     found = values.get("backends", {})
+    assert isinstance(found, dict)
+    return found
+
+
+def _pools(values: Mapping[str, object]) -> dict[str, PoolFile]:
+    found = values.get("pools", {})
     assert isinstance(found, dict)
     return found
 
@@ -360,6 +375,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
                 max_tokens=b.max_tokens,
                 history_tokens=b.history_tokens,
                 env_pass=tuple(b.env_pass),
+                pool=b.pool,
+                labels=tuple(b.labels),
             )
             for name, b in _backends(values).items()
         },
@@ -390,6 +407,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
             for each in _receivers(values)
         ),
         env_pass=tuple(passed),
+        pools={name: each.repository for name, each in _pools(values).items()},
         untrusted=untrusted,
         recovery=recovery,
         origins=origins,

@@ -37,6 +37,10 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
     receivers = found.get("notify")
     if isinstance(receivers, list) and (says := [each for one in receivers for each in _about_receiver(one)]):
         yield _claim("notify", *says)
+    pools = found.get("pools")
+    if isinstance(pools, dict) and pools:
+        where = {name: each.repository for name, each in pools.items()}
+        yield _claim("pools", *(f"files of tasks on pool {name} go to {each}" for name, each in where.items()))
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aurora_core.settings.yaml_source import YamlSource
 
-__all__ = ["BackendFile", "ConfigFile", "NotifyFile", "settings_in", "suggestion"]
+__all__ = ["BackendFile", "ConfigFile", "NotifyFile", "PoolFile", "settings_in", "suggestion"]
 
 
 class _Strict(BaseModel):
@@ -32,6 +32,7 @@ class _Strict(BaseModel):
 _Word = Annotated[str, Field(min_length=1)]
 _Pattern = Annotated[str, Field(pattern=r"^[A-Za-z_*?][A-Za-z0-9_*?]*$")]
 """The name of a variable, or a pattern of names."""
+_Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 _CLI: Final = "a known CLI"
 _ONLY_FOR: Final = {
     "prompt": ("command",),
@@ -47,6 +48,8 @@ _ONLY_FOR: Final = {
     "max_tokens": ("model",),
     "history_tokens": ("model",),
     "env_pass": ("command", _CLI),
+    "pool": ("command",),
+    "labels": ("command",),
 }
 """Settings that only some kinds of agents have."""
 
@@ -93,6 +96,8 @@ class BackendFile(_Strict):
     timeout_s: PositiveFloat | None = None
     env: dict[str, str] = Field(default_factory=dict)
     env_pass: list[_Pattern] = Field(default_factory=list)
+    pool: _Word | None = None
+    labels: Annotated[list[_Label], Field(max_length=8)] = Field(default_factory=list)
     fallback: list[str] = Field(default_factory=list)
     provider: _Word | None = None
     api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"
@@ -175,6 +180,38 @@ class NotifyFile(_Strict):
         return self
 
 
+_HELPER: Final = re.compile(r"^[A-Za-z0-9+.-]+::")
+_URL: Final = re.compile(r"^(https|ssh|file)://\S+$")
+_HOST_AND_PATH: Final = re.compile(r"^[A-Za-z0-9][^\s/:]*:[^\s:]\S*$")
+
+
+def _of_git(address: str) -> str:
+    """Refuses what git would take for an option or for a program to start, and secrets."""
+    if "://" in address:
+        _without_password(address)
+        fits = bool(_URL.match(address))
+    else:
+        fits = bool(_HOST_AND_PATH.match(address)) or address.startswith(("/", "~/"))
+    if _HELPER.match(address) or not fits or not address.isprintable():
+        raise PydanticCustomError(
+            "address", "must be an absolute path, ssh://…, https://…, file://… or user@host:path of a git repository"
+        )
+    return address
+
+
+def _without_password(address: str) -> None:
+    scheme, rest = address.split("://", 1)
+    user, at, _ = rest.split("/", 1)[0].rpartition("@")
+    if at and (":" in user or scheme != "ssh"):
+        raise PydanticCustomError("secret", "must hold no user or password; git's own credential helpers keep them")
+
+
+class PoolFile(_Strict):
+    """A pool of workers, as this side reaches it."""
+
+    repository: Annotated[_Word, AfterValidator(_of_git)]
+
+
 def _about(name: str, kind: str) -> dict[str, str]:
     return {"name": name, "kind": kind}
 
@@ -207,6 +244,7 @@ class ConfigFile(_Strict):
     check_timeout_s: PositiveFloat = 1800.0
     check_protect: list[_Word] = Field(default_factory=list)
     notify: list[NotifyFile] = Field(default_factory=list)
+    pools: dict[_Word, PoolFile] = Field(default_factory=dict)
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
 
@@ -262,6 +300,7 @@ def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
         "memory": _MemoryFile,
         "backends": BackendFile,
         "notify": NotifyFile,
+        "pools": PoolFile,
     }
     model = models.get(place[0], ConfigFile) if place else ConfigFile
     return list(model.model_fields)

@@ -51,7 +51,7 @@ def setting_named(config: Config, key: str) -> Setting:
         if each.key == key:
             return each
     inside = [each for each in found if each.key.startswith(f"{key}.")]
-    if inside or key in ("backends", "spawner.recovery"):
+    if inside or key in ("backends", "pools", "spawner.recovery"):
         origins = dict.fromkeys(each.origin for each in inside)
         return Setting(key=key, value=_nested(inside, key), origin=", ".join(origins) or DEFAULT)
     section, _, field = key.rpartition(".")
@@ -90,6 +90,8 @@ def _settings(config: Config) -> Iterator[Setting]:
     }
     for key, value in plain.items():
         yield Setting(key=key, value=value, origin=config.origin(key))
+    for name, repository in config.pools.items():
+        yield Setting(key=f"pools.{name}.repository", value=repository, origin=config.origin("pools"))
     for key, value in config.recovery.items():
         yield Setting(key=f"spawner.recovery.{key}", value=value, origin=config.origin("spawner.recovery"))
     for name, backend in config.backends.items():

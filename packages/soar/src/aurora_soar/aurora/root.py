@@ -198,7 +198,13 @@ class Aurora(Questions, GoalPlans, RunWork, Interaction):
         async with self.astart_lock(plan, force=force) as release:
             run = self.new_run(plan, stagger_s=stagger_s)
             return await execute_run(
-                run, plan.file, plan.titles, on_event=on_event, on_start=release, outbox=self.outbox
+                run,
+                plan.file,
+                plan.titles,
+                on_event=on_event,
+                on_start=release,
+                outbox=self.outbox,
+                pools=self.config.pools,
             )
 
     def refresh_memory(self, agents: Collection[str], index: Callable[[Memory], object]) -> None:
@@ -310,7 +316,9 @@ class Aurora(Questions, GoalPlans, RunWork, Interaction):
             self.project_agents, plan, max_concurrent=self._max_concurrent, retry_failed=retry_failed
         )
         await self.arefresh_memory(plan.agents)
-        return await execute_run(run, plan.file, plan.titles, on_event=on_event, outbox=self.outbox)
+        return await execute_run(
+            run, plan.file, plan.titles, on_event=on_event, outbox=self.outbox, pools=self.config.pools
+        )
 
     def plan_resume(self, run_id: str, taskfile: Path | None = None, *, accept_changes: bool = False) -> ResumePlan:
         """Finds a run and its task file as it is now; see `taskruns.resume.plan_resume`."""

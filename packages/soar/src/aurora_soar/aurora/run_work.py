@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from aurora_soar.aurora.parts import ProjectParts
+from aurora_soar.notices import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -44,7 +45,7 @@ class RunWork(ProjectParts):
         from aurora_soar.taskruns.merge import merge_taskfile_run
 
         self._check_unchanged(run_id, accept=accept_changes)
-        return merge_taskfile_run(
+        report = merge_taskfile_run(
             self.project.runs_db,
             run_id,
             tasks=tasks,
@@ -59,6 +60,17 @@ class RunWork(ProjectParts):
             ),
             notify=self.notify,
         )
+        self._clear_pool(run_id)
+        return report
+
+    def _clear_pool(self, run_id: str) -> None:
+        """Deletes what the repository of a run's pool has and is needed there no longer."""
+        if not self.config.pools:
+            return
+        from aurora_soar.taskruns.pool_refs import clear_pool
+
+        for sentence in clear_pool(self.project.runs_db, run_id, self.config.pools):
+            self.notify(Notice(message=sentence, warning=True))
 
     @cached_property
     def _checked(self) -> dict[str, Check]:
@@ -156,7 +168,9 @@ class RunWork(ProjectParts):
         from aurora_spawner.control.discarding import discard_work
 
         self._check_unchanged(run_id, accept=accept_changes)
-        return discard_work(self.project.runs_db, run_id, task_id)
+        report = discard_work(self.project.runs_db, run_id, task_id)
+        self._clear_pool(run_id)
+        return report
 
     def candidates(self, run_id: str, task_id: str) -> CandidateList:
         """Returns the candidates of a task; see `aurora_spawner.control.candidates.list_candidates`."""

@@ -174,6 +174,8 @@ def _command(name: str, backend: BackendConfig, env_pass: tuple[str, ...]) -> Co
         model=backend.model,
         conversation=cast("TalksBy", backend.conversation),
         keep_env=env_pass,
+        pool=backend.pool,
+        labels=backend.labels,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from aurora_soar.notices import Notice
 from aurora_soar.notifications.messages import notification_of
@@ -13,6 +14,7 @@ from aurora_soar.taskruns.agents import skipping
 from aurora_soar.taskruns.checkboxes import Checkboxes
 from aurora_soar.taskruns.checks import ignored_checks_notice, untrusted_checks
 from aurora_soar.taskruns.isolation import with_base
+from aurora_soar.taskruns.pool_refs import clear_pool
 from aurora_soar.taskruns.resume import stored_limit, stored_sandbox, taskfile_of
 from aurora_soar.taskruns.run_kinds import TASK_RUN, TASKFILE_RUN
 from aurora_soar.taskruns.telemetry import send_telemetry
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["TaskRunResult", "execute_run", "new_run", "nothing_to_run", "resumed_run"]
+
+NO_POOLS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +105,16 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         agents.notify(Notice(message=str(error), warning=True))
     if plan.untrusted_checks is not None:
         agents.notify(ignored_checks_notice(plan.untrusted_checks))
+    if (elsewhere := _for_workers(plan)) and (plan.limits is None or plan.limits.pool is None):
+        message = (
+            f"tasks {', '.join(elsewhere)} name workers (Pool or Labels), and run here; --pool NAME goes to them"
+        )
+        agents.notify(Notice(message=message, warning=True))
     folder = keep_in or project.aurora_dir
     limits = plan.limits.using(plan.agents) if plan.limits else None
     if limits:
-        limits.check(plan.agents, tasks=len(attempted(plan.file.tasks)))
+        tasks = len(attempted(plan.file.tasks))
+        limits.check(plan.agents, tasks=tasks, isolated=plan.isolation.isolation is not None)
     options = project_run_options(
         project,
         kind=TASKFILE_RUN if plan.from_file else TASK_RUN,
@@ -137,6 +147,10 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             confining=limits.confinement if limits else None,
         ),
     )
+
+
+def _for_workers(plan: SpawnPlan) -> list[str]:
+    return [str(task.id) for task in plan.file.tasks if task.pool or task.labels]
 
 
 def _source(plan: SpawnPlan) -> TaskSource | None:
@@ -182,7 +196,7 @@ async def resumed_run(
     if untrusted is not None:
         agents.notify(ignored_checks_notice(untrusted))
     await limits.reconcile(run_id, attempts_of(journal, run_id), over=False)
-    limits.check(plan.open_agents, tasks=len(plan.tasks))
+    limits.check(plan.open_agents, tasks=len(plan.tasks), isolated=plan.isolated)
     return Run.resume(
         journal,
         run_id,
@@ -222,6 +236,7 @@ async def execute_run(
     on_event: Callable[[RunEvent], None] | None = None,
     on_start: Callable[[], None] = lambda: None,
     outbox: Outbox | None = None,
+    pools: Mapping[str, str] = NO_POOLS,
 ) -> TaskRunResult:
     """Executes a run to its end, and ticks the boxes of its task file if it has one.
 
@@ -230,6 +245,7 @@ async def execute_run(
         on_event: receives each event of the run.
         on_start: called once the journal says that this process works on the run.
         outbox: tells others of what happens; its deliveries have ended when this returns.
+        pools: the git repositories of pools of workers; that of the run's own is cleared of what is merged.
 
     Raises:
         RunHeldError: another process works on the run.
@@ -256,9 +272,10 @@ async def execute_run(
     if boxes:
         boxes.finish(report)
     unsent = await asyncio.to_thread(send_telemetry, run.journal, run.run_id)
+    uncleared = await asyncio.to_thread(clear_pool, run.journal, run.run_id, pools) if pools else ()
     return TaskRunResult(
         report=report,
         titles=titles,
         not_run=tuple(file.not_run) if file else (),
-        notices=(*report.notices, *(boxes.notices if boxes else ()), *undelivered, *unsent),
+        notices=(*report.notices, *(boxes.notices if boxes else ()), *undelivered, *unsent, *uncleared),
     )

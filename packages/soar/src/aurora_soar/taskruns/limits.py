@@ -74,6 +74,7 @@ class RunLimits:
         per_run_usd: a limit that was set for this run.
         sandbox: the mode that was asked for in this run; the policies' own if that is stricter.
         pool: the pool of workers that runs the attempts; None for this machine.
+        repository: the git repository through which the trees of that pool travel; None if it names none.
         notify: receives what the user should know about the budget.
         told: warnings about the budget so far, without their figures; `notify:` in the configuration tells each once.
     """
@@ -85,6 +86,7 @@ class RunLimits:
     per_run_usd: float | None = None
     sandbox: SandboxMode | None = None
     pool: str | None = None
+    repository: str | None = None
     notify: Notify = log_notice
     told: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -106,11 +108,12 @@ class RunLimits:
     def _costly(self) -> frozenset[str]:
         return self.may_use - free_agents(self.backends)
 
-    def check(self, agents: Collection[str], *, tasks: int) -> None:
+    def check(self, agents: Collection[str], *, tasks: int, isolated: bool = False) -> None:
         """Refuses a run that cannot stay within its limits, before it starts.
 
         Args:
             agents: those of its open tasks.
+            isolated: they work in worktrees.
 
         Raises:
             OverLimitError: it cannot, or nothing is left for the first attempt.
@@ -124,7 +127,7 @@ class RunLimits:
         if self.pool is None:
             self.confinement.check(agents)
         else:  # each worker sees for itself what holds there
-            check_pool(agents, self.backends)
+            check_pool(self.pool, agents, self.backends, needs_repository=isolated and self.repository is None)
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
         if costly:
             self._check_budget(costly)
@@ -186,7 +189,12 @@ class RunLimits:
 
     def _innermost(self, *, detached: bool) -> Executor:
         if self.pool is not None:
-            return pool_executor(self.pool, self.confinement)
+            return pool_executor(
+                self.pool,
+                self.confinement,
+                self.repository,
+                tell=lambda message: self.notify(Notice(message=f"pool {self.pool}: {message}", warning=True)),
+            )
         # Also without confinement now: a resume may find attempts that have begun with some.
         return ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
 

@@ -9,7 +9,7 @@ from aurora_core.bounded import read_regular
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.taskruns.confinement import AgentConfinement
-from aurora_soar.taskruns.pools import TOKEN_VARIABLE, database_url, pool_agents
+from aurora_soar.taskruns.pools import TOKEN_VARIABLE, database_url, exchange_at, pool_agents
 from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -36,6 +36,7 @@ def open_worker(
     concurrency: int,
     allow: Collection[str],
     token: str,
+    labels: Collection[str],
     place: Path,
     tell: Callable[[str], None],
 ) -> Worker:
@@ -44,6 +45,7 @@ def open_worker(
     Args:
         allow: the agents that it runs; all that are commands of the user's own if empty.
         token: by which the database knows the worker; "" if the database has no roles.
+        labels: what this machine has, for tasks that need it.
         place: the worker's own folder.
 
     Raises:
@@ -54,6 +56,9 @@ def open_worker(
     url = database_url()
     from aurora_spawner.distributed.worker import Worker, WorkerOptions
     from aurora_spawner.distributed.worker_place import WorkerPlace
+    from aurora_spawner.distributed.worker_trees import WorkerTrees
+
+    repository = agents.config.pools.get(pool)
 
     def executor(mode: str) -> Executor:
         confining = AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
@@ -63,10 +68,12 @@ def open_worker(
         name=name,
         pool=pool,
         concurrency=concurrency,
+        labels=tuple(labels),
         cwd=agents.project.root,
         backends=_allowed(agents, allow),
         executor=executor,
         environ=os.environ,
+        trees=WorkerTrees(folder=place / "trees", exchange=exchange_at(repository)) if repository else None,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.schema import SandboxMode
@@ -11,18 +12,20 @@ from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner import CommandBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from aurora_soar.taskruns.confinement import AgentConfinement
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.attempt_store import AttemptStore
+    from aurora_spawner.distributed.exchange import Exchange
 
 __all__ = [
     "DATABASE_VARIABLE",
     "TOKEN_VARIABLE",
     "check_pool",
     "database_url",
+    "exchange_at",
     "open_store",
     "pool_agents",
     "pool_executor",
@@ -63,13 +66,23 @@ def pool_agents(backends: Mapping[str, Backend]) -> dict[str, CommandBackend]:
     return commands
 
 
-def check_pool(agents: Collection[str], backends: Mapping[str, Backend]) -> None:
+def check_pool(
+    pool: str, agents: Collection[str], backends: Mapping[str, Backend], *, needs_repository: bool
+) -> None:
     """Refuses a run on a pool that its workers could not do as it would be done here.
 
+    Args:
+        needs_repository: its tasks have trees, and the pool names no repository for them.
+
     Raises:
-        PoolError: no database is named, or an agent is none of those that workers run.
+        PoolError: no database is named, no repository for its trees, or an agent is none of those that workers run.
     """
     database_url()
+    if needs_repository:
+        raise PoolError(
+            f"pool {pool} names no git repository through which trees could travel",
+            f"add `pools: {{{pool}: {{repository: ADDRESS}}}}` to the configuration, or give --isolation none",
+        )
     others = sorted(set(agents) & (backends.keys() - pool_agents(backends).keys()))
     if others:
         raise PoolError(
@@ -78,19 +91,37 @@ def check_pool(agents: Collection[str], backends: Mapping[str, Backend]) -> None
         )
 
 
-def pool_executor(pool: str, confinement: AgentConfinement) -> Executor:
+def exchange_at(repository: str) -> Exchange:
+    """Opens the git repository of a pool; a path may begin with `~/`."""
+    from aurora_spawner.distributed.exchange import Exchange
+
+    return Exchange(str(Path(repository).expanduser()) if repository.startswith("~") else repository)
+
+
+def pool_executor(
+    pool: str, confinement: AgentConfinement, repository: str | None, *, tell: Callable[[str], None]
+) -> Executor:
     """Builds the executor that runs attempts on a pool.
 
     Args:
         confinement: what this side asks for; a worker's own policies may be stricter.
+        repository: the git repository for its trees; None if it names none.
+        tell: receives what the user should know while attempts wait.
 
     Raises:
         PoolError: no database is named, or the packages for it are not installed.
     """
     url = database_url()
     from aurora_spawner.distributed.pool_executor import PoolExecutor
+    from aurora_spawner.distributed.pool_trees import PoolTrees
 
-    return PoolExecutor(pool=pool, url=url, sandbox=lambda agent: _mode(confinement, agent).value)
+    return PoolExecutor(
+        pool=pool,
+        url=url,
+        sandbox=lambda agent: _mode(confinement, agent).value,
+        tell=tell,
+        trees=None if repository is None else PoolTrees(exchange=exchange_at(repository)),
+    )
 
 
 def _mode(confinement: AgentConfinement, agent: str) -> SandboxMode:

@@ -43,6 +43,8 @@ class EndReason(StrEnum):
     """A sandbox is required and does not hold, so it did not start; its stderr explains it."""
     NOT_TAKEN = "not_taken"
     """No worker of its pool may run it: it is too large, or of an unknown agent; its stderr explains it."""
+    NOT_CARRIED = "not_carried"
+    """Its tree could not be brought to its worker, or its work back from there; its stderr explains it."""
     SHARE_SPENT = "share_spent"
     """It has spent its share of the budget; its session may continue with another share. Its stderr explains it."""
 

@@ -29,6 +29,16 @@ class AttemptRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedTree:
+    """The checkout that an attempt works in, for executors that carry it to another machine and back."""
+
+    path: Path
+    """Its top folder."""
+    title: str
+    """The name of the work on it, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptOrder:
     """An order to run one attempt; run, task and number together are its key."""
 
@@ -59,6 +69,12 @@ class AttemptOrder:
     """Files and folders outside of `cwd` that the agent needs to write to, such as those of its sessions."""
     limits: ResourceLimits | None = None
     """The most memory, processes and processor time; None for no limits."""
+    tree: OrderedTree | None = None
+    """The worktree of its task; None without one."""
+    pool: str | None = None
+    """The pool of workers that is to run it, for an executor of pools; None for that of the run."""
+    labels: tuple[str, ...] = ()
+    """The labels that its worker must have, for an executor of pools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,10 @@ class CommandBackend:
     """The model for tasks that name none."""
     conversation: TalksBy = "one-shot"
     """The way it is talked with: a process for each turn, or one for all turns in JSON Lines or ACP."""
+    pool: str | None = None
+    """In a run on a pool of workers: the pool for tasks that name none."""
+    labels: tuple[str, ...] = ()
+    """In a run on a pool of workers: labels that a worker must have, beside those of the task."""
     resumes: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:

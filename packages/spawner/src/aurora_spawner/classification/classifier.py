@@ -113,6 +113,7 @@ _ENDINGS: Final = {
     EndReason.STALLED: Cause.STALLED,
     EndReason.SUPERVISOR_LOST: Cause.INTERRUPTED,
     EndReason.FOLDER_REMOVED: Cause.INTERRUPTED,
+    EndReason.NOT_CARRIED: Cause.INTERRUPTED,
 }
 _EXCEEDED: Final = {"memory": Cause.MEMORY, "process": Cause.PROCESSES, "CPU": Cause.LIMIT_REACHED}
 """Causes by the first word of a limit."""

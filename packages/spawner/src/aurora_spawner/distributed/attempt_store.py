@@ -9,6 +9,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
 
 from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
+from aurora_spawner.distributed.queues import queue_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ class StoredAttempt:
     progress: int
     now: float
     """The moment of reading, on the database's clock."""
+    waited_s: float
+    """Seconds since it was queued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class StoredWorker:
     pool: str
     concurrency: int
     agents: tuple[str, ...]
+    labels: tuple[str, ...]
     draining: bool
     seen_s: float
     """Seconds since its last sign of life, on the database's clock."""
@@ -59,10 +63,13 @@ class StoredWorker:
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields and the state as JSON values."""
-        return {**asdict(self), "agents": list(self.agents), "state": self.state}
+        return {**asdict(self), "agents": list(self.agents), "labels": list(self.labels), "state": self.state}
 
 
-_ROW: Final = "token, document, state, worker, fence, until, cancel, progress"
+_ROW: Final = (
+    "token, document, state, worker, fence, until, cancel, progress,"
+    " extract(epoch FROM created_at)::float8 AS created"
+)
 _NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
 
 
@@ -72,20 +79,23 @@ class AttemptStore:
 
     database: Database
 
-    async def submit(self, token: str, *, key: tuple[str, str, int], pool: str, document: str) -> StoredAttempt:
+    async def submit(
+        self, token: str, *, key: tuple[str, str, int], pool: str, document: str, labels: Sequence[str] = ()
+    ) -> StoredAttempt:
         """Queues an attempt once, however often it is called, and returns the row that its key has.
 
         Args:
             key: Run, task and number of the attempt. The row has another token if somebody else has used the key.
+            labels: Those that its worker must have.
         """
         async with self.database.transaction() as connection:
             cursor = await connection.execute(
-                "INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, state)"
-                " VALUES (%s, %s, %s, %s, %s, %s, 'queued') ON CONFLICT DO NOTHING RETURNING token",
-                (token, *key, pool, document),
+                "INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, labels, state)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued') ON CONFLICT DO NOTHING RETURNING token",
+                (token, *key, pool, document, list(labels)),
             )
             if await cursor.fetchone() is not None:
-                await _enqueue(connection, token, pool)
+                await _enqueue(connection, token, queue_name(pool, labels))
             cursor = await connection.execute(
                 f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
                 " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
@@ -172,26 +182,34 @@ class AttemptStore:
         """Queues the attempts again whose place in the queue was lost with a worker; removes those long over."""
         async with self.database.transaction() as connection:
             cursor = await connection.execute(
-                "SELECT token FROM aurora_attempts a WHERE pool = %s AND state = 'queued'"
+                "SELECT token, labels FROM aurora_attempts a WHERE pool = %s AND state = 'queued'"
                 " AND created_at < clock_timestamp() - make_interval(secs => %s) AND NOT EXISTS"
                 " (SELECT FROM procrastinate_jobs WHERE queueing_lock = a.token AND status = 'todo') LIMIT 100",
                 (pool, REQUEUE_AFTER_S),
             )
             for row in await cursor.fetchall():
-                await _enqueue(connection, row["token"], pool)
+                await _enqueue(connection, row["token"], queue_name(pool, row["labels"]))
             await connection.execute("SELECT aurora_forget_over()")
 
     async def announce(
-        self, worker: str, *, name: str, pool: str, concurrency: int, agents: Sequence[str], new: bool
+        self,
+        worker: str,
+        *,
+        name: str,
+        pool: str,
+        concurrency: int,
+        agents: Sequence[str],
+        labels: Sequence[str],
+        new: bool,
     ) -> bool | None:
         """Writes a sign of life of a worker.
 
         Returns:
             True if it is to drain; None if it was removed, unless it is new.
         """
-        values = (name, pool, concurrency, list(agents), worker)
+        values = (name, pool, concurrency, list(agents), list(labels), worker)
         row = await self.database.one(
-            "UPDATE aurora_workers SET name = %s, pool = %s, concurrency = %s, agents = %s,"
+            "UPDATE aurora_workers SET name = %s, pool = %s, concurrency = %s, agents = %s, labels = %s,"
             " seen_at = clock_timestamp(), draining = draining AND NOT %s WHERE id = %s RETURNING draining",
             *values[:-1],
             new,
@@ -200,19 +218,23 @@ class AttemptStore:
         if row is not None or not new:
             return None if row is None else bool(row["draining"])
         await self.database.one(
-            "INSERT INTO aurora_workers (name, pool, concurrency, agents, id) VALUES (%s, %s, %s, %s, %s)", *values
+            "INSERT INTO aurora_workers (name, pool, concurrency, agents, labels, id)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            *values,
         )
         return False
 
     async def workers(self) -> list[StoredWorker]:
         """Returns all workers, by pool and name."""
         rows = await self.database.all(
-            "SELECT w.id, w.name, w.pool, concurrency, agents, draining,"
+            "SELECT w.id, w.name, w.pool, concurrency, agents, labels, draining,"
             " extract(epoch FROM clock_timestamp() - seen_at)::float8 AS seen_s, (SELECT count(*)"
             " FROM aurora_attempts WHERE worker = w.id AND state = 'running') AS running"
             " FROM aurora_workers w ORDER BY w.pool, w.name, w.id"
         )
-        return [StoredWorker(**{**row, "agents": tuple(row["agents"])}) for row in rows]
+        return [
+            StoredWorker(**{**row, "agents": tuple(row["agents"]), "labels": tuple(row["labels"])}) for row in rows
+        ]
 
     async def drain(self, worker: str) -> None:
         """Asks a worker to take nothing more and to end with its last attempt."""
@@ -232,8 +254,8 @@ _UNOPENED: Final = App(connector=PsycopgConnector())
 """Puts jobs into the queue on a connection that it is given."""
 
 
-async def _enqueue(connection: psycopg.AsyncConnection[DictRow], token: str, pool: str) -> None:
-    job = _UNOPENED.configure_task(JOB, queue=pool, queueing_lock=token, connection=connection, allow_unknown=True)
+async def _enqueue(connection: psycopg.AsyncConnection[DictRow], token: str, queue: str) -> None:
+    job = _UNOPENED.configure_task(JOB, queue=queue, queueing_lock=token, connection=connection, allow_unknown=True)
     try:
         async with connection.transaction():  # else a refusal would end the outer one
             await job.defer_async(token=token)
@@ -258,4 +280,5 @@ def _attempt(row: dict[str, Any]) -> StoredAttempt:
         document=row["document"],
         progress=row["progress"],
         now=row["now"],
+        waited_s=row["now"] - row["created"],
     )

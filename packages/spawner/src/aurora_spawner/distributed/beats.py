@@ -42,8 +42,8 @@ class Beats:
     times: LeaseTimes
     lost: bool = False
     """True once the lease is lost, or has to be taken for lost."""
-    _sent: float = field(default_factory=time.monotonic)
-    """The moment of the last beat that was answered."""
+    since: float = field(default_factory=time.monotonic)
+    """The moment of the last beat that was answered, on this machine's clock; at first that before the claim."""
     _seen: tuple[int, int] = (0, 0)
     _progress: int = 0
 
@@ -68,12 +68,12 @@ class Beats:
                     progress=self._progress,
                 )
         except (QueueError, TimeoutError):
-            self.lost = time.monotonic() - self._sent >= self.times.lease_s
+            self.lost = time.monotonic() - self.since >= self.times.lease_s
             return Cancel.AT_ONCE if self.lost else Cancel.NO
         if row is None:
             self.lost = True
             return Cancel.AT_ONCE
-        self._sent = sent
+        self.since = sent
         return row.cancel
 
 

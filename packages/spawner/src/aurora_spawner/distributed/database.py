@@ -50,7 +50,7 @@ CREATE TABLE aurora_attempts (
     state text NOT NULL CHECK (state IN ('queued', 'running', 'finished', 'lost', 'voided')),
     worker text NOT NULL DEFAULT '', fence integer NOT NULL DEFAULT 0,
     until double precision NOT NULL DEFAULT 0, cancel text NOT NULL DEFAULT '',
-    progress bigint NOT NULL DEFAULT 0,
+    progress bigint NOT NULL DEFAULT 0, labels text[] NOT NULL DEFAULT '{{}}',
     result bytea CHECK (octet_length(result) <= {RESULT_LIMIT_BYTES}),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(), over_at timestamptz,
     UNIQUE (run_id, task_id, number)
@@ -60,7 +60,9 @@ CREATE INDEX aurora_attempts_over ON aurora_attempts (over_at) WHERE over_at IS 
 CREATE TABLE aurora_workers (
     id text PRIMARY KEY, name text NOT NULL, pool text NOT NULL, concurrency integer NOT NULL,
     CHECK (greatest(octet_length(id), octet_length(name), octet_length(pool)) <= 1000),
-    agents text[] NOT NULL CHECK (pg_column_size(agents) <= 65536), draining boolean NOT NULL DEFAULT false,
+    agents text[] NOT NULL CHECK (pg_column_size(agents) <= 65536),
+    labels text[] NOT NULL DEFAULT '{{}}' CHECK (pg_column_size(labels) <= 65536),
+    draining boolean NOT NULL DEFAULT false,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 """  # noqa: S608 -- constants
@@ -206,8 +208,8 @@ class Database:
                 return
             cursor = await connection.execute("SELECT version FROM aurora_schema")
             found = await cursor.fetchone()
-        if found is None or found["version"] != SCHEMA_VERSION:
             version = found and found["version"]
+        if version != SCHEMA_VERSION:
             raise QueueUnusableError(
                 f"the database's tables are of version {version}, and this is {SCHEMA_VERSION}: update the older side"
             )

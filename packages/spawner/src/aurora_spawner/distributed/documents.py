@@ -11,7 +11,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.errors import SpawnerError
@@ -39,6 +40,27 @@ Seconds = Annotated[float, Field(ge=0, lt=1e10, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
+Commit = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
+
+
+class TreeDocument(_Document):
+    """The tree that an attempt works on; the pool's repository has it, whose address each side knows for itself."""
+
+    start: Commit
+    """The commit that the attempt starts from."""
+    folder: Annotated[str, Field(min_length=1, max_length=4000, pattern=r"^[^\x00-\x1f]+$")]
+    """The folder in which the agent works, relative to the tree; "." for its top."""
+    title: Annotated[str, Field(max_length=1000)]
+    """The subject of a commit of what the agent leaves uncommitted."""
+
+    @field_validator("folder")
+    @classmethod
+    def _is_inside(cls, folder: str) -> str:
+        if folder.startswith("/") or ".." in folder.split("/"):
+            raise PydanticCustomError("folder", "must be inside of the tree")
+        return folder
+
+
 class OrderDocument(_Document):
     """The order of one attempt, for a worker."""
 
@@ -54,6 +76,8 @@ class OrderDocument(_Document):
     """The use of a sandbox that the run asks for; the worker's own policies may be stricter."""
     depth: Annotated[int, Field(ge=1, lt=1000)]
     """The number of agents above those that this one starts, itself included."""
+    tree: TreeDocument | None = None
+    """None for an attempt that works in the worker's own folder."""
 
     @classmethod
     def of(cls, **fields: object) -> OrderDocument:
@@ -117,6 +141,8 @@ class Result:
     end: EndDocument
     stdout: bytes = b""
     stderr: bytes = b""
+    commit: str = ""
+    """The work on its tree, which the pool's repository has; empty if nothing has changed."""
 
     def pack(self) -> bytes:
         """Returns the result for a row, compressed.
@@ -124,7 +150,8 @@ class Result:
         Raises:
             DocumentError: It is larger than a row may be.
         """
-        head = {"stdout": len(self.stdout), "stderr": len(self.stderr), "end": self.end.model_dump(mode="json")}
+        sizes = {"stdout": len(self.stdout), "stderr": len(self.stderr)}
+        head = {**sizes, "commit": self.commit or None, "end": self.end.model_dump(mode="json")}
         plain = json.dumps(head).encode("ascii") + _SEPARATOR + self.stdout + self.stderr
         if len(plain) > RESULT_LIMIT_BYTES:
             raise DocumentError(
@@ -143,12 +170,14 @@ class Result:
         found = _parsed(_Head, head.decode("ascii", errors="replace"), "result")
         if not separator or len(streams) != found.stdout + found.stderr:
             raise DocumentError("the result is cut off; the worker has to deliver it again")
-        return cls(end=found.end, stdout=streams[: found.stdout], stderr=streams[found.stdout :])
+        out, err = streams[: found.stdout], streams[found.stdout :]
+        return cls(end=found.end, stdout=out, stderr=err, commit=found.commit or "")
 
 
 class _Head(_Document):
     stdout: Count
     stderr: Count
+    commit: Commit | None = None
     end: EndDocument
 
 

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import SMALLEST_CAP_BYTES, AttemptFolder, read_output
@@ -18,19 +18,34 @@ from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt
 from aurora_spawner.distributed.database import Database, QueueUnusableError, until_reachable
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentError, OrderDocument, Result
+from aurora_spawner.distributed.exchange import (
+    GIVE_UP_AFTER_S,
+    ExchangeError,
+    ExchangeUnreachableError,
+    result_ref,
+    until_carried,
+)
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
+from aurora_spawner.distributed.nobody import nobody_for
 from aurora_spawner.distributed.worker_tokens import why_lost
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.supervision.local_executor import STDERR_LIMIT_BYTES
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from aurora_spawner.attempts.executor import OrderedTree
+    from aurora_spawner.distributed.documents import TreeDocument
+    from aurora_spawner.distributed.pool_trees import PoolTrees
+
 _log = logging.getLogger(__name__)
 
 FIRST_LOOK_S: Final = 0.05
+NOBODY_AFTER_S: Final = 5.0
+"""The time in the queue after which an attempt is looked for a worker that could take it."""
 LOOK_EVERY_S: Final = 0.5
 
 
@@ -45,18 +60,38 @@ class PoolExecutor:
     url: str
     sandbox: Callable[[str], str] = lambda _agent: "off"
     """Tells the use of a sandbox that workers are asked for, by agent: off, auto or require."""
+    tell: Callable[[str], None] = _log.warning
+    """Receives what the user should know while an attempt waits."""
+    trees: PoolTrees | None = None
+    """Carries the trees of tasks with worktrees; None if the pool names no repository."""
     lost_after_s: float = lease.LOST_AFTER_S
+    carry_within_s: float = GIVE_UP_AFTER_S
+    """The time for which the pool's repository is tried again if it cannot be reached."""
     _store: AttemptStore | None = None
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wishes: dict[str, Cancel] = field(default_factory=dict)
     """Ends of attempts that were asked for and not yet passed on, by token."""
     _wished: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: dict[str, AttemptOrder] = field(default_factory=dict)
+    """Attempts that were queued and not yet looked for a worker, by token."""
+    _told: set[str] = field(default_factory=set)
+    _sending: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    """Attempts whose tree is on its way to the pool's repository, by token."""
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
-        """Queues an attempt; it starts once a worker takes it.
+        """Queues an attempt; it starts once a worker takes it. One with a tree is queued once the tree has arrived.
 
         Raises:
             AttemptRefusedError: It cannot be sent to a worker, or the database refuses it.
         """
+        if order.tree is not None:
+            if self.trees is None:
+                problem = f"pool {self.pool} names no repository any more, and the task has a worktree"
+                raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
+            if order.token not in self._sending:
+                sending = self._send(self.trees, order, order.tree)
+                self._sending[order.token] = asyncio.ensure_future(sending)
+            return self._running(order.token, order.folder)
         submitting = asyncio.ensure_future(self._submit(order))
         try:
             return await asyncio.shield(submitting)
@@ -66,9 +101,28 @@ class PoolExecutor:
             await self.collect(running)
             raise
 
-    async def _submit(self, order: AttemptOrder) -> RunningAttempt:
+    async def _send(self, trees: PoolTrees, order: AttemptOrder, tree: OrderedTree) -> None:
+        """Pushes what an attempt starts from, and queues it.
+
+        Raises:
+            ExchangeError: The pool's repository refuses it, or cannot be reached.
+            WorkspaceError: The worktree is gone.
+            AttemptRefusedError: It cannot be sent to a worker, or was ended before it was queued.
+            OSError: The attempt's folder cannot be written to.
+        """
+        sent = await until_carried(
+            lambda: trees.send(order, tree),
+            within_s=self.carry_within_s,
+            stopped=lambda: order.token in self._wishes,
+            tell=self.tell,
+        )
+        if order.token in self._wishes:
+            raise AttemptRefusedError(EndReason.CANCELLED, "it was ended before it was queued")
+        await self._submit(order, sent)
+
+    async def _submit(self, order: AttemptOrder, tree: TreeDocument | None = None) -> RunningAttempt:
         try:
-            document = _document_of(order, self.sandbox(order.agent)).to_text()
+            document = _document_of(order, self.sandbox(order.agent), tree).to_text()
         except DocumentError as error:
             raise AttemptRefusedError(EndReason.NOT_TAKEN, str(error)) from error
         AttemptFolder(path=order.folder).prepare(order.prompt)
@@ -76,34 +130,45 @@ class PoolExecutor:
 
         def tell(problem: str) -> None:
             outages.append(problem)
-            _log.warning(problem)
+            self.tell(problem)
 
         try:
             store = await self._opened()
             row = await until_reachable(
-                lambda: store.submit(order.token, key=key, pool=self.pool, document=document), tell=tell
+                lambda: store.submit(
+                    order.token, key=key, pool=order.pool or self.pool, document=document, labels=order.labels
+                ),
+                tell=tell,
             )
         except QueueUnusableError as error:
             if outages:  # the answer to a try was lost, and it may have been queued
                 raise
             raise AttemptRefusedError(EndReason.NOT_TAKEN, str(error)) from error
+        self._waiting[order.token] = order
         if row.token != order.token or row.lease.state is AttemptState.VOIDED:
             problem = "the queue has this attempt from another coordinator; only one may execute a run"
             raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
         return self._running(order.token, order.folder)
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
-        """Waits for the result, and writes the output into the attempt's folder as if it had run here."""
+        """Waits for the result, and writes the output into the attempt's folder as if it had run here.
+
+        The work on a tree is in the worktree of the task then.
+        """
+        unsent = await self._unsent(attempt.token)
+        if unsent is not None:
+            return unsent
         store, pause_s, progress = await self._opened(), FIRST_LOOK_S, 0
         while True:
-            row = await until_reachable(lambda: self._look(store, attempt.token), tell=_log.warning)
+            row = await until_reachable(lambda: self._look(store, attempt.token), tell=self.tell)
             if row is None:
                 return AttemptEnd(reason=EndReason.VOIDED)
             if row.lease.state in lease.OVER:
-                self._wishes.pop(attempt.token, None)
-                return await self._end_of(store, row, attempt.folder)
+                return await self._end_of(store, row, attempt.folder, within_s=self.carry_within_s)
             if row.lease.state is AttemptState.RUNNING and attempt.begun is not None:
                 attempt.begun.set()
+            if row.lease.state is AttemptState.QUEUED and row.waited_s >= NOBODY_AFTER_S:
+                await self._tell_if_nobody(store, attempt.token)
             if row.progress != progress:
                 progress = row.progress
                 _show_life(attempt.folder)
@@ -112,6 +177,34 @@ class PoolExecutor:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wished.wait(), pause_s)
             pause_s = min(LOOK_EVERY_S, pause_s * 1.5)
+
+    async def _tell_if_nobody(self, store: AttemptStore, token: str) -> None:
+        """Tells once for each reason why an attempt waits, if no worker that is there can take it."""
+        order = self._waiting.pop(token, None)
+        if order is None:
+            return
+        workers = await until_reachable(store.workers, tell=self.tell)
+        pool = order.pool or self.pool
+        reason = nobody_for(workers, pool=pool, labels=order.labels, agent=order.agent)
+        if reason and reason not in self._told:
+            self._told.add(reason)
+            self.tell(f"task {order.task_id} waits: {reason}")
+
+    async def _unsent(self, token: str) -> AttemptEnd | None:
+        """Waits until the tree of an attempt is sent; returns the end of one that could not be queued."""
+        sending = self._sending.get(token)
+        if sending is None:
+            return None
+        try:
+            await asyncio.shield(sending)
+        except AttemptRefusedError as error:
+            return AttemptEnd(reason=error.reason, stderr=str(error))
+        except (ExchangeError, WorkspaceError) as error:
+            reason = EndReason.CANCELLED if token in self._wishes else EndReason.NOT_CARRIED
+            return AttemptEnd(reason=reason, stderr=f"its tree could not be sent: {error}")
+        except OSError as error:
+            return AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
+        return None
 
     async def _look(self, store: AttemptStore, token: str) -> StoredAttempt | None:
         """Returns the row, after it was changed by what is due: a wish to end it, or the end of its lease."""
@@ -131,15 +224,63 @@ class PoolExecutor:
     def _lost(self, row: Lease, now: float) -> Lease | None:
         return lease.declare_lost(row, now=now, lost_after_s=self.lost_after_s)
 
-    async def _end_of(self, store: AttemptStore, row: StoredAttempt, folder: Path) -> AttemptEnd:
+    async def _end_of(self, store: AttemptStore, row: StoredAttempt, folder: Path, *, within_s: float) -> AttemptEnd:
+        """Returns the end of an attempt that is over.
+
+        Args:
+            within_s: The time for which the pool's repository is tried again if it cannot be reached.
+
+        Raises:
+            ExchangeUnreachableError: It cannot be reached, and `within_s` is 0.
+        """
         if row.lease.state is AttemptState.VOIDED:
             cancelled = row.lease.cancel is not Cancel.NO
             return AttemptEnd(reason=EndReason.CANCELLED if cancelled else EndReason.VOIDED)
         if row.lease.state is AttemptState.LOST:
-            why = await until_reachable(lambda: why_lost(store.database, row.lease.worker), tell=_log.warning)
+            await self._fence_off(row, folder)
+            why = await until_reachable(lambda: why_lost(store.database, row.lease.worker), tell=self.tell)
             return AttemptEnd(reason=EndReason.SUPERVISOR_LOST, stderr=why)
-        packed = await until_reachable(lambda: store.result_of(row.token), tell=_log.warning)
-        return await asyncio.to_thread(_unpacked, packed, folder)
+        packed = await until_reachable(lambda: store.result_of(row.token), tell=self.tell)
+        end, commit = await asyncio.to_thread(_unpacked, packed, folder)
+        return end if not commit else await self._with_work(end, row, folder, commit, within_s=within_s)
+
+    async def _with_work(
+        self, end: AttemptEnd, row: StoredAttempt, folder: Path, commit: str, *, within_s: float
+    ) -> AttemptEnd:
+        """Brings the work of an attempt into its task's worktree; returns its end, another one if that fails."""
+        document, trees, fence = OrderDocument.parse(row.document), self.trees, row.lease.fence
+        ref = result_ref(document.run_id, document.task_id, document.number, fence)
+        if trees is None:
+            problem = f"pool {self.pool} names no repository any more"
+            return replace(end, reason=EndReason.NOT_CARRIED, stderr=f"{problem}; the work is its {ref}")
+        try:
+            await until_carried(
+                lambda: trees.bring(folder, document, fence=fence, commit=commit),
+                within_s=within_s,
+                stopped=lambda: row.token in self._wishes,
+                tell=self.tell,
+            )
+        except (ExchangeError, WorkspaceError) as error:
+            if isinstance(error, ExchangeUnreachableError) and not within_s:
+                raise
+            problem = f"its work cannot be brought here: {error}; it is {ref}, commit {commit}"
+            return replace(end, reason=EndReason.NOT_CARRIED, stderr=problem)
+        return end
+
+    async def _fence_off(self, row: StoredAttempt, folder: Path) -> None:
+        """Keeps the worker of a lost attempt from pushing; its work would not be merged in any case."""
+        trees = self.trees
+        if trees is None:
+            return
+        document = OrderDocument.parse(row.document)
+        if document.tree is None:
+            return
+        try:
+            late = await asyncio.to_thread(trees.fence_off, folder, document, fence=row.lease.fence)
+        except (ExchangeError, WorkspaceError) as error:
+            late = f"attempt {document.number} at task {document.task_id} is lost, and not fenced off: {error}"
+        if late:
+            self.tell(late)
 
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
         """Asks for the end of an attempt; `collect` returns once its worker has seen it end."""
@@ -166,12 +307,13 @@ class PoolExecutor:
     ) -> RunningAttempt | AttemptEnd:
         """Takes over an attempt of another coordinator by its row; without one it never will begin."""
         store = await self._opened()
-        row = await until_reachable(lambda: self._look(store, token), tell=_log.warning)
+        row = await until_reachable(lambda: self._look(store, token), tell=self.tell)
         if row is None:
-            voided = await until_reachable(lambda: store.void(token), tell=_log.warning)
+            voided = await until_reachable(lambda: store.void(token), tell=self.tell)
             return AttemptEnd(reason=EndReason.VOIDED) if voided else self._running(token, folder)
         if row.lease.state in lease.OVER:
-            return await self._end_of(store, row, folder)
+            with suppress(ExchangeUnreachableError):  # `collect` waits for it, and other attempts do not
+                return await self._end_of(store, row, folder, within_s=0.0)
         return self._running(token, folder)
 
     def _running(self, token: str, folder: Path) -> RunningAttempt:
@@ -179,14 +321,15 @@ class PoolExecutor:
         return RunningAttempt(token=token, folder=folder, supervisor=nowhere_here, begun=asyncio.Event())
 
     async def _opened(self) -> AttemptStore:
-        if self._store is None:
-            store = AttemptStore(Database(self.url))
-            await until_reachable(store.database.make_tables, tell=_log.warning)
-            self._store = store
-        return self._store
+        async with self._opening:  # of several attempts that begin at once, only one opens it
+            if self._store is None:
+                store = AttemptStore(Database(self.url))
+                await until_reachable(store.database.make_tables, tell=self.tell)
+                self._store = store
+            return self._store
 
 
-def _document_of(order: AttemptOrder, sandbox: str) -> OrderDocument:
+def _document_of(order: AttemptOrder, sandbox: str, tree: TreeDocument | None) -> OrderDocument:
     return OrderDocument.of(
         run_id=order.run_id,
         task_id=order.task_id,
@@ -197,17 +340,21 @@ def _document_of(order: AttemptOrder, sandbox: str) -> OrderDocument:
         deadline_s=order.deadline_s,
         sandbox=sandbox,
         depth=int(order.environment.get(DEPTH_VARIABLE, "1")),
+        tree=tree,
     )
 
 
-def _unpacked(packed: bytes, folder: Path) -> AttemptEnd:
-    """Writes a result into the attempt's folder; one that cannot be read is no result."""
+def _unpacked(packed: bytes, folder: Path) -> tuple[AttemptEnd, str]:
+    """Writes a result into the attempt's folder, and returns it with the commit that its worker has pushed.
+
+    One that cannot be read is no result.
+    """
     files = AttemptFolder(path=folder)
     make_private_folder(folder)
     try:
         result = Result.unpack(packed)
     except DocumentError as error:
-        return AttemptEnd(reason=EndReason.NOT_TAKEN, stderr=str(error))
+        return AttemptEnd(reason=EndReason.NOT_TAKEN, stderr=str(error)), ""
     end = result.end
     for path, content in ((files.stdout, result.stdout), (files.stderr, result.stderr)):
         _write(path, content)
@@ -215,12 +362,13 @@ def _unpacked(packed: bytes, folder: Path) -> AttemptEnd:
         _write(files.exit, json.dumps(end.record).encode())
     stderr_total = _count(end.record, "stderr_bytes", len(result.stderr))
     cap = _count(end.record, "cap_bytes", SPOOL_LIMIT_BYTES)
-    return AttemptEnd(
+    ended = AttemptEnd(
         **{name: getattr(end, name) for name in type(end).model_fields},
         stdout=read_output(files.stdout, total=end.stdout_bytes, cap=cap),
         stderr=read_output(files.stderr, total=stderr_total, cap=cap, limit=STDERR_LIMIT_BYTES),
         stdout_path=files.stdout,
     )
+    return ended, result.commit
 
 
 def _count(record: dict[str, object] | None, name: str, default: int) -> int:

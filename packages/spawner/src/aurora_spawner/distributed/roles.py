@@ -35,7 +35,7 @@ _TABLES: Final = (
 _LEASE: Final = "state, worker, fence, until, cancel, progress, result, over_at"
 _FACTS_OF_TOKENS: Final = "id, name, pool, worker, created_at, expires_at, revoked_at"
 _FACTS_OF_ATTEMPTS: Final = (
-    "token, run_id, task_id, number, pool, state, worker, fence, until, cancel, progress, created_at, over_at"
+    "token, run_id, task_id, number, pool, state, worker, fence, until, cancel, progress, labels, created_at, over_at"
 )
 
 _GRANTS: Final = f"""
@@ -66,6 +66,8 @@ GRANT EXECUTE ON FUNCTION aurora_worker_id(), aurora_worker_pool(), aurora_admit
 
 _ME: Final = "(SELECT aurora_worker_id())"
 _MY_POOL: Final = "(SELECT aurora_worker_pool())"
+_MY_QUEUES: Final = f"split_part(queue_name, '|', 1) = {_MY_POOL}"
+"""Also those of attempts that need labels; `queues.py` names them."""
 _MINE_OR_QUEUED: Final = f"worker = {_ME} OR (state = 'queued' AND pool = {_MY_POOL})"
 _POLICIES: Final = (
     ("aurora_attempts", "SELECT", _MINE_OR_QUEUED, ""),
@@ -76,7 +78,7 @@ _POLICIES: Final = (
         f"worker = {_ME} AND state IN ('running', 'finished')",
     ),
     ("aurora_workers", "ALL", f"id = {_ME}", f"id = {_ME} AND pool = {_MY_POOL}"),
-    ("procrastinate_jobs", "ALL", f"queue_name = {_MY_POOL}", f"queue_name = {_MY_POOL}"),
+    ("procrastinate_jobs", "ALL", _MY_QUEUES, _MY_QUEUES),
     ("procrastinate_events", "INSERT", "", f"{_ME} IS NOT NULL"),
     ("procrastinate_workers", "ALL", f"{_ME} IS NOT NULL", f"{_ME} IS NOT NULL"),
     ("procrastinate_periodic_defers", "ALL", f"{_ME} IS NOT NULL", f"{_ME} IS NOT NULL"),

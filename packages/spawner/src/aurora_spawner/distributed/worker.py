@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -23,11 +24,18 @@ from aurora_spawner.distributed.attempt_store import JOB, AttemptStore, queue_of
 from aurora_spawner.distributed.beats import Beats, LeaseTimes
 from aurora_spawner.distributed.database import Database, QueueError, QueueUnavailableError, until_reachable
 from aurora_spawner.distributed.documents import DocumentError, EndDocument, OrderDocument, Result
+from aurora_spawner.distributed.exchange import GIVE_UP_AFTER_S, ExchangeError
+from aurora_spawner.distributed.held_attempt import HeldAttempt
 from aurora_spawner.distributed.lease import AttemptState, Cancel
+from aurora_spawner.distributed.queues import queues_of
+from aurora_spawner.distributed.tree_carrier import TreeCarrier
 from aurora_spawner.distributed.worker_orders import order_for, result_of
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
 from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
+from aurora_spawner.distributed.worker_trees import AgentPlace
 from aurora_spawner.errors import BackendError
+from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -35,11 +43,14 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.command import CommandBackend
+    from aurora_spawner.distributed.worker_trees import WorkerTrees
 
 _log = logging.getLogger(__name__)
 
 RETRY_S: Final = 1.0
 """Time between two tries to reach the database."""
+CLEAN_EVERY_S: Final = 60.0
+_REFUSALS: Final = (DocumentError, BackendError, ExchangeError, WorkspaceError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +62,20 @@ class WorkerOptions:
     concurrency: int
     cwd: Path
     """The folder in which its agents work."""
+    labels: tuple[str, ...] = ()
+    """Names of what this machine has; attempts that need any other go to other workers."""
     backends: Mapping[str, CommandBackend]
     """The agents that it runs, by name; an order for any other is refused."""
     executor: Callable[[str], Executor]
     """Builds the executor for a use of a sandbox: off, auto or require."""
     environ: Mapping[str, str]
     times: LeaseTimes = field(default_factory=LeaseTimes)
+    trees: WorkerTrees | None = None
+    """Carries trees; None if the pool names no repository here, so that orders with a tree are refused."""
+    carry_within_s: float = GIVE_UP_AFTER_S
+    """The time for which the pool's repository is tried again if it cannot be reached."""
+    clean_every_s: float = CLEAN_EVERY_S
+    """Time between two looks for worktrees that are needed no longer."""
 
 
 class Worker:
@@ -88,6 +107,9 @@ class Worker:
         self._draining = asyncio.Event()
         self._executors: dict[str, Executor] = {}
         self._refused: WorkerRefusedError | None = None
+        self._trees = TreeCarrier(
+            worker=options.name, pool=options.pool, trees=options.trees, within_s=options.carry_within_s, tell=tell
+        )
 
     def drain(self) -> None:
         """Takes nothing more; `run` returns when the last attempt has ended."""
@@ -105,13 +127,14 @@ class Worker:
             await self._sign_on()
             async with asyncio.TaskGroup() as group:
                 await self._take_over(group)
-                upkeep = group.create_task(self._keep_up())
+                upkeep = [group.create_task(each) for each in (self._keep_up(), self._keep_clean())]
                 serving = group.create_task(self._serve(group))
                 await self._draining.wait()
                 serving.cancel()
                 while self._carried:
                     await asyncio.wait(self._carried.values())
-                upkeep.cancel()
+                for each in upkeep:
+                    each.cancel()
             if self._refused is not None:
                 raise self._refused
             await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
@@ -140,6 +163,7 @@ class Worker:
             pool=options.pool,
             concurrency=options.concurrency,
             agents=sorted(options.backends),
+            labels=sorted(options.labels),
             new=new,
         )
         if drains or drains is None:
@@ -159,6 +183,12 @@ class Worker:
                 self.drain()
                 return
 
+    async def _keep_clean(self) -> None:
+        """Removes worktrees that are needed no longer."""
+        while True:
+            await self._trees.clean()
+            await asyncio.sleep(self._options.clean_every_s)
+
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         """Takes tokens out of the queue; begins again whenever the database comes back."""
         while True:
@@ -171,7 +201,7 @@ class Worker:
             try:
                 async with queue.open_async():
                     await queue.run_worker_async(
-                        queues=[self._options.pool],
+                        queues=queues_of(self._options.pool, self._options.labels),
                         name=self._options.name,
                         concurrency=self._options.concurrency,
                         install_signal_handlers=False,
@@ -223,6 +253,7 @@ class Worker:
         stored = await until_reachable(lambda: self._store.read(token), tell=self._tell)
         if stored is None:
             return
+        sent = time.monotonic()
         claimed = await until_reachable(  # the last that may wait: the lease has begun, and nobody beats yet
             lambda: self._store.change(
                 token, lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s)
@@ -231,39 +262,53 @@ class Worker:
         )
         if claimed is None:
             return
+        held = HeldAttempt(token=token, folder=folder, beats=self._beats(token, claimed.fence, sent))
         try:
-            running, executor = await self._start(token, stored.document, folder)
-        except (DocumentError, BackendError, AttemptRefusedError) as error:
-            reason = error.reason if isinstance(error, AttemptRefusedError) else EndReason.NOT_TAKEN
-            self._tell(f"attempt {token}: refused: {error}")
-            await self._deliver(token, claimed.fence, AttemptEnd(reason=reason, stderr=str(error)), folder)
+            held.document = OrderDocument.parse(stored.document)
+            running, executor = await self._start(held, held.document)
+        except (*_REFUSALS, AttemptRefusedError, OSError) as error:
+            self._tell(f"attempt {token}: does not begin: {error}")
+            await self._deliver(held, self._unbegun(error))
             return
-        except OSError as error:
-            end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
-            await self._deliver(token, claimed.fence, end, folder)
-            return
-        await self._see_to_end(token, claimed.fence, running, executor)
+        await self._see_to_end(held, running, executor)
 
-    async def _start(self, token: str, text: str, folder: Path) -> tuple[RunningAttempt, Executor]:
-        document = OrderDocument.parse(text)
-        backend = self._options.backends.get(document.agent)
+    def _unbegun(self, error: Exception) -> AttemptEnd:
+        """Returns the end of an attempt that cannot begin here."""
+        if isinstance(error, OSError):
+            return AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
+        if isinstance(error, ExchangeError | WorkspaceError):
+            problem = f"worker {self._options.name} cannot have its tree: {error}"
+            return AttemptEnd(reason=EndReason.NOT_CARRIED, stderr=problem)
+        reason = error.reason if isinstance(error, AttemptRefusedError) else EndReason.NOT_TAKEN
+        return AttemptEnd(reason=reason, stderr=str(error))
+
+    async def _start(self, held: HeldAttempt, document: OrderDocument) -> tuple[RunningAttempt, Executor]:
+        options = self._options
+        backend = options.backends.get(document.agent)
         if backend is None:
-            allowed = ", ".join(sorted(self._options.backends)) or "none"
-            raise BackendError(document.agent, f"is no agent of worker {self._options.name}, which runs: {allowed}")
+            allowed = ", ".join(sorted(options.backends)) or "none"
+            raise BackendError(document.agent, f"is no agent of worker {options.name}, which runs: {allowed}")
+        place = AgentPlace(cwd=options.cwd, variables={})
+        if document.tree is not None:
+            make_private_folder(held.folder)  # the next process looks for what it has begun
+            place = await self._trees.bring_here(held, document)
         order = order_for(
             document,
             backend,
-            token=token,
-            folder=folder,
-            cwd=self._options.cwd,
-            environ=self._options.environ,
+            token=held.token,
+            folder=held.folder,
+            cwd=place.cwd,
+            environ=options.environ,
+            variables=place.variables,
         )
         executor = self._executor(document.sandbox)
-        self._tell(f"attempt {token}: {document.agent} begins task {document.task_id} of {document.run_id}")
+        self._tell(f"attempt {held.token}: {document.agent} begins task {document.task_id} of {document.run_id}")
         return await executor.start(order), executor
 
     async def _go_on(self, token: str) -> None:
         """Takes over an attempt that an earlier process of this worker held."""
+        document = await self._document_of(token)
+        sent = time.monotonic()
         taken = await until_reachable(
             lambda: self._store.change(
                 token, lambda row, now: lease.take_over(row, self._place.worker_id, now=now, lease_s=self._lease_s)
@@ -274,31 +319,44 @@ class Worker:
             await self._end_lost(token)
             return
         executor, folder = self._executor("off"), self._place.folder_of(token)
+        held = HeldAttempt(token=token, folder=folder, beats=self._beats(token, taken.fence, sent), document=document)
         found = await executor.adopt(token=token, folder=folder, supervisor=None)
         if isinstance(found, AttemptEnd):
             if found.reason is EndReason.VOIDED:  # killed between its claim and its start
-                found = AttemptEnd(reason=EndReason.SUPERVISOR_LOST)
-            await self._deliver(token, taken.fence, found, folder)
+                await self._deliver(held, AttemptEnd(reason=EndReason.SUPERVISOR_LOST))
+                return
+            await self._bring_and_deliver(held, found)
             return
         self._tell(f"attempt {token}: adopted")
-        await self._see_to_end(token, taken.fence, found, executor)
+        await self._see_to_end(held, found, executor)
+
+    async def _document_of(self, token: str) -> OrderDocument | None:
+        """Returns the order of an attempt that was begun here; None if the database no longer has a readable one."""
+        stored = await until_reachable(lambda: self._store.read(token), tell=self._tell)
+        try:
+            return None if stored is None else OrderDocument.parse(stored.document)
+        except DocumentError as error:
+            self._tell(f"attempt {token}: {error}")
+            return None
 
     async def _end_lost(self, token: str) -> None:
         """Ends an attempt whose lease this worker has lost; its result counts no longer."""
         executor, folder = self._executor("off"), self._place.folder_of(token)
         await end_left(executor, token=token, folder=folder, supervisor=None, at_once=True)
         self._tell(f"attempt {token}: ended, since its lease is lost")
+        document = await self._document_of(token)
+        if document is not None:
+            await self._trees.put_away(token, document)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def _see_to_end(self, token: str, fence: int, running: RunningAttempt, executor: Executor) -> None:
+    async def _see_to_end(self, held: HeldAttempt, running: RunningAttempt, executor: Executor) -> None:
         """Keeps the lease until the attempt has ended, and delivers its result; without a lease, ends its agent."""
         collecting = asyncio.ensure_future(executor.collect(running))
-        beats = Beats(store=self._store, token=token, fence=fence, times=self._options.times)
         asked, lost = Cancel.NO, False
         try:
-            while not (await asyncio.wait({collecting}, timeout=beats.pause_s))[0]:
-                wish = await beats.beat(running.folder)
-                lost = lost or beats.lost
+            while not (await asyncio.wait({collecting}, timeout=held.beats.pause_s))[0]:
+                wish = await held.beats.beat(running.folder)
+                lost = lost or held.beats.lost
                 if wish is not asked and asked is not Cancel.AT_ONCE:
                     asked = wish
                     executor.cancel(running, at_once=wish is Cancel.AT_ONCE)
@@ -307,20 +365,29 @@ class Worker:
             collecting.cancel()
         if lost and end.reason is not EndReason.EXITED:  # the worker has ended it: the task is not to blame
             end = replace(end, reason=EndReason.SUPERVISOR_LOST)
-        await self._deliver(token, fence, end, running.folder)
+        await self._bring_and_deliver(held, end)
 
-    async def _deliver(self, token: str, fence: int, end: AttemptEnd, folder: Path) -> None:
+    async def _bring_and_deliver(self, held: HeldAttempt, end: AttemptEnd) -> None:
+        """Pushes the work on a tree, which has to be there before the result says so; then delivers the result."""
+        end, commit = await self._trees.take_back(held, end)
+        await self._deliver(held, end, commit)
+
+    async def _deliver(self, held: HeldAttempt, end: AttemptEnd, commit: str = "") -> None:
         """Delivers a result for as long as it takes; one that comes too late is dropped."""
+        token, fence = held.token, held.beats.fence
         try:
-            packed = (await asyncio.to_thread(result_of, end, folder)).pack()
+            packed = (await asyncio.to_thread(result_of, end, held.folder, commit)).pack()
         except DocumentError as error:
-            packed = Result(end=EndDocument(reason=EndReason.NOT_TAKEN), stderr=str(error).encode()).pack()
+            packed = Result(
+                end=EndDocument(reason=EndReason.NOT_TAKEN), stderr=str(error).encode(), commit=commit
+            ).pack()
         accepted = await until_reachable(
             lambda: self._finish(token, fence, packed),
             tell=self._tell,
         )
         self._tell(f"attempt {token}: {end.reason}" if accepted else f"attempt {token}: its result comes too late")
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await self._trees.leave(held, accepted=accepted, kept=bool(commit))
+        await asyncio.to_thread(shutil.rmtree, held.folder, ignore_errors=True)
 
     async def _finish(self, token: str, fence: int, packed: bytes) -> bool:
         """Returns True if the result counts; also if it was accepted already, and the answer to that got lost."""
@@ -328,6 +395,9 @@ class Worker:
             return True
         row = await self._store.read(token)
         return row is not None and row.lease.state is AttemptState.FINISHED and row.lease.fence == fence
+
+    def _beats(self, token: str, fence: int, since: float) -> Beats:
+        return Beats(store=self._store, token=token, fence=fence, times=self._options.times, since=since)
 
     @property
     def _lease_s(self) -> float:

@@ -30,8 +30,12 @@ def order_for(
     folder: Path,
     cwd: Path,
     environ: Mapping[str, str],
+    variables: Mapping[str, str],
 ) -> AttemptOrder:
     """Returns the order for a supervisor: the worker's own command for the agent that the document names.
+
+    Args:
+        variables: Those of the place where the agent works.
 
     Raises:
         BackendError: The agent's program cannot be found.
@@ -54,15 +58,15 @@ def order_for(
         folder=folder,
         prompt=document.prompt,
         command=(*invocation.command, *last),
-        environment={**inherited, **invocation.env, **names},
+        environment={**inherited, **variables, **invocation.env, **names},
         cwd=cwd,
         deadline_s=document.deadline_s,
         prompt_on_stdin=invocation.prompt_on_stdin,
     )
 
 
-def result_of(end: AttemptEnd, folder: Path) -> Result:
-    """Returns what goes back to the coordinator: the end, and the kept bytes of both streams."""
+def result_of(end: AttemptEnd, folder: Path, commit: str) -> Result:
+    """Returns what goes back to the coordinator: the end, the kept bytes of both streams, and the pushed commit."""
     files = AttemptFolder(path=folder)
     streams = [
         b"".join(kept_pieces(path, total=None, cap=SPOOL_LIMIT_BYTES)) for path in (files.stdout, files.stderr)
@@ -71,4 +75,4 @@ def result_of(end: AttemptEnd, folder: Path) -> Result:
         streams = [end.stdout.encode(), end.stderr.encode()]
     names = EndDocument.model_fields.keys() & {each.name for each in fields(end)}
     document = EndDocument.model_validate({name: getattr(end, name) for name in names})
-    return Result(end=document, stdout=streams[0], stderr=streams[1])
+    return Result(end=document, stdout=streams[0], stderr=streams[1], commit=commit)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME, AttemptFolder, attempt_folder, home_of
-from aurora_spawner.attempts.executor import AttemptOrder
+from aurora_spawner.attempts.executor import AttemptOrder, OrderedTree
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import (
@@ -94,6 +94,7 @@ class OrderBuilder:
         before: Sequence[SpawnResult],
         deadline_s: float | None,
         open_tasks: int,
+        worktree: Path | None = None,
         variables: Mapping[str, str] = NO_VARIABLES,
         sent_back: CheckedWork | Returned | None = None,
         handed_back: bool = False,
@@ -111,6 +112,7 @@ class OrderBuilder:
             before: Results of the task's dependencies, for its prompt.
             deadline_s: The time limit of the attempt; None for none.
             open_tasks: Tasks of the run that are not settled.
+            worktree: The checkout that `cwd` is in; None if the task has none.
             variables: Those of its worktree.
             sent_back: What the agent is told of its work so far; None if nothing was found.
             handed_back: The user has worked in the session of the agent, and in its folder.
@@ -176,6 +178,9 @@ class OrderBuilder:
             resumes=record.session_id,
             prompt_on_stdin=invocation.prompt_on_stdin,
             writes=invocation.writes,
+            pool=task.pool or getattr(backend, "pool", None),
+            labels=tuple(dict.fromkeys((*task.labels, *getattr(backend, "labels", ())))),
+            tree=None if worktree is None else OrderedTree(path=worktree, title=task.headline),
         )
 
     def _invocation(

@@ -76,7 +76,7 @@ def _ended_wrongly(end: AttemptEnd) -> str | None:
     if end.reason == EndReason.EXEC_FAILED:
         problem = os.strerror(end.exec_errno or errno.ENOEXEC)
         return f"its program could not be started: {problem}"
-    if end.reason in REFUSALS or end.reason == EndReason.WRONG_FOLDER:
+    if end.reason in REFUSALS or end.reason in (EndReason.WRONG_FOLDER, EndReason.NOT_CARRIED):
         return last_lines(end.stderr)
     if end.reason == EndReason.SUPERVISOR_LOST:
         return "its supervisor was killed from outside, and what it said after that is lost"

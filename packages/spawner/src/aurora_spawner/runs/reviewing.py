@@ -201,6 +201,7 @@ class Reviewing:
             position=run.tasks.positions[attempt.task_id],
             backend=backend,
             cwd=run.cwd_of(attempt.worktree),
+            worktree=None if attempt.worktree is None else attempt.worktree.path,
             variables={} if attempt.worktree is None else attempt.worktree.variables,
             before=(),
             deadline_s=limits.hard_s,

@@ -147,6 +147,7 @@ class RunContext:
             position=self.tasks.positions[task_id],
             backend=backend,
             cwd=self.cwd_of(worktree),
+            worktree=None if worktree is None else worktree.path,
             variables={} if worktree is None else worktree.variables,
             before=self.tasks.before(task),
             deadline_s=self.limits(task, default_s=self.orders.time_limit_s(task, backend)).hard_s,

@@ -56,6 +56,8 @@ _INHERITED: Final = (
     "pick",
     "result_schema",
     "review",
+    "pool",
+    "labels",
 )
 """The settings that a group's tasks inherit."""
 _MAKING: Final = re.compile(r"(?:\[\w+\][ \t]*)*(?:create|add|implement|write|generate|scaffold)\b", re.IGNORECASE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.taskfiles.commands import NoCommandError, command_in
 from aurora_spawner.taskfiles.recipes import ARGUMENT
+from aurora_spawner.tasks.labels import label_problem
 from aurora_spawner.tasks.task import MOST_CANDIDATES
 
 if TYPE_CHECKING:
@@ -249,6 +250,20 @@ def _reviewer(value: str) -> str:
     return _name(name)
 
 
+def _pool(value: str) -> str:
+    name = _plain(value)
+    if not _NAME.fullmatch(name) or not name.isprintable() or name.startswith("@"):
+        raise NoValueError("a pool must be one name, such as big")
+    return name
+
+
+def _labels(value: str) -> tuple[str, ...]:
+    labels = tuple(_plain(part) for part in value.split(","))
+    if problem := label_problem(labels):
+        raise NoValueError(problem)
+    return tuple(dict.fromkeys(labels))
+
+
 def _schema_path(value: str) -> str:
     name = value.strip("` \t")
     if not _PATH.fullmatch(name) or not name.lower().endswith(".json") or "*" in name or "?" in name:
@@ -272,6 +287,8 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "pick": _pick,
     "result_schema": _schema_path,
     "review": _reviewer,
+    "pool": _pool,
+    "labels": _labels,
 }
 """By the name of a setting; each raises `NoValueError`."""
 FIELDS: Final = {name: "timeout_s" if name == "timeout" else name for name in READERS}

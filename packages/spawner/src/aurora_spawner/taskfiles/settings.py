@@ -57,6 +57,8 @@ _KEYS: Final = {
     "result": "result_schema",
     "review": "review",
     "reviewer": "review",
+    "pool": "pool",
+    "labels": "labels",
 }
 _LOOSE_KEYS: Final = ("dependencies", "dependency", "deps")
 """Keys that are often about libraries: their values are ids only if the file has them."""
@@ -100,7 +102,7 @@ class Settings:
 
     values: dict[str, object] = field(default_factory=dict)
     """The given ones of agent, model, priority, timeout_s, critical, files, checks, until, max_turns, candidates,
-    agents, pick and review; and result_schema, as the path that the file has."""
+    agents, pick, review, pool and labels; and result_schema, as the path that the file has."""
     references: list[Reference] = field(default_factory=list)
     """The task's dependencies; a reference without ids states that there are none."""
     text: str = ""

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from aurora_spawner.errors import TaskError
 from aurora_spawner.storage.stored_values import MOST, StoredValueError, read_fields, text, whole
+from aurora_spawner.tasks.labels import label_problem
 from aurora_spawner.tasks.result_schema import SchemaSource, schema_text
 from aurora_spawner.tasks.review import Reviewer, ReviewSource, reviewer_from_json, reviewer_of
 
@@ -82,6 +83,10 @@ class SpawnTask:
     """For a task that resolves a conflict: the id of the task whose work conflicts."""
     conflict: str | None = None
     """For such a task: the commit that it starts from, a merge of what was merged before and that work."""
+    pool: str | None = None
+    """In a run on a pool of workers: another one, whose workers do this task."""
+    labels: tuple[str, ...] = ()
+    """In a run on a pool of workers: the labels that a worker must have to do this task."""
     prompt_format: PromptFormat = "text"
     """With "json" the prompt is a JSON object, and it gets the results of dependencies as `dependency_results`."""
 
@@ -90,7 +95,7 @@ class SpawnTask:
             raise TaskError("a task needs a prompt", field="prompt")
         if self.id is not None and not self.id.strip():
             raise TaskError("a task's id must not be empty; omit it to get one", field="id")
-        for name in ("id", "agent", "model"):
+        for name in ("id", "agent", "model", "pool"):
             value = getattr(self, name)
             if value is not None and not value.isprintable():  # they become names of files, columns, variables
                 raise TaskError(f"{name} must be a line of printable characters, not {value!a}", field=name)
@@ -105,6 +110,7 @@ class SpawnTask:
             raise TaskError(f"priority {error}", field="priority") from error
         for file in self.files:
             _check_file(file)
+        _check_labels(self.labels)
         _check_commands(self)
         _check_candidates(self)
         if self.result_schema is not None:
@@ -163,6 +169,11 @@ class SpawnTask:
     def with_id(self, task_id: str) -> SpawnTask:
         """Returns the task with another id."""
         return replace(self, id=task_id)
+
+
+def _check_labels(labels: tuple[str, ...]) -> None:
+    if problem := label_problem(labels):
+        raise TaskError(problem, field="labels")
 
 
 def _check_file(file: str) -> None:

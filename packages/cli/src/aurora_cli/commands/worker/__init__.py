@@ -19,7 +19,7 @@ from aurora_cli.catalogue import WORKERS
 from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurGroup
-from aurora_cli.options import AgentNames, one_word
+from aurora_cli.options import AgentNames, labels_in, one_word
 from aurora_cli.output import note
 from aurora_cli.work_options import database_option
 from aurora_soar.taskruns.pools import TOKEN_VARIABLE
@@ -42,6 +42,7 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
     examples=(
         ("aur worker --pool big --concurrency 4", "Serve a pool with all commands of your own."),
         ("aur worker --pool big --allow build,test", "With two of them."),
+        ("aur worker --pool big --labels gpu,linux", "Also for tasks that need these labels, or some of them."),
         ("aur worker list", "Pools, workers, and what they run."),
         ("aur worker drain build-3", "Let a worker end with its last attempt."),
         ("aur worker token add build-3 --pool big", "Make a token for a worker."),
@@ -71,6 +72,13 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
     metavar="FILE",
     help=f"The file with the worker's token, which only you can read; {TOKEN_VARIABLE} by default.",
 )
+@click.option(
+    "--labels",
+    callback=labels_in,
+    default="",
+    metavar="A,B",
+    help="What this machine has, such as gpu; tasks that need labels go to workers that have all of them.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -80,6 +88,7 @@ def command(
     name: str | None,
     allow: tuple[str, ...],
     token_file: Path | None,
+    labels: tuple[str, ...],
 ) -> int:
     """Serve a pool with this machine's agents; manage workers.
 
@@ -109,6 +118,7 @@ def command(
         concurrency=concurrency,
         allow=allow,
         token=worker_token(token_file),
+        labels=labels,
         place=home / "workers" / _UNREADABLE.sub("_", f"{pool}--{name}"),
         tell=lambda line: note(printable(line)),
     )

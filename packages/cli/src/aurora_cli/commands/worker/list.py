@@ -22,7 +22,7 @@ __all__ = ["command"]
     "list",
     cls=AurCommand,
     examples=(
-        ("aur worker list", "Pool, name, attempts, last sign of life and agents of each."),
+        ("aur worker list", "Pool, name, attempts, last sign of life, agents and labels of each."),
         ("aur worker list --json", "The same as JSON, with ids."),
     ),
 )
@@ -41,7 +41,8 @@ def command(*, as_json: bool) -> int:
         line = (
             f"{each.pool}  {each.name}  {each.state}  {each.running}/{each.concurrency}  seen {each.seen_s:.0f} s ago"
         )
-        emit(printable(f"{line}  {', '.join(each.agents)}"))
+        labels = f"  [{', '.join(each.labels)}]" if each.labels else ""
+        emit(printable(f"{line}  {', '.join(each.agents)}{labels}"))
     if not found:
         note("no worker has announced itself")
     return ExitCode.DONE

@@ -1,0 +1,99 @@
+"""The commands of docs/distributed.md as a reader would type them: a repository, workers, a run in worktrees."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from tests.postgres import PostgresServer
+from tests.spawner.workspaces.repository import ALONE, make_repository
+from tests.warm_python import WarmPopen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
+BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INSTALLED: Final = "pip install"
+"""Begins a command that every developer has run already."""
+
+
+def blocks(kind: str) -> list[str]:
+    return [body for name, body in BLOCK.findall(DOCUMENT.read_text()) if name == kind]
+
+
+def commands() -> list[list[str]]:
+    """Returns the commands of the document in their order, without remarks."""
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    return [shlex.split(line, comments=True) for line in lines if not line.startswith(INSTALLED)]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = PostgresServer.create()
+    yield server.new_database()
+    server.remove()
+
+
+def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, url: str) -> None:
+    trees = str(tmp_path / "trees.git")
+    (config,) = (each.replace("/srv/git/trees.git", trees) for each in blocks("yaml"))
+    (tasks,) = blocks("markdown")
+    files: dict[str, str | None] = {
+        "tasks.md": tasks,
+        ".aurora/config.yaml": config,
+        "tools/report.sh": "echo $AURORA_TASK_ID > report-$AURORA_TASK_ID.txt; echo done\n",
+        ".gitignore": ".aurora/*\n",
+    }
+    project = make_repository(tmp_path / "project", files)
+    project("checkout", "--quiet", "-b", "work")  # a protected branch would want an approval
+    (tmp_path / "home").mkdir()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AURORA_")}
+    environ |= {**ALONE, "HOME": str(tmp_path / "home"), "AURORA_TRUST": "1"}
+    started: list[WarmPopen[str]] = []
+    said: dict[str, str] = {}
+
+    def begin(words: list[str], log: Path) -> WarmPopen[str]:
+        with log.open("w") as file:
+            program = [sys.executable, "-m", "aurora_cli", *words[1:]]
+            process: WarmPopen[str] = WarmPopen(
+                program, cwd=project.path, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
+        started.append(process)
+        return process
+
+    try:
+        queued: list[list[str]] = []
+        for at, words in enumerate(commands()):
+            log = tmp_path / f"log-{at}"
+            if words[0] == "export":
+                environ["AURORA_DATABASE_URL"] = url
+            elif words[0] == "git":
+                subprocess.run([*words[:-1], trees], check=True, capture_output=True)
+            elif words[:3] == ["aur", "worker", "--pool"]:
+                begin([*words, "--name", f"worker-{at}"], log)
+            else:
+                queued.append(words)
+        for at, words in enumerate(queued):
+            more = ["--yes", "--merge", "auto"] if words[1] == "spawn" else []
+            log = tmp_path / f"done-{at}"
+            assert begin([*words, *more], log).wait(timeout=60) == 0, log.read_text()
+            said[" ".join(words[:3])] = log.read_text()
+        assert (project.path / "report-1.txt").read_text() == "1\n"
+        assert (project.path / "report-2.txt").read_text() == "2\n"
+        assert said["aur worker list"].count("serving") == 2
+        assert "[gpu, linux]" in said["aur worker list"]
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.terminate()
+        end = time.monotonic() + 30
+        for process in started:
+            process.wait(timeout=max(0.1, end - time.monotonic()))
