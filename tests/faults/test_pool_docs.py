@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psycopg
 import pytest
 from tests.postgres import PostgresServer
 from tests.spawner.workspaces.repository import ALONE, make_repository
@@ -29,20 +30,28 @@ def blocks(kind: str) -> list[str]:
     return [body for name, body in BLOCK.findall(DOCUMENT.read_text()) if name == kind]
 
 
-def commands() -> list[list[str]]:
-    """Returns the commands of the document in their order, without remarks."""
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+def commands(*, about_roles: bool) -> list[list[str]]:
+    """Returns the commands of the document in their order, without remarks: those that make roles, or the others."""
+    chosen = [block for block in blocks("sh") if ("worker database" in block) is about_roles]
+    lines = [line for block in chosen for line in block.splitlines() if line.strip()]
     return [shlex.split(line, comments=True) for line in lines if not line.startswith(INSTALLED)]
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
+def server() -> Iterator[PostgresServer]:
     server = PostgresServer.create()
-    yield server.new_database()
+    yield server
     server.remove()
 
 
-def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, url: str) -> None:
+def environment(home: Path) -> dict[str, str]:
+    home.mkdir()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("AURORA_")}
+    return environ | {**ALONE, "HOME": str(home), "AURORA_TRUST": "1"}
+
+
+def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, server: PostgresServer) -> None:
+    url = server.new_database()
     trees = str(tmp_path / "trees.git")
     (config,) = (each.replace("/srv/git/trees.git", trees) for each in blocks("yaml"))
     (tasks,) = blocks("markdown")
@@ -54,9 +63,7 @@ def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, url: str
     }
     project = make_repository(tmp_path / "project", files)
     project("checkout", "--quiet", "-b", "work")  # a protected branch would want an approval
-    (tmp_path / "home").mkdir()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("AURORA_")}
-    environ |= {**ALONE, "HOME": str(tmp_path / "home"), "AURORA_TRUST": "1"}
+    environ = environment(tmp_path / "home")
     started: list[WarmPopen[str]] = []
     said: dict[str, str] = {}
 
@@ -71,7 +78,7 @@ def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, url: str
 
     try:
         queued: list[list[str]] = []
-        for at, words in enumerate(commands()):
+        for at, words in enumerate(commands(about_roles=False)):
             log = tmp_path / f"log-{at}"
             if words[0] == "export":
                 environ["AURORA_DATABASE_URL"] = url
@@ -97,3 +104,43 @@ def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, url: str
         end = time.monotonic() + 30
         for process in started:
             process.wait(timeout=max(0.1, end - time.monotonic()))
+
+
+def test_the_roles_and_tokens_of_the_document_let_a_worker_in(tmp_path: Path, server: PostgresServer) -> None:
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE queue")
+    config = "backends:\n  report: {kind: command, command: [sh, report.sh]}\n"
+    project = make_repository(tmp_path / "project", {".aurora/config.yaml": config})
+    environ = environment(tmp_path / "home") | {"AURORA_DATABASE_URL": server.url("queue")}
+    aur = (sys.executable, "-m", "aurora_cli")
+    worker: list[str] = []
+    for words in commands(about_roles=True):
+        if words[0] == "psql":
+            with psycopg.connect(server.url("queue"), autocommit=True) as connection:
+                connection.execute(words[2].encode())
+        elif words[:2] == ["aur", "worker"] and words[2].startswith("--"):
+            worker = words
+        else:
+            line = shlex.join((*aur, *words[1:])) if words[0] == "aur" else shlex.join(words)
+            shell = f"umask 077; {line.replace(shlex.quote('>'), '>')}"  # each line has a shell of its own here
+            subprocess.run(["sh", "-c", shell], cwd=project.path, env=environ, check=True, capture_output=True)
+    with WarmPopen(
+        [*aur, *worker[1:]],
+        cwd=project.path,
+        env=environ | {"AURORA_DATABASE_URL": server.url("queue").replace("aurora@", "build3@")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        as_anna = environ | {"AURORA_DATABASE_URL": server.url("queue").replace("aurora@", "anna@")}
+        end, listed = time.monotonic() + 40, ""
+        while "serving" not in listed and process.poll() is None and time.monotonic() < end:
+            done = subprocess.run(
+                [*aur, "worker", "list"], cwd=project.path, env=as_anna, check=True, capture_output=True, text=True
+            )
+            listed = done.stdout
+        process.terminate()
+        said = process.communicate(timeout=30)[1]
+    assert "build-3" in listed, said
+    assert "serving" in listed, said
