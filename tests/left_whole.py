@@ -33,7 +33,7 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_interact.py::test_an_agent_may_not_do_what_the_policies_deny": (
         "e2e/test_e2e_gate.py::test_dangerous_calls_are_stopped_and_a_harmless_one_is_not"
     ),
-    "e2e/test_e2e_interact.py::test_a_lost_session_of_claude_code_is_replaced_by_a_transcript": (
+    "e2e/test_e2e_interact.py::test_a_lost_session_is_replaced_by_a_transcript": (
         "cli/test_cli_interact.py::test_an_agent_without_sessions_is_told_the_earlier_turns"
     ),
     "e2e/test_e2e_interact.py::test_codex_resumes_its_session_turn_by_turn": (
@@ -125,9 +125,6 @@ LEFT_WHOLE: Final = {
     ),
     "soar/test_soar_model.py::test_after_three_plans_that_cannot_be_used_the_rules_plan": (
         "soar/test_soar_model.py::test_a_plan_that_cannot_be_used_is_asked_again_with_the_exact_error"
-    ),
-    "soar/test_question_resume.py::test_a_question_killed_while_it_is_planned_again_is_planned_again_once": (
-        "soar/test_question_resume.py::test_a_question_killed_at_any_write_of_its_record_goes_on_from_there"
     ),
 }
 """Each test that is left out, below this folder, and the one that keeps its promise in the ordinary run."""
