@@ -73,7 +73,7 @@ class ApprovalWithdrawn(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRefused(Fact):
-    """A process that is not the user's wanted what is for the user alone, as to answer a question; nothing changed."""
+    """A process that is not the user's wanted what is for the user alone, such as an answer; nothing changed."""
 
     kind = "answer_refused"
     approval: str
