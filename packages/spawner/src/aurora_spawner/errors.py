@@ -57,7 +57,7 @@ _NAMED_TASKS: Final = 20
 """Number of a run's tasks that an error names."""
 
 
-def first_of(failures: Sequence[Failure]) -> Failure:
+def first_failure(failures: Sequence[Failure]) -> Failure:
     """Returns the first of some failures, to be raised for all of them; its notes tell the others."""
     first, *others = failures
     for other in others:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import first_of
+from aurora_spawner.errors import first_failure
 from aurora_spawner.runs.signals import end_on_signals
 
 if TYPE_CHECKING:
@@ -70,4 +70,4 @@ async def until_over(left: asyncio.Event, first: Awaitable[None], *beside: Await
         ends = await asyncio.gather(*tasks, leaving, return_exceptions=True)
     failed = [end for end in ends if isinstance(end, Exception)]
     if failed:
-        raise first_of(failed)
+        raise first_failure(failed)

@@ -27,7 +27,7 @@ from aurora_spawner.distributed.lease import AttemptState, Cancel
 from aurora_spawner.distributed.worker_orders import order_for, result_of
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
 from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
-from aurora_spawner.errors import BackendError, first_of
+from aurora_spawner.errors import BackendError, first_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -116,7 +116,7 @@ class Worker:
                 raise self._refused
             await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
         except BaseExceptionGroup as failures:
-            raise first_of(failures.exceptions) from None
+            raise first_failure(failures.exceptions) from None
         finally:
             for executor in self._executors.values():
                 executor.close()
