@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
 
     Raises:
         OverwriteError: Ignored, untracked or hidden files stand where the commit has files; nothing changed.
-        GitError: Git failed, a hook of the user's included.
+        GitError: Git failed, a hook of the user's before the move included.
     """
     git = Git.of_checkout(checkout)
     if git.branch() != ref or operation_in(git) is not None:
@@ -76,7 +77,8 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
                 _put_back(git, old, new)
                 raise
         move()
-    git.run("hook", "run", "--ignore-missing", "post-merge", "--", "0", accepted=range(256))
+    with suppress(GitError):  # the work is delivered, whatever becomes of the hook, as after a merge by git itself
+        git.run("hook", "run", "--ignore-missing", "post-merge", "--", "0", accepted=range(256))
     return True
 
 
