@@ -8,6 +8,7 @@ import queue
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.warm_python import WarmPopen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from subprocess import Popen
 
 AUR: Final = Path(sys.executable).with_name("aur")
@@ -34,11 +36,28 @@ def talking_config(folder: Path) -> str:
     )
 
 
-def begin_talk(*args: str) -> Talk:
-    """Starts `aur interact` in this folder."""
+@contextmanager
+def talks_begun(begin: Callable[..., Talk] | None = None) -> Iterator[Callable[..., Talk]]:
+    """Yields what begins a talk, `begin_talk` by default; what is left of its talks is killed at the end."""
+    begun: list[Talk] = []
+
+    def call(*args: str) -> Talk:
+        begun.append(talk := (begin or begin_talk)(*args))
+        return talk
+
+    try:
+        yield call
+    finally:
+        for talk in begun:
+            with talk.process:
+                talk.process.kill()
+
+
+def begin_talk(*args: str, command: str = "interact") -> Talk:
+    """Starts a command of `aur` in this folder that talks in lines."""
     return Talk(
         WarmPopen(
-            [AUR, "interact", *args],
+            [AUR, command, *args],
             env=dict(os.environ),
             stdin=PIPE,
             stdout=PIPE,

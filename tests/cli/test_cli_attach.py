@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -12,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.talks import AUR, Talk, begin_talk, talking_config
+from tests.cli.talks import AUR, begin_talk, talking_config, talks_begun
 from tests.cli.waiting import wait_for
 from tests.warm_python import WarmPopen
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from subprocess import CompletedProcess
+
+    from tests.cli.talks import Talk
 
     Aur = Callable[..., CompletedProcess[str]]
     Begin = Callable[..., Talk]
@@ -40,32 +41,12 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
         f"  waits: {{kind: command, command: [sh, -c, {waits}]}}\n"
         f"  asks: {{kind: command, command: [sh, -c, {asks}]}}\n"
     )
-    started: list[Talk] = []
-
-    def call(*args: str) -> Talk:
-        started.append(talk := begin_talk(*args) if args[0] != "attach" else attached(*args[1:]))
-        return talk
-
-    yield call
-    for talk in started:
-        with talk.process:
-            talk.process.kill()
+    with talks_begun(interacting_or_attached) as begun:
+        yield begun
 
 
-def attached(*args: str) -> Talk:
-    pipe = subprocess.PIPE
-    return Talk(
-        WarmPopen(
-            [AUR, "attach", *args, "--json"],
-            env=dict(os.environ),
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            encoding="utf-8",
-            process_group=0,
-        )
-    )
+def interacting_or_attached(*args: str) -> Talk:
+    return begin_talk(*args[1:], "--json", command="attach") if args[0] == "attach" else begin_talk(*args)
 
 
 def talk_of(begin: Begin) -> Talk:

@@ -18,6 +18,7 @@ from aurora_spawner.errors import (
     RunHeldError,
     TaskFileError,
     UnknownRunError,
+    first_failure,
 )
 
 HERE = Path("somewhere")
@@ -89,3 +90,8 @@ def test_anything_else_is_a_fault_of_aurora() -> None:
     found = error_report(ZeroDivisionError("division by zero"))
     assert found.exit_code == ExitCode.NOT_REACHED
     assert "ZeroDivisionError" in found.message
+
+
+def test_of_failures_at_once_the_first_is_reported_and_the_others_are_named() -> None:
+    report = error_report(first_failure([JournalCorruptError(HERE, "is damaged"), OSError("the disk is full")]))
+    assert report.message.splitlines() == [str(JournalCorruptError(HERE, "is damaged")), "also: the disk is full"]

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.talks import begin_talk, talking_config
+from tests.cli.talks import talking_config, talks_begun
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
@@ -34,16 +34,8 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
     sessions.mkdir()
     (shop / ".aurora").mkdir()
     (shop / ".aurora" / "config.yaml").write_text(talking_config(sessions))
-    started: list[Talk] = []
-
-    def call(*args: str) -> Talk:
-        started.append(talk := begin_talk(*args))
-        return talk
-
-    yield call
-    for talk in started:
-        with talk.process:
-            talk.process.kill()
+    with talks_begun() as begun:
+        yield begun
 
 
 def session(aur: Aur, session_id: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.talks import begin_talk
+from tests.cli.talks import talks_begun
 from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
@@ -38,16 +38,8 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
     }
     (shop / ".aurora").mkdir()
     (shop / ".aurora" / "config.yaml").write_text(json.dumps({"tool": "bot", "backends": backends}))
-    started: list[Talk] = []
-
-    def call(*args: str) -> Talk:
-        started.append(talk := begin_talk(*args))
-        return talk
-
-    yield call
-    for talk in started:
-        with talk.process:
-            talk.process.kill()
+    with talks_begun() as begun:
+        yield begun
 
 
 @pytest.mark.parametrize(

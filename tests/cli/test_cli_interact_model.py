@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.talks import begin_talk
+from tests.cli.talks import talks_begun
 from tests.cli.waiting import wait_for
 from tests.model_server import model_server
 
@@ -46,16 +46,8 @@ def server(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]
 @pytest.fixture
 def begin(server: ModelServer) -> Iterator[Begin]:
     assert server.base_url
-    started: list[Talk] = []
-
-    def call(*args: str) -> Talk:
-        started.append(talk := begin_talk(*args))
-        return talk
-
-    yield call
-    for talk in started:
-        with talk.process:
-            talk.process.kill()
+    with talks_begun() as begun:
+        yield begun
 
 
 def test_a_conversation_with_a_model_goes_on_after_a_kill_and_is_paid(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.screens import Tmux, needs_tmux
-from tests.cli.talks import AUR, begin_talk, talking_config
+from tests.cli.talks import AUR, talking_config, talks_begun
 
 from aurora_cli.exits import ExitCode
 
@@ -46,16 +46,8 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
         + f"  writer: {{kind: command, command: [sh, -c, {writes}]}}\n"
     )
     (shop / ".aurora" / "policies.yaml").write_text("safety:\n  protected_branches: []\n")
-    started: list[Talk] = []
-
-    def call(*args: str) -> Talk:
-        started.append(talk := begin_talk(*args))
-        return talk
-
-    yield call
-    for talk in started:
-        with talk.process:
-            talk.process.kill()
+    with talks_begun() as begun:
+        yield begun
 
 
 def test_a_team_whose_aur_is_killed_goes_on_and_the_talk_has_its_results(aur: Aur, begin: Begin, shop: Path) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,9 @@ from tests.cli.talks import AUR
 from tests.cli.waiting import wait_for
 from tests.warm_python import WarmPopen
 
+from aurora_cli.attachment import take_over
 from aurora_cli.exits import ExitCode
+from aurora_soar.taskruns.taking_over import TerminalCommand
 from aurora_spawner.attempts.process_identity import identify
 
 if TYPE_CHECKING:
@@ -179,3 +182,22 @@ def test_what_cannot_be_taken_over_is_refused(aur: Aur, world: World) -> None:
     late = Tmux(AUR, "attach", f"{world.run_id}/1", "--take-over", columns=200)
     world.screens.append(late)
     late.wait_for("is not running", "resume it first", f"status {ExitCode.ENVIRONMENT}")
+
+
+def test_a_program_that_cannot_be_started_hands_the_task_back_and_takes_no_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    handed_back: list[str] = []
+    missing = TerminalCommand(command=("sh",), cwd=tmp_path / "gone", environment={}, judged=True)
+    taken = SimpleNamespace(task_id="1", agent="claude", cwd=missing.cwd)
+    aurora: Any = SimpleNamespace(project=SimpleNamespace(runs_db=tmp_path), project_agents=None)
+    monkeypatch.setattr(take_over, "take_over_task", lambda *_words: taken)
+    monkeypatch.setattr(take_over, "opened_session", lambda *_words: missing)
+    monkeypatch.setattr(take_over, "hand_back_task", lambda *words: handed_back.append(words[-1]))
+    before = signal.getsignal(signal.SIGINT)
+    leader, follower = os.openpty()
+    with os.fdopen(leader), os.fdopen(follower) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        with pytest.raises(FileNotFoundError):
+            take_over.take_over(aurora, "spawn-1", "1")
+    assert (handed_back, signal.getsignal(signal.SIGINT)) == (["1"], before)

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.talks import Talk
+from tests.cli.talks import Talk, talks_begun
 from tests.cli.waiting import wait_for
 from tests.e2e.wirings import address
 from tests.exhaustive import few
@@ -29,16 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 @pytest.fixture
 def begin(stage: Stage) -> Iterator[Begin]:
     """Starts a process that talks; ends what is left of it."""
-    begun: list[Talk] = []
-
-    def start(*words: str) -> Talk:
-        begun.append(talk := Talk(stage.begin("interact", *words, stdin=subprocess.PIPE)))
-        return talk
-
-    yield start
-    for talk in begun:
-        with talk.process:
-            talk.process.kill()
+    with talks_begun(lambda *words: Talk(stage.begin("interact", *words, stdin=subprocess.PIPE))) as begun:
+        yield begun
 
 
 def logged(stage: Stage, session: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from tests.cli import talks as talk_lines
-from tests.cli.talks import Talk
+from tests.cli.talks import Talk, talks_begun
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
@@ -92,16 +92,8 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def begin(stage: Stage) -> Iterator[Begin]:
     """Starts a process that talks; ends what is left of it."""
-    begun: list[Talk] = []
-
-    def start(*words: str) -> Talk:
-        begun.append(talk := Talk(stage.begin("interact", *words, stdin=subprocess.PIPE)))
-        return talk
-
-    yield start
-    for talk in begun:
-        with talk.process:
-            talk.process.kill()
+    with talks_begun(lambda *words: Talk(stage.begin("interact", *words, stdin=subprocess.PIPE))) as begun:
+        yield begun
 
 
 def add_agent(stage: Stage, kind: str, play: str) -> None:

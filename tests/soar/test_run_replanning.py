@@ -179,7 +179,7 @@ def test_a_run_that_somebody_works_on_is_not_changed(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("tasks", "why"),
     [
-        ("- [ ] 1 Write it\n", "it is succeeded"),
+        ("- [ ] 1 Write it\n", "its state is succeeded"),
         ("- [ ] 1 Write the BROKEN docs\n  - Critical: no\n- [ ] 2 Ship\n  - Depends: 1\n", "no critical task"),
     ],
 )

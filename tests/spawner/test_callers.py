@@ -123,6 +123,11 @@ class Trial:
     def _running(self) -> bool:
         return bool(self.coordinator.status()["running"])
 
+    def marks(self) -> list[str]:
+        """The marks in the timeline of the run."""
+        shown = run_timeline(self.run.journal, self.run.run_id)
+        return [mark.label for mark in (*shown.marks, *(mark for task in shown.tasks for mark in task.marks))]
+
     def refusals(self) -> list[dict[str, Any]]:
         return [
             each for each in exported_events(self.run.journal, kinds=DECISIONS) if each["kind"] == "answer_refused"
@@ -143,9 +148,16 @@ async def test_an_agent_that_hides_where_it_comes_from_answers_nothing(
     assert refused["fields"]["approval"] == row.approval
     assert refused["fields"]["pid"] > 1
     assert any("a question is for the user alone" in each for each in trial.report.notices)
-    shown = run_timeline(trial.run.journal, trial.run.run_id)
-    marks = [*shown.marks, *(mark for task in shown.tasks for mark in task.marks)]
-    assert f"refused: {refused['fields']['why']} to decide {row.approval}" in [mark.label for mark in marks]
+    assert f"refused ({row.approval}): {refused['fields']['why']}, and not the user" in trial.marks()
+
+
+async def test_an_agent_takes_no_task_over_and_the_timeline_says_what_it_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = Trial(tmp_path, monkeypatch, f'{CLEARED} "$@"')
+    said = await trial.of_agent("take_over")
+    assert "a take-over is for the user" in said["error"]
+    assert any(label.startswith("refused (a take-over): a process of ") for label in trial.marks())
 
 
 async def test_an_agent_takes_no_grant_back_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -302,6 +302,22 @@ def test_the_users_hook_follows_a_delivery(repository: Repository, workspaces: W
     assert repository("rev-parse", "ORIG_HEAD") != merging.head
 
 
+def test_a_hook_that_hangs_after_the_move_makes_no_failed_delivery(
+    repository: Repository, workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Git.run
+
+    def hanging(git: Git, *arguments: str, **more: Any) -> Output:
+        if arguments[0] == "hook":
+            raise GitError(git.folder, arguments, "did not end within 300 s")
+        return run(git, *arguments, **more)
+
+    merging = _merged_queue(repository, workspaces)
+    monkeypatch.setattr(Git, "run", hanging)
+    assert merging.deliver(update_checkout=True) is Delivery.FAST_FORWARDED
+    assert repository("rev-parse", "main") == merging.head
+
+
 @pytest.mark.parametrize(
     ("own", "new", "named"),
     [

@@ -197,5 +197,6 @@ def _defect(error: Exception) -> ErrorReport:
 
 
 def _text(error: Exception) -> str:
-    """Returns an error's text without control characters: one line, or one line per problem of a file."""
-    return "\n".join(" ".join(line.split()) for line in printable(str(error)).splitlines())
+    """Returns an error's text without control characters: a line, or one per problem of a file, then its notes."""
+    text = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    return "\n".join(" ".join(line.split()) for line in printable(text).splitlines())

@@ -46,14 +46,23 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+Failure = TypeVar("Failure", bound=BaseException)
 _NAMED_TASKS: Final = 20
 """Number of a run's tasks that an error names."""
+
+
+def first_failure(failures: Sequence[Failure]) -> Failure:
+    """Returns the first of some failures, to be raised for all of them; its notes tell the others."""
+    first, *others = failures
+    for other in others:
+        first.add_note(f"also: {other}")
+    return first
 
 
 class SpawnerError(Exception):

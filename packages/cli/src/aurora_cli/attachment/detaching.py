@@ -6,6 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from aurora_cli.interaction.leaving import until_over
 from aurora_spawner.runs.signals import end_on_signals
 
 if TYPE_CHECKING:
@@ -32,19 +33,5 @@ class Detaching:
             yield
 
     async def until_detached(self, first: Awaitable[None], *others: Awaitable[None]) -> None:
-        """Works until `first` is over or the user detaches; ends what still runs then, and raises what went wrong."""
-        tasks = [asyncio.ensure_future(each) for each in (first, *others)]
-        leaving = asyncio.ensure_future(self._detached.wait())
-        try:
-            waiting = {tasks[0], leaving, *tasks[1:]}
-            while not (tasks[0].done() or leaving.done()):
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                if any(each.exception() is not None for each in done if not each.cancelled()):
-                    break
-        finally:
-            for task in (*tasks, leaving):
-                task.cancel()
-            ends = await asyncio.gather(*tasks, leaving, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+        """Works until `first` is over or the user detaches; else as `until_over`."""
+        await until_over(self._detached, first, *others)

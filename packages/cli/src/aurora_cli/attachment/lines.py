@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_cli.documents import Schema
 from aurora_cli.interaction.answering import answer_question
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from aurora_cli.interaction.requests import Request
 
-__all__ = ["emit_attached", "read_requests"]
+__all__ = ["AGAIN_S", "emit_attached", "read_requests"]
+
+AGAIN_S: Final = 0.5
+"""The longest wait before a turn is said again that another one has kept out: its end may have been seen before."""
 
 
 def emit_attached(event: dict[str, Any]) -> None:

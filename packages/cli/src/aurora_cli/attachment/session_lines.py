@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aurora_cli.attachment.detaching import Detaching
 from aurora_cli.attachment.documents import attachment_document
-from aurora_cli.attachment.lines import emit_attached, read_requests
+from aurora_cli.attachment.lines import AGAIN_S, emit_attached, read_requests
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.documents import event_document
 from aurora_cli.interaction.requests import BadLineError
@@ -98,7 +99,8 @@ class _LinesTalk:
             if self._waiting and self._follower.transcript.open_turn is None and await self._say(self._waiting[0]):
                 self._waiting.popleft()
             else:
-                await self._news.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), AGAIN_S if self._waiting else None)
 
     async def _say(self, text: str) -> bool:
         """Says a turn; returns False if another runs."""

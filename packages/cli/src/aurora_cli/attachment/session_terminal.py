@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_cli.attachment.detaching import Detaching
 from aurora_cli.attachment.holder_lines import holder_line
+from aurora_cli.attachment.lines import AGAIN_S
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.shown import ShownSession
 from aurora_cli.output import emit, note
@@ -159,10 +160,14 @@ class _AttachedTalk:
         self._saying = text
         before = len(self._follower.transcript.turns)
         try:
+            busy = False
             while await asyncio.to_thread(say_in_session, self._journal, self._session_id, text) is None:
-                note("another turn is answered first")
+                if not busy:
+                    note("another turn is answered first")
+                busy = True
                 self._changed.clear()
-                await self._changed.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), AGAIN_S)
                 await self._until(lambda: not self._answering)
                 before = len(self._follower.transcript.turns)
             await self._until(lambda: len(self._follower.transcript.turns) > before or not self._held)

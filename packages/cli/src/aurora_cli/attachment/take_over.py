@@ -37,7 +37,6 @@ def take_over(aurora: Aurora, run_id: str, task_id: str) -> None:
     """
     journal = aurora.project.runs_db
     taken = take_over_task(journal, run_id, task_id)
-    handed_back = False
     try:
         opened = opened_session(aurora.project_agents, taken)
         note(
@@ -76,20 +75,26 @@ def _terminal_kept() -> Iterator[None]:
 def _signals_for(opened: TerminalCommand) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a program; its keys are its own, and what ends this process ends it first."""
     before = {number: signal.getsignal(number) for number in (*_OF_THE_PROGRAM, *_ENDING)}
-    for number in _OF_THE_PROGRAM:
-        signal.signal(number, lambda _number, _frame: None)  # a handler, and no SIG_IGN, which programs inherit
-    process = subprocess.Popen(opened.command, cwd=opened.cwd, env=dict(opened.environment))
-    for number in _ENDING:
-        signal.signal(number, lambda _number, _frame: process.terminate())
     try:
-        yield process
+        for number in _OF_THE_PROGRAM:
+            signal.signal(number, lambda _number, _frame: None)  # a handler, and no SIG_IGN, which programs inherit
+        process = subprocess.Popen(opened.command, cwd=opened.cwd, env=dict(opened.environment))
+        try:
+            for number in _ENDING:
+                signal.signal(number, lambda _number, _frame: process.terminate())
+            yield process
+        finally:
+            _end(process)
     finally:
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE_S)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+    if process.poll() is None:
+        process.kill()
+        process.wait()

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from aurora_spawner.errors import first_failure
 from aurora_spawner.runs.signals import end_on_signals
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.conversations.session import Session
 
-__all__ = ["Leaving"]
+__all__ = ["Leaving", "until_over"]
 
 
 class Leaving:
@@ -45,15 +46,28 @@ class Leaving:
             self._left.set()
 
     async def until_left(self, talking: Awaitable[None], *beside: Awaitable[None]) -> None:
-        """Works until `talking` is over or the user leaves, and ends what still runs then; raises what went wrong."""
-        task, leaving = asyncio.ensure_future(talking), asyncio.ensure_future(self._left.wait())
-        others = [asyncio.ensure_future(each) for each in beside]
-        try:
-            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in (task, leaving, *others):
-                each.cancel()
-            ends = await asyncio.gather(task, leaving, *others, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+        """Works until `talking` is over or the user leaves; else as `until_over`."""
+        await until_over(self._left, talking, *beside)
+
+
+async def until_over(left: asyncio.Event, first: Awaitable[None], *beside: Awaitable[None]) -> None:
+    """Works until `first` is over, something fails, or the user leaves; ends what still runs, and raises what failed.
+
+    What works beside the first may be over before it. Of several failures the first one is raised, with the others as
+    its notes.
+    """
+    tasks = [asyncio.ensure_future(each) for each in (first, *beside)]
+    leaving = asyncio.ensure_future(left.wait())
+    waiting = {leaving, *tasks}
+    try:
+        while not (tasks[0].done() or leaving.done()):
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if any(each.exception() is not None for each in done if not each.cancelled()):
+                break
+    finally:
+        for task in (*tasks, leaving):
+            task.cancel()
+        ends = await asyncio.gather(*tasks, leaving, return_exceptions=True)
+    failed = [end for end in ends if isinstance(end, Exception)]
+    if failed:
+        raise first_failure(failed)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.roles import Role
     from aurora_spawner.distributed.worker_tokens import Refusal, WorkerToken
 
-__all__ = ["day", "refusal_line", "role_line", "token_line"]
+__all__ = ["refusal_line", "role_line", "to_the_minute", "token_line"]
 
 
-def day(moment: float) -> str:
+def to_the_minute(moment: float) -> str:
     """Returns a moment to the minute, UTC."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
 
@@ -30,7 +30,7 @@ def role_line(role: Role) -> str:
 def token_line(token: WorkerToken) -> str:
     """Returns the line of a token: its id, its worker, its state, and the end of its time."""
     used = "used" if token.worker else "never used"
-    until = f"until {day(token.expires_at)}"
+    until = f"until {to_the_minute(token.expires_at)}"
     return f"{token.id}  {one_line(token.name)}  pool {one_line(token.pool)}  {token.state}  {until}  {used}"
 
 
@@ -39,4 +39,4 @@ def refusal_line(refusal: Refusal) -> str:
     token = f" {refusal.token}" if refusal.token else ""
     times = count(refusal.times, "time")
     who = f"{one_line(refusal.name)} of pool {one_line(refusal.pool)}"
-    return f"refused  {who}  token{token}: {refusal.problem}  {times}, last {day(refusal.last_at)}"
+    return f"refused  {who}  token{token}: {refusal.problem}  {times}, last {to_the_minute(refusal.last_at)}"

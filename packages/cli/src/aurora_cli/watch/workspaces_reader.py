@@ -84,7 +84,7 @@ class _Source:
 
     def _open(self) -> Opened:
         now, opened = time.monotonic(), self._opened
-        if opened is None or now - self._opened_at >= OPENED_S or look_at(self.workspace).state != "there":
+        if opened is None or now - self._opened_at >= OPENED_S or look_at(self.workspace).project is None:
             self.close()
             opened, self._opened_at = open_workspace(self.workspace), now
             self._opened = opened

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from aurora_cli.error_messages import error_report
 from aurora_cli.output import note
 from aurora_cli.render.words import one_line
-from aurora_cli.render.workspaces import problem_line
+from aurora_cli.render.workspaces import problem_line, workspace_document
 from aurora_cli.workspaces.side_by_side import beside
 from aurora_core import AuroraCoreError
 from aurora_core.workspaces import WorkspaceList, WorkspaceState, look_at
@@ -84,14 +84,7 @@ class Reading(Generic[Value]):
 
     def to_json(self) -> dict[str, object]:
         """Returns the workspace and its state as JSON values."""
-        workspace = self.workspace
-        return {
-            "name": workspace.name,
-            "path": str(workspace.root),
-            "added_at": workspace.added_at,
-            "state": self.state,
-            "problem": self.problem,
-        }
+        return workspace_document(self.workspace) | {"state": self.state, "problem": self.problem}
 
 
 def all_workspaces() -> tuple[Workspace, ...]:

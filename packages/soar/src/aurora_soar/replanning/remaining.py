@@ -22,7 +22,7 @@ __all__ = ["DoneTask", "OpenTask", "RemainingWork", "is_for_good", "remaining_wo
 
 _ADVICE: Final = {
     RunState.SUCCEEDED: "",
-    RunState.CANCELLED: "it was cancelled; to go on with it all the same: aur resume {run}",
+    RunState.CANCELLED: "it was cancelled; to go on with it anyway: aur resume {run}",
 }
 
 
@@ -101,7 +101,7 @@ def remaining_work(
     if run.state is not RunState.FAILED:
         default = "it has not ended; finish it first: aur resume {run}"
         advice = _ADVICE.get(run.state, default).format(run=run.run_id)
-        raise NotReplannableError(run.run_id, f"it is {run.state}", advice)
+        raise NotReplannableError(run.run_id, f"its state is {run.state}", advice)
     by_id = {row.task_id: row for row in rows}
     tried: dict[str, list[str]] = {}
     for attempt in attempts:

@@ -31,6 +31,7 @@ __all__ = ["Rewritten", "rewritten"]
 _GOAL: Final = 1_500
 """Characters of the goal in the prompt of a new task."""
 _REASON: Final = 400
+_MARKS: Final = " \t-*+"
 _REPLACED: Final = ("agent", "depends", "critical")
 """Settings that a new task has of its own."""
 
@@ -173,7 +174,7 @@ class _Pen:
         kept = {settings.setting_lines[name] for name in _REPLACED if name in settings.setting_lines}
         kept |= {each.line for each in settings.references}
         for number in sorted(settings.lines - kept):
-            self.lost.append(f"task {task_id}: {self._lines[number - 1].strip(' -*+' + chr(9))}")
+            self.lost.append(f"task {task_id}: {self._lines[number - 1].strip(_MARKS)}")
 
 
 def _failure(words: str, reason: str) -> str:

@@ -13,6 +13,7 @@ from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.run_options import project_run_options
 from aurora_soar.taskruns.gate import PolicyGate
 from aurora_spawner import CliBackend
+from aurora_spawner.backends.cli import has_gate
 from aurora_spawner.conversations.held import SessionParts
 from aurora_spawner.conversations.orders import PART
 from aurora_spawner.conversations.port import ConversationError
@@ -94,10 +95,6 @@ def question_notification(run_id: str, asked: Asked) -> Notification | None:
     return notification_of(event)
 
 
-def _has_hook(backend: Backend) -> bool:
-    return isinstance(backend, CliBackend) and not backend.gate_problem
-
-
 def _gate_words(backend: Backend, found: str, *, hooked: bool) -> str:
     """Says how tool calls of an agent are judged while it is talked with; "" for a program that has no hooks."""
     asks = "" if hooked else asks_itself(backend)
@@ -127,7 +124,7 @@ def session_parts(
             raise ConversationError(agent, "is not configured any more, or not trusted; switch to another")
         if not isinstance(backends[agent], TalkingClaude):  # which asks over its own wire
             found = agents.gate([agent])
-            hooked = found.gate is not None and _has_hook(backends[agent])
+            hooked = found.gate is not None and has_gate(backends[agent])
             orders.hooked |= {agent} if hooked else set()
             words = _gate_words(backends[agent], found.words.get(agent, ""), hooked=hooked)
             if words:

@@ -12,6 +12,7 @@ from aurora_soar.taskruns.hints import hints_for
 from aurora_soar.taskruns.shapes import shape_of
 from aurora_soar.taskruns.verdicts import verdict_of
 from aurora_spawner import CliBackend, ModelBackend
+from aurora_spawner.backends.cli import has_gate
 from aurora_spawner.gates.hook_command import hook_files
 from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.gates.tool_calls import ToolCall, ToolUse, UseKind
@@ -110,7 +111,7 @@ def find_gate(policies: PoliciesEngine, backends: Mapping[str, Backend], agents:
         agents: those that the run may use; names without a backend are left out.
     """
     used = {name: backends[name] for name in sorted(agents) if name in backends and _acts(name, backends[name])}
-    if not any(isinstance(each, CliBackend) and not each.gate_problem for each in used.values()):
+    if not any(map(has_gate, used.values())):
         return RunGate(words={name: how_gated(each) for name, each in used.items()})
     gate = PolicyGate(policies=policies)
     problem = probe_gate(gate)

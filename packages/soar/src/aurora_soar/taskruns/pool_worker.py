@@ -9,7 +9,7 @@ from aurora_core.bounded import read_regular
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.taskruns.confinement import AgentConfinement
-from aurora_soar.taskruns.pools import TOKEN_VARIABLE, database_url, exchange_at, pool_agents
+from aurora_soar.taskruns.pools import WORKER_TOKEN_VARIABLE, database_url, exchange_at, pool_agents
 from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -85,7 +85,7 @@ def worker_token(file: Path | None) -> str:
         PoolError: the file cannot be read, or others can read it.
     """
     if file is None:
-        return os.environ.get(TOKEN_VARIABLE, "").strip()
+        return os.environ.get(WORKER_TOKEN_VARIABLE, "").strip()
     try:
         mode, content = file.stat().st_mode, read_regular(file, _LONGEST)
     except OSError as error:

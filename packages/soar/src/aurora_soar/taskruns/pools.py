@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATABASE_VARIABLE",
-    "TOKEN_VARIABLE",
+    "WORKER_TOKEN_VARIABLE",
     "check_pool",
     "database_url",
     "exchange_at",
@@ -34,7 +34,7 @@ __all__ = [
 DATABASE_VARIABLE: Final = "AURORA_DATABASE_URL"
 """The variable with the address of the database; no file and no journal has it, since it may hold a password."""
 
-TOKEN_VARIABLE: Final = "AURORA_WORKER_TOKEN"  # noqa: S105 -- the name of it
+WORKER_TOKEN_VARIABLE: Final = "AURORA_WORKER_TOKEN"  # noqa: S105 -- the name of it
 """The variable with the token of a worker; agents do not get it."""
 
 

@@ -29,6 +29,7 @@ from aurora_spawner.supervision.programs import find_on_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from aurora_spawner.backends.base import Backend
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.gates.hook_command import HookCommand
     from aurora_spawner.tasks.task import SpawnTask
@@ -283,6 +284,11 @@ def _filled(word: str, places: Mapping[str, str]) -> str:
     for placeholder, value in places.items():
         word = word.replace(placeholder, value)
     return word
+
+
+def has_gate(backend: Backend) -> bool:
+    """Returns True if the tool calls of an agent can be judged before they happen, by its hook."""
+    return isinstance(backend, CliBackend) and not backend.gate_problem
 
 
 def installed_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:

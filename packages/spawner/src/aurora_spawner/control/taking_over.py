@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import home_of
 from aurora_spawner.attempts.process_identity import own_identity
-from aurora_spawner.control.control_client import NoAnswerError, NotRunningError, request_coordinator
+from aurora_spawner.control.control_client import request_coordinator
 from aurora_spawner.control.lookup import check_task, find_run, open_journal
 from aurora_spawner.errors import AgentActsError, SpawnerError, TakeOverError
 from aurora_spawner.journal.views import load_attempts
@@ -112,6 +112,6 @@ def hand_back_task(journal: Path, run_id: str, task_id: str) -> bool:
     """
     try:
         request_coordinator(journal, run_id, {"do": "hand_back", "task": task_id})
-    except (NotRunningError, NoAnswerError, SpawnerError):
+    except SpawnerError:
         return False
     return True

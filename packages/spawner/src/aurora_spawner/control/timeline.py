@@ -353,7 +353,7 @@ class _TaskFold:
 
 
 def _refusal(at: float, fact: approval_facts.AnswerRefused) -> Mark:
-    return Mark(at=at, label=f"refused: {fact.why} to decide {fact.approval}", failed=True)
+    return Mark(at=at, label=f"refused ({fact.approval}): {fact.why}, and not the user", failed=True)
 
 
 class _RunFold:

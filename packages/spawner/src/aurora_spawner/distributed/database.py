@@ -99,7 +99,8 @@ def secured(url: str, *, worker_token: str = "") -> str:
     """
     if not _TOKEN.fullmatch(worker_token):  # it becomes a part of the options, and must not add others
         raise QueueUnusableError(
-            "the token of the worker is none; it is one line, as `aur worker token add` prints it"
+            "what is given as the token of the worker cannot be one: "
+            "that is one word, as `aur worker token add` prints it"
         )
     try:
         given = conninfo_to_dict(url)

@@ -33,7 +33,7 @@ from aurora_spawner.distributed.worker_orders import order_for, result_of
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
 from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
 from aurora_spawner.distributed.worker_trees import AgentPlace
-from aurora_spawner.errors import BackendError
+from aurora_spawner.errors import BackendError, first_failure
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.workspaces.errors import WorkspaceError
 
@@ -139,7 +139,7 @@ class Worker:
                 raise self._refused
             await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
         except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            raise first_failure(failures.exceptions) from None
         finally:
             for executor in self._executors.values():
                 executor.close()

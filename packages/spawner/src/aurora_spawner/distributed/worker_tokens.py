@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "aurw_"
 SECRET_BYTES: Final = 32
-DAY_S: Final = 86_400.0
 
 
 class UnknownTokenError(SpawnerError):
@@ -26,7 +25,8 @@ class WorkerRefusedError(QueueUnusableError):
     """The database does not take this worker: its token is missing, revoked, expired, or another worker's.
 
     Attributes:
-        problem: none, unknown, revoked, expired, foreign, or unguarded: its login may do more than a token allows.
+        problem: none, unknown, revoked, expired or foreign, of its token; unguarded: its login may do more than a
+            token allows; unused: it has a token, and the database no roles.
     """
 
     def __init__(self, problem: str) -> None:
@@ -37,7 +37,7 @@ class WorkerRefusedError(QueueUnusableError):
 _ASK: Final = "ask for another one (`aur worker token add`)"
 _WORDS: Final = {
     "none": "it has no token; set AURORA_WORKER_TOKEN to one that `aur worker token add` has made",
-    "unknown": f"its token is none of this database; {_ASK}",
+    "unknown": f"this database has not made its token; {_ASK}",
     "revoked": f"its token was revoked; {_ASK}",
     "expired": f"its token has expired; {_ASK}",
     "foreign": "its token is of another worker: it holds for one name, one pool and one machine",

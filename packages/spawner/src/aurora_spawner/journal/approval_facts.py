@@ -73,11 +73,11 @@ class ApprovalWithdrawn(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerRefused(Fact):
-    """A process that is not the user's wanted to answer a question, or to take back a grant; nothing changed."""
+    """A process that is not the user's wanted what is for the user alone, such as an answer; nothing changed."""
 
     kind = "answer_refused"
     approval: str
-    """The question that it named."""
+    """The question that it named; of anything else, the act in words, such as "a take-over"."""
     pid: int
     """0 if it is not known."""
     why: str

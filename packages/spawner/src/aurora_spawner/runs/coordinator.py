@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.board.board import Board
+from aurora_spawner.errors import first_failure
 from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing, taking_over
@@ -180,7 +181,7 @@ class Coordinator:
             # Whatever it is, no agent may be left running. No `except*`: Pythons before 3.11.4 wrap what is raised in
             # it in a group again.
             await self._abandon()
-            raise failures.exceptions[0] from None
+            raise first_failure(failures.exceptions) from None
         finally:
             self._close()
 

@@ -68,7 +68,9 @@ class TaskInFlight:
     taken: TakeOver | None = None
     """The user works in the session of its agent; no attempt starts."""
     handed_back: bool = False
-    """The user has worked in the session since the latest attempt, and the next one is told."""
+    """The user has worked in the session since the latest attempt began, and the next one is told.
+
+    While an attempt is under way, that is the one which the take-over has interrupted."""
     termination: Termination | None = None
     """Set once the coordinator has ended the attempt under way because it took too long or stalled."""
     shares: Shares = field(default_factory=Shares)

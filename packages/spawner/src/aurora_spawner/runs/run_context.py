@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aurora_spawner.backends.cli import CliBackend
+from aurora_spawner.backends.cli import has_gate
 from aurora_spawner.board.digest import BoardOfTask
 from aurora_spawner.runs.handing_over import read_earlier
 from aurora_spawner.runs.task_result import TASK_CANCELLED, without_attempt
@@ -167,7 +167,7 @@ class RunContext:
 
     def gate_of(self, backend: Backend) -> ToolCallGate | None:
         """Returns the gate that an agent's hook asks before each tool call; None for an agent that is not gated."""
-        return self.options.gate if isinstance(backend, CliBackend) and not backend.gate_problem else None
+        return self.options.gate if has_gate(backend) else None
 
     def limits(self, task: SpawnTask, *, default_s: float | None) -> TimeLimits:
         """Returns the time limits of a task's next attempt."""

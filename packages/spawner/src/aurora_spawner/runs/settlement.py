@@ -48,7 +48,8 @@ async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt
     withdrawn = run.approvals.withdraw(task_id, "its attempt has ended")
     ended = (*checked, *returned, *withdrawn, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
-    if run.tasks.taken(task_id) and (result is None or result.termination_reason == TAKEN_OVER):
+    is_interrupted = result is not None and result.termination_reason == TAKEN_OVER
+    if is_interrupted or (result is None and run.tasks.taken(task_id)):
         return await _leave_to_user(run, attempt, *ended)
     if result is None:
         await _attempt_again(run, attempt, *ended)
@@ -76,7 +77,7 @@ async def _attempt_again(run: RunContext, attempt: Attempt, *ended: Fact) -> Non
 
 
 async def _leave_to_user(run: RunContext, attempt: Attempt, *ended: Fact) -> Attempt:
-    """Leaves a task that the user has taken over without an attempt."""
+    """Leaves a task that the user has taken over without an attempt; one that is handed back by now goes on."""
     task_id = attempt.task_id
     run.recovery.cut_off(run.task(task_id))
     wait(run, task_id, 0.0)

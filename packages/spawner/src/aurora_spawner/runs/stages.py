@@ -245,7 +245,10 @@ def _stopped(run: RunContext, task_id: str) -> str | None:
     """Returns the reason for which a task was asked to end; None if it was not."""
     if run.tasks.cancelled(task_id):
         return TASK_CANCELLED
-    return TAKEN_OVER if run.tasks.taken(task_id) and run.wishes.ending is None else run.wishes.ending
+    flight = run.tasks.flight(task_id)
+    if run.wishes.ending is None and (flight.taken is not None or flight.handed_back):
+        return TAKEN_OVER
+    return run.wishes.ending
 
 
 STAGES: Final = (

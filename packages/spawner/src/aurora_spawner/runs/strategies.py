@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.executor import AttemptRefusedError
 from aurora_spawner.backends.replies import reply_of
-from aurora_spawner.errors import BackendError
+from aurora_spawner.errors import BackendError, first_failure
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.runs.evidence import judge
 from aurora_spawner.runs.in_flight import HedgeAttempt
@@ -56,7 +56,7 @@ class Hedged:
                 second = group.create_task(run.executor.collect(hedge.running))
                 counts = await _race(run, attempt, (first, running), (second, hedge))
         except BaseExceptionGroup as failures:  # what went wrong is what the coordinator has to know
-            raise failures.exceptions[0] from None
+            raise first_failure(failures.exceptions) from None
         # After a failure the hedge stays in flight: the coordinator ends what is.
         _release_hedge(run, task_id)
         return counts

@@ -113,11 +113,13 @@ async def hand_back(run: RunContext, task_id: str, *, why: str) -> None:
     flight = run.tasks.in_flight.get(task_id)
     if flight is None or flight.taken is None:
         raise TakeOverError(task_id, "nobody has taken it over")
-    taken, flight.taken = flight.taken, None
+    taken = flight.taken
     survivors = await asyncio.to_thread(end_orphans, taken.token, session=None)
+    if flight.taken is not taken:  # the end of the terminal and its last word came at once
+        return
+    flight.taken, flight.handed_back = None, True
     if survivors:
         run.notices.append(f"task {task_id}: processes {survivors} of its take-over could not be ended")
-    flight.handed_back = True
     withdrawn = run.approvals.withdraw(task_id, "the user has left the session of its agent")
     await run.recorder.append(task_id, *withdrawn, TaskHandedBack(why=why))
     run.notifier.emit(run_events.TaskHandedBack(task_id=task_id, why=why))

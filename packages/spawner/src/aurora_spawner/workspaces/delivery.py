@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
 
     Raises:
         OverwriteError: Ignored, untracked or hidden files stand where the commit has files; nothing changed.
-        GitError: Git failed, a hook of the user's included.
+        GitError: Git failed, a hook of the user's before the move included.
     """
     git = Git.of_checkout(checkout)
     if git.branch() != ref or operation_in(git) is not None:
@@ -69,14 +70,15 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
     with prepared_move(git, ref, new=new, old=old) as move:
         if git.branch() != ref:
             return False  # the user has just switched to another branch, which must not get the work
-        if not _is_begun_before(git, new):
+        if not _is_begun_before(git, ref, new):
             try:
                 git.run("read-tree", "-m", "-u", old, new)
             except GitError:
                 _put_back(git, old, new)
                 raise
         move()
-    git.run("hook", "run", "--ignore-missing", "post-merge", "--", "0", accepted=range(256))
+    with suppress(GitError):  # the work is delivered, whatever becomes of the hook, as after a merge by git itself
+        git.run("hook", "run", "--ignore-missing", "post-merge", "--", "0", accepted=range(256))
     return True
 
 
@@ -88,7 +90,7 @@ def blocking_files(git: Git, ref: str, new: str, *, own_files: Collection[str]) 
     question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
     listing = git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"})
     dirty = frozenset(entry[3:] for entry in listing.fields)
-    if dirty and _is_begun_before(git, new):
+    if dirty and _is_begun_before(git, ref, new):
         return frozenset()
     own = dirty & frozenset(own_files)
     own |= ticked_files(git, dirty - own)
@@ -105,9 +107,10 @@ def files_in_the_way(git: Git, ref: str, new: str, *, own_files: Collection[str]
     return blocking_files(Git.of_checkout(checkouts[0]), ref, new, own_files=own_files)
 
 
-def _is_begun_before(git: Git, new: str) -> bool:
-    """Returns True if an update to a commit was killed after its files were written: the index has all of them."""
-    return git.succeeds("diff-index", "--cached", "--quiet", new, "--")
+def _is_begun_before(git: Git, ref: str, new: str) -> bool:
+    """Returns True if an update to a commit was killed after its files were written: the index has them already."""
+    has_new, has_old = (git.succeeds("diff-index", "--cached", "--quiet", commit, "--") for commit in (new, ref))
+    return has_new and not has_old
 
 
 def _put_back(git: Git, old: str, new: str) -> None:

@@ -7,8 +7,12 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.workspaces.errors import WorkspaceError
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from aurora_spawner.workspaces.git import Git
 
 BASES: Final = "refs/aurora/bases"
 """Refs that remember what each task started from."""
@@ -64,3 +68,16 @@ def folder_of(common: Path) -> str:
     """
     place = common.resolve()
     return f"{slug(place.parent.name)}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}"
+
+
+def checked_run_id(git: Git, run_id: str) -> str:
+    """Returns the name of a run, which stands in the names of its branches.
+
+    Raises:
+        WorkspaceError: It cannot be a part of a branch's name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_id) or not git.succeeds(
+        "check-ref-format", f"refs/heads/{run_id}"
+    ):
+        raise WorkspaceError(git.folder, f"{run_id!r} cannot be part of a branch's name")
+    return run_id

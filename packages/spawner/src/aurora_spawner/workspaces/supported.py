@@ -6,22 +6,30 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.workspaces.errors import WorkspaceError
-from aurora_spawner.workspaces.git import GITLINK
+from aurora_spawner.workspaces.errors import GitError, WorkspaceError
+from aurora_spawner.workspaces.git import GITLINK, Git
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aurora_spawner.workspaces.git import Git
 
-
-def check_supported(git: Git) -> None:
-    """Checks that worktrees of a repository have all that its checkout has.
+def supported_checkout(folder: Path) -> Git:
+    """Returns git in the checkout around a folder, of which worktrees have all that it has.
 
     Raises:
-        WorkspaceError: It has submodules, Git LFS that is not installed, or is a sparse checkout; or git is too old.
+        WorkspaceError: There is none, it has submodules, Git LFS that is not installed, or is a sparse checkout;
+            or git is too old.
     """
+    try:
+        git = Git.of_checkout(folder)
+    except GitError as error:
+        raise WorkspaceError(folder, f"is in no git checkout ({error.reason}); use --isolation none") from error
     git.check_version()
+    _check_complete(git)
+    return git
+
+
+def _check_complete(git: Git) -> None:
     entries = [entry.partition("\t") for entry in git.run("ls-files", "--stage", "-z").fields]
     submodules = [name for mode, _, name in entries if mode.startswith(GITLINK)]
     if submodules:

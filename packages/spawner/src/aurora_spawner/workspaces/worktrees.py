@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -22,9 +21,18 @@ from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.listing import Listed, list_worktrees
 from aurora_spawner.workspaces.manifest import excluding, read_manifest
 from aurora_spawner.workspaces.merging import one_line
-from aurora_spawner.workspaces.names import BASES, CHECK, OUR_LOCK, base_ref_of, branch_of, folder_of, slug
+from aurora_spawner.workspaces.names import (
+    BASES,
+    CHECK,
+    OUR_LOCK,
+    base_ref_of,
+    branch_of,
+    checked_run_id,
+    folder_of,
+    slug,
+)
 from aurora_spawner.workspaces.ports import free_ports
-from aurora_spawner.workspaces.supported import check_supported, first_of
+from aurora_spawner.workspaces.supported import first_of, supported_checkout
 from aurora_spawner.workspaces.turns import turn
 from aurora_spawner.workspaces.unsaved import unsaved
 
@@ -72,10 +80,9 @@ class Workspaces:
     """
 
     def __init__(self, repository: Path, *, home: Path, run_id: str, branches: str = BRANCHES) -> None:
-        self.git = _checkout(repository)
-        self.run_id = _checked_name(self.git, run_id)
+        self.git = supported_checkout(repository)
+        self.run_id = checked_run_id(self.git, run_id)
         self.branches = branches
-        check_supported(self.git)
         self._common = Path(self.git.text("rev-parse", "--path-format=absolute", "--git-common-dir")).resolve()
         self._bases = set[str]()
         """Commits that are there: most tasks start from the same one."""
@@ -485,18 +492,3 @@ def _delete_folder(folder: Path) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         raise WorkspaceError(folder, f"cannot be deleted: {system_words(error)}") from error
-
-
-def _checkout(folder: Path) -> Git:
-    try:
-        return Git.of_checkout(folder)
-    except GitError as error:
-        raise WorkspaceError(folder, f"is in no git checkout ({error.reason}); use --isolation none") from error
-
-
-def _checked_name(git: Git, run_id: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", run_id) or not git.succeeds(
-        "check-ref-format", f"refs/heads/{run_id}"
-    ):
-        raise WorkspaceError(git.folder, f"{run_id!r} cannot be part of a branch's name")
-    return run_id

@@ -22,7 +22,7 @@ from aurora_cli.lazy import AurGroup
 from aurora_cli.options import AgentNames, labels_in, one_word
 from aurora_cli.output import note
 from aurora_cli.work_options import database_option
-from aurora_soar.taskruns.pools import TOKEN_VARIABLE
+from aurora_soar.taskruns.pools import WORKER_TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from aurora_spawner.distributed.worker import Worker
@@ -70,7 +70,7 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
     "--token-file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help=f"The file with the worker's token, which only you can read; {TOKEN_VARIABLE} by default.",
+    help=f"The file with the worker's token, which only you can read; {WORKER_TOKEN_VARIABLE} by default.",
 )
 @click.option(
     "--labels",

@@ -12,7 +12,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import FiniteRange, json_option, one_word
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.pool_workers import DAY_S, with_tokens
-from aurora_cli.render.worker_access import day
+from aurora_cli.render.worker_access import to_the_minute
 from aurora_cli.work_options import database_option
 from aurora_soar.user_only import check_user
 
@@ -43,5 +43,8 @@ def command(*, name: str, pool: str, days: float, as_json: bool) -> int:
         emit_json(Schema.WORKER_TOKEN_ADDED, {**made.to_json(), "token": secret})
     else:
         emit(secret)
-    note(f"token {made.id} is for worker {name} of pool {pool}, until {day(made.expires_at)}; it is not shown again")
+    note(
+        f"token {made.id} is for worker {name} of pool {pool}, until {to_the_minute(made.expires_at)}; "
+        "it is not shown again"
+    )
     return ExitCode.DONE
