@@ -26,13 +26,19 @@ SESSION_RUN: Final = "interact"
 """The kind of the runs of sessions; their names begin with it."""
 
 
-def create_session(journal: Path, options: RunOptions, *, goal: str, mode: str, team: bool = False) -> str:
+def create_session(
+    journal: Path, options: RunOptions, *, goal: str, mode: str, team: bool = False, tool: str = ""
+) -> str:
     """Writes a new session into the journal, and returns its id.
+
+    Args:
+        team: it begins with a plan and a run of its tasks.
+        tool: the agent that plans them and takes those that name none; "" leaves it to whoever goes on with it.
 
     Raises:
         JournalError: The journal cannot be written.
     """
-    topic, note = topics.begun(goal=goal, agent=options.default_agent, mode=mode, team=team)
+    topic, note = topics.begun(goal=goal, agent=options.default_agent, mode=mode, team=team, tool=tool)
     return create_noted_run(journal, options, topic=topic, note=note)
 
 
