@@ -177,6 +177,15 @@ class UnknownRunError(SpawnerError):
         self.run_id = run_id
 
 
+class UnknownSessionError(UnknownRunError):
+    """The journal has no conversation of this name; `is_run` if it has a run of it."""
+
+    def __init__(self, run_id: str, *, is_run: bool) -> None:
+        super().__init__(run_id)
+        self.args = (f"{run_id} is a run, and no session" if is_run else f"no session named {run_id}",)
+        self.is_run = is_run
+
+
 class ReplayError(SpawnerError):
     """A run cannot be replayed, or a question about it cannot be answered by its journal."""
 
