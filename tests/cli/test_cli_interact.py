@@ -123,7 +123,7 @@ def test_the_agent_can_be_changed_and_the_next_one_knows_what_was_said(begin: Be
     talk.tell(switch="bot")
     assert talk.say("count") == "2 "
     talk.tell(switch="nobody")
-    assert "nobody" in talk.until("error")["problem"]
+    assert talk.until("error")["problem"] == "switch: no agent named 'nobody'"
     assert talk.leave() == ExitCode.USAGE
 
 
