@@ -13,6 +13,7 @@ SpawnerError
 │       └── JournalChangedError     a run's part of the journal was changed from outside
 │           └── ForeignJournalError     the user has written no journal in this place
 ├── UnknownRunError         a run that the journal does not have
+│   └── UnknownSessionError     a conversation that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
 │   ├── NotPickableError        a candidate that cannot be taken as things are
