@@ -115,7 +115,7 @@ def test_the_agent_can_be_changed_and_the_next_one_knows_what_was_said(begin: Be
     talk.tell(switch="bot")
     assert talk.say("count") == "2 "
     talk.tell(switch="nobody")
-    assert "nobody" in talk.until("error")["problem"]
+    assert talk.until("error")["problem"] == "switch: no agent named 'nobody'"
     assert talk.leave() == ExitCode.USAGE
 
 
@@ -299,3 +299,17 @@ def test_a_session_has_one_process_and_is_no_run_of_tasks(aur: Aur, begin: Begin
     for words in (["--resume", "interact-1"], ["--log", "spawn-1"], ["--list", "x"], ["hi", "--agent", "local"]):
         refused = aur("interact", *words)
         assert (refused.returncode, refused.stdout) == (ExitCode.USAGE, ""), words
+    assert (
+        "no session named interact-1\n  hint: `aur interact --list`" in aur("interact", "--log", "interact-1").stderr
+    )
+
+
+def test_what_asks_a_session_for_tasks_is_told_where_its_words_are(aur: Aur, begin: Begin) -> None:
+    talk = begin("hi", "--agent", "cat")
+    assert talk.leave() == ExitCode.DONE
+    log = f"all that was said: aur interact --log {talk.id}"
+    for words in (["logs", talk.id], ["runs", "result", talk.id]):
+        refused = aur(*words)
+        assert (refused.returncode, log in refused.stderr) == (ExitCode.USAGE, True), words
+    shown = aur("runs", "show", talk.id)
+    assert (shown.returncode, log in shown.stderr) == (ExitCode.DONE, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.screens import Tmux, needs_tmux
 from tests.cli.talks import AUR, talking_config, talks_begun
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -41,9 +43,11 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
     writes = json.dumps(
         f'{plans}; while [ ! -e "{go}" ]; do sleep 0.05; done; cat > "out-$AURORA_TASK_ID.txt"; echo written'
     )
+    slow = json.dumps(f'touch "{shop}/.aurora/asked"; while [ ! -e "{go}" ]; do sleep 0.05; done; echo no plan')
     (shop / ".aurora" / "config.yaml").write_text(
         talking_config(sessions).replace("tool: bot", "tool: writer")
         + f"  writer: {{kind: command, command: [sh, -c, {writes}]}}\n"
+        + f"  slow: {{kind: command, command: [sh, -c, {slow}]}}\n"
     )
     (shop / ".aurora" / "policies.yaml").write_text("safety:\n  protected_branches: []\n")
     with talks_begun() as begun:
@@ -73,6 +77,22 @@ def test_a_team_whose_aur_is_killed_goes_on_and_the_talk_has_its_results(aur: Au
     third = begin("--resume", session_id)
     assert third.say("count") == "2 "
     assert third.leave() == ExitCode.DONE
+
+
+def test_an_interrupted_plan_is_made_again_for_the_agent_that_the_session_was_begun_with(
+    aur: Aur, begin: Begin, shop: Path
+) -> None:
+    talk = begin(GOAL, "--team", "--tool", "slow", "--mode", "batch")
+    session_id = talk.id
+    wait_for((shop / ".aurora" / "asked").exists)
+    talk.process.send_signal(signal.SIGINT)
+    assert talk.process.wait(30) == ExitCode.INTERRUPTED
+    (shop / "go").touch()
+    again = begin("--resume", session_id, "--mode", "batch")
+    run_id = again.until("team")["run"]
+    again.leave()
+    tasks = json.loads(aur("runs", "show", run_id, "--json").stdout)["tasks"]
+    assert {each["agent"] for each in tasks if each["id"] != "1"} == {"slow"}, tasks
 
 
 def test_a_team_needs_a_goal_of_a_new_session(aur: Aur, begin: Begin) -> None:

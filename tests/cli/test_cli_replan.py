@@ -57,6 +57,22 @@ def test_a_failed_run_names_the_command_and_goes_on_after_it(aur: Aur, root: Pat
     assert "was planned anew before, by coder" in again.stderr
 
 
+def test_a_run_that_fails_after_its_replan_names_no_second_one(aur: Aur, root: Path) -> None:
+    write_plan(root, subgoal("Write the lexer"), subgoal("Try the BROKEN way", 0), subgoal("test the parser.", 1))
+    run_id = failed_run(aur)
+    assert aur("plan", "replan", run_id, "--yes").returncode == ExitCode.DONE
+    resumed = aur("resume", run_id, "--yes")
+    assert "skipped" in resumed.stderr
+    assert "plans anew" not in resumed.stderr
+
+
+def test_a_run_that_is_not_kept_names_no_replan(aur: Aur, root: Path) -> None:
+    del root
+    failed = aur("spawn", "tasks.md", "--yes", "--no-checkpoint")
+    assert (failed.returncode, "skipped" in failed.stderr) == (ExitCode.NOT_REACHED, True)
+    assert "plans anew" not in failed.stderr
+
+
 def test_new_tasks_in_worktrees_build_on_the_finished_work_and_all_of_it_is_delivered(aur: Aur, root: Path) -> None:
     git(root, "init", "-q", "-b", "work")
     git(root, "add", "tasks.md", "plan.json")

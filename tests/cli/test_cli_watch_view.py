@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,8 @@ from aurora_spawner.journal.change_views import ForeseenConflict
 from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.tasks.checked import CheckingWork
 from aurora_spawner.tasks.result import RunState
+from aurora_spawner.tasks.work import BranchName, CommitId, RunDelivery
+from aurora_spawner.workspaces.isolation import Isolation
 
 if TYPE_CHECKING:
     from aurora_spawner.control.live_runs import LiveRun
@@ -145,6 +148,16 @@ def test_filters_leave_what_they_name() -> None:
 def test_a_run_that_does_not_go_on_says_how_it_can(state: str, kind: str, said: str) -> None:
     run = live(run=run_row(kind=kind, state=RunState.RUNNING), state=state, pid=None)
     assert [row.cells for row in alert_rows(facts_of(run))] == [(said,)]
+
+
+@pytest.mark.parametrize(("head", "said"), [("b" * 40, ""), ("c" * 40, "; unmerged work")])
+def test_work_waits_for_a_merge_only_if_there_is_some(head: str, said: str) -> None:
+    base = CommitId("b" * 40)
+    isolation = Isolation(repository=Path("/r"), folder=".", home=Path("/w"), base=base, head=base, target="main")
+    delivery = RunDelivery(branch=BranchName("aurora/spawn-1/integration"), commit=CommitId(head), target="main")
+    row = replace(run_row(state=RunState.SUCCEEDED), options=StoredOptions(isolation=isolation), delivery=delivery)
+    shown = run_rows(facts_of(live(run=row, state="succeeded", pid=None)))[0].cells[2]
+    assert shown == f"1 pending{said}"
 
 
 def test_questions_come_first_and_are_found_by_their_row() -> None:

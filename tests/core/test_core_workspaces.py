@@ -141,9 +141,12 @@ def test_a_folder_that_is_gone_moved_or_foreign_is_told_and_one_that_is_there_is
     assert state() is WorkspaceState.GONE
     root.symlink_to(tmp_path / "elsewhere")
     assert state() is WorkspaceState.MOVED, "a link to it may point elsewhere tomorrow"
+    advice = f"`aur workspace remove shop`, then `aur workspace add {tmp_path / 'elsewhere'} --name shop`"
+    assert look_at(shop).problem.endswith(advice), "the name is taken until then"
     root.unlink()
     make(root)
     assert state() is WorkspaceState.MOVED, "another folder of that name"
+    assert look_at(shop).problem.endswith(f"run `aur workspace add {root} --name shop`")
     shutil.rmtree(root)
     (tmp_path / "elsewhere").rename(root)
     assert state() is WorkspaceState.THERE

@@ -146,6 +146,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         UnknownApprovalError,
         UnknownLineageError,
         UnknownRunError,
+        UnknownSessionError,
         UnknownTaskError,
     )
     from aurora_spawner.workspaces.errors import PreparationError
@@ -180,6 +181,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         ),
         ((NotInsideAgentError,), ExitCode.USAGE, "an agent that `aur spawn` has started can call it"),
         ((PostRefusedError,), ExitCode.REFUSED, ""),
+        ((UnknownSessionError,), ExitCode.USAGE, "`aur interact --list` lists the sessions of this project"),
         ((UnknownRunError,), ExitCode.USAGE, "`aur runs list` lists the runs of this project"),
         ((StoreCorruptError,), ExitCode.ENVIRONMENT, ""),
         ((StoreBusyError,), ExitCode.ENVIRONMENT, "another aur process is writing there; try again later"),

@@ -17,6 +17,7 @@ __all__ = [
     "CommentsKeptError",
     "CoordinatorLostError",
     "InstructionsError",
+    "IsSessionError",
     "MissingPathError",
     "NoResultError",
     "NoRunError",
@@ -37,6 +38,15 @@ class CliError(Exception):
 
     exit_code = ExitCode.ENVIRONMENT
     hint = ""
+
+
+class IsSessionError(CliError):
+    """A conversation was named where a run with tasks is needed."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"{run_id} is a session, which has no tasks; all that was said: aur interact --log {run_id}")
 
 
 class NoResultError(CliError):

@@ -50,7 +50,8 @@ def execute(
     Args:
         titles: of its tasks, by id.
         answer_of: the task whose answer is the result that is printed; None for the summary of the run.
-        delivers: bring the work of the run to its target, if the user agrees; False asks nothing.
+        delivers: bring the work of the run to its target, if the user agrees, or name what goes on with it; False for
+            a run that the journal does not keep.
         on_start: called once the journal says that this process works on the run.
     """
     waits, told = WaitsForPerson(), set[str]()
@@ -76,7 +77,7 @@ def execute(
     code = report_result(
         result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told, waited_s=waits.seconds
     )
-    if _can_be_replanned(run, result.report) and not as_json:
+    if delivers and not as_json and _can_be_replanned(run, result.report):
         note(f"aur plan replan {run.run_id} plans anew what is left")
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
@@ -109,13 +110,14 @@ async def _execute_and_ask(
 
 
 def _can_be_replanned(run: Run, report: RunReport) -> bool:
-    """Returns True if tasks of a task file were not begun, because another one failed for good."""
+    """Returns True if tasks of a task file were not begun, as another failed for good, and no replan was decided."""
     ended = not (report.interrupted or report.cancelled_by_user) and run.options.source is not None
     if not ended or not report.skipped:
         return False
-    from aurora_soar.replanning.remaining import is_for_good  # only a failed run needs it
+    from aurora_soar.replanning.record import decided  # only a failed run needs them
+    from aurora_soar.replanning.remaining import is_for_good
 
-    return any(map(is_for_good, report.results.values()))
+    return any(map(is_for_good, report.results.values())) and decided(run.journal, run.run_id) is None
 
 
 def _waiting_target(run: Run, report: RunReport) -> str | None:

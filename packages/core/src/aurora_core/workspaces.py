@@ -169,12 +169,12 @@ def look_at(workspace: Workspace) -> WorkspaceFolder:
     root = workspace.root
     try:
         inode = root.stat().st_ino
-        moved = root.resolve(strict=True) != root or inode != workspace.inode
+        real = root.resolve(strict=True)
     except OSError as error:
         problem = f"{root} cannot be reached ({error.strerror}): {_forget(workspace)}"
         return WorkspaceFolder(state=WorkspaceState.GONE, problem=problem)
-    if moved:
-        problem = f"{root} is another folder than the one that was added: {_add_again(workspace)}"
+    if real != root or inode != workspace.inode:
+        problem = f"{root} is another folder than the one that was added: {_add_again(workspace, real)}"
         return WorkspaceFolder(state=WorkspaceState.MOVED, problem=problem)
     try:
         if not (root / ".aurora").is_dir():
@@ -190,8 +190,10 @@ def _forget(workspace: Workspace) -> str:
     return f"bring it back, or run `aur workspace remove {workspace.name}`"
 
 
-def _add_again(workspace: Workspace) -> str:
-    return f"if it is the right one, run `aur workspace add {workspace.root} --name {workspace.name}`"
+def _add_again(workspace: Workspace, real: Path) -> str:
+    name = workspace.name
+    first = "" if real == workspace.root else f"`aur workspace remove {name}`, then "  # the name is that of the link
+    return f"if it is the right one, run {first}`aur workspace add {real} --name {name}`"
 
 
 @contextmanager

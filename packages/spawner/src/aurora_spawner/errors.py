@@ -13,6 +13,7 @@ SpawnerError
 │       └── JournalChangedError     a run's part of the journal was changed from outside
 │           └── ForeignJournalError     the user has written no journal in this place
 ├── UnknownRunError         a run that the journal does not have
+│   └── UnknownSessionError     a conversation that the journal does not have
 ├── UnknownTaskError        a task that the run does not have
 ├── NoWorkError             a run or a task without work to merge, compare or discard
 │   ├── NotPickableError        a candidate that cannot be taken as things are
@@ -184,6 +185,15 @@ class UnknownRunError(SpawnerError):
         newest = f"; the newest are {', '.join(known)}" if known else ""
         super().__init__(f"no run named {run_id}{newest}")
         self.run_id = run_id
+
+
+class UnknownSessionError(UnknownRunError):
+    """The journal has no conversation of this name; `is_run` if it has a run of it."""
+
+    def __init__(self, run_id: str, *, is_run: bool) -> None:
+        super().__init__(run_id)
+        self.args = (f"{run_id} is a run, and no session" if is_run else f"no session named {run_id}",)
+        self.is_run = is_run
 
 
 class ReplayError(SpawnerError):

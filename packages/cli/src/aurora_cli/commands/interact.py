@@ -135,13 +135,20 @@ def command(**given: object) -> int:
     if options.log is not None:
         return _log(options.log, as_json=options.as_json)
     if options.resume is not None:
-        with wiring.open_existing() as aurora:
+        with wiring.open_existing(tool=_tool_of_team(options.resume)) as aurora:
             return _go_on(aurora, options.resume, options)
     with wiring.open_folder(tool=options.tool) as aurora:
         if options.team:
             _check_goal(options.text)  # an empty one is refused before anything begins
         session_id = aurora.new_session(options.text, agent=options.agent, mode=options.mode, team=options.team)
         return _go_on(aurora, session_id, options)
+
+
+def _tool_of_team(session_id: str) -> str | None:
+    """Returns the agent that a session's team was begun with, while that has work to do; else None."""
+    with wiring.open_existing() as aurora:
+        talk = aurora.read_session(session_id).transcript
+    return (talk.tool or None) if talk.team_works else None
 
 
 def _go_on(aurora: Aurora, session_id: str, options: _Options) -> ExitCode:

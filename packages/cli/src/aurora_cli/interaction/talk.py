@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aurora_cli.documents import Schema
@@ -68,7 +69,8 @@ async def in_lines(
         if resumed:
             for turn in session.transcript.turns:
                 _emit({"event": "earlier", **turn.to_json()})
-        conductor = Conductor(session, aurora.project.runs_db, aurora.check_talks, _emit)
+        check_agent = partial(aurora.check_talks, where="switch")
+        conductor = Conductor(session, aurora.project.runs_db, check_agent, _emit)
         code = await conductor.conduct(first, events.followed(lines_of(sys.stdin.fileno())))
     if failed and code is ExitCode.DONE:
         code = ExitCode.NOT_REACHED

@@ -107,8 +107,8 @@ class _Team:
     def work(self) -> ExitCode:
         """Goes on with the first step that is not done."""
         talk = self._talk()
-        if not talk.taskfile and not self._plan(talk.goal):
-            return ExitCode.NOT_REACHED
+        if not talk.taskfile and (code := self._plan(talk.goal)) is not ExitCode.DONE:
+            return code
         talk = self._talk()
         if not any(turn.agent == TEAM for turn in talk.turns):
             self._keep(notes.turn_said(agent=TEAM, words=talk.goal))
@@ -123,14 +123,14 @@ class _Team:
 
     # The plan.
 
-    def _plan(self, goal: str) -> bool:
-        """Plans the goal with the user; returns False if there is no plan."""
+    def _plan(self, goal: str) -> ExitCode:
+        """Plans the goal with the user; returns why there is no plan, or DONE."""
         aurora = self._aurora
         index_with_progress(aurora.memory)
         review = aurora.plan_goal(goal, index=False)
         if review is None:
-            note("interrupted; nothing was planned")
-            return False
+            note(f"interrupted; nothing was planned; aur interact --resume {self._session.run_id} plans again")
+            return ExitCode.INTERRUPTED
         decision = ReviewDecision.PROCEED
         if self._tell is None:
             emit(as_text(review))
@@ -140,11 +140,11 @@ class _Team:
             self._default(f"the plan of {len(review.plan.subgoals)} tasks", decision.value)
         if decision is ReviewDecision.ABORT:
             note(f"nothing runs; aur interact --resume {self._session.run_id} plans again")
-            return False
+            return ExitCode.NOT_REACHED
         stored = aurora.write_plan(review, decision)
         self._keep(notes.planned(str(stored.taskfile)))
         self._told({"event": "planned", "taskfile": str(stored.taskfile), "tasks": stored.tasks})
-        return True
+        return ExitCode.DONE
 
     # The run.
 

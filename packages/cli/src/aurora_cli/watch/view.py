@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aurora_cli.watch.facts import Facts, Spending
     from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.live_runs import LiveRun
+    from aurora_spawner.journal.views import RunRow
 
 __all__ = ["Row", "Tone", "alert_rows", "budget_line", "question_of", "run_rows", "state_of", "top_line"]
 
@@ -75,16 +76,23 @@ def run_rows(facts: Facts) -> tuple[Row, ...]:
 def _run_row(live: LiveRun, spending: Spending) -> Row:
     state, tasks = state_of(live), live.status.tasks
     counts = ", ".join(f"{tasks[each]} {each}" for each in _STATES if tasks.get(each)) or "no tasks"
-    delivery = live.run.delivery
     if live.status.approvals:
         counts = f"{count(len(live.status.approvals), 'question')}; {counts}"
-    elif delivery is not None and not (delivery.outcome and delivery.outcome.arrived) and live.status.pid is None:
+    elif live.status.pid is None and _is_unmerged(live.run):
         counts += "; unmerged work"
     cost = spending.by_run.get(live.run.run_id)
     limit = live.run.options.limit_usd if live.run.options else None
     of = f" of ${limit:.2f}" if limit is not None else ""
     cells = (one_line(live.run.run_id, 40), state, counts, f"${cost or 0:.2f}{of}" if cost or of else "")
     return Row(key=live.run.run_id, cells=cells, tone=_TONES.get(state, Tone.PLAIN))
+
+
+def _is_unmerged(run: RunRow) -> bool:
+    """Returns True if merged work of the run's tasks, and not only their base, waits on the integration branch."""
+    delivery, isolation = run.delivery, run.options.isolation if run.options else None
+    if delivery is None or (delivery.outcome and delivery.outcome.arrived):
+        return False
+    return isolation is None or delivery.commit != isolation.base
 
 
 def top_line(facts: Facts, project: str) -> str:

@@ -79,7 +79,8 @@ def new_session(agents: ProjectAgents, *, goal: str, agent: str, mode: str, team
         state_dir=default_state_dir(),
         gate={},
     )
-    return create_session(agents.project.runs_db, options, goal=goal, mode=mode, team=team)
+    tool = (agents.config.tool or "") if team else ""
+    return create_session(agents.project.runs_db, options, goal=goal, mode=mode, team=team, tool=tool)
 
 
 def question_notification(run_id: str, asked: Asked) -> Notification | None:

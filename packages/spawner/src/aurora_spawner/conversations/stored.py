@@ -9,7 +9,7 @@ from aurora_spawner.control.audit import check_not_gone, existing_journal
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.conversations import transcript as topics
 from aurora_spawner.conversations.transcript import BEGUN, Transcript
-from aurora_spawner.errors import UnknownRunError
+from aurora_spawner.errors import UnknownRunError, UnknownSessionError
 from aurora_spawner.journal.approval_views import ApprovalState, load_approvals
 from aurora_spawner.journal.views import as_written, list_runs, load_run
 from aurora_spawner.runs.noted_run import create_noted_run, notes_in
@@ -26,13 +26,19 @@ SESSION_RUN: Final = "interact"
 """The kind of the runs of sessions; their names begin with it."""
 
 
-def create_session(journal: Path, options: RunOptions, *, goal: str, mode: str, team: bool = False) -> str:
+def create_session(
+    journal: Path, options: RunOptions, *, goal: str, mode: str, team: bool = False, tool: str = ""
+) -> str:
     """Writes a new session into the journal, and returns its id.
+
+    Args:
+        team: it begins with a plan and a run of its tasks.
+        tool: the agent that plans them and takes those that name none; "" leaves it to whoever goes on with it.
 
     Raises:
         JournalError: The journal cannot be written.
     """
-    topic, note = topics.begun(goal=goal, agent=options.default_agent, mode=mode, team=team)
+    topic, note = topics.begun(goal=goal, agent=options.default_agent, mode=mode, team=team, tool=tool)
     return create_noted_run(journal, options, topic=topic, note=note)
 
 
@@ -71,14 +77,17 @@ def read_session(journal: Path, run_id: str) -> ReadSession:
     """Returns a session, while a process works on it or not.
 
     Raises:
-        UnknownRunError: The journal has no such session.
+        UnknownSessionError: The journal has no such session.
     """
-    with open_journal(journal, run_id) as store:
-        run = load_run(store, run_id)
-        questions = tuple(load_approvals(store, run_id))
-        notes = notes_in(store, run_id)
+    try:
+        with open_journal(journal, run_id) as store:
+            run = load_run(store, run_id)
+            questions = tuple(load_approvals(store, run_id))
+            notes = notes_in(store, run_id)
+    except UnknownRunError as error:
+        raise UnknownSessionError(run_id, is_run=False) from error
     if run.kind != SESSION_RUN or not any(note.topic == BEGUN for note in notes):
-        raise UnknownRunError(run_id)
+        raise UnknownSessionError(run_id, is_run=True)
     transcript = transcript_of(journal, run_id, notes)
     return ReadSession(
         run_id=run_id,

@@ -109,6 +109,8 @@ class Transcript:
     mode: str = "interactive"
     team: bool = False
     """True if the session begins with a plan and a run of its tasks."""
+    tool: str = ""
+    """The agent that plans for the team and takes the tasks that name none; "" if rules and the default do."""
     taskfile: str = ""
     """The tasks of the team, once the user has agreed to the plan."""
     run_id: str = ""
@@ -163,7 +165,7 @@ class Transcript:
 
     def _begun(self, note: dict[str, Any], _at: float) -> None:
         self.goal, self.agent, self.mode = text(note["goal"]), text(note["agent"]), text(note["mode"])
-        self.team = note.get("team") is True
+        self.team, self.tool = note.get("team") is True, text(note.get("tool", ""))
 
     def _turn(self, note: dict[str, Any], at: float) -> None:
         self.turns.append(Turn(number=len(self.turns) + 1, agent=text(note["agent"]), text=text(note["text"]), at=at))
@@ -228,9 +230,9 @@ class Transcript:
         }
 
 
-def begun(*, goal: str, agent: str, mode: str, team: bool = False) -> Draft:
-    """Returns the first note of a session."""
-    return BEGUN, {"goal": goal, "agent": agent, "mode": mode, "team": team}
+def begun(*, goal: str, agent: str, mode: str, team: bool = False, tool: str = "") -> Draft:
+    """Returns the first note of a session; `tool` is the agent that its team was begun with."""
+    return BEGUN, {"goal": goal, "agent": agent, "mode": mode, "team": team, "tool": tool}
 
 
 def planned(taskfile: str) -> Draft:

@@ -8,7 +8,7 @@ import click
 
 from aurora_cli import wiring
 from aurora_cli.documents import Schema
-from aurora_cli.errors import NoResultError
+from aurora_cli.errors import IsSessionError, NoResultError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, target_argument
@@ -16,6 +16,7 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.run import row_of
 from aurora_cli.render.words import one_line
 from aurora_spawner.control.lookup import find_run
+from aurora_spawner.conversations.stored import SESSION_RUN
 from aurora_spawner.errors import UnknownTaskError
 from aurora_spawner.runs.task_result import JOURNAL_OUTPUT_LIMIT
 
@@ -45,7 +46,9 @@ def command(*, target: str, as_json: bool) -> int:
     be left out of a run that has only one. The exit status is 1 if the task has no result yet, or did not succeed.
     """
     run_id, _, task_id = target.partition("/")
-    _, rows = find_run(wiring.open_existing().project.runs_db, run_id)
+    run, rows = find_run(wiring.open_existing().project.runs_db, run_id)
+    if run.kind == SESSION_RUN:
+        raise IsSessionError(run_id)
     row = _task_of(run_id, task_id, rows)
     if row.result is None:
         raise NoResultError(run_id, row.task_id, str(row.state))

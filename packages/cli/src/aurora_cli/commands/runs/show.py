@@ -11,7 +11,7 @@ from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
-from aurora_cli.output import emit, emit_bytes, emit_json
+from aurora_cli.output import emit, emit_bytes, emit_json, note
 from aurora_cli.render.pictures.documents import html_page, svg_file
 from aurora_cli.render.recovery import recovery_document, recovery_lines
 from aurora_cli.render.runs import RunDetail, as_detail, as_detail_document
@@ -22,6 +22,7 @@ from aurora_spawner.control.lookup import find_run, recovery_of
 from aurora_spawner.control.run_work import work_of_run
 from aurora_spawner.control.sandboxes import sandboxes_of
 from aurora_spawner.control.timeline import run_timeline
+from aurora_spawner.conversations.stored import SESSION_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +77,8 @@ def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool
     else:
         for line in as_detail(_detail(journal, run, tasks)):
             emit(line)
+        if run.kind == SESSION_RUN:
+            note(f"all that was said: aur interact --log {run_id}")
     return ExitCode.DONE
 
 
