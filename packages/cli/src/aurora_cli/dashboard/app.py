@@ -21,6 +21,7 @@ from aurora_cli.dashboard.logs import log_events
 from aurora_cli.dashboard.pages import Pages
 from aurora_cli.dashboard.pictures import Pictures
 from aurora_cli.dashboard.stream import Hub
+from aurora_cli.dashboard.talks import sessions_values
 from aurora_cli.dashboard.tasks import task_values
 from aurora_cli.dashboard.work import work_values
 from aurora_cli.error_messages import error_report
@@ -60,6 +61,7 @@ def application(aurora: Aurora, access: Access) -> ASGIApp:
         Route("/stream", dashboard.stream),
         Route("/stream/{run_id}", dashboard.stream),
         Route("/log/{run_id}/{task_id:path}", dashboard.log),
+        Route("/sessions", dashboard.sessions),
         Route("/search", dashboard.search),
         Route("/budget", dashboard.budget),
         Route("/act", dashboard.act, methods=["POST"]),
@@ -99,14 +101,21 @@ class Dashboard:
         return self._html(request, "runs", parts=parts, after=view.version)
 
     async def run(self, request: Request) -> Response:
-        """Returns the page of one run."""
+        """Returns the page of one run, which may be a session."""
         run_id = request.path_params["run_id"]
         await self._check(run_id)
         view = self.hub.view(run_id)
         await view.refresh(within_s=FRESH_S)
         parts = view.seen(may_act=self._may_act(request)).html
+        if view.is_session:
+            turns = [(name, html) for name, html in parts.items() if name.startswith("turn-")]
+            return self._html(request, "session", parts=parts, turns=turns, run_id=run_id, after=view.version)
         rows = [(name, html) for name, html in parts.items() if name.startswith("task-")]
         return self._html(request, "run", parts=parts, rows=rows, run_id=run_id, after=view.version)
+
+    async def sessions(self, request: Request) -> Response:
+        """Returns the list of the sessions in which the user talks with agents."""
+        return self._html(request, "sessions", **await asyncio.to_thread(sessions_values, self._aurora))
 
     async def picture(self, request: Request) -> Response:
         """Returns the graph and timeline of a run."""

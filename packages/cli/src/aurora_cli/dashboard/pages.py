@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 import markupsafe
 
+from aurora_cli.dashboard.talks import MOST_CHARS, head_values
+from aurora_cli.render.talks import usage_line
 from aurora_cli.render.words import printable
 from aurora_cli.watch.task_rows import TaskRows
 from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
@@ -20,9 +23,11 @@ from aurora_spawner.tasks.approvals import AGENT_GATE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aurora_cli.dashboard.talks import DrawnTurns
     from aurora_cli.watch.facts import Facts
     from aurora_cli.watch.view import Row
     from aurora_spawner.control.live_runs import LiveRun
+    from aurora_spawner.conversations.transcript import Transcript, Turn
 
 __all__ = ["Drawn", "Pages", "Parts"]
 
@@ -36,6 +41,10 @@ _STATES: Final = ("pending", "running", "succeeded", "failed", "skipped", "cance
 def _shown(value: object) -> object:
     """Returns text with escapes for its control characters, which may turn what a person reads."""
     return printable(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 class Drawn:
@@ -82,7 +91,7 @@ class Pages:
             auto_reload=False,
         )
         found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE)
-        found.filters["masked"] = masked
+        found.filters |= {"masked": masked, "clock": _clock}
         return found
 
     def prepare(self) -> None:
@@ -106,18 +115,35 @@ class Pages:
             common["run"] = self._render("parts/gone")
         else:
             common |= self._tasks(facts, live.run.run_id, drawn)
-        return {
-            may_act: self._own(facts, live if run_id else None, may_act=may_act) | common for may_act in (True, False)
-        }
+        shown = live if run_id else None
+        return {may_act: self._own(facts, shown, may_act=may_act) | common for may_act in (True, False)}
+
+    def session_parts(self, facts: Facts, live: LiveRun, talk: Transcript, turns: DrawnTurns) -> dict[bool, Parts]:
+        """Returns the live parts of the page of a session; its turns are the last ones, since new ones are added."""
+        said = turns.html(talk)
+        top = self._render("parts/top", line=top_line(facts, self.project), budget=budget_line(facts.spending))
+        found = {}
+        for may_act in (True, False):
+            head = self._render("parts/session_head", may_act=may_act, **head_values(live, talk))
+            found[may_act] = {"top": top, "run": head, **self._alerts(facts, None, may_act=may_act), **said}
+        return found
+
+    def turn_part(self, name: str, turn: Turn, text: str) -> str:
+        """Returns a part of a turn, of which a piece of the answer is one."""
+        used = usage_line(turn.usage) if turn.usage else ""
+        return self._render(name, turn=turn, text=text, used=used, most=MOST_CHARS)
 
     def _own(self, facts: Facts, live: LiveRun | None, *, may_act: bool) -> Parts:
         """Returns the parts with forms."""
-        rows = [row for row in alert_rows(facts) if not (live and row.cells[0] in _outcome(facts))]
-        alerts = [(row, question_of(row.key, facts)) for row in rows]
-        found = {"alerts": self._render("parts/alerts", alerts=alerts, may_act=may_act)}
+        found = self._alerts(facts, live, may_act=may_act)
         if live is not None:
             found["run"] = self._head(facts, live, may_act=may_act)
         return found
+
+    def _alerts(self, facts: Facts, live: LiveRun | None, *, may_act: bool) -> Parts:
+        rows = [row for row in alert_rows(facts) if not (live and row.cells[0] in _outcome(facts))]
+        alerts = [(row, question_of(row.key, facts)) for row in rows]
+        return {"alerts": self._render("parts/alerts", alerts=alerts, may_act=may_act)}
 
     def _head(self, facts: Facts, live: LiveRun, *, may_act: bool) -> str:
         return self._render(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.dashboard.pages import Drawn
+from aurora_cli.dashboard.talks import DrawnTurns
 from aurora_cli.error_messages import error_report
 from aurora_cli.watch.facts import Facts, Reader, Wanted
 from aurora_soar.errors import SoarError
+from aurora_spawner.conversations.session_reader import SessionReader
+from aurora_spawner.conversations.stored import SESSION_RUN
 from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
@@ -46,9 +49,16 @@ class Seen:
     """The version in which parts came or went; older pages have to load anew."""
 
     def take(self, parts: Parts, version: int) -> bool:
-        """Takes the parts as they are now; returns True if something is another."""
+        """Takes the parts as they are now; returns True if something is another.
+
+        Turns that have come behind the others are put there by the pages themselves.
+        """
         changed = [name for name, html in parts.items() if self.html.get(name) != html]
-        if parts.keys() != self.html.keys():
+        names, known = [*parts], len(self.html)
+        grown = (
+            known > 0 and names[:known] == [*self.html] and all(each.startswith("turn-") for each in names[known:])
+        )
+        if parts.keys() != self.html.keys() and not grown:
             self.structure = version
         elif not changed:
             return False
@@ -81,6 +91,9 @@ class View:
         self._pages = pages
         self._reader = Reader(aurora, also=run_id)
         self._drawn = Drawn()
+        self._talk = SessionReader(aurora.project.runs_db, run_id) if run_id is not None else None
+        self._turns = DrawnTurns(pages.turn_part)
+        self.is_session = False
         self._seen = {True: Seen(), False: Seen()}
         self.version = 0
         self.followers = 0
@@ -140,6 +153,8 @@ class View:
             self.is_over = True
             self._changed.set()
             self._reader.close()
+            if self._talk is not None:
+                self._talk.close()
 
     async def changed(self, limit_s: float) -> None:
         """Waits for the next change, or for the time."""
@@ -161,7 +176,18 @@ class View:
         facts = self._facts()
         live = facts.selected
         self._running = tuple(each.task for each in live.status.running[:LAST_LINES]) if live else ()
-        return self._pages.parts(facts, self.run_id, self._drawn), time.thread_time() - began
+        return self._parts(facts), time.thread_time() - began
+
+    def _parts(self, facts: Facts) -> dict[bool, Parts]:
+        live = facts.selected
+        self.is_session = live is not None and self._talk is not None and live.run.kind == SESSION_RUN
+        if not (live and self._talk and live.run.kind == SESSION_RUN):
+            return self._pages.parts(facts, self.run_id, self._drawn)
+        try:
+            return self._pages.session_parts(facts, live, self._talk.look(), self._turns)
+        except SpawnerError as error:
+            problem = error_report(error).message
+            return self._pages.parts(replace(facts, problems=(*facts.problems, problem)), self.run_id, self._drawn)
 
     def _facts(self) -> Facts:
         try:

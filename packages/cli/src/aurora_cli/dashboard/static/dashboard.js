@@ -14,8 +14,19 @@ function nameOf(element) {
 
 const TARGETS = "a[href], button, input:not([type=hidden])";
 
+// A turn of a session, or a piece of an answer, comes behind the others; whoever reads at the end stays there.
+function added(id) {
+  const turns = document.getElementById("turns");
+  if (!turns || !id.startsWith("turn-")) { return null; }
+  const place = document.createElement("div");
+  place.id = id;
+  turns.append(place);
+  if (id.endsWith("-end")) { said.textContent = "The answer is complete."; }
+  return place;
+}
+
 function put(id, html) {
-  const place = document.getElementById(id);
+  const place = document.getElementById(id) || added(id);
   if (!place) { location.reload(); return; }          // a task that this page does not have yet
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
   const typed = [...place.querySelectorAll("input:not([type=hidden])")].filter((each) => each.value)
@@ -46,11 +57,14 @@ function selects(place) {
 
 function putWaiting() {
   if (pressed) { return; }
+  const page = document.documentElement;
+  const atEnd = document.getElementById("turns") && page.scrollTop + page.clientHeight >= page.scrollHeight - 40;
   for (const [id, html] of waiting) {
     if (selects(document.getElementById(id))) { continue; }
     waiting.delete(id);
     put(id, html);
   }
+  if (atEnd) { page.scrollTop = page.scrollHeight; }
 }
 
 document.addEventListener("pointerdown", () => { pressed = true; });
