@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tests.exhaustive import load_examples
+from tests.left_whole import LEFT_WHOLE
 
 # Under `nohup`, or in the background of a script, this process has them ignored, and so would all that it starts; but
 # tests send them.
@@ -52,12 +53,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     chosen: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
-        marked = item.get_closest_marker("exhaustive") is not None
+        marked = item.get_closest_marker("exhaustive") is not None or _function(item) in LEFT_WHOLE
         whole = config.option.rest and getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         chosen[whole or marked is config.option.rest].append(item)
     items[:] = chosen[True]
     if chosen[False]:
         config.hook.pytest_deselected(items=chosen[False])
+
+
+def _function(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0].removeprefix("tests/")
 
 
 def pytest_xdist_auto_num_workers() -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import importlib
 import importlib.util
 import io
@@ -259,4 +260,6 @@ def run_as_main(words: list[str]) -> None:
 if __name__ == "__main__":
     for module in IMPORTED:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # a collection in a fork, of which its end has some, would copy every page that it looks at
     run_as_main(serve(socket.socket(fileno=int(sys.argv[1]))))

@@ -47,7 +47,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         rows = asyncio.run(measure(Path(name)))
-    rows.append(("`aur policies check --stdin`", measure_stdin()))
+    rows += measure_stdin()
     table = "\n".join(line_of(*row) for row in rows)
     system = f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}"
     report = f"""# The time of the policy gate, measured
@@ -63,11 +63,11 @@ load before the start {load:.1f}. Milliseconds an answer.
     print(report)
 
 
-def measure_stdin() -> list[float]:
-    """Measures each answer of the command to a line, for all commands of the sets."""
+def measure_stdin() -> list[Row]:
+    """Measures each answer of the command to a line, and its processor time, for all commands of the sets."""
     lines = [line for each in sorted(HERE.glob("*.jsonl")) for line in each.read_text(encoding="utf-8").splitlines()]
     questions = [json.dumps({"command": json.loads(line)["command"]}) for line in lines]
-    took = []
+    took, used = list[float](), list[float]()
     command = [sys.executable, "-m", "aurora_cli", "policies", "check", "--stdin", "--json"]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -78,13 +78,20 @@ def measure_stdin() -> list[float]:
         assert asked.stdin is not None
         assert asked.stdout is not None
         for question in [*questions[:FIRST], *questions]:
-            began = time.perf_counter()
+            before, began = processor_s(asked.pid), time.perf_counter()
             asked.stdin.write(f"{question}\n")
             asked.stdin.flush()
             assert asked.stdout.readline()
             took.append(time.perf_counter() - began)
+            used.append(processor_s(asked.pid) - before)
         asked.stdin.close()
-    return took[FIRST:]
+    name = "`aur policies check --stdin`"
+    return [(name, took[FIRST:]), (f"processor time of {name}", used[FIRST:])]
+
+
+def processor_s(pid: int) -> float:
+    """Returns the seconds that the main thread of a process has run."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
 
 
 async def measure(folder: Path) -> list[Row]:
@@ -101,7 +108,7 @@ async def measure(folder: Path) -> list[Row]:
         await asyncio.sleep(0.01)
     with Journal(folder / "runs.db") as journal:
         (attempt,) = load_attempts(journal, run.run_id)
-    rows = [await asyncio.to_thread(measure_requests, place, attempt.token)]
+    rows = await asyncio.to_thread(measure_requests, place, attempt.token)
     rows += await asyncio.to_thread(measure_hooks, HookCommand(socket=place, token=attempt.token))
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -114,17 +121,22 @@ def call_of(index: int) -> bytes:
     return json.dumps({"tool_name": "Bash", "tool_input": {"command": command}}).encode()
 
 
-def measure_requests(place: Path, token: str) -> Row:
-    """Measures the coordinator: from the connection to the answer, policies and journal included."""
-    took = []
+def measure_requests(place: Path, token: str) -> list[Row]:
+    """Measures the coordinator: from the connection to the answer, policies and journal included.
+
+    The processor time is that of the whole process, which asks, too.
+    """
+    took, used = list[float](), list[float]()
     for index in range(REQUESTS):
-        began = time.perf_counter()
+        before, began = time.process_time(), time.perf_counter()
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(place))
             line.sendall(request_of(token, call_of(index)))
             assert line.recv(1 << 16)
         took.append(time.perf_counter() - began)
-    return "the coordinator, by its socket", took[FIRST:]
+        used.append(time.process_time() - before)
+    name = "the coordinator, by its socket"
+    return [(name, took[FIRST:]), (f"processor time of {name.partition(',')[0]}", used[FIRST:])]
 
 
 def measure_hooks(hook: HookCommand) -> list[Row]:

@@ -69,6 +69,9 @@ PLAN = {
 _PLACE = re.compile(r"([\w/]+\.py):(\d+)")
 
 
+SIZE = {"complexity": "MEDIUM", "reason": "it asks how two things work"}
+
+
 def tokens(text: str) -> int:
     """Returns the estimated number of tokens."""
     return len(text) // 4
@@ -81,7 +84,8 @@ class ScriptedModel:
 
     async def ask(self, prompt: str, *, title: str) -> Completion:
         """Returns the scripted text, with the lengths of both as its usage."""
-        text = json.dumps(PLAN if title == "plan" else self._answer(prompt))
+        said = {"plan": PLAN, "assess": SIZE}.get(title) or self._answer(prompt)
+        text = json.dumps(said)
         used = Usage(input_tokens=tokens(prompt), output_tokens=tokens(text), cost_usd=None)
         return Completion(text=text, agent=self.name, usage=used, error=None)
 

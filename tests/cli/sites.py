@@ -14,12 +14,15 @@ from tests.cli.waiting import wait_for
 
 from aurora_cli.dashboard.access import COOKIE, Access
 from aurora_cli.dashboard.app import application
+from aurora_cli.dashboard.places import OneProject
 from aurora_soar.aurora.root import Aurora
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cli.finished_runs import Shed
+
+    from aurora_cli.dashboard.places import Places
 
 PLACE = "/place"
 HOSTILE = "<script src=/x></script><img src=x onerror=alert(1)>\"'&\x1b[31m"
@@ -42,12 +45,12 @@ class Site:
 
 
 @contextmanager
-def served(shed: Shed) -> Iterator[Site]:
+def served(shed: Shed, places: Places | None = None) -> Iterator[Site]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         access = Access(token="a" * 30, read_token="r" * 30, hosts=frozenset({f"127.0.0.1:{port}"}), place=PLACE)
-        app = application(Aurora.open(shed.path, existing=True), access)
+        app = application(places or OneProject(Aurora.open(shed.path, existing=True)), access)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +42,15 @@ class Terminal:
         its = self._its
         self._process = WarmPopen([AUR, *args], stdin=its, stdout=its, stderr=its, env={**os.environ, **settings})
         os.close(its)
+
+    def type(self, keys: str) -> None:
+        """Type at it."""
+        os.write(self._ours, keys.encode())
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends: this is no terminal that controls a process."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
 
     def wait_for(self, text: str) -> None:
         """Read until a text is shown."""

@@ -144,7 +144,7 @@ discard_work(journal, run_id, "b")
 """
 
 
-@pytest.mark.parametrize("fatal", few(range(12, 50), 4))
+@pytest.mark.parametrize("fatal", few(range(12, 50), 2))
 def test_a_discard_that_is_killed_is_finished_by_the_next(aur: Aur, shed: Shed, fatal: int) -> None:
     run_id = clashing(shed)
     (shed.worktree(run_id, "b") / "more.txt").write_text("untracked\n")

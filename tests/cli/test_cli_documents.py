@@ -60,6 +60,12 @@ COMMANDS = {
     "policies_show": ["policies", "show", "--json"],
     "policies_check": ["policies", "check", "--command", "rm -rf x", "--json"],
     "trust": ["trust", "--yes", "--json"],
+    "workspace_add": ["workspace", "add", "--name", "here", "--json"],
+    "workspace_list": ["workspace", "list", "--json"],
+    "workspace_status": ["workspace", "status", "--json"],
+    "status_all": ["status", "--all", "--json"],
+    "runs_list_all": ["runs", "list", "--all", "--json"],
+    "workspace_remove": ["workspace", "remove", "here", "--json"],
     "trust_list": ["trust", "--list", "--json"],
     "soar": ["soar", "Where is the price of an article?", "--json"],
     "soar_sessions": ["soar", "--sessions", "--json"],
@@ -93,12 +99,21 @@ COMMANDS = {
 
 
 WITHOUT_SHAPE = {
-    *(Schema.APPROVAL_ANSWER, Schema.CANDIDATES, Schema.DISCARD, Schema.INDEX_CHANGE, Schema.MERGE, Schema.PICK),
+    *(
+        Schema.ATTACH_EVENT,
+        Schema.APPROVAL_ANSWER,
+        Schema.CANDIDATES,
+        Schema.DISCARD,
+        Schema.INDEX_CHANGE,
+        Schema.MERGE,
+        Schema.PICK,
+    ),
     *(Schema.PULL_REQUEST, Schema.QUESTION_ANSWER, Schema.RUN_CONTINUED, Schema.RUN_NOT_STARTED, Schema.RUN_PAUSED),
-    *(Schema.RUN_STARTED, Schema.SEMANTIC_ON),
+    *(Schema.RUN_STARTED, Schema.SEMANTIC_ON, Schema.REPLAN),
     *(Schema.INTERACT_SESSION, Schema.INTERACT_EVENT, Schema.POST, Schema.POSTED, Schema.WORKERS),
+    *(Schema.WORKER_ROLES, Schema.WORKER_TOKENS, Schema.WORKER_TOKENS_REVOKED, Schema.WORKER_TOKEN_ADDED),
 }
-"""Documents of commands that need work in worktrees, a background or a model; the tests of each read them."""
+"""Documents of commands that need worktrees, a background, a database or a model; the tests of each read them."""
 PLACE = re.compile("RUN|QUESTION|SESSION")
 TYPES = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "NoneType": "null"}
 

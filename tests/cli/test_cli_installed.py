@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -73,7 +74,7 @@ def test_closed_streams_are_no_fault(shop: Path) -> None:
     assert outcome.returncode == ExitCode.DONE
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ending", few([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 1))
 def test_an_interrupt_while_indexing_ends_it_and_the_next_run_goes_on(
     ending: signal.Signals, start_aur: Callable[..., subprocess.Popen[str]], installed: Installed, shop: Path
 ) -> None:

@@ -33,7 +33,8 @@ class Typed:
     def __init__(self, *texts: str) -> None:
         self.left = [*texts]
 
-    async def read(self, _prompt: str) -> str:
+    async def read(self, _prompt: str, *, unless: object) -> str:
+        del unless
         if not self.left:
             raise EOFError
         return self.left.pop(0)

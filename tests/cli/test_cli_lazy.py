@@ -163,3 +163,13 @@ def test_python_m_is_the_same_as_aur() -> None:
         [sys.executable, "-m", "aurora_cli", "--version"], capture_output=True, text=True, check=False
     )
     assert (outcome.returncode, outcome.stdout) == (0, "aur 0.1.0\n")
+
+
+def test_at_its_end_no_time_goes_into_collections_of_what_it_imported() -> None:
+    code = (
+        "import atexit, gc, sys; sys.argv = ['aur', '--version'];"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000));"
+        "from aurora_cli.entry import main; sys.exit(main())"
+    )
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stdout) == (0, "aur 0.1.0\nTrue\n")

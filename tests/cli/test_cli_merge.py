@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen, run_warm
 
 from aurora_cli.exits import ExitCode
@@ -277,7 +278,7 @@ WRITING = [
 """The start of each command that changes the repository in a merge of two tasks, and the first one after them."""
 
 
-@pytest.mark.parametrize(("fatal", "count"), WRITING)
+@pytest.mark.parametrize(("fatal", "count"), few(WRITING, 3))
 def test_a_merge_that_is_killed_between_two_steps_of_git_is_finished_by_the_next(
     aur: Aur, shed: Shed, fatal: str, count: int
 ) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from tests.exhaustive import few
+from tests.warm_python import WarmPopen
 
 from aurora_core import Memory, Reasoning, StoreError
 from aurora_core.indexing import indexer
@@ -129,9 +130,9 @@ def test_two_indexers_and_many_searchers_at_once(tmp_path: Path, searching: int)
     root = tmp_path / "busy"
     corpus(root)
     Memory.open(root).close()
-    searchers = [subprocess.Popen([sys.executable, "-c", _SEARCHER, root, "3"]) for _ in range(searching)]
+    searchers = [WarmPopen([sys.executable, "-c", _SEARCHER, root, "3"]) for _ in range(searching)]
     for turn in range(3):
-        indexers = [subprocess.Popen([sys.executable, "-c", _INDEXER, root]) for _ in range(2)]
+        indexers = [WarmPopen([sys.executable, "-c", _INDEXER, root]) for _ in range(2)]
         corpus(root, 60 + turn)
         assert [process.wait(50) for process in indexers] == [0, 0]
     assert [process.wait(50) for process in searchers] == [0] * searching

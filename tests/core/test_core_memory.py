@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.exhaustive import examples
+from tests.exhaustive import examples, few
+from tests.warm_python import WarmPopen
 
 from aurora_core import (
     ChunkKind,
@@ -270,7 +271,7 @@ INDEX = "import sys; from aurora_core import Memory; Memory.open(sys.argv[1]).in
 def test_two_indexers_and_readers_at_once(project: Path) -> None:
     for number in range(150):
         write(project / f"many/m{number}.py", f"def function_{number}(value):\n    return value + {number}\n")
-    indexers = [subprocess.Popen([sys.executable, "-c", INDEX, str(project)]) for _ in range(2)]
+    indexers = [WarmPopen([sys.executable, "-c", INDEX, str(project)]) for _ in range(2)]
     with Memory.open(project) as memory:
         while any(indexer.poll() is None for indexer in indexers):
             assert len(memory.search("function value")) <= 10
@@ -278,7 +279,7 @@ def test_two_indexers_and_readers_at_once(project: Path) -> None:
     assert contents(project) == contents_of_fresh_copy(project)
 
 
-@pytest.mark.parametrize("delay_s", [0.25, 0.3, 0.35, 0.4, 0.5])
+@pytest.mark.parametrize("delay_s", few([0.25, 0.3, 0.35, 0.4, 0.5], 2))
 def test_a_killed_indexer_leaves_whole_files_and_the_next_one_completes(project: Path, delay_s: float) -> None:
     for number in range(600):
         write(project / f"many/m{number}.py", f"def function_{number}(value):\n    return value + {number}\n")

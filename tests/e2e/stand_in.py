@@ -107,6 +107,18 @@ PLAN = {
 }
 TORN_PLAN = {**PLAN, "subgoals": [PLAN["subgoals"][0], {"ideal_agent": "code-reviewer"}]}
 """A plan with a part that does not say what is to be done."""
+NEW_PLAN = {
+    "goal": "A calculator",
+    "subgoals": [
+        {"description": "Write the lexer", "ideal_agent": "thinker", "assigned_agent": "thinker"},
+        {
+            "description": "Test the parser",
+            "ideal_agent": "thinker",
+            "assigned_agent": "thinker",
+            "depends_on": [0],
+        },
+    ],
+}
 ANSWER = {
     "answer": (
         "Prices are added up one by one in `total` (Agent: thinker) (till.py:6).\n"
@@ -134,6 +146,14 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="- `total` adds up the prices, one by one (till.py:6)"),
         Act(say="- a negative price raises a ValueError (till.py:8)"),
         Act(say=json.dumps(ANSWER)),
+    ),
+    # Two tasks of a file, the second of which fails; a plan of the rest, and its two tasks.
+    "replan": (
+        Act(say="The grammar is in grammar.txt."),
+        Act(say="The parser is written."),  # which is not true
+        Act(say=f"```json\n{json.dumps(NEW_PLAN, indent=1)}\n```"),
+        Act(say="The lexer is written."),
+        Act(say="The parser is tested."),
     ),
     "tool": (Act(say="I write a note.", run=WRITE), Act(say="The note is written.")),
     # Two agents, each with half of a number, and none of the other's.

@@ -48,6 +48,8 @@ def test_the_main_job_with_nothing_configured(project: Path, tmp_path: Path) -> 
     for file, line in places:
         assert line <= len((project / file).read_text().splitlines())
     assert ".aurora" in done.stderr, "it says that it set the folder up"
+    left = [p for p in psutil.process_iter(["cmdline"]) if str(project) in " ".join(p.info["cmdline"] or ())]
+    assert left == [], "its agents are processes of their own"
 
 
 def test_the_log_holds_the_whole_execution(project: Path, tmp_path: Path) -> None:
@@ -72,13 +74,6 @@ def test_the_log_holds_the_whole_execution(project: Path, tmp_path: Path) -> Non
     assert len(outputs) >= 3
     assert all(o["success"] and o["execution_metadata"]["spawned"] for o in outputs)
     assert block["total_cost_usd"] == 0.0
-
-
-def test_agents_are_processes_of_their_own_and_none_is_left(project: Path, tmp_path: Path) -> None:
-    done = aur("soar", QUESTION, cwd=project, home=tmp_path)
-    assert done.returncode == 0, done.stderr
-    left = [p for p in psutil.process_iter(["cmdline"]) if str(project) in " ".join(p.info["cmdline"] or ())]
-    assert left == []
 
 
 def test_the_answer_is_found_again_and_own_logs_are_not(project: Path, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 HARNESS = Path(__file__).parents[2] / "benchmarks" / "attacks" / "run.py"
 
 
-@pytest.mark.exhaustive
 @pytest.mark.timeout(300)
 def test_a_few_attacks_of_each_kind_are_withstood() -> None:
     command = [sys.executable, str(HARNESS), "--kills", "2", "--signals", "2", "--damage", "2", "--seed", "7"]

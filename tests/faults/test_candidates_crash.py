@@ -146,7 +146,7 @@ def pick(folder: Path, fault: str = "before:0") -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize(
-    "fault", few([f"{moment}:{n}" for n in range(1, PICK_GITS + 1, STRIDE) for moment in ("before", "after")], 3)
+    "fault", few([f"{moment}:{n}" for n in range(1, PICK_GITS + 1, STRIDE) for moment in ("before", "after")], 1)
 )
 def test_a_pick_that_is_killed_is_completed_by_a_second_one(tmp_path: Path, fault: str) -> None:
     repository = set_up(tmp_path)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,7 @@ def test_killed_around_a_fact(tmp_path: Path, moment: str, number: int) -> None:
     check_everything_arrived_once(tmp_path, repository, finish(tmp_path))
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("point", few(range(POINTS), 1))
+@pytest.mark.parametrize(("moment", "point"), few(product(("after", "before"), range(POINTS)), 1))
 def test_killed_around_a_git(tmp_path: Path, gits: int, moment: str, point: int) -> None:
     number = 1 + point * (gits - 1) // POINTS  # not the very last: runs differ by a command or two
     repository = set_up(tmp_path)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,10 @@ def check_everything_done_once(folder: Path) -> None:
     assert processes_of_run((folder / "run_id").read_text(), within_s=5.0) == []
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("fact", few(range(1, FACTS + 1, STRIDE), 3))
+MOMENTS = ("before", "after")
+
+
+@pytest.mark.parametrize(("moment", "fact"), few(product(MOMENTS, range(1, FACTS + 1, STRIDE)), 3))
 def test_killed_around_the_write_of_a_fact(tmp_path: Path, moment: str, fact: int) -> None:
     with begin(tmp_path, f"{moment}:{fact}") as coordinator:
         assert coordinator.wait(timeout=50) == -signal.SIGKILL
@@ -83,8 +86,10 @@ def test_killed_around_the_write_of_a_fact(tmp_path: Path, moment: str, fact: in
     assert {starts(tmp_path, str(number)) for number in range(1, TASKS + 1)} == {1}
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("kind", ["attempt_started", "attempt_ended", "task_settled", "run_ended"])
+@pytest.mark.parametrize(
+    ("moment", "kind"),
+    few(product(MOMENTS, ["attempt_started", "attempt_ended", "task_settled", "run_ended"]), 3),
+)
 def test_killed_at_the_first_write_of_a_kind(tmp_path: Path, moment: str, kind: str) -> None:
     with begin(tmp_path, f"{moment}:{kind}") as coordinator:
         assert coordinator.wait(timeout=50) == -signal.SIGKILL

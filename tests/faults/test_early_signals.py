@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.steering import run_status
@@ -23,7 +24,7 @@ def sleepers() -> list[int]:
     return [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", SLEEP_S]]
 
 
-@pytest.mark.parametrize("after", range(8))
+@pytest.mark.parametrize("after", few(range(8), 3))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_between_fork_and_handlers_is_not_lost(
     tmp_path: Path, number: signal.Signals, after: int

@@ -77,7 +77,7 @@ def gits(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 
 @pytest.mark.parametrize("moment", few(["before", "after"], 1))
-@pytest.mark.parametrize("point", few(range(POINTS), 2))
+@pytest.mark.parametrize("point", few(range(POINTS), 1))
 def test_killed_around_a_git(tmp_path: Path, moment: str, point: int, gits: int) -> None:
     repository = set_up(tmp_path)
     killed(tmp_path, AURORA_GIT_FAULT=f"{moment}:{1 + point * gits // POINTS}")

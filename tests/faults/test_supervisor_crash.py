@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
@@ -111,7 +112,7 @@ def started(folder: Path) -> dict[str, int]:
     return {path.name: len(path.read_text().split()) for path in folder.glob("starts.*")}
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.15])
+@pytest.mark.parametrize("delay_s", few([0.0, 0.05, 0.15], 1))
 def test_both_killed_at_once(tmp_path: Path, delay_s: float) -> None:
     with begin(tmp_path) as coordinator:
         time.sleep(delay_s)

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,9 @@ def check_clean_checkout(repository: Repository) -> None:
     assert repository("status", "--porcelain") == ""
 
 
+MOMENTS = ("before", "after")
+
+
 @pytest.fixture(scope="module")
 def gits(tmp_path_factory: pytest.TempPathFactory) -> int:
     """Return how many git commands an undisturbed run starts."""
@@ -130,8 +134,7 @@ def gits(tmp_path_factory: pytest.TempPathFactory) -> int:
     return int((folder / "gits").read_text())
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("number", few(range(1, FACTS + 1, STRIDE), 2))
+@pytest.mark.parametrize(("moment", "number"), few(product(MOMENTS, range(1, FACTS + 1, STRIDE)), 2))
 def test_killed_around_a_fact(tmp_path: Path, moment: str, number: int) -> None:
     repository = set_up(tmp_path)
     killed(tmp_path, AURORA_FAULT=f"{moment}:{number}")
@@ -140,8 +143,7 @@ def test_killed_around_a_fact(tmp_path: Path, moment: str, number: int) -> None:
     check_clean_checkout(repository)
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("point", few(range(POINTS), 4))
+@pytest.mark.parametrize(("moment", "point"), few(product(MOMENTS, range(POINTS)), 2))
 def test_killed_around_a_git(tmp_path: Path, moment: str, point: int, gits: int) -> None:
     repository = set_up(tmp_path)
     killed(tmp_path, AURORA_GIT_FAULT=f"{moment}:{1 + point * gits // POINTS}")

@@ -78,7 +78,7 @@ LOADS = {
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("tag", few(TAGS, 4))
+@pytest.mark.parametrize("tag", few(TAGS, 2))
 def test_no_tag_raises_anything_untyped(tmp_path: Path, read: Callable[[Path], str], tag: str) -> None:
     for key, word in product(("tool", "as_of", "budget", "models"), WORDS):
         file = tmp_path / "some.yaml"
@@ -107,7 +107,7 @@ def test_no_combination_raises_anything_untyped(
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("load", few(LOADS, 5))
+@pytest.mark.parametrize("load", few(LOADS, 2))
 def test_no_small_file_takes_long_or_much(tmp_path: Path, read: Callable[[Path], str], load: str) -> None:
     file = tmp_path / "some.yaml"
     file.write_text(LOADS[load], encoding="utf-8")

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import examples, few
+from tests.warm_python import WarmPopen
 
 from aurora_policies import BudgetStoreError, HardLimitAction
 from aurora_policies.budget import EntryState, Grant, Ledger, Limits, OwnLimits
@@ -764,7 +765,7 @@ for number in range(10**6):
 def test_whatever_was_answered_before_a_kill_is_still_reserved(tmp_path: Path) -> None:
     path = tmp_path / "budget.db"
     for last in (1, 7, 23):
-        process = subprocess.Popen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, text=True)
+        process = WarmPopen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         answered = {process.stdout.readline().strip() for _ in range(last)}
         os.kill(process.pid, signal.SIGKILL)

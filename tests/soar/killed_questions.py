@@ -1,13 +1,16 @@
 """Asks a question again and again, each time killed at another write of its record; prints what each resume did.
 
 Run as a program, since it forks: `python killed_questions.py FOLDER POINT...`. A point is the number of a write, or
-that number with `+` for the moment right after it. `broken` before it makes a critical part fail, so that the rest is
-planned again.
+that number with `+` for the moment right after it; at 0 nothing is killed. A word before it names the question, since
+each kind takes other steps: `broken` has a critical part that fails, so that the rest is planned again; the plan of
+`critical` is attacked and made again; the model judges the size of `unsure`; `simple` is looked up, without agents;
+`cached` was answered before.
 """
 
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -47,6 +50,18 @@ def plan(*parts: str) -> dict[str, Any]:
 
 WHOLE = {"plan": plan("Explain the backoff delay", "Find the limit of the retry loop")}
 BROKEN = {"plan": plan("Explain the backoff delay", "Break the loop"), "replan": plan("Find the limit of the loop")}
+QUESTIONS = {
+    "": QUESTION,
+    "broken": QUESTION,
+    "critical": "Delete the production payments database after the backoff delay of the retry loop",
+    "unsure": "Rework the backoff delay",
+    "simple": "Show the backoff_delay function",
+    "cached": QUESTION,
+}
+CRITICAL = {**WHOLE, "critic": {"findings": ["no subgoal looks for a backup"]}}
+UNSURE = {**WHOLE, "assess": {"complexity": "MEDIUM", "reason": "it is one function"}}
+PLANS = {"broken": BROKEN, "critical": CRITICAL, "unsure": UNSURE}
+POINT = re.compile(r"(?P<kind>[a-z]*)(?P<at>\d+)(?P<after>\+?)")
 ANSWER = {"answer": "The retry loop gives up after LIMIT; its backoff delay doubles (Agent: coder) (retry.py:8)."}
 
 
@@ -66,7 +81,7 @@ class Counted:
 
 
 def orchestrator(
-    project: Project, memory: Memory, *, broken: bool = False, cache: AnswerCache | None = None
+    project: Project, memory: Memory, *, kind: str = "", cache: AnswerCache | None = None
 ) -> SOAROrchestrator:
     root = project.root
     script = 'case "$(cat)" in *"Your part: Break"*) exit 3;; esac; '
@@ -82,17 +97,19 @@ def orchestrator(
         recovery=RecoverySettings(
             policy=RecoveryPolicy(max_retries=0, fallback_to_local=False), state_dir=root / "state"
         ),
-        model=Counted(root, BROKEN if broken else WHOLE),
+        model=Counted(root, PLANS.get(kind, WHOLE)),
         cache=cache,
     )
 
 
-def kill_at(point: str) -> None:
-    """Kills this process at a write of a record."""
-    keep, writes, at, after = NotedRun.keep, iter(range(1, 99)), int(point.strip("broken+")), point.endswith("+")
+def kill_at(folder: Path, at: int, *, after: bool) -> None:
+    """Kill this process at a write of a record; the names of the writes until then are noted."""
+    keep, writes = NotedRun.keep, iter(range(1, 99))
 
     def killing(self: NotedRun, topic: str, note: dict[str, Any]) -> None:
         here = next(writes) == at
+        with (folder / "writes").open("a") as file:
+            file.write(f"{topic} {note.get('name') or note.get('key')}\n")
         if here and not after:
             os.kill(os.getpid(), signal.SIGKILL)
         keep(self, topic, note)
@@ -121,20 +138,31 @@ def ask_and_resume(folder: Path, point: str) -> dict[str, Any]:
     with Memory.open(folder) as memory:
         memory.index()
 
-    def ask() -> None:
-        kill_at(point)
+    asked = POINT.fullmatch(point)
+    assert asked is not None
+    kind, at = asked["kind"], int(asked["at"])
+
+    def soar(memory: Memory) -> SOAROrchestrator:
+        cache = AnswerCache.of(project, fresh=False) if kind == "cached" else None
+        return orchestrator(project, memory, kind=kind, cache=cache)
+
+    def ask_before() -> None:
         with Memory.open(folder) as memory:
-            orchestrator(project, memory, broken=point.startswith("broken")).execute(
-                QUESTION, conversation=SessionStore(project).conversation("work")
-            )
+            soar(memory).execute(QUESTIONS[kind])
+
+    def ask() -> None:
+        kill_at(folder, at, after=bool(asked["after"]))
+        with Memory.open(folder) as memory:
+            soar(memory).execute(QUESTIONS[kind], conversation=SessionStore(project).conversation("work"))
 
     def resume() -> None:
         (found,) = list_resumable(project.runs_db)
         with Memory.open(folder) as memory:
-            soar = orchestrator(project, memory, broken=point.startswith("broken"))
-            result = asyncio.run(soar.aresume(found.run.run_id))
+            result = asyncio.run(soar(memory).aresume(found.run.run_id))
         (folder / "answer").write_text(json.dumps({"ok": result.ok, "answer": result.answer, "id": result.query_id}))
 
+    if kind == "cached":
+        forked(ask_before)
     status, before = forked(ask), lines(folder / "asked")
     resumed = forked(resume) if status else 0
     answer = folder / "answer"
@@ -146,6 +174,7 @@ def ask_and_resume(folder: Path, point: str) -> dict[str, Any]:
         "ran": sorted(lines(folder / "ran")),
         "logs": len(list(project.conversation_logs.rglob("*.md"))),
         "turns": [turn.asked for session in SessionStore(project).all() for turn in session.turns],
+        "writes": lines(folder / "writes"),
         "left": len(list_resumable(project.runs_db)),
         "answer": json.loads(answer.read_text()) if answer.exists() else None,
     }

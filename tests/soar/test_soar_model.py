@@ -354,7 +354,7 @@ def test_places_are_read_from_words(text: str, places: list[tuple[str, int | Non
         "../../../etc/passwd:1", "/etc/passwd:1", "src/no.py", "src/no.py, line 42", "`src/no.py` lines 3-5",
         "src/no.py::foo", "[x](src/no.py#L7)", "**src/no.py**:5", "Makefile:400", ".env:3", "retry.py:4-9999",
         "retry.py:0", "retry.py:L99", "retry.py#L77", "retry.py:99999999999999999999", "no.py:3 and src/no.py:3",
-    ], 4),
+    ], 2),
 )  # fmt: skip
 def test_an_invented_place_is_marked_once_however_it_is_spelled(ask: Callable[..., SoarResult], spelled: str) -> None:
     invented = {"answer": f"{GOOD['answer']} See {spelled}.", "conflicts": []}

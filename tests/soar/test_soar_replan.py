@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from aurora_core import Memory, Project
 from aurora_policies import PoliciesEngine
 from aurora_soar import Agent, AgentRegistry, Completion, SOAROrchestrator
 from aurora_soar.phases.criticise import NO_MODEL
+from aurora_soar.phases.replan import critical_failures
 from aurora_soar.report.result import SoarResult
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings
 
@@ -147,6 +149,20 @@ def test_where_nothing_else_can_be_tried_the_failure_stands(
     result, _ = ask(model)
     assert result.replanned is None
     assert "replan" not in model.titles
+
+
+@pytest.mark.parametrize("reason", ["cancelled", "over_budget", "provider_limited"])
+def test_what_a_limit_or_the_user_holds_up_is_not_planned_around(
+    ask: Callable[..., tuple[SoarResult, list[str]]], reason: str
+) -> None:
+    model = Scripted(plan=[plan("Break the loop")], replan=["no plan"] * 3, answer=[ANSWER] * 3)
+    result, _ = ask(model)
+    assert result.replanned is not None
+    (failed,) = [output for output in result.collected.outputs if output.agent_id == "local"]
+    assert result.decomposition is not None
+    ended = replace(failed, success=False, termination_reason=reason)
+    assert critical_failures(result.decomposition, [ended]) == ()
+    assert critical_failures(result.decomposition, [replace(ended, termination_reason="deadline")])
 
 
 def test_the_plan_of_a_critical_request_is_attacked_and_made_again_without_its_faults(

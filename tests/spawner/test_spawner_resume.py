@@ -109,6 +109,15 @@ def test_an_edited_failure_runs_again_with_what_it_had_skipped(tmp_path: Path) -
     assert report.ok
 
 
+def test_what_an_edited_failure_had_skipped_stays_so_if_it_is_gone(tmp_path: Path) -> None:
+    tasks = [SpawnTask("a", id="a"), SpawnTask("b", id="b", depends_on=("a",)), SpawnTask("c", id="c")]
+    first = create(tmp_path, failing("a"), tasks).execute_sync()
+    assert first.skipped == 1
+    report, ran = resume(tmp_path, first.run_id, tasks=[SpawnTask("a, but better", id="a")])
+    assert ran == ["a"]
+    assert (report.succeeded, report.skipped) == (2, 1)
+
+
 def test_ticked_tasks_may_be_left_out(tmp_path: Path) -> None:
     """A task file leaves out what is ticked, and dependencies on it."""
     first = create(tmp_path, failing("3")).execute_sync()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnTask
 from aurora_spawner.attempts.process_identity import own_identity
@@ -59,7 +60,10 @@ COORDINATOR = """
 class Detached:
     """A run in the background, with its status."""
 
-    def __init__(self, folder: Path, tasks: list[SpawnTask], max_concurrent: int = 2) -> None:
+    def __init__(
+        self, folder: Path, tasks: list[SpawnTask], max_concurrent: int = 2, *, by_detach: bool = False
+    ) -> None:
+        self.process: WarmPopen[bytes] | None = None
         self.folder = folder
         self.journal = folder / "runs.db"
         run = Run.create(
@@ -75,7 +79,12 @@ class Detached:
         )
         self.run_id = run.run_id
         command = [sys.executable, "-c", textwrap.dedent(COORDINATOR), str(self.journal), self.run_id]
-        self.pid = detach(command, log=folder / "log")
+        if by_detach:
+            self.pid = detach(command, log=folder / "log")
+        else:
+            with (folder / "log").open("ab") as log:
+                self.process = WarmPopen(command, stdout=log, stderr=log, start_new_session=True)
+            self.pid = self.process.pid
         assert wait_until_held(self.journal, self.run_id, pid=self.pid)
 
     def states(self) -> dict[str, int]:
@@ -89,7 +98,10 @@ class Detached:
 
     def wait_for_end(self) -> str:
         self.wait(lambda: run_status(self.journal, self.run_id).pid is None)
-        os.waitpid(self.pid, 0)
+        if self.process is None:
+            os.waitpid(self.pid, 0)
+        else:
+            self.process.wait()
         assert processes_of_run(self.run_id, within_s=5.0) == []
         with Journal(self.journal) as journal:
             assert verify(journal).problem is None
@@ -115,7 +127,7 @@ GATE = "touch begun.$AURORA_TASK_ID; while [ ! -e open ]; do sleep 0.02; done; e
 
 
 def test_a_detached_run_has_a_session_of_its_own_and_finishes(detached: Callable[..., Detached]) -> None:
-    run = detached([SpawnTask(GATE, id="1")])
+    run = detached([SpawnTask(GATE, id="1")], by_detach=True)
     assert os.getsid(run.pid) == run.pid
     status = run_status(run.journal, run.run_id)
     assert (status.state, status.pid) == ("running", run.pid)
@@ -159,8 +171,9 @@ def test_a_cancelled_run_can_be_resumed(detached: Callable[..., Detached]) -> No
 def test_a_crashed_run_is_ended_through_the_journal(detached: Callable[..., Detached]) -> None:
     run = detached([SpawnTask(GATE, id="1")])
     run.wait((run.folder / "begun.1").exists)
-    os.kill(run.pid, 9)
-    os.waitpid(run.pid, 0)
+    assert run.process is not None
+    run.process.kill()
+    run.process.wait()
     assert run_status(run.journal, run.run_id).state == "crashed"
     assert processes_of_run(run.run_id)
     with pytest.raises(NotRunningError, match="is not running"):
@@ -210,7 +223,7 @@ def test_a_request_that_makes_no_sense_is_refused(
 ) -> None:
     run = detached([SpawnTask(GATE, id="1")])
     folder = run.folder / "runs" / run.run_id
-    run.wait((folder / "control.sock").exists)
+    run.wait((run.folder / "begun.1").exists)  # by then the socket does not only exist, but listens
     with short_path(folder) as place, socket.socket(socket.AF_UNIX) as line:
         line.connect(str(place / "control.sock"))
         line.sendall(request_line)

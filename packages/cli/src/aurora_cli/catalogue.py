@@ -21,6 +21,9 @@ __all__ = [
     "RUNS",
     "SEMANTIC",
     "WORKERS",
+    "WORKER_DATABASE",
+    "WORKER_TOKENS",
+    "WORKSPACES",
     "WORKTREES",
     "Entry",
 ]
@@ -68,6 +71,7 @@ PLAN: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="plan.list", summary="List plans, and how much of each is done."),
     Entry(name="show", module="plan.show", summary="Show a plan."),
     Entry(name="archive", module="plan.archive", summary="Move a plan into the archive."),
+    Entry(name="replan", module="plan.replan", summary="Plan anew what a failed run has left."),
 )
 
 RUNS: Final[tuple[Entry, ...]] = (
@@ -137,6 +141,17 @@ WORKTREES: Final[tuple[Entry, ...]] = (
     ),
 )
 
+WORKER_TOKENS: Final[tuple[Entry, ...]] = (
+    Entry(name="add", module="worker.token.add", summary="Make a token for a worker."),
+    Entry(name="list", module="worker.token.list", summary="List tokens, and workers that were refused."),
+    Entry(name="revoke", module="worker.token.revoke", summary="Revoke the tokens of a worker.", destroys=True),
+)
+
+WORKER_DATABASE: Final[tuple[Entry, ...]] = (
+    Entry(name="init", module="worker.database.init", summary="Make the tables and the roles."),
+    Entry(name="roles", module="worker.database.roles", summary="Show the roles, and the logins that have them."),
+)
+
 WORKERS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="worker.list", summary="List the workers of all pools."),
     Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
@@ -144,6 +159,30 @@ WORKERS: Final[tuple[Entry, ...]] = (
         name="remove",
         module="worker.remove",
         summary="Remove a worker that is gone from the list.",
+        destroys=True,
+    ),
+    Entry(
+        name="token",
+        module="worker.token",
+        summary="Make, list and revoke the tokens of workers.",
+        entries=WORKER_TOKENS,
+    ),
+    Entry(
+        name="database",
+        module="worker.database",
+        summary="Set up the database of pools, and show its roles.",
+        entries=WORKER_DATABASE,
+    ),
+)
+
+WORKSPACES: Final[tuple[Entry, ...]] = (
+    Entry(name="add", module="workspace.add", summary="Add a project to the workspaces."),
+    Entry(name="list", module="workspace.list", summary="List the workspaces."),
+    Entry(name="status", module="workspace.status", summary="Show what is at work in each workspace."),
+    Entry(
+        name="remove",
+        module="workspace.remove",
+        summary="Forget a workspace; nothing is deleted, and its runs go on.",
         destroys=True,
     ),
 )
@@ -187,7 +226,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="plan",
         module="plan",
-        summary="List, show and archive plans.",
+        summary="List, show and archive plans; plan a run's rest anew.",
         section="Ask and work",
         entries=PLAN,
     ),
@@ -226,6 +265,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(name="status", module="status", summary="Show what runs now.", section="Runs"),
     Entry(name="dashboard", module="dashboard", summary="Watch and steer runs on a local web page.", section="Runs"),
     Entry(name="logs", module="logs", summary="Show the output of a task's agent.", section="Runs"),
+    Entry(name="attach", module="attach", summary="Watch and answer what runs in another terminal.", section="Runs"),
     Entry(
         name="pause", module="pause", summary="Pause a run: running tasks finish, no new task starts.", section="Runs"
     ),
@@ -271,6 +311,13 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         summary="Serve a pool with this machine's agents; manage workers.",
         section="Runs",
         entries=WORKERS,
+    ),
+    Entry(
+        name="workspace",
+        module="workspace",
+        summary="See and steer several projects from one place.",
+        section="Runs",
+        entries=WORKSPACES,
     ),
     Entry(
         name="diff",

@@ -80,7 +80,9 @@ def _of_soar(error: Exception) -> ErrorReport | None:
         errors.EmptyQuestionError,
         errors.UnknownAgentError,
         errors.UnknownPlanError,
+        errors.NotReplannableError,
         errors.NotResumableError,
+        errors.ReplannedBeforeError,
         errors.NoConversationError,
         errors.IncludeDirtyError,
         errors.SearchByMeaningError,
@@ -124,8 +126,10 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         StoreCorruptError,
         StoreError,
     )
+    from aurora_core.errors import UnknownWorkspaceError
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
+        AgentActsError,
         AgentAnswersError,
         GraphError,
         NoShapeError,
@@ -164,12 +168,13 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         NoShapeError,
         NotAQuestionError,
         ReplayError,
+        UnknownWorkspaceError,
     )
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),
         ((*wrong_files, *wrong_words), ExitCode.USAGE, ""),
         (
-            (AgentAnswersError, UnknownLineageError),
+            (AgentActsError, AgentAnswersError, UnknownLineageError),
             ExitCode.REFUSED,
             "do it from a terminal of your own on this machine",
         ),

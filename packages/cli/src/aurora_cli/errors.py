@@ -23,6 +23,7 @@ __all__ = [
     "PortError",
     "RunAtWorkError",
     "UnknownPersonaError",
+    "WorkspaceUnusableError",
 ]
 
 
@@ -128,6 +129,18 @@ class UnknownPersonaError(CliError):
             self.hint = f"did you mean {nearest[0]!r}? `aur agents list` lists them"
         else:
             self.hint = "`aur agents list` lists them; one of your own is a Markdown file in .aurora/agents"
+
+
+class WorkspaceUnusableError(CliError):
+    """The folder of a workspace is gone, is another one, or is not the user's; nothing in it was read.
+
+    Attributes:
+        name: the workspace.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        super().__init__(f"workspace {name}: {problem}")
 
 
 class CommentsKeptError(CliError):

@@ -13,6 +13,8 @@ from click.core import ParameterSource
 from aurora_cli.errors import MissingPathError
 
 NAME_LENGTH: Final = 200
+WORKSPACE: Final = "aurora_cli.workspace"
+"""The key in a command's context of the workspace that it is about; absent if it is the current folder's project."""
 Command = TypeVar("Command", bound="Callable[..., int]")
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = [
+    "WORKSPACE",
     "AgentNames",
     "Assignment",
     "ExistingPath",
@@ -28,6 +31,7 @@ __all__ = [
     "accept_changes_option",
     "approval_argument",
     "given_parameters",
+    "in_workspace",
     "json_option",
     "max_concurrent_option",
     "one_word",
@@ -167,15 +171,29 @@ def accept_changes_option(command: Command) -> Command:
     )(command)
 
 
+def in_workspace(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """Takes the workspace off a name, as in `shop:spawn-1`; `wiring` then opens that workspace's project."""
+    name, found, rest = (value or "").partition(":")
+    if not found or "/" in name:
+        return value
+    ctx.meta[WORKSPACE] = name
+    return rest
+
+
 def run_argument(command: Command) -> Command:
     """Adds the argument RUN."""
-    return click.argument("run_id", metavar="RUN", help="A run's name, as `aur runs list` shows it.")(command)
+    return click.argument(
+        "run_id", metavar="RUN", callback=in_workspace, help="A run's name, as `aur runs list` shows it."
+    )(command)
 
 
 def approval_argument(command: Command) -> Command:
     """Adds the argument ID."""
     return click.argument(
-        "approval", metavar="ID", help="A question's id, or its beginning, as `aur approvals` shows it."
+        "approval",
+        metavar="ID",
+        callback=in_workspace,
+        help="A question's id, or its beginning, as `aur approvals` shows it.",
     )(command)
 
 
@@ -186,4 +204,6 @@ def task_argument(command: Command) -> Command:
 
 def target_argument(command: Command) -> Command:
     """Adds the argument RUN[/TASK]."""
-    return click.argument("target", metavar="RUN[/TASK]", help="A run, or one task of it.")(command)
+    return click.argument("target", metavar="RUN[/TASK]", callback=in_workspace, help="A run, or one task of it.")(
+        command
+    )

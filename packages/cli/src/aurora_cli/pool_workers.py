@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -10,8 +10,43 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
+    from aurora_spawner.distributed.database import Database
+    from aurora_spawner.distributed.worker_tokens import TokenStore
 
-__all__ = ["change_worker", "known_workers"]
+__all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tokens"]
+
+DAY_S: Final = 86_400.0
+Value = TypeVar("Value")
+
+
+async def with_database(work: Callable[[Database], Awaitable[Value]]) -> Value:
+    """Does something with the database of pools, which is closed afterwards."""
+    from aurora_soar.taskruns.pools import open_store
+
+    store = open_store()
+    try:
+        return await work(store.database)
+    finally:
+        store.database.close()
+
+
+async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
+    """Does something with the tokens of workers.
+
+    Raises:
+        click.UsageError: no token has the name or id.
+    """
+
+    async def on(database: Database) -> Value:
+        from aurora_spawner.distributed.worker_tokens import TokenStore, UnknownTokenError
+
+        await database.make_tables()
+        try:
+            return await work(TokenStore(database))
+        except UnknownTokenError as error:
+            raise click.UsageError(str(error)) from error
+
+    return await with_database(on)
 
 
 async def known_workers() -> list[StoredWorker]:

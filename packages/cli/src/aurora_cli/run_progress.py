@@ -75,6 +75,8 @@ def execute(
     code = report_result(
         result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told, waited_s=waits.seconds
     )
+    if _can_be_replanned(run, result.report) and not as_json:
+        note(f"aur plan replan {run.run_id} plans anew what is left")
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
         return code
@@ -103,6 +105,16 @@ async def _execute_and_ask(
         serving.cancel()
         with suppress(asyncio.CancelledError):
             await serving
+
+
+def _can_be_replanned(run: Run, report: RunReport) -> bool:
+    """Returns True if tasks of a task file were not begun, because another one failed for good."""
+    ended = not (report.interrupted or report.cancelled_by_user) and run.options.source is not None
+    if not ended or not report.skipped:
+        return False
+    from aurora_soar.replanning.remaining import is_for_good  # only a failed run needs it
+
+    return any(map(is_for_good, report.results.values()))
 
 
 def _waiting_target(run: Run, report: RunReport) -> str | None:

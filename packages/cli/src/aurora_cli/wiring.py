@@ -6,13 +6,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_cli.errors import UnknownPersonaError
+import click
+
+from aurora_cli.errors import UnknownPersonaError, WorkspaceUnusableError
 from aurora_cli.escapes import printable
+from aurora_cli.options import WORKSPACE
 from aurora_cli.output import note, note_once
 from aurora_cli.render.words import one_line
 from aurora_cli.user_prompts import ask_about_held_tasks, is_interactive
 from aurora_core import Project
 from aurora_core.settings.variables import unknown_variables
+from aurora_core.workspaces import WorkspaceList, look_at
 from aurora_soar.aurora.root import Aurora
 
 if TYPE_CHECKING:
@@ -31,17 +35,39 @@ __all__ = [
 ]
 
 
-def open_existing(folder: Path | None = None) -> Aurora:
+def open_existing(folder: Path | None = None, *, tool: str | None = None) -> Aurora:
     """Opens the project that a folder belongs to.
 
     Args:
         folder: the current folder if None.
+        tool: the agent that is the model; None leaves it to the configuration.
 
     Raises:
         NoProjectError: it belongs to none.
     """
     _name_unknown_variables()
-    return Aurora.open(folder or Path.cwd(), notify=show_notice, on_batch_held=_batch_question(), existing=True)
+    return Aurora.open(
+        folder or _folder(), tool=tool, notify=show_notice, on_batch_held=_batch_question(), existing=True
+    )
+
+
+def _folder() -> Path:
+    """Returns the folder of the workspace that the command names; else the current one.
+
+    Raises:
+        UnknownWorkspaceError, WorkspaceListError: there is no such workspace, or the list cannot be read.
+        WorkspaceUnusableError: its folder is not the one that was added, or is not the user's.
+    """
+    context = click.get_current_context(silent=True)
+    name = context.meta.get(WORKSPACE) if context is not None else None
+    if name is None:
+        return Path.cwd()
+    workspace = WorkspaceList.of(os.environ).named(name)
+    found = look_at(workspace)
+    if found.project is None:
+        raise WorkspaceUnusableError(name, found.problem)
+    note_once(WORKSPACE, f"in workspace {name} ({one_line(str(workspace.root), 400)})")
+    return workspace.root
 
 
 def open_memory_of_agent() -> Aurora:
@@ -78,7 +104,7 @@ def open_folder(folder: Path | None = None, *, tool: str | None = None, max_conc
     """
     _name_unknown_variables()
     return Aurora.open(
-        folder or Path.cwd(),
+        folder or _folder(),
         tool=tool,
         max_concurrent=max_concurrent,
         notify=show_notice,

@@ -8,6 +8,8 @@ AuroraCoreError
 ├── NotInMemoryError     a file, or a place in it, is not in the memory
 ├── ProjectError         a folder cannot be a project, or a path is outside of it
 ├── TrustStoreError      a record of trust cannot be read or written
+├── WorkspaceListError   the list of workspaces cannot be read or changed
+├── UnknownWorkspaceError  no workspace of the list has a name
 └── StoreError           memory.db cannot be used
     ├── StoreCorruptError    it is damaged
     └── StoreBusyError       another process kept it locked for too long
@@ -32,6 +34,8 @@ __all__ = [
     "StoreError",
     "TrustStoreError",
     "UnknownKeyError",
+    "UnknownWorkspaceError",
+    "WorkspaceListError",
 ]
 
 
@@ -104,6 +108,31 @@ class TrustStoreError(AuroraCoreError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path}: {reason}")
+
+
+class WorkspaceListError(AuroraCoreError):
+    """The list of workspaces cannot be read or changed; it is as it was.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class UnknownWorkspaceError(AuroraCoreError):
+    """No workspace of the list has a name.
+
+    Attributes:
+        name: the name.
+    """
+
+    def __init__(self, name: str, nearest: str) -> None:
+        self.name = name
+        guess = f"did you mean {nearest!r}? " if nearest else ""
+        super().__init__(f"no workspace is named {name[:100]!r}; {guess}`aur workspace list` names them")
 
 
 class StoreError(AuroraCoreError):

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         ModelAnswerError,
         NoProjectError,
         NoSessionError,
+        NotReplannableError,
         NotResumableError,
         OverLimitError,
         PlanFileError,
+        ReplannedBeforeError,
         SessionIdError,
         SoarError,
         SpecFolderError,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from aurora_soar.plans.store import PlanStore, StoredPlan
     from aurora_soar.question.question import Intent, Question, read_question
     from aurora_soar.registry import Agent, AgentRegistry
+    from aurora_soar.replanning.record import RunReplan
     from aurora_soar.report.execution import Phase, Verbosity
     from aurora_soar.report.respond import render
     from aurora_soar.report.result import SoarEvent, SoarResult
@@ -71,6 +74,7 @@ __all__ = [
     "ModelAnswerError",
     "NoProjectError",
     "NoSessionError",
+    "NotReplannableError",
     "NotResumableError",
     "Notice",
     "OverLimitError",
@@ -78,7 +82,9 @@ __all__ = [
     "PlanFileError",
     "PlanStore",
     "Question",
+    "ReplannedBeforeError",
     "ReviewDecision",
+    "RunReplan",
     "SOAROrchestrator",
     "SearchedMemory",
     "SessionIdError",
@@ -124,6 +130,7 @@ _MODULES: Final = {
     "plans.store": ("PlanStore", "StoredPlan"),
     "question.question": ("Intent", "Question", "read_question"),
     "registry": ("Agent", "AgentRegistry"),
+    "replanning.record": ("RunReplan",),
     "report.result": ("SoarEvent", "SoarResult"),
     "taskruns.execute": ("TaskRunResult",),
     "taskruns.isolation": ("WantedIsolation",),

@@ -14,6 +14,8 @@ SoarError
 ├── PoolError              a run or a worker that a pool cannot have
 ├── IncludeDirtyError      work on uncommitted changes that was to be merged without a question
 ├── NotResumableError      a run that only its question could resume
+├── NotReplannableError    a run whose rest cannot be planned anew: the run
+├── ReplannedBeforeError   a run whose rest was planned anew already: the run
 ├── NoConversationError    an agent that cannot be talked with
 ├── StoredStepError        a stored result of a question's step that this version cannot read
 ├── StoredLimitError       a run's stored limit that cannot be read: the file
@@ -55,11 +57,13 @@ __all__ = [
     "NoProjectError",
     "NoSandboxError",
     "NoSessionError",
+    "NotReplannableError",
     "NotResumableError",
     "NotificationError",
     "OverLimitError",
     "PlanFileError",
     "PoolError",
+    "ReplannedBeforeError",
     "SearchByMeaningError",
     "SessionIdError",
     "SoarError",
@@ -231,6 +235,32 @@ class NotResumableError(SoarError):
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         super().__init__(f"run {run_id} has no work left of its own: its question was answered, or is resumed itself")
+
+
+class NotReplannableError(SoarError):
+    """The rest of a run cannot be planned anew.
+
+    Attributes:
+        run_id: the run.
+    """
+
+    def __init__(self, run_id: str, reason: str, hint: str = "") -> None:
+        self.run_id = run_id
+        self.hint = hint
+        super().__init__(f"the rest of run {run_id} is not planned anew: {reason}")
+
+
+class ReplannedBeforeError(SoarError):
+    """The rest of a run was planned anew before, which is done once a run.
+
+    Attributes:
+        run_id: the run.
+    """
+
+    def __init__(self, run_id: str, by: str, taskfile: Path) -> None:
+        self.run_id = run_id
+        self.hint = f"change {taskfile} yourself if you want another plan; go on with it: aur resume {run_id}"
+        super().__init__(f"the rest of run {run_id} was planned anew before, by {by}; that is done once a run")
 
 
 class NoConversationError(SoarError):

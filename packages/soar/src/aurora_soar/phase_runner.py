@@ -178,6 +178,7 @@ async def run_steps(
             result, times = given
             _restore_timing(step, times, timer)
         else:
+            record.step = step.name
             seen = findings.only(step.takes, step.may_take)
             with _timed(step, timer):
                 result = await _result(step, context, seen)

@@ -20,6 +20,8 @@ SpawnerError
 ├── RunHeldError            a run that another living coordinator works on
 ├── UnknownLineageError     a process whose ancestors cannot be followed: its id
 ├── AgentAnswersError       an agent that answers what is for the user
+├── AgentActsError          an agent that does what else is for the user: the act
+├── TakeOverError           a task whose session the user cannot open as things are: the task
 ├── NotInsideAgentError     something for agents alone, done by a process that belongs to none
 ├── UnknownApprovalError    a question that the journal does not have, or that needs no answer any longer
 │   └── NotGrantedError         an approval that does not hold for the whole run
@@ -254,6 +256,22 @@ class AgentAnswersError(SpawnerError):
     def __init__(self, approval: str) -> None:
         super().__init__(f"question {approval} is for the user, and this process belongs to an agent")
         self.approval = approval
+
+
+class AgentActsError(SpawnerError):
+    """An agent tries to do what is for the user alone."""
+
+    def __init__(self, act: str) -> None:
+        super().__init__(f"{act} is for the user, and this process belongs to an agent")
+        self.act = act
+
+
+class TakeOverError(SpawnerError):
+    """A task whose session the user cannot open, or leave, as things are."""
+
+    def __init__(self, task_id: str, problem: str) -> None:
+        super().__init__(f"task {task_id} cannot be taken over: {problem}")
+        self.task_id = task_id
 
 
 class UnknownLineageError(SpawnerError):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.workspaces.repository import write
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
@@ -159,7 +160,7 @@ def test_it_reads_both_intents_both_diffs_and_the_base(repository: Repository, p
 
 @pytest.mark.parametrize(
     ("resolver", "problem"),
-    [
+    few([
         ("echo did nothing", "the agent changed nothing"),
         ("git rm -qf app.py; echo ok", "the agent deleted app.py, which both sides have"),
         ("sed -i '/^|||||||/d' app.py; echo half", "conflict markers are left in app.py"),
@@ -169,8 +170,8 @@ def test_it_reads_both_intents_both_diffs_and_the_base(repository: Repository, p
             "markers are left in app.py",
         ),
         ("git checkout -q HEAD^1 -- app.py; git commit -qam mine; git rm -q docs/guide.md; echo ok", "docs/guide.md"),
-    ],
-)
+    ], 3),
+)  # fmt: skip
 def test_a_result_that_is_none_leaves_the_conflict_and_goes_to_the_attic(
     repository: Repository, place: Path, resolver: str, problem: str
 ) -> None:

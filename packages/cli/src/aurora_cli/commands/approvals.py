@@ -10,7 +10,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option
+from aurora_cli.options import in_workspace, json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.approvals import approval_lines, approvals_document
 from aurora_spawner.control.approvals import approvals_of, open_approvals
@@ -27,7 +27,9 @@ __all__ = ["command"]
         ("aur approvals --json", "As JSON."),
     ),
 )
-@click.argument("run_id", metavar="[RUN]", required=False, help="A run's id (default: all runs).")
+@click.argument(
+    "run_id", metavar="[RUN]", required=False, callback=in_workspace, help="A run's id (default: all runs)."
+)
 @click.option("--all", "answered_too", is_flag=True, help="Also questions that are answered or withdrawn.")
 @json_option
 def command(*, run_id: str | None, answered_too: bool, as_json: bool) -> int:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,25 +12,13 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
+from aurora_cli.plan_review import reviewed_plan
 from aurora_cli.render.goal_plan import as_document, as_text
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.user_prompts import is_interactive
-from aurora_soar.errors import SoarError
 from aurora_soar.plans.plan import ReviewDecision
-from aurora_spawner.errors import SpawnerError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aurora_soar import Aurora, DecompositionReview
 
 __all__ = ["command"]
-
-_ANSWERS: Final[Mapping[str, ReviewDecision]] = {
-    "p": ReviewDecision.PROCEED,
-    "f": ReviewDecision.FALLBACK,
-    "a": ReviewDecision.ABORT,
-}
 
 
 @click.command(
@@ -118,9 +103,7 @@ def command(
             return ExitCode.INTERRUPTED
         if not as_json:
             emit(as_text(review))
-        decision = ReviewDecision.PROCEED if yes else None
-        while decision is None:
-            review, decision = _ask(aurora, review)
+        review, decision = (review, ReviewDecision.PROCEED) if yes else reviewed_plan(aurora, review)
         if decision is ReviewDecision.ABORT:
             note("aborted; no plan was written")
             return ExitCode.NOT_REACHED
@@ -142,38 +125,6 @@ def _check(text: str, folder: Path | None) -> None:
         read_question(looked_up(text))
     else:
         read_spec_folder(folder)
-
-
-def _ask(aurora: Aurora, review: DecompositionReview) -> tuple[DecompositionReview, ReviewDecision | None]:
-    """Asks once; returns the review, edited if the user has done so, and the decision if there is one."""
-    letters = {letter: answer.value for letter, answer in _ANSWERS.items() if answer in review.decisions}
-    words = {**letters, "e": "edit"}
-    question = ", ".join(f"{letter} = {words[letter]}" for letter in "pfea" if letter in words)
-    choice = click.Choice(list(words), case_sensitive=False)
-    answer = click.prompt(question, type=choice, default="p", show_choices=False, err=True)
-    if answer != "e":
-        return review, _ANSWERS[answer]
-    if not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
-        note("there is no editor; set EDITOR, for example: EDITOR=nano")
-        return review, None
-    return _edited(aurora, review), None
-
-
-def _edited(aurora: Aurora, review: DecompositionReview) -> DecompositionReview:
-    """Opens the tasks in the editor; returns the review as it was if they cannot be read afterwards."""
-    handle, name = tempfile.mkstemp(prefix="aurora-tasks-", suffix=".md")
-    path = Path(name)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(aurora.taskfile_of(review))
-    try:
-        click.edit(filename=name)
-        edited = aurora.edited_review(review, path.read_text(encoding="utf-8", errors="replace"), path)
-    except (SpawnerError, SoarError, OSError, click.ClickException) as error:
-        note(f"{error}\nthe plan is as it was before; your text is kept in {path}")
-        return review
-    path.unlink(missing_ok=True)
-    emit(as_text(edited))
-    return edited
 
 
 def _shown(path: Path) -> str:

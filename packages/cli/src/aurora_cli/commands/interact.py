@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,7 @@ from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option
-from aurora_cli.output import emit, emit_json, note
+from aurora_cli.output import emit, emit_json, emit_json_line, note
 
 if TYPE_CHECKING:
     from aurora_soar import Aurora
@@ -32,6 +33,7 @@ class _Options:
     goal: tuple[str, ...]
     agent: str | None
     tool: str | None
+    team: bool
     mode: str
     resume: str | None
     list_sessions: bool
@@ -59,13 +61,15 @@ class _Options:
         from aurora_spawner.errors import TurnTooLongError
 
         only = [name for name, given in (("--list", self.list_sessions), ("--log", self.log)) if given]
-        talks = self.goal or self.agent or self.tool or self.resume
+        talks = self.goal or self.agent or self.tool or self.resume or self.team
         if only and (talks or len(only) > 1):
             raise click.UsageError(f"{only[0]} only shows; leave out what begins or continues a session")
         if self.resume and (self.agent or self.tool):
             raise click.UsageError("a session goes on with its agent; /switch or a line with switch changes it")
         if self.agent and self.tool:
             raise click.UsageError("--agent and --tool both name who answers; give one")
+        if self.team and (self.resume or not self.text):
+            raise click.UsageError("--team needs the GOAL of a new session; --resume goes on with its team by itself")
         if self.accept_changes and not self.resume:
             raise click.UsageError("--accept-changes needs --resume")
         if self.mode == BATCH and self.at_terminal and not (self.text or only):
@@ -84,6 +88,10 @@ class _Options:
     examples=(
         ("aur interact", "Talk with the default agent; /help shows what else the prompt takes."),
         ('aur interact "Why is the start slow?" --agent claude', "Begin with a goal, and with Claude Code."),
+        (
+            'aur interact "Add rate limits to the API" --team',
+            "Plan it, let agents do it, then talk about the result.",
+        ),
         ("aur interact --list", "The sessions of this project."),
         ("aur interact --resume interact-1763690000000", "Go on where a session was left, or cut off."),
         ("aur interact --log interact-1763690000000", "Everything that was said in it."),
@@ -94,6 +102,9 @@ class _Options:
 @click.argument("goal", nargs=-1, metavar="[GOAL]", help="What the session is about; it is the first turn.")
 @click.option("--agent", metavar="NAME", help="The agent to talk with (default: the default agent).")
 @click.option("--tool", metavar="NAME", help="The default agent, for this call.")
+@click.option(
+    "--team", is_flag=True, help="Plan the goal with you, run the plan's tasks, then talk about the result."
+)
 @click.option(
     "--mode",
     type=click.Choice([INTERACTIVE, BATCH]),
@@ -111,10 +122,11 @@ def command(**given: object) -> int:
 
     Everything that is said is in the journal before it is sent, and as it is answered: a session outlives its
     terminal and a kill, and --resume goes on with it. A tool call that the policies do not allow outright is asked
-    about here, and in every other terminal (`aur approvals`). Off the terminal, turns are read from standard input
-    and events written to standard output, one JSON object a line. Ctrl-C interrupts the agent's turn; a second one
-    leaves. The exit status is 0 when you leave a prompt; elsewhere it is 1 if a turn was not answered, and 2 if a
-    line could not be understood. It is 130 after an interruption.
+    about here, and in every other terminal (`aur approvals`). With --team the goal is planned and reviewed as by
+    `aur goals`, its tasks run as by `aur spawn`, and the agent that you then talk with is told the results. Off the
+    terminal, turns are read from standard input and events written to standard output, one JSON object a line.
+    Ctrl-C interrupts the agent's turn; a second one leaves. The exit status is 0 when you leave a prompt; elsewhere
+    it is 1 if a turn was not answered, and 2 if a line could not be understood. It is 130 after an interruption.
     """
     options = _Options(**given)  # type: ignore[arg-type]
     options.check()
@@ -124,10 +136,60 @@ def command(**given: object) -> int:
         return _log(options.log, as_json=options.as_json)
     if options.resume is not None:
         with wiring.open_existing() as aurora:
-            return _talk(aurora, options.resume, options, first=options.text)
+            return _go_on(aurora, options.resume, options)
     with wiring.open_folder(tool=options.tool) as aurora:
-        session_id = aurora.new_session(options.text, agent=options.agent, mode=options.mode)
+        if options.team:
+            _check_goal(options.text)  # an empty one is refused before anything begins
+        session_id = aurora.new_session(options.text, agent=options.agent, mode=options.mode, team=options.team)
+        return _go_on(aurora, session_id, options)
+
+
+def _go_on(aurora: Aurora, session_id: str, options: _Options) -> ExitCode:
+    """Lets the team of a session do what it has not done, and talks."""
+    talk = aurora.read_session(session_id).transcript
+    if not talk.team:
         return _talk(aurora, session_id, options, first=options.text)
+    defaults = 0
+    if talk.team_works:
+        from aurora_cli.teamwork.team import work_as_team
+
+        waits = options.mode == INTERACTIVE
+        tell = None if options.at_terminal else _emit_event
+        if tell is not None:
+            tell({"event": "session", "id": session_id, "resumed": options.resume is not None})
+        end = work_as_team(aurora, session_id, asks=waits and tell is None, waits=waits, tell=tell)
+        if end.code is not ExitCode.DONE:
+            return end.code
+        defaults = end.defaults
+    if options.mode == BATCH and options.at_terminal and options.resume is None:
+        note(f"aur interact --resume {session_id} talks about it")
+        return ExitCode.DONE if not _failed(aurora, session_id) else ExitCode.NOT_REACHED
+    return _talk(
+        aurora,
+        session_id,
+        options,
+        first=options.text if options.resume else "",
+        defaults=defaults,
+        failed=_failed(aurora, session_id),
+    )
+
+
+def _check_goal(text: str) -> None:
+    from aurora_soar.plans.goal_text import looked_up
+    from aurora_soar.question.question import read_question
+
+    read_question(looked_up(text))
+
+
+def _failed(aurora: Aurora, session_id: str) -> bool:
+    from aurora_spawner.conversations.transcript import TEAM, TurnState
+
+    turns = aurora.read_session(session_id).transcript.turns
+    return any(turn.agent == TEAM and turn.state is not TurnState.DONE for turn in turns)
+
+
+def _emit_event(event: dict[str, object]) -> None:
+    emit_json_line(Schema.INTERACT_EVENT, event)
 
 
 def _list(*, as_json: bool) -> ExitCode:
@@ -156,17 +218,19 @@ def _log(session_id: str, *, as_json: bool) -> ExitCode:
     return ExitCode.DONE
 
 
-def _talk(aurora: Aurora, session_id: str, options: _Options, *, first: str) -> ExitCode:
+def _talk(
+    aurora: Aurora, session_id: str, options: _Options, *, first: str, defaults: int = 0, failed: bool = False
+) -> ExitCode:
     from aurora_cli.interaction.talk import at_terminal, in_lines
 
-    talk = at_terminal if options.at_terminal else in_lines
+    talk = at_terminal if options.at_terminal else partial(in_lines, defaults=defaults, failed=failed)
     return asyncio.run(
         talk(
             aurora,
             session_id,
             first=first,
             asks=options.mode == INTERACTIVE,
-            resumed=options.resume is not None,
+            resumed=options.resume is not None or options.team,
             accept_changes=options.accept_changes,
         )
     )

@@ -14,8 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from aurora_cli.dashboard.access import Guard
-from aurora_cli.dashboard.actions import act
-from aurora_cli.dashboard.costs import costs_of
+from aurora_cli.dashboard.costs import NO_COSTS, costs_of
 from aurora_cli.dashboard.forms import FormError, form_of
 from aurora_cli.dashboard.logs import log_events
 from aurora_cli.dashboard.pages import Pages
@@ -25,6 +24,7 @@ from aurora_cli.dashboard.talks import sessions_values
 from aurora_cli.dashboard.tasks import task_values
 from aurora_cli.dashboard.work import work_values
 from aurora_cli.error_messages import error_report
+from aurora_cli.errors import CliError, WorkspaceUnusableError
 from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
 from aurora_spawner.control.lookup import check_task, is_held
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from aurora_cli.dashboard.access import Access
+    from aurora_cli.dashboard.places import Places
     from aurora_soar import Aurora
 
 __all__ = ["application"]
@@ -49,9 +50,9 @@ MOST_STREAMS: Final = 200
 PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def application(aurora: Aurora, access: Access) -> ASGIApp:
-    """Returns the dashboard of a project as an ASGI application."""
-    dashboard = Dashboard(aurora, access)
+def application(places: Places, access: Access) -> ASGIApp:
+    """Returns the dashboard of a project, or of all workspaces, as an ASGI application."""
+    dashboard = Dashboard(places, access)
     routes = [
         Route("/", dashboard.runs),
         Route("/runs/{run_id}", dashboard.run),
@@ -74,24 +75,23 @@ def application(aurora: Aurora, access: Access) -> ASGIApp:
         await dashboard.hub.close()
 
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: _failed})
-    for known in (SpawnerError, SoarError, AuroraCoreError):
+    for known in (SpawnerError, SoarError, AuroraCoreError, CliError):
         app.add_exception_handler(known, _failed)
     return Guard(app=app, access=access)
 
 
 class Dashboard:
-    """The pages and actions of one project."""
+    """The pages and actions."""
 
-    def __init__(self, aurora: Aurora, access: Access) -> None:
-        self._aurora = aurora
-        self._journal = aurora.project.runs_db
+    def __init__(self, places: Places, access: Access) -> None:
+        self._places = places
         self._access = access
         self._form_key = access.form_key(access.token)
-        self._pages = Pages(project=aurora.project.root.name, place=access.place, form_key=self._form_key)
-        self._pictures = Pictures(self._journal)
+        self._pages = Pages(project=places.title, place=access.place, form_key=self._form_key)
+        self._pictures = Pictures()
         self._streams: set[_Stream] = set()
         self._pages.prepare()
-        self.hub = Hub(aurora, self._pages)
+        self.hub = Hub(places, self._pages)
 
     async def runs(self, request: Request) -> Response:
         """Returns the page of all runs."""
@@ -119,21 +119,24 @@ class Dashboard:
 
     async def picture(self, request: Request) -> Response:
         """Returns the graph and timeline of a run."""
-        svg = await self._pictures.of(request.path_params["run_id"])
+        run_id = request.path_params["run_id"]
+        aurora, own_id = await self._of_run(run_id)
+        svg = await self._pictures.of(run_id, aurora.project.runs_db, own_id)
         return Response(svg, media_type="image/svg+xml", headers={"content-security-policy": PICTURE_POLICY})
 
     async def work(self, request: Request) -> Response:
         """Returns the work of a run: what is merged, what waits for it, and what will conflict."""
         run_id = request.path_params["run_id"]
-        return self._html(
-            request, "work", run_id=run_id, **await asyncio.to_thread(work_values, self._journal, run_id)
-        )
+        aurora, own_id = await self._of_run(run_id)
+        values = await asyncio.to_thread(work_values, aurora.project.runs_db, own_id, shown_as=run_id)
+        return self._html(request, "work", run_id=run_id, **values)
 
     async def task(self, request: Request) -> Response:
         """Returns the page of one task."""
         run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
         may_act = self._may_act(request)
-        values = await asyncio.to_thread(task_values, self._aurora, run_id, task_id, may_act=may_act)
+        aurora, own_id = await self._of_run(run_id)
+        values = await asyncio.to_thread(task_values, aurora, own_id, task_id, may_act=may_act)
         return self._html(request, "task", run_id=run_id, **values)
 
     async def stream(self, request: Request) -> Response:
@@ -147,23 +150,31 @@ class Dashboard:
     async def log(self, request: Request) -> Response:
         """Streams the output of a task from its beginning."""
         run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
-        await asyncio.to_thread(check_task, self._journal, run_id, task_id)
-        return self._streamed(log_events(self._journal, run_id, task_id))
+        aurora, own_id = await self._of_run(run_id)
+        await asyncio.to_thread(check_task, aurora.project.runs_db, own_id, task_id)
+        return self._streamed(log_events(aurora.project.runs_db, own_id, task_id))
 
     async def search(self, request: Request) -> Response:
         """Returns what the memory has for a query."""
         query, hits, problem = request.query_params.get("q", "").strip()[:2_000], [], ""
+        names, name = self._places.searched(), request.query_params.get("workspace", "")
         if query:
             try:
-                with self._aurora.open_memory() as memory:
-                    hits = await memory.asearch(query, 20)
-            except AuroraCoreError as error:
+                aurora = await asyncio.to_thread(self._places.project, name)
+                if aurora is not None:
+                    with aurora.open_memory() as memory:
+                        hits = await memory.asearch(query, 20)
+            except (AuroraCoreError, CliError) as error:
                 problem = error_report(error).message
-        return self._html(request, "search", query=query, hits=hits, problem=problem)
+        return self._html(request, "search", query=query, hits=hits, problem=problem, names=names, searched=name)
 
     async def budget(self, request: Request) -> Response:
         """Returns the costs by day, agent and model."""
-        return self._html(request, "budget", **await asyncio.to_thread(costs_of, self._aurora))
+        return self._html(request, "budget", **await asyncio.to_thread(self._costs))
+
+    def _costs(self) -> dict[str, Any]:
+        aurora = self._places.project("")
+        return NO_COSTS if aurora is None else costs_of(aurora)
 
     async def act(self, request: Request) -> Response:
         """Does what a form asks for, as the commands do."""
@@ -173,7 +184,7 @@ class Dashboard:
             return PlainTextResponse(f"{error}\n", status_code=413, headers={"connection": "close"})
         if not hmac.compare_digest(given.get("key", "").encode(), self._form_key.encode()):
             return PlainTextResponse("The form is not one of this server's; load the page again.\n", status_code=403)
-        said = await asyncio.to_thread(act, self._aurora.project.root, given)
+        said = await asyncio.to_thread(self._places.act, given)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"said": said})
         run_id = given.get("run", "")
@@ -184,9 +195,14 @@ class Dashboard:
 
         Raises:
             UnknownRunError: it is such a run.
+            WorkspaceUnusableError: its workspace cannot be used.
         """
         if run_id not in self.hub:
-            await asyncio.to_thread(is_held, self._journal, run_id)
+            aurora, own_id = await self._of_run(run_id)
+            await asyncio.to_thread(is_held, aurora.project.runs_db, own_id)
+
+    async def _of_run(self, run_id: str) -> tuple[Aurora, str]:
+        return await asyncio.to_thread(self._places.of_run, run_id)
 
     def _streamed(self, events: AsyncGenerator[bytes, None]) -> Response:
         if len(self._streams) >= MOST_STREAMS:
@@ -219,7 +235,7 @@ class _Stream(StreamingResponse):
 
 async def _failed(_request: Request, error: Exception) -> Response:
     report = error_report(error)
-    unknown = isinstance(error, (UnknownRunError, UnknownTaskError))
+    unknown = isinstance(error, (UnknownRunError, UnknownTaskError, WorkspaceUnusableError))
     text = "\n".join(filter(None, (report.message, report.hint)))
     return PlainTextResponse(text + "\n", status_code=404 if unknown else 500)
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from aurora_policies.budget import Entry
     from aurora_soar import Aurora
 
-__all__ = ["costs_of"]
+__all__ = ["NO_COSTS", "costs_of"]
 
 MOST: Final = 5_000
 """The newest entries of the ledger that are added up."""
+
+NO_COSTS: Final[dict[str, Any]] = {"problem": "", "line": "", "tables": [], "most": None}
 
 
 def costs_of(aurora: Aurora) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def costs_of(aurora: Aurora) -> dict[str, Any]:
         month = ledger.status()
         newest = ledger.history(limit=MOST)
     except PoliciesError as error:
-        return {"problem": str(error), "line": "", "tables": [], "most": None}
+        return NO_COSTS | {"problem": str(error)}
     entries = [each for each in newest if each.state is not EntryState.RELEASED]
     tables = [
         ("Day", _added_up(entries, lambda each: f"{datetime.fromtimestamp(each.at, UTC):%Y-%m-%d}")),

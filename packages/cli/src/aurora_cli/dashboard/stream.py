@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.dashboard.pages import Drawn
 from aurora_cli.dashboard.talks import DrawnTurns
 from aurora_cli.error_messages import error_report
-from aurora_cli.watch.facts import Facts, Reader, Wanted
+from aurora_cli.watch.facts import Facts, Wanted
+from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
 from aurora_spawner.conversations.session_reader import SessionReader
 from aurora_spawner.conversations.stored import SESSION_RUN
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from aurora_cli.dashboard.pages import Pages, Parts
-    from aurora_soar import Aurora
+    from aurora_cli.dashboard.places import Places
 
 __all__ = ["Hub", "View", "event"]
 
@@ -86,10 +87,10 @@ class View:
         run_id: None for all runs.
     """
 
-    def __init__(self, aurora: Aurora, pages: Pages, run_id: str | None) -> None:
+    def __init__(self, places: Places, pages: Pages, run_id: str | None) -> None:
         self.run_id = run_id
         self._pages = pages
-        self._reader = Reader(aurora, also=run_id)
+        self._reader = places.reader(run_id)
         self._drawn = Drawn()
         self._talk = SessionReader(aurora.project.runs_db, run_id) if run_id is not None else None
         self._turns = DrawnTurns(pages.turn_part)
@@ -192,7 +193,7 @@ class View:
     def _facts(self) -> Facts:
         try:
             facts = self._reader.look(Wanted(run_id=self.run_id, tasks=self._running))
-        except (SpawnerError, SoarError, OSError) as error:
+        except (SpawnerError, SoarError, AuroraCoreError, OSError) as error:
             report = error_report(error)
             return Facts(at=time.time(), problems=(" · ".join(filter(None, (report.message, report.hint))),))
         if self.run_id is not None and facts.selected and facts.selected.run.run_id != self.run_id:
@@ -203,8 +204,8 @@ class View:
 class Hub:
     """The views that pages are open of."""
 
-    def __init__(self, aurora: Aurora, pages: Pages) -> None:
-        self._aurora = aurora
+    def __init__(self, places: Places, pages: Pages) -> None:
+        self._places = places
         self._pages = pages
         self._views: dict[str | None, tuple[View, asyncio.Task[None]]] = {}
 
@@ -216,7 +217,7 @@ class Hub:
         self._views = {key: found for key, found in self._views.items() if not found[1].done()}
         found = self._views.get(run_id)
         if found is None:
-            view = View(self._aurora, self._pages, run_id)
+            view = View(self._places, self._pages, run_id)
             found = self._views[run_id] = (view, asyncio.ensure_future(view.keep_fresh()))
         found[0].left_at = time.monotonic()
         return found[0]

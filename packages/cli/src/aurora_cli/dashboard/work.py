@@ -24,8 +24,11 @@ _HEADINGS: Final = {
 }
 
 
-def work_values(journal: Path, run_id: str) -> dict[str, Any]:
+def work_values(journal: Path, run_id: str, *, shown_as: str) -> dict[str, Any]:
     """Returns the values of the page of a run's work.
+
+    Args:
+        shown_as: the name by which commands are told to take the run.
 
     Raises:
         UnknownRunError: there is no such run.
@@ -39,7 +42,7 @@ def work_values(journal: Path, run_id: str) -> dict[str, Any]:
     tasks = [(_part(each), each.task_id, list(task_work_lines(each))) for each in work.tasks.values()] if work else []
     return {
         "has_work": work is not None,
-        "outcome": list(outcome_of_run(work, run_id)) if work and not at_work else [],
+        "outcome": list(outcome_of_run(work, shown_as)) if work and not at_work else [],
         "parts": [(_HEADINGS[part], [each for each in tasks if each[0] == part]) for part in _HEADINGS],
         "conflicts": conflicts,
     }

@@ -7,10 +7,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aurora_cli.exits import ExitCode
+from aurora_cli.interaction.answering import answer_question
 from aurora_cli.interaction.leaving import Leaving
 from aurora_cli.interaction.requests import BadLineError, Request, read_request
 from aurora_soar.errors import SoarError
-from aurora_spawner.control.approvals import answer_approval
 from aurora_spawner.conversations.transcript import TurnState
 from aurora_spawner.errors import SpawnerError
 
@@ -88,16 +88,7 @@ class Conductor:
         """Answers and interrupts at once; turns and changes of the agent wait for their time, in order."""
         if request.interrupt:
             await self._session.interrupt()
-        elif (approval := request.answer or request.approve or request.deny) is not None:
-            await asyncio.to_thread(
-                answer_approval,
-                self._journal,
-                approval,
-                approved=request.deny is None,
-                note=request.text or request.note,
-                always=request.always,
-            )
-        else:
+        elif not await answer_question(self._journal, request):
             if request.switch is not None:
                 self._check_agent(request.switch)
             self._put(request)
@@ -107,6 +98,7 @@ class Conductor:
             while self._waiting:
                 await self._do(self._waiting.popleft())
             if self._over:
+                await self._session.quiet()
                 return
             self._more.clear()
             await self._more.wait()

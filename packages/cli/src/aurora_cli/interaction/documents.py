@@ -7,6 +7,7 @@ from typing import Any
 
 from aurora_spawner.conversations.session_events import (
     AgentReady,
+    AgentSwitched,
     Answered,
     Asked,
     DefaultTaken,
@@ -29,12 +30,24 @@ def event_document(event: object) -> dict[str, Any]:
 
 @event_document.register
 def _(event: AgentReady) -> dict[str, Any]:
-    return {"event": "ready", "agent": event.agent, "transport": event.words, "how": event.how}
+    return {"event": "ready", "agent": event.agent, "transport": event.words or None, "how": event.how}
+
+
+@event_document.register
+def _(event: AgentSwitched) -> dict[str, Any]:
+    return {"event": "switched", "agent": event.agent}
 
 
 @event_document.register
 def _(event: TurnBegan) -> dict[str, Any]:
-    return {"event": "turn", "turn": event.turn.number, "agent": event.turn.agent, "text": event.turn.text}
+    turn = event.turn
+    return {
+        "event": "turn",
+        "turn": turn.number,
+        "agent": turn.agent,
+        "text": turn.text,
+        "elsewhere": event.elsewhere,
+    }
 
 
 @event_document.register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from prompt_toolkit import PromptSession
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["PromptLine"]
 
 SWITCH: Final = "/switch"
+_GIVE_WAY_S: Final = 1.0
+"""The longest wait for a prompt to leave the screen."""
 
 
 class PromptLine:
@@ -44,15 +47,55 @@ class PromptLine:
             key_bindings=_bindings(),
             enable_history_search=True,
         )
+        self._draft = ""
+        """The words that were typed when the prompt gave way."""
 
-    async def read(self, prompt: str) -> str:
+    async def read(self, prompt: str, *, unless: asyncio.Event) -> str | None:
         """Returns the next line, which may be a text of many lines.
+
+        Args:
+            unless: the prompt gives way when this is set; what was typed by then stands in the next prompt.
+
+        Returns:
+            None if the prompt has given way.
 
         Raises:
             EOFError: the input has ended, as by Ctrl-D.
             KeyboardInterrupt: Ctrl-C was typed.
         """
-        return await self._session.prompt_async(prompt, handle_sigint=False)
+        draft, self._draft = self._draft, ""
+        reading = asyncio.ensure_future(self._typed(prompt, draft))
+        giving_way = asyncio.ensure_future(unless.wait())
+        try:
+            await asyncio.wait({reading, giving_way}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                self._give_way()
+                await asyncio.wait({reading}, timeout=_GIVE_WAY_S)
+                return None
+            typed = reading.result()
+        finally:
+            for each in (reading, giving_way):
+                each.cancel()
+            await asyncio.gather(reading, giving_way, return_exceptions=True)
+        if typed is None:
+            raise KeyboardInterrupt
+        return typed
+
+    async def _typed(self, prompt: str, draft: str) -> str | None:
+        """Returns a line; None for Ctrl-C, which a task must not raise."""
+        self._session.app.erase_when_done = False
+        try:
+            return await self._session.prompt_async(prompt, default=draft, handle_sigint=False)
+        except KeyboardInterrupt:
+            return None
+
+    def _give_way(self) -> None:
+        """Takes the prompt from the screen."""
+        app = self._session.app
+        if app.is_running:
+            self._draft = self._session.default_buffer.text
+            app.erase_when_done = True
+            app.exit(result="")
 
 
 class _Words(Completer):

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from aurora_cli.documents import Schema
+from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.conduct import Conductor
 from aurora_cli.interaction.documents import event_document
 from aurora_cli.interaction.input_lines import lines_of
@@ -15,7 +16,6 @@ from aurora_spawner.conversations.session_events import Answered, Asked, Default
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aurora_cli.exits import ExitCode
     from aurora_soar import Aurora
     from aurora_spawner.conversations.session_events import SessionEvent
 
@@ -41,7 +41,15 @@ async def at_terminal(
 
 
 async def in_lines(
-    aurora: Aurora, session_id: str, *, first: str, asks: bool, resumed: bool, accept_changes: bool
+    aurora: Aurora,
+    session_id: str,
+    *,
+    first: str,
+    asks: bool,
+    resumed: bool,
+    accept_changes: bool,
+    defaults: int = 0,
+    failed: bool = False,
 ) -> ExitCode:
     """Talks in lines of JSON: turns from standard input, events to standard output.
 
@@ -49,8 +57,10 @@ async def in_lines(
         first: the first turn; "" for none.
         asks: a person can be asked.
         resumed: the session was there before; what was said in it is written first.
+        defaults: those that were taken before.
+        failed: the session's team has not done what it was to do.
     """
-    events = _Events(session_id, resumed=resumed)
+    events = _Events(session_id, resumed=resumed, defaults=defaults)
     async with aurora.held_session(
         session_id, asks=asks, on_event=events.write, accept_changes=accept_changes
     ) as session:
@@ -60,6 +70,8 @@ async def in_lines(
                 _emit({"event": "earlier", **turn.to_json()})
         conductor = Conductor(session, aurora.project.runs_db, aurora.check_talks, _emit)
         code = await conductor.conduct(first, events.followed(lines_of(sys.stdin.fileno())))
+    if failed and code is ExitCode.DONE:
+        code = ExitCode.NOT_REACHED
     _emit({"event": "left", "id": session_id, "defaults": events.defaults, "status": int(code)})
     return code
 
@@ -67,8 +79,8 @@ async def in_lines(
 class _Events:
     """Writes the events of a session, of which the first one names it: they begin once this process holds it."""
 
-    def __init__(self, session_id: str, *, resumed: bool) -> None:
-        self.defaults = 0
+    def __init__(self, session_id: str, *, resumed: bool, defaults: int) -> None:
+        self.defaults = defaults
         """The number of defaults that were taken."""
         self._first = {"event": "session", "id": session_id, "resumed": resumed}
         self._begun = False

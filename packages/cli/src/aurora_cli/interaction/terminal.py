@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from aurora_cli.approval_prompts import ApprovalPrompts
-from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.leaving import Leaving
+from aurora_cli.interaction.shown import ShownSession
 from aurora_cli.output import emit, note
+from aurora_cli.render.merge_report import delivery_lines, task_lines
 from aurora_cli.render.talks import transcript_lines, usage_line
 from aurora_cli.render.words import count, one_line
 from aurora_soar.errors import SoarError
-from aurora_spawner.conversations.orders import PART
-from aurora_spawner.conversations.session_events import (
-    AgentReady,
-    Answered,
-    Asked,
-    DefaultTaken,
-    SessionNotice,
-    Spoke,
-    TurnOver,
-    UsedTool,
-)
-from aurora_spawner.conversations.transcript import TurnState
 from aurora_spawner.errors import SpawnerError, TurnTooLongError
-from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,6 +32,8 @@ COMMANDS: Final = {
     "/switch": "talk with another agent from the next turn on: /switch NAME",
     "/status": "the session, its agent and its turns",
     "/cost": "what the turns have used",
+    "/diff": "what the team of the session has changed: /diff [TASK]",
+    "/merge": "bring the team's work to the branch that it is for",
     "/quit": "leave; aur interact --resume goes on with it",
 }
 _HELP: Final = (
@@ -64,64 +52,19 @@ class TerminalTalk:
     def __init__(self, aurora: Aurora, *, asks: bool) -> None:
         self._aurora = aurora
         self._asks = asks
-        self._prompts = ApprovalPrompts(aurora.project.runs_db)
-        self._in_line = False
-        """True if the cursor stands behind a part of an answer."""
-        self._failed_turns = 0
-        self._defaults: list[DefaultTaken] = []
+        self._shown = ShownSession(aurora.project.runs_db)
         self._leaving = Leaving()
-
-    # What is shown.
 
     def show(self, event: SessionEvent) -> None:
         """Shows an event."""
-        match event:
-            case Spoke():
-                sys.stdout.write(printable(event.text))
-                sys.stdout.flush()
-                self._in_line = not event.text.endswith("\n")
-            case UsedTool():
-                self._note(f"  · {one_line(event.name)} {one_line(event.about, 160)}".rstrip())
-            case AgentReady():
-                self._note(f"@{one_line(event.agent)} {event.how} ({event.words})")
-            case SessionNotice():
-                self._note(event.text)
-            case DefaultTaken():
-                self._defaults.append(event)
-            case TurnOver():
-                self._show_end(event)
-            case Asked():
-                self._end_line()
-                asked = ApprovalAsked(
-                    task_id=PART, approval=event.approval, question=event.question, limit_s=event.limit_s
-                )
-                self._prompts.follow(asked)
-            case Answered():
-                self._prompts.follow(ApprovalSettled(task_id=PART, approval=event.approval, answer=event.answer))
-
-    def _show_end(self, event: TurnOver) -> None:
-        self._end_line()
-        if event.turn.state is not TurnState.DONE:
-            self._failed_turns += 1
-            problem = f": {one_line(event.turn.problem, 200)}" if event.turn.problem else ""
-            note(f"({event.turn.state}{problem})")
-
-    def _end_line(self) -> None:
-        if self._in_line:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-            self._in_line = False
-
-    def _note(self, text: str) -> None:
-        self._end_line()
-        note(text)
+        self._shown.show(event)
 
     # Turns.
 
     async def once(self, session: Session, text: str) -> ExitCode:
         """Says one turn; returns the status, and lists the defaults that were taken."""
         await self._leaving.until_left(self._turn(session, text))
-        for taken in self._defaults:
+        for taken in self._shown.defaults:
             note(f"by default: {one_line(taken.subject, 160)}: {one_line(taken.answer, 160)}")
         return self._status()
 
@@ -136,15 +79,17 @@ class TerminalTalk:
     def _status(self) -> ExitCode:
         if self._leaving.is_set:
             return ExitCode.INTERRUPTED
-        return ExitCode.NOT_REACHED if self._failed_turns else ExitCode.DONE
+        return ExitCode.NOT_REACHED if self._shown.failed_turns else ExitCode.DONE
 
     async def _turns(self, session: Session, line: PromptLine, first: str) -> None:
         if first:
             await self._turn(session, first)
         interrupts = 0
         while True:
+            if session.transcript.open_turn is not None:  # another terminal has said it
+                await self._asking_during(session, session.quiet())
             try:
-                text = (await line.read(f"@{one_line(session.transcript.agent)}> ")).strip()
+                typed = await self._shown.prompted(line, f"@{one_line(session.transcript.agent)}> ")
             except EOFError:
                 return
             except KeyboardInterrupt:
@@ -153,23 +98,32 @@ class TerminalTalk:
                     return
                 note("Ctrl-C once more leaves")
                 continue
+            if typed is None:
+                continue
             interrupts = 0
-            if text == "/quit":
+            if typed.strip() == "/quit":
                 return
-            if text.startswith("/"):
-                await self._command(session, text)
-            elif text:
-                try:
-                    await self._turn(session, text)
-                except TurnTooLongError as error:
-                    note(str(error))
+            await self._take(session, typed.strip())
+
+    async def _take(self, session: Session, text: str) -> None:
+        """Does a command, or says a turn."""
+        if text.startswith("/"):
+            await self._command(session, text)
+        elif text:
+            try:
+                await self._turn(session, text)
+            except TurnTooLongError as error:
+                note(str(error))
 
     async def _turn(self, session: Session, text: str) -> None:
         """Says a turn, while what its agent asks is asked here."""
+        await self._asking_during(session, session.say(text))
+
+    async def _asking_during(self, session: Session, turn: Awaitable[object]) -> None:
         with self._leaving.on_signals(session):
-            asking = asyncio.ensure_future(self._prompts.serve()) if self._asks else None
+            asking = asyncio.ensure_future(self._shown.prompts.serve()) if self._asks else None
             try:
-                await session.say(text)
+                await turn
             finally:
                 if asking is not None:
                     asking.cancel()
@@ -186,6 +140,8 @@ class TerminalTalk:
             "/switch": self._switch,
             "/status": self._show_status,
             "/cost": self._cost,
+            "/diff": self._diff,
+            "/merge": self._merge,
         }
         command = commands.get(name)
         if command is None:
@@ -216,6 +172,23 @@ class TerminalTalk:
         note(f"{session.run_id}: {count(len(talk.turns), 'turn')}, @{one_line(talk.agent)}")
         for agent, how in talk.went_on[-1:]:
             note(f"@{one_line(agent)} {how}")
+
+    def _team_run(self, session: Session) -> str | None:
+        """Returns the run of the session's team; says so if there is none."""
+        if not session.transcript.run_id:
+            note("this session has no team, whose work that could be; aur interact --team begins one that has")
+        return session.transcript.run_id or None
+
+    async def _diff(self, session: Session, task_id: str) -> None:
+        if (run_id := self._team_run(session)) is not None:
+            change = await asyncio.to_thread(self._aurora.diff, run_id, task_id or None)
+            emit(change.decode(errors="replace") if change else "nothing was changed")
+
+    async def _merge(self, session: Session, _rest: str) -> None:
+        if (run_id := self._team_run(session)) is not None:
+            report = await asyncio.to_thread(self._aurora.merge, run_id)
+            for text in (*task_lines(report), *delivery_lines(run_id, report)):
+                note(text)
 
     async def _cost(self, session: Session, _rest: str) -> None:
         note(usage_line(session.transcript.usage))

@@ -97,6 +97,8 @@ class RunDetail:
     """The files that each task was seen to change."""
     sandboxes: Mapping[str, TaskSandbox]
     """The sandboxes of its tasks, by task."""
+    replanned: Mapping[str, Any] | None = None
+    """The journal's note about the new plan of its rest; None if there is none."""
 
 
 def as_detail(detail: RunDetail) -> Iterator[str]:
@@ -104,6 +106,8 @@ def as_detail(detail: RunDetail) -> Iterator[str]:
     run, tasks, work, approvals = detail.run, detail.tasks, detail.work, detail.approvals
     yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent{_sandboxed(detail.sandboxes)}"
+    if detail.replanned is not None:
+        yield _replanned(detail.replanned)
     if work:
         yield from outcome_of_run(work, run.run_id)
     yield from _asked_of(WHOLE_RUN, approvals, indent=2)
@@ -124,6 +128,11 @@ def as_detail(detail: RunDetail) -> Iterator[str]:
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
         yield from _asked_of(row.task_id, approvals, indent=6)
+
+
+def _replanned(note: Mapping[str, Any]) -> str:
+    failed, tasks = (one_line(", ".join(note[name]), 200) for name in ("failed", "tasks"))
+    return f"planned anew by {one_line(note['by'])} after {failed} failed: {tasks} ({one_line(note['record'])})"
 
 
 def _sandboxed(sandboxes: Mapping[str, TaskSandbox]) -> str:
@@ -164,6 +173,7 @@ def as_detail_document(detail: RunDetail) -> dict[str, object]:
     run, work = detail.run, detail.work
     return _run_row(run, held=_is_held(run)) | {
         "approvals": [each.to_dict() for each in detail.approvals],
+        "replanned": None if detail.replanned is None else dict(detail.replanned),
         "work": run_work_document(work) if work else None,
         "tasks": [
             _task_row(detail, row) | _work_row(row, work) | _sandbox_row(detail.sandboxes.get(row.task_id))
@@ -224,6 +234,10 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
         yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{so_far}{again}"
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
+    running = {task.task for task in status.running}
+    for task_id, reason in status.waiting_for.items():
+        if task_id not in running:
+            yield f"  {one_line(task_id)}  {one_line(titles.get(task_id, ''), 60)}  {one_line(reason, 100)}"
     for asked in status.approvals:
         about = f"{one_line(asked.task_id)}  " if asked.task_id else ""
         yield f"  {about}{short_line(asked)}"

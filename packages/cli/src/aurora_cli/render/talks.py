@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aurora_spawner.conversations.transcript import Turn
     from aurora_spawner.tasks.usage import Usage
 
-__all__ = ["sessions_document", "sessions_lines", "transcript_lines", "usage_line"]
+__all__ = ["sessions_document", "sessions_lines", "transcript_lines", "turns_lines", "usage_line"]
 
 
 def sessions_lines(sessions: Sequence[ReadSession]) -> Iterator[str]:
@@ -48,11 +48,16 @@ def sessions_document(sessions: Sequence[ReadSession]) -> dict[str, Any]:
 
 def transcript_lines(session: ReadSession) -> Iterator[str]:
     """Yields everything that was said in a session, and its questions."""
-    for turn in session.transcript.turns:
-        yield from _turn_lines(turn)
+    yield from turns_lines(session.transcript.turns)
     for row in session.questions:
         yield short_line(row) if row.state == "open" else settled_line(row)
     yield f"{session.run_id}: {session.state}"
+
+
+def turns_lines(turns: Sequence[Turn]) -> Iterator[str]:
+    """Yields what was said in turns."""
+    for turn in turns:
+        yield from _turn_lines(turn)
 
 
 def _turn_lines(turn: Turn) -> Iterator[str]:

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from aurora_cli.watch.facts import Reader
-    from aurora_cli.watch.steering import Steering
+    from aurora_cli.watch.ports import RunsReader, RunsSteering
     from aurora_spawner.control.approvals import ApprovalRow
     from aurora_spawner.control.live_runs import LiveRun
     from aurora_spawner.control.logs import Stream
@@ -64,7 +63,7 @@ ModalScreen { align: center middle; }
 
 
 class WatchApp(App[ExitCode]):
-    """The live view of one project's runs.
+    """The live view of runs: of one project, or of all workspaces.
 
     Args:
         first: What was read before the start, so that what cannot be read at all is an error of the command.
@@ -90,7 +89,7 @@ class WatchApp(App[ExitCode]):
         Binding("e", "stream"),
     ]
 
-    def __init__(self, reader: Reader, steering: Steering, first: Facts, *, project: str) -> None:
+    def __init__(self, reader: RunsReader, steering: RunsSteering, first: Facts, *, project: str) -> None:
         super().__init__(ansi_color=True)
         self._reader = reader
         self._steering = steering

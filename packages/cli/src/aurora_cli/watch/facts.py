@@ -83,6 +83,7 @@ class Reader:
     Args:
         only: The run that is shown alone; None for the newest runs, and those that have not ended.
         also: A run that is shown among them, however old it is and whatever it is a part of.
+        shown_as: Returns the name by which commands are told to take a run.
     """
 
     def __init__(
@@ -91,9 +92,11 @@ class Reader:
         *,
         only: str | None = None,
         also: str | None = None,
+        shown_as: Callable[[str], str] = str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._aurora = aurora
+        self._shown_as = shown_as
         self._only = only
         self._also = also
         self._clock = clock
@@ -203,6 +206,6 @@ class Reader:
         now = time.monotonic()
         if of != selected.run or now >= due:
             work = work_of_run(selected.run, detail.tasks)
-            lines = tuple(outcome_of_run(work, selected.run.run_id)) if work else ()
+            lines = tuple(outcome_of_run(work, self._shown_as(selected.run.run_id))) if work else ()
             self._work = (selected.run, now + WORK_S, lines)
         return lines

@@ -11,9 +11,13 @@ from aurora_cli.watch.facts import Reader, Wanted
 from aurora_cli.watch.steering import Steering
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aurora_cli.watch.ports import RunsReader, RunsSteering
+    from aurora_core.workspaces import Workspace
     from aurora_soar import Aurora
 
-__all__ = ["can_watch", "watch"]
+__all__ = ["can_watch", "watch", "watch_all"]
 
 
 def can_watch() -> bool:
@@ -33,12 +37,31 @@ def watch(aurora: Aurora, run_id: str | None) -> ExitCode:
         JournalError: The journal cannot be read.
         KeyboardInterrupt: The user, or a signal, has interrupted it.
     """
+    return _show(Reader(aurora, only=run_id), Steering(aurora), aurora.project.root.name)
+
+
+def watch_all(workspaces: Callable[[], Sequence[Workspace]]) -> ExitCode:
+    """Shows the runs of all workspaces until the user leaves them; the runs go on.
+
+    Args:
+        workspaces: Returns them, at each look.
+
+    Raises:
+        WorkspaceListError: The list cannot be read.
+        KeyboardInterrupt: The user, or a signal, has interrupted it.
+    """
+    from aurora_cli.watch.workspaces_reader import WorkspacesReader
+    from aurora_cli.watch.workspaces_steering import WorkspacesSteering
+
+    return _show(WorkspacesReader(workspaces), WorkspacesSteering(), "all workspaces")
+
+
+def _show(reader: RunsReader, steering: RunsSteering, title: str) -> ExitCode:
     from aurora_cli.watch.app import WatchApp  # textual takes longer to load than the first look
 
-    reader = Reader(aurora, only=run_id)
     try:
         first = reader.look(Wanted())
-        app = WatchApp(reader, Steering(aurora), first, project=aurora.project.root.name)
+        app = WatchApp(reader, steering, first, project=title)
         with app.ending_on_signals():
             outcome = app.run(mouse=False)
     finally:

@@ -160,6 +160,8 @@ class TaskRows(Sequence[Row]):
     def _waits_for(self, row: TaskRow, live: LiveRun) -> str:
         if row.cancel_asked:
             return "is being cancelled"
+        if held := live.status.waiting_for.get(row.task_id):
+            return one_line(held)
         open_needs = [each for each in row.task.depends_on if not self._is_over(each)]
         if open_needs:
             more = f" and {len(open_needs) - _NAMED} more" if len(open_needs) > _NAMED else ""

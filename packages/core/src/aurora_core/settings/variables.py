@@ -57,6 +57,7 @@ VARIABLES: Final = (
     Variable(name="AURORA_TRUST"),  # 1 trusts everything in every project; for CI
     Variable(name="AURORA_SAFE_DIRECTORY"),  # folders whose `.aurora` may belong to another user
     Variable(name="AURORA_MCP_TOKEN"),  # the token of `aur mcp serve --http`
+    Variable(name="AURORA_WORKER_TOKEN"),  # by which the database of pools knows a worker
     Variable(name="AURORA_DATABASE_URL"),  # the database of pools of workers; it may hold a password
     Variable(name="AURORA_DEBUG"),  # 1 prints the traceback of an error
     _for_agents("AURORA_ATTEMPT"),  # the attempt that a process belongs to

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aurora_soar.plans.plan import ReviewDecision
     from aurora_soar.plans.review import DecompositionReview
     from aurora_soar.plans.store import PlanStore, StoredPlan
+    from aurora_soar.replanning.record import RunReplan
 
 __all__ = ["GoalPlans"]
 
@@ -135,6 +136,53 @@ class GoalPlans(ProjectParts):
             error.hint = f"wait for it, or cancel it with `aur cancel {error.run_id}`; then archive the plan"
             raise
         return self.plans.archive(plan.id)
+
+    def replan_run(self, run_id: str, *, index: bool = True) -> RunReplan | None:
+        """Plans anew what a failed run leaves; see `areplan_run`. Must not be called while an event loop runs."""
+        import asyncio
+
+        return asyncio.run(self.areplan_run(run_id, index=index))
+
+    async def areplan_run(self, run_id: str, *, index: bool = True) -> RunReplan | None:
+        """Plans anew what a run leaves after a critical task has failed for good; None if a signal ended it.
+
+        With `tool` set that agent plans, else rules do, which only give what failed to another agent. Nothing is
+        changed: `accept_replan` makes the plan hold. A call that was cut off goes on, and asks no model again.
+
+        Args:
+            index: bring the memory up to date first, if an agent plans.
+
+        Raises:
+            UnknownRunError: the journal has no such run.
+            NotReplannableError: it is no failed run of a task file, no critical task of it has failed for good, or
+                nothing else can be tried.
+            ReplannedBeforeError: that was done before; it is done once a run.
+            TaskFileError: the file cannot be read, or not be changed line by line.
+            RunHeldError: another process plans.
+        """
+        from aurora_soar.aurora.changes_meanwhile import achanges_told
+        from aurora_soar.aurora.run_replanning import replan_rest
+
+        async with achanges_told(self.project.root, self.config.tool, self.notify):
+            return await replan_rest(self, run_id, self.open_memory, index=index)
+
+    def is_replan_decided(self, replan: RunReplan) -> bool:
+        """Returns True if a plan holds already, and only its file is to be written: a process was killed before."""
+        from aurora_soar.aurora.run_replanning import is_decided
+
+        return is_decided(self, replan)
+
+    def accept_replan(self, replan: RunReplan) -> None:
+        """Makes a new plan hold: the journal says so first, then the task file is replaced; `resume` goes on with it.
+
+        Raises:
+            TaskFileChangedError: the file is not as it was when it was planned.
+            ReplannedBeforeError: another plan holds.
+            RunHeldError: a process works on the run.
+        """
+        from aurora_soar.aurora.run_replanning import accept_replan
+
+        accept_replan(self, replan)
 
     @property
     def plans(self) -> PlanStore:

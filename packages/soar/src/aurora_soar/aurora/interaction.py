@@ -33,13 +33,16 @@ class Interaction(ProjectParts):
 
         check_talks(self.project_agents, agent, where)
 
-    def new_session(self, goal: str, *, agent: str | None = None, mode: str = "interactive") -> str:
+    def new_session(
+        self, goal: str, *, agent: str | None = None, mode: str = "interactive", team: bool = False
+    ) -> str:
         """Begins a session, and returns its id; nothing starts.
 
         Args:
             goal: what it is about, in the user's words; may be empty.
             agent: the one that is talked with; None takes the default agent.
             mode: interactive, or batch: nobody is asked, and stated defaults hold.
+            team: it begins with a plan for the goal, whose tasks agents work on.
 
         Raises:
             UnknownAgentError, UntrustedAgentError, NoConversationError, OverLimitError: the agent cannot be had.
@@ -49,7 +52,7 @@ class Interaction(ProjectParts):
         chosen = agent or self.project_agents.default_agent
         self.check_talks(chosen, "--agent" if agent else "the default agent")
         self.set_up()
-        return new_session(self.project_agents, goal=goal, agent=chosen, mode=mode)
+        return new_session(self.project_agents, goal=goal, agent=chosen, mode=mode, team=team)
 
     def held_session(
         self,

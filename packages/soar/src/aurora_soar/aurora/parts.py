@@ -287,6 +287,14 @@ class ProjectParts:
         """
         return trust.all_claims(self.project, self._find_roster())
 
+    def untrusted(self) -> tuple[Claim, ...]:
+        """Returns what of the project has no effect, because the user does not trust it; errors as for `claims`.
+
+        Raises:
+            TrustStoreError: a record of trust cannot be read.
+        """
+        return tuple(trust.untrusted_of(self.project, self.claims()))
+
     @cached_property
     def project_agents(self) -> ProjectAgents:
         """The agents with the rules that hold for them: the default, trust, fallbacks, recovery, limits."""

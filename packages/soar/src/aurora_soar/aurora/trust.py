@@ -31,6 +31,7 @@ __all__ = [
     "trust_store",
     "untrusted_in",
     "untrusted_notice",
+    "untrusted_of",
 ]
 
 _NAMED = 5
@@ -74,13 +75,21 @@ def ask_for_trust(project: Project, roster: Roster, ask: Callable[[Sequence[Clai
         ConfigError, PolicyFileError, PreparationError: a file is invalid.
         TrustStoreError: the answer cannot be kept.
     """
-    store, claims = trust_store(), all_claims(project, roster)
-    by_part = {part: tuple(claim for claim in claims if claim.part is part) for part in Part}
-    untrusted = [
-        claim for part, found in by_part.items() if not store.trusts(project, part, found) for claim in found
-    ]
+    claims = all_claims(project, roster)
+    untrusted = untrusted_of(project, claims)
     if untrusted and ask(untrusted):
-        store.remember(project.root, claims)
+        trust_store().remember(project.root, claims)
+
+
+def untrusted_of(project: Project, claims: Sequence[Claim]) -> list[Claim]:
+    """Returns the claims of a project, of all parts, that have no effect.
+
+    Raises:
+        TrustStoreError: a record of trust cannot be read.
+    """
+    store = trust_store()
+    by_part = {part: tuple(claim for claim in claims if claim.part is part) for part in Part}
+    return [claim for part, found in by_part.items() if not store.trusts(project, part, found) for claim in found]
 
 
 def loosened_by(policies: PoliciesEngine) -> tuple[Loosening, ...]:

@@ -37,9 +37,11 @@ class RecordedModel:
 
     async def ask(self, prompt: str, *, title: str) -> Completion:
         """Returns the answer that is kept for this call, or asks the model; a call that was cut off is not kept."""
-        self._asked[title] += 1
-        # By their order, and not by the words of the prompt: quoted text is marked anew in each.
-        key = f"{title} {self._asked[title]}"
+        # By step and order, and not by the words of the prompt: quoted text is marked anew in each. In the whole
+        # question the order would not tell, since a resume leaves out the calls of steps whose results are kept.
+        place = f"{title} of {self._record.step}" if self._record.step else title
+        self._asked[place] += 1
+        key = f"{place} {self._asked[place]}"
         kept = self._record.answer(key)
         if isinstance(kept, Completion):
             return kept

@@ -27,6 +27,7 @@ __all__ = [
     "critic_request",
     "plan_request",
     "replan_request",
+    "retask_request",
     "subgoal_request",
 ]
 
@@ -59,12 +60,9 @@ def plan_request(
         background: earlier turns and answers.
     """
     wrong = "".join(f"- {' '.join(fault.split())}\n" for fault in faults)
-    goal = question.text
-    if source:
-        goal = f"to do what this describes.\n{quoted([(source, question.text)], by='others')}"
     return fill(
         "plan",
-        goal=goal,
+        goal=_goal(question.text, source),
         agents=_agents(registry),
         places=_places(places),
         background=background,
@@ -145,9 +143,46 @@ def replan_request(
     )
 
 
+def retask_request(
+    question: Question,
+    places: Sequence[Hit],
+    registry: AgentRegistry,
+    *,
+    done: Sequence[tuple[str, str]],
+    failed: Sequence[tuple[str, str]],
+    waiting: Sequence[str],
+    source: str,
+    most: int,
+) -> str:
+    """Returns the prompt for a plan of the tasks that a run leaves after a critical one has failed.
+
+    Args:
+        done, failed: each task, and what its agent or its error says.
+        waiting: the tasks that were not begun.
+        source: what the goal was taken from, if others wrote it; then it stands there as data.
+    """
+    limit = FINDINGS_LIMIT // max(1, len(done) + len(failed))
+    return fill(
+        "retask",
+        goal=_goal(question.text, source),
+        done=quoted([(title, said[:limit] or "no answer is kept") for title, said in done]) if done else "nothing\n",
+        failed=quoted([(title, reason[:limit]) for title, reason in failed]),
+        waiting="\n".join(f"- {each}" for each in waiting) or "nothing",
+        agents=_agents(registry),
+        places=_places(places),
+        form=json.dumps(PLAN_FORM, indent=1),
+        most=str(most),
+    )
+
+
 def assess_request(question: Question) -> str:
     """Returns the prompt for the complexity of a question that the rules are not sure of."""
     return fill("assess", request=in_short(question.text), form=json.dumps(_COMPLEXITY, indent=1))
+
+
+def _goal(text: str, source: str) -> str:
+    """Returns a goal for a prompt; one that others wrote is quoted."""
+    return f"to do what this describes.\n{quoted([(source, text)], by='others')}" if source else text
 
 
 def _agents(registry: AgentRegistry) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.evidence.evidence import Aspect
+from aurora_soar.final_failures import is_held_up
 from aurora_soar.model_plans.planned import MAX_SUBGOALS
 from aurora_soar.phases.decompose import Decomposition, MatchQuality, Subgoal, layers
 from aurora_soar.phases.decompose_with_model import ask_for_plan
@@ -56,12 +57,13 @@ class Replanned:
 
 
 def critical_failures(decomposition: Decomposition, outputs: Sequence[AgentOutput]) -> tuple[AgentOutput, ...]:
-    """Returns the outputs of critical subgoals whose agents failed; those that never started are not among them."""
-    return tuple(
-        output
-        for output in outputs
-        if not output.success and not output.skipped and decomposition.subgoals[output.subgoal_index].is_critical
-    )
+    """Returns the outputs of critical subgoals whose agents failed for good.
+
+    Those that never started are not among them, nor those that a limit, a provider or the user has held up.
+    """
+    failed = (output for output in outputs if not (output.success or output.skipped))
+    for_good = (output for output in failed if not is_held_up(output.termination_reason))
+    return tuple(output for output in for_good if decomposition.subgoals[output.subgoal_index].is_critical)
 
 
 async def replan(

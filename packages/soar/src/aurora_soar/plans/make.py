@@ -42,6 +42,7 @@ PERSONAS_SHOWN: Final = 40
 """A model chooses among so many personas; those that fit the goal best."""
 _CACHED: Final = "this plan was made before, for the same goal and code; to plan anew: --no-cache (fresh=True)"
 _DEFAULT_DESCRIPTION: Final = "The coding agent that does what no other agent of this list fits."
+_OTHER_DESCRIPTION: Final = "Another coding agent."
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ class PlanningAgents:
     Attributes:
         personas: by id.
         default_agent: the backend that does what no persona fits.
+        others: further backends that may be named.
     """
 
     root: Path
     personas: Mapping[str, Persona]
     default_agent: str
+    others: tuple[str, ...] = ()
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -70,7 +73,8 @@ class PlanningAgents:
         local = AgentRegistry.local(self.root)
         personas = {each.id: Agent(id=each.id, description=each.goal, source_file=each.source_file) for each in shown}
         default = {self.default_agent: Agent(id=self.default_agent, description=_DEFAULT_DESCRIPTION)}
-        return AgentRegistry(agents={**default, **local.agents, **personas}, backends=local.backends)
+        further = {name: Agent(id=name, description=_OTHER_DESCRIPTION) for name in self.others}
+        return AgentRegistry(agents={**default, **further, **local.agents, **personas}, backends=local.backends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,11 +100,13 @@ class Unrecorded:
         elapsed_ms: the time that earlier processes have worked on it.
         resumed: whether an earlier process has worked on it.
         accept_changes: the user goes on although the journal may not be as it was written.
+        step: the step that runs now; "" outside of all.
         problem: why nothing is kept, or not everything; "" if there is no such reason.
     """
 
     def __init__(self, *, problem: str = "") -> None:
         self.problem = problem
+        self.step = ""
         self.started_at = datetime.now(UTC)
         self.query_id = f"soar-{int(self.started_at.timestamp() * 1e3)}"
         self.resumed = False

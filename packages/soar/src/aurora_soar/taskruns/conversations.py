@@ -66,7 +66,7 @@ def check_talks(agents: ProjectAgents, agent: str, where: str) -> None:
     agents.limits().using([agent]).check([agent], tasks=1)
 
 
-def new_session(agents: ProjectAgents, *, goal: str, agent: str, mode: str) -> str:
+def new_session(agents: ProjectAgents, *, goal: str, agent: str, mode: str, team: bool = False) -> str:
     """Writes a session into the journal, and returns its id; nothing starts."""
     options = project_run_options(
         agents.project,
@@ -78,7 +78,7 @@ def new_session(agents: ProjectAgents, *, goal: str, agent: str, mode: str) -> s
         state_dir=default_state_dir(),
         gate={},
     )
-    return create_session(agents.project.runs_db, options, goal=goal, mode=mode)
+    return create_session(agents.project.runs_db, options, goal=goal, mode=mode, team=team)
 
 
 def question_notification(run_id: str, asked: Asked) -> Notification | None:

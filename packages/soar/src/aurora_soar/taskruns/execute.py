@@ -187,7 +187,7 @@ async def resumed_run(
         journal,
         run_id,
         agents.backends,
-        tasks=plan.file.tasks if plan.file else None,
+        tasks=plan.listed if plan.file else None,
         retry_failed=retry_failed,
         agreed=agreed,
         max_concurrent=agents.max_concurrent(max_concurrent or plan.run.max_concurrent),

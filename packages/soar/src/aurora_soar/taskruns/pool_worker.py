@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from aurora_core.bounded import read_regular
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.taskruns.confinement import AgentConfinement
-from aurora_soar.taskruns.pools import database_url, pool_agents
+from aurora_soar.taskruns.pools import TOKEN_VARIABLE, database_url, pool_agents
 from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.worker import Worker
 
-__all__ = ["open_worker"]
+__all__ = ["open_worker", "worker_token"]
+
+_LONGEST: Final = 10_000
+"""Bytes of a file with a token."""
 
 
 def open_worker(
@@ -31,6 +35,7 @@ def open_worker(
     name: str,
     concurrency: int,
     allow: Collection[str],
+    token: str,
     place: Path,
     tell: Callable[[str], None],
 ) -> Worker:
@@ -38,6 +43,7 @@ def open_worker(
 
     Args:
         allow: the agents that it runs; all that are commands of the user's own if empty.
+        token: by which the database knows the worker; "" if the database has no roles.
         place: the worker's own folder.
 
     Raises:
@@ -62,7 +68,26 @@ def open_worker(
         executor=executor,
         environ=os.environ,
     )
-    return Worker(options, place=WorkerPlace.locked(place), url=url, tell=tell)
+    return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)
+
+
+def worker_token(file: Path | None) -> str:
+    """Returns the token of the worker: from a file, else from the environment; "" without one.
+
+    Raises:
+        PoolError: the file cannot be read, or others can read it.
+    """
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE, "").strip()
+    try:
+        mode, content = file.stat().st_mode, read_regular(file, _LONGEST)
+    except OSError as error:
+        raise PoolError(f"{file}: cannot be read: {error.strerror}", "write the token into it") from error
+    if mode & 0o077:
+        raise PoolError(
+            f"{file}: others can read the token", f"chmod 600 {file}; make another token if they may have"
+        )
+    return content.decode("utf-8", errors="replace").strip()
 
 
 def _allowed(agents: ProjectAgents, allow: Collection[str]) -> dict[str, CommandBackend]:

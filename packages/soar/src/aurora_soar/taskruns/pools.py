@@ -18,10 +18,21 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.attempt_store import AttemptStore
 
-__all__ = ["DATABASE_VARIABLE", "check_pool", "database_url", "open_store", "pool_agents", "pool_executor"]
+__all__ = [
+    "DATABASE_VARIABLE",
+    "TOKEN_VARIABLE",
+    "check_pool",
+    "database_url",
+    "open_store",
+    "pool_agents",
+    "pool_executor",
+]
 
 DATABASE_VARIABLE: Final = "AURORA_DATABASE_URL"
 """The variable with the address of the database; no file and no journal has it, since it may hold a password."""
+
+TOKEN_VARIABLE: Final = "AURORA_WORKER_TOKEN"  # noqa: S105 -- the name of it
+"""The variable with the token of a worker; agents do not get it."""
 
 
 def database_url() -> str:

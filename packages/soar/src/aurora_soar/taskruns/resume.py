@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from aurora_spawner.journal.views import StoredOptions
 from aurora_spawner.taskfiles.model import ORDERS
 from aurora_spawner.taskfiles.recipes import with_arguments
 from aurora_spawner.tasks.candidates import attempted
+from aurora_spawner.tasks.result import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,13 +73,23 @@ class ResumePlan:
         return self.run.options.pool if self.run.options is not None else None
 
     @property
+    def listed(self) -> tuple[SpawnTask, ...]:
+        """The open tasks of the file; a new one also reads those finished tasks of the run that it depends on."""
+        if self.file is None:
+            return ()
+        known = {row.task_id for row in self.tasks}
+        done = {row.task_id for row in self.tasks if row.state is TaskState.SUCCEEDED}
+        needs = {line.id: line.task.depends_on for line in self.file.lines if line.id not in known}
+        return tuple(_with_results(task, done.intersection(needs.get(str(task.id), ()))) for task in self.file.tasks)
+
+    @property
     def wanted(self) -> tuple[SpawnTask, ...]:
         """The tasks that a resume may run: those of the file, and those that comments have opened again."""
         if self.file is None:
             return tuple(row.task for row in self.tasks)
         listed = {task.id for task in self.file.tasks}
         commented = (row.task for row in self.tasks if row.is_commented and row.task_id not in listed)
-        return (*self.file.tasks, *commented)
+        return (*self.listed, *commented)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -115,6 +126,11 @@ class ResumePlan:
         isolation = self.run.options.isolation if self.run.options is not None else None
         resolver = {isolation.resolver} if isolation is not None and isolation.resolver is not None else set()
         return frozenset(each for task in tasks for each in agents_of(task, self.run.default_agent)) | resolver
+
+
+def _with_results(task: SpawnTask, done: set[str]) -> SpawnTask:
+    met = sorted(done.difference(task.depends_on, task.order_only))
+    return replace(task, depends_on=(*task.depends_on, *met)) if met else task
 
 
 def plan_resume(

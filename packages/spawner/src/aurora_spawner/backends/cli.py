@@ -154,6 +154,40 @@ class CliBackend:
             prompt_on_stdin=not profile.prompt_last and not any(PROMPT_FILE in word for word in arguments),
         )
 
+    def opened(self, request: AttemptRequest) -> Invocation:
+        """Returns the invocation that opens a session in a terminal, for the user.
+
+        It has the CLI's own default mode, in which it asks the user, and the hook of the request.
+
+        Raises:
+            BackendError: It cannot open a session, or its program cannot be found.
+        """
+        profile = self.profile
+        if profile.interactive is None:
+            raise BackendError(self.name, f"{self.kind} cannot open a session in a terminal")
+        find_program(self.name, self.program, self.env, advice=f"install {profile.package}, set `command:`")
+        places = {HOME: str(request.home), SESSION: request.resume or ""}
+        gate, model = self._gate(request.hook), request.task.model or self.model
+        files = {**profile.files, **(profile.isolated_files if self.isolated else {})}
+        files |= {**_joined(files, gate), **gate.files}
+        isolated = profile.isolated_env if self.isolated else {}
+        arguments = (
+            *(profile.isolated if self.isolated else ()),
+            *((*profile.model, model) if model else ()),
+            *gate.arguments,
+            *profile.interactive,
+        )
+        return Invocation(
+            command=(self.program, *self.command[1:], *(_filled(word, places) for word in arguments)),
+            env={
+                name: _filled(value, places)
+                for name, value in {**profile.env, **isolated, **self.env, **gate.env}.items()
+            },
+            own_env=self.own_env(request.task.model),
+            keep_env=self.keep_env,
+            files={Path(_filled(path, places)): content for path, content in files.items()},
+        )
+
     def _state(self) -> Iterator[Path]:
         """Yields the places of the user's that it changes as it works."""
         for each in self.profile.state:

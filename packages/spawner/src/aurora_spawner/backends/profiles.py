@@ -63,6 +63,8 @@ class Profile:
     """The last arguments of a first attempt."""
     resumed: tuple[str, ...] | None = None
     """The last arguments of an attempt that resumes a session; None if it cannot resume."""
+    interactive: tuple[str, ...] | None = None
+    """The arguments that open a session in a terminal; None if it cannot open one."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that are always set: no updates during work, and few retries, because our gate decides who waits."""
     safe_env: Mapping[str, str] = field(default_factory=dict)
@@ -166,6 +168,7 @@ _KNOWN: Final = (
         permissive=("--dangerously-skip-permissions",),
         instructed=("--append-system-prompt-file", INSTRUCTIONS),
         resumed=("--resume", SESSION),
+        interactive=("--resume", SESSION),
         env={
             "CLAUDE_CODE_MAX_RETRIES": "1",  # else ten, 401s among them, over minutes
             "API_TIMEOUT_MS": "300000",
@@ -202,6 +205,7 @@ _KNOWN: Final = (
         permissive=("--dangerously-bypass-approvals-and-sandbox",),
         fresh=("-",),
         resumed=("resume", SESSION, "-"),
+        interactive=("-c", "check_for_update_on_startup=false", "resume", SESSION),
         own_home=("CODEX_HOME", ".codex"),
         windows=codex_log.windows_of,
         isolated_env={"CODEX_HOME": HOME},
@@ -223,6 +227,7 @@ _KNOWN: Final = (
         start=("-o", "stream-json"),
         permissive=("--yolo", "--skip-trust"),
         resumed=("--resume", SESSION),
+        interactive=("--resume", SESSION),
         env={
             "GEMINI_CLI_NO_RELAUNCH": "1",
             "GEMINI_CLI_SYSTEM_DEFAULTS_PATH": f"{HOME}/gemini-defaults.json",  # the user's settings override it
@@ -251,6 +256,7 @@ _KNOWN: Final = (
         provider_in_model=True,
         start=("run", "--format", "json"),
         resumed=("--session", SESSION),
+        interactive=("--session", SESSION),
         env={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
         safe_env={"OPENCODE_PERMISSION": _ASK_FIRST},  # its default allows everything
         isolated_env={
@@ -282,6 +288,7 @@ _KNOWN: Final = (
         start=("-o", "stream-json"),
         permissive=("--yolo",),
         resumed=("--resume", SESSION),
+        interactive=("--resume", SESSION),
         env={"QWEN_CODE_NO_RELAUNCH": "1"},
         isolated_env={"QWEN_HOME": HOME},
         own_env=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
@@ -301,6 +308,7 @@ _KNOWN: Final = (
         permissive=("--allow-all",),
         fresh=("--session-id", NEW_SESSION),  # else it reports its session only at the end
         resumed=(f"--resume={SESSION}",),
+        interactive=(f"--resume={SESSION}",),
         env={"COPILOT_AUTO_UPDATE": "false"},
         isolated_env={"COPILOT_HOME": HOME},
         # Its login may be in the keyring, which it reads over the session's bus.

@@ -165,6 +165,15 @@ def continuation_prompt(prompt: str) -> str:
     )
 
 
+def handed_back_prompt(prompt: str) -> str:
+    """Returns the prompt for a session in which the user has worked; it repeats the task."""
+    return (
+        "The user has taken over this session for a while, and has left it now. What was said and done meanwhile "
+        "stands. Look at what is in your working folder, keep what the user has changed, and finish the task without "
+        f"asking. The task was:\n\n{prompt}"
+    )
+
+
 def without_earlier_usage(reply: Reply, folder: Path) -> Reply:
     """Returns the reply with its attempt's own usage, for an agent that counts usage by session."""
     record = read_session_record(folder) if reply.session_usage else None

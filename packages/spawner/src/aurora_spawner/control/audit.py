@@ -32,6 +32,8 @@ DECISIONS: Final = frozenset(
         approval_facts.GrantStored,
         approval_facts.GrantRevoked,
         facts.TaskCancelled,
+        facts.TaskTakenOver,
+        facts.TaskHandedBack,
         work_facts.WorkMerged,
         work_facts.WorkDiscarded,
         work_facts.RunDelivered,

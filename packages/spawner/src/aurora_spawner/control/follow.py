@@ -28,7 +28,7 @@ STATUS_PERIOD_S = 2.0
 
 
 @asynccontextmanager
-async def _opened(journal: Path, run_id: str) -> AsyncGenerator[AsyncJournal, None]:
+async def opened_journal(journal: Path, run_id: str) -> AsyncGenerator[AsyncJournal, None]:
     """Opens the journal that a run should be in for reading; errors as `open_journal`."""
     await asyncio.to_thread(_migrate, journal, run_id)
     async with AsyncJournal(journal) as reader:
@@ -45,7 +45,7 @@ async def arun_status(journal: Path, run_id: str) -> RunStatus:
     Raises:
         UnknownRunError: The journal has no such run.
     """
-    async with _opened(journal, run_id) as reader:
+    async with opened_journal(journal, run_id) as reader:
         return await _status(reader, run_id)
 
 
@@ -72,7 +72,7 @@ async def afollow_run(
     loop = asyncio.get_running_loop()
     status: RunStatus | None = None
     read_version, due = -1, 0.0
-    async with _opened(journal, run_id) as reader:
+    async with opened_journal(journal, run_id) as reader:
         while True:
             version = await reader.version()
             if version != read_version or loop.time() >= due:
@@ -96,7 +96,7 @@ async def afollow_events(
     Raises:
         UnknownRunError: The journal has no such run.
     """
-    async with _opened(journal, run_id) as reader:
+    async with opened_journal(journal, run_id) as reader:
         while True:
             over = coordinator_pid(await reader.run(run_id)) is None  # asked first: the last events follow it
             while events := await reader.events(run_id, after=after):
@@ -119,7 +119,7 @@ async def afollow_log(
 ) -> AsyncGenerator[bytes, None]:
     """Yields the output of a task as it grows; the asynchronous twin of `follow_log`."""
     cursor = LogCursor(stream=stream, transcript=transcript)
-    async with _opened(journal, run_id) as reader:
+    async with opened_journal(journal, run_id) as reader:
         while True:
             over = await _task_over(reader, run_id, task_id)
             attempt = last_begun(await reader.attempts(run_id, task_id=task_id))

@@ -241,6 +241,14 @@ def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks, user_alo
         await user_alone.check(caller, str(request.get("approval")))
         return {"revoked": await inbox.revoke(str(request.get("approval")))}
 
+    async def say(request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        await user_alone.check_act(caller, "a turn of a session")
+        text = request.get("text")
+        if not isinstance(text, str) or not text.strip():
+            raise SpawnerError("a turn has a text")
+        number = await session.say_elsewhere(text)
+        return {"busy": True} if number is None else {"turn": number}
+
     async def cancel(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         await session.interrupt()
         return {}
@@ -255,18 +263,18 @@ def _actions(session: Session, inbox: ApprovalInbox, asks: SessionAsks, user_alo
     async def pause(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
         raise SpawnerError("a session has nothing to pause; `aur cancel` interrupts the turn that runs")
 
-    async def no_board(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
-        raise PostRefusedError("no_board", "a session has no board")
-
     return {
         "status": status,
         "answer": answer,
         "revoke": revoke,
+        "say": say,
         "cancel": cancel,
         "ask": ask,
         "pause": pause,
         "unpause": pause,
-        "post": no_board,
-        "board": no_board,
-        "result": no_board,
+        **dict.fromkeys(("post", "board", "result"), _no_board),
     }
+
+
+async def _no_board(_request: dict[str, Any], _caller: Caller) -> dict[str, Any]:
+    raise PostRefusedError("no_board", "a session has no board")

@@ -79,6 +79,10 @@ class Session:
         self._interrupted = False
         self._turn_limit_s = turn_limit_s
         self._late_answers = tuple(late_answers)
+        self._one_turn = asyncio.Lock()
+        self._elsewhere: set[asyncio.Task[Turn]] = set()
+        """The turn that was said in another terminal, while it runs."""
+        self._closing = False
 
     @property
     def transcript(self) -> Transcript:
@@ -86,7 +90,7 @@ class Session:
         return self.notes.transcript
 
     async def say(self, text: str) -> Turn:
-        """Takes a turn to its end.
+        """Takes a turn to its end, after one that another terminal has said.
 
         A failure of the agent is the state of the turn. If this is cancelled, the turn is cut off.
 
@@ -94,12 +98,56 @@ class Session:
             TurnTooLongError: Nothing is sent of so long a text.
         """
         words = notes.checked_turn(text)
+        async with self._one_turn:
+            return await self._see_through(await self._begin(words, elsewhere=False))
+
+    async def say_elsewhere(self, text: str) -> int | None:
+        """Begins a turn that was said in another terminal, and returns its number: it is in the journal.
+
+        Returns:
+            None if a turn runs, or the session ends: nothing is sent.
+
+        Raises:
+            TurnTooLongError: Nothing is sent of so long a text.
+        """
+        words = notes.checked_turn(text)
+        if self._one_turn.locked() or self._closing:
+            return None
+        await self._one_turn.acquire()  # at once
+        try:
+            turn = await self._begin(words, elsewhere=True)
+        except BaseException:
+            self._one_turn.release()
+            raise
+        running = asyncio.ensure_future(self._see_through(turn))
+        self._elsewhere.add(running)
+        running.add_done_callback(self._over_elsewhere)
+        return turn.number
+
+    def _over_elsewhere(self, running: asyncio.Task[Turn]) -> None:
+        self._elsewhere.discard(running)
+        self._one_turn.release()
+        if not running.cancelled() and (problem := running.exception()) is not None:
+            self._emit(SessionNotice(text=f"a turn that another terminal has said: {problem}"))
+
+    async def quiet(self) -> None:
+        """Returns once no turn runs."""
+        async with self._one_turn:
+            pass
+
+    async def _begin(self, words: str, *, elsewhere: bool) -> Turn:
+        """Writes a turn into the journal; it is durable when this returns."""
         agent = self.transcript.agent
         self._interrupted = False
         await self.notes.keep(notes.turn_said(agent=agent, words=words))
         turn = self.transcript.turns[-1]
         self.notes.begin_answer()
-        self._emit(TurnBegan(turn=turn))
+        self._emit(TurnBegan(turn=turn, elsewhere=elsewhere))
+        return turn
+
+    async def _see_through(self, turn: Turn) -> Turn:
+        """Sends a turn, and takes it to its end."""
+        agent = turn.agent
         usage: Usage | None = None
         try:
             talking = self._talking = await self._ready(agent)
@@ -259,7 +307,11 @@ class Session:
         await self.notes.keep(notes.switched(agent))
 
     async def close(self) -> None:
-        """Ends all agents."""
+        """Ends all agents, and cuts off a turn that another terminal has said."""
+        self._closing = True
+        for running in self._elsewhere:
+            running.cancel()
+        await asyncio.gather(*self._elsewhere, return_exceptions=True)
         for talking in self._conversations.values():
             await talking.close()
 

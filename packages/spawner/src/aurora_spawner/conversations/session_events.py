@@ -16,9 +16,16 @@ class AgentReady:
 
     agent: str
     words: str
-    """The way of turns to it."""
+    """The way of turns to it; "" where only the process of the session knows it."""
     how: str
     """The way in which it comes to know the earlier turns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSwitched:
+    """The next turns go to another agent."""
+
+    agent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,8 @@ class TurnBegan:
     """A turn of the user is in the journal, and goes to its agent."""
 
     turn: Turn
+    elsewhere: bool = False
+    """True if it was said in a terminal that is attached to the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,4 +94,15 @@ class SessionNotice:
     text: str
 
 
-SessionEvent = AgentReady | TurnBegan | Spoke | UsedTool | Asked | Answered | DefaultTaken | TurnOver | SessionNotice
+SessionEvent = (
+    AgentReady
+    | AgentSwitched
+    | TurnBegan
+    | Spoke
+    | UsedTool
+    | Asked
+    | Answered
+    | DefaultTaken
+    | TurnOver
+    | SessionNotice
+)

@@ -26,13 +26,13 @@ SESSION_RUN: Final = "interact"
 """The kind of the runs of sessions; their names begin with it."""
 
 
-def create_session(journal: Path, options: RunOptions, *, goal: str, mode: str) -> str:
+def create_session(journal: Path, options: RunOptions, *, goal: str, mode: str, team: bool = False) -> str:
     """Writes a new session into the journal, and returns its id.
 
     Raises:
         JournalError: The journal cannot be written.
     """
-    topic, note = topics.begun(goal=goal, agent=options.default_agent, mode=mode)
+    topic, note = topics.begun(goal=goal, agent=options.default_agent, mode=mode, team=team)
     return create_noted_run(journal, options, topic=topic, note=note)
 
 

@@ -27,6 +27,9 @@ TURN_CHARS: Final = 1 << 20
 BEGUN: Final = "session"
 _TURN, _SAID, _TOOL, _ENDED = "turn", "said", "tool", "ended"
 _AGENT, _PROCESS, _WENT_ON, _SWITCHED = "agent", "process", "went on", "switched"
+_PLANNED, _RUN = "planned", "run"
+TEAM: Final = "the team"
+"""Answers the turn that is a run of the session's team; no agent has such a name."""
 
 
 class TurnState(StrEnum):
@@ -104,6 +107,12 @@ class Transcript:
     agent: str = ""
     """The agent that the next turn goes to."""
     mode: str = "interactive"
+    team: bool = False
+    """True if the session begins with a plan and a run of its tasks."""
+    taskfile: str = ""
+    """The tasks of the team, once the user has agreed to the plan."""
+    run_id: str = ""
+    """The run of the team, once it has begun."""
     turns: list[Turn] = field(default_factory=list)
     native: dict[str, str] = field(default_factory=dict)
     """The agents' own sessions, by agent."""
@@ -126,6 +135,8 @@ class Transcript:
             _PROCESS: self._process,
             _WENT_ON: self._went_on,
             _SWITCHED: self._switched,
+            _PLANNED: self._planned,
+            _RUN: self._run,
         }
 
     @property
@@ -152,6 +163,7 @@ class Transcript:
 
     def _begun(self, note: dict[str, Any], _at: float) -> None:
         self.goal, self.agent, self.mode = text(note["goal"]), text(note["agent"]), text(note["mode"])
+        self.team = note.get("team") is True
 
     def _turn(self, note: dict[str, Any], at: float) -> None:
         self.turns.append(Turn(number=len(self.turns) + 1, agent=text(note["agent"]), text=text(note["text"]), at=at))
@@ -191,12 +203,24 @@ class Transcript:
     def _switched(self, note: dict[str, Any], _at: float) -> None:
         self.agent = text(note["agent"])
 
+    def _planned(self, note: dict[str, Any], _at: float) -> None:
+        self.taskfile = text(note["taskfile"])
+
+    def _run(self, note: dict[str, Any], _at: float) -> None:
+        self.run_id = text(note["run"])
+
+    @property
+    def team_works(self) -> bool:
+        """True if the session's team has not done its work."""
+        return self.team and not any(turn.agent == TEAM and turn.ended_at is not None for turn in self.turns)
+
     def to_json(self) -> dict[str, Any]:
         """Returns the session as JSON values, without what only its process needs."""
         return {
             "goal": self.goal,
             "agent": self.agent,
             "mode": self.mode,
+            "team": {"taskfile": self.taskfile or None, "run": self.run_id or None} if self.team else None,
             "agent_sessions": {agent: session for agent, session in self.native.items() if session},
             "went_on": [{"agent": agent, "how": how} for agent, how in self.went_on],
             "turns": [turn.to_json() for turn in self.turns],
@@ -204,9 +228,19 @@ class Transcript:
         }
 
 
-def begun(*, goal: str, agent: str, mode: str) -> Draft:
+def begun(*, goal: str, agent: str, mode: str, team: bool = False) -> Draft:
     """Returns the first note of a session."""
-    return BEGUN, {"goal": goal, "agent": agent, "mode": mode}
+    return BEGUN, {"goal": goal, "agent": agent, "mode": mode, "team": team}
+
+
+def planned(taskfile: str) -> Draft:
+    """Returns the note of a plan that the user has agreed to."""
+    return _PLANNED, {"taskfile": taskfile}
+
+
+def team_began(run_id: str) -> Draft:
+    """Returns the note of the run of a session's team."""
+    return _RUN, {"run": run_id}
 
 
 def checked_turn(words: str) -> str:

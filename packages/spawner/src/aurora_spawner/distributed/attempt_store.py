@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 JOB: Final = "aurora.attempt"
 """The name of the queue's only kind of job; its argument is an attempt's token."""
-KEPT: Final = "7 days"
-"""The time for which attempts that are over stay in the database."""
 REQUEUE_AFTER_S: Final = 10.0
 
 
@@ -181,9 +179,7 @@ class AttemptStore:
             )
             for row in await cursor.fetchall():
                 await _enqueue(connection, row["token"], pool)
-            await connection.execute(
-                "DELETE FROM aurora_attempts WHERE over_at < clock_timestamp() - %s::interval", (KEPT,)
-            )
+            await connection.execute("SELECT aurora_forget_over()")
 
     async def announce(
         self, worker: str, *, name: str, pool: str, concurrency: int, agents: Sequence[str], new: bool

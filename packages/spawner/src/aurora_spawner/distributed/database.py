@@ -3,13 +3,17 @@
 QueueError
 ├── QueueUnavailableError   the database cannot be reached now; what was asked may or may not have happened
 └── QueueUnusableError      the database answers and refuses: a right is missing, or it is of another version
+    ├── ServerUntrustedError   its certificate does not prove that it is the server of the address
+    └── LoginRefusedError      it does not take the user or the password
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import random
+import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,17 +22,20 @@ from procrastinate.schema import SchemaManager
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
+from aurora_spawner.distributed.access_schema import TOKEN_SETTING, access_schema
 from aurora_spawner.distributed.documents import ORDER_LIMIT_BYTES, RESULT_LIMIT_BYTES
+from aurora_spawner.distributed.refusals import login_problem, tls_problem
 from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from typing import TypeVar
 
     Answer = TypeVar("Answer")
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 CONNECT_TIMEOUT_S: Final = 10
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,200}")
 _SCHEMA_LOCK: Final = 0x4155524F5241
 """The advisory lock under which the tables are made, so that two that begin at once do not both make them."""
 
@@ -36,8 +43,9 @@ _TABLES: Final = f"""
 CREATE TABLE aurora_schema (version integer NOT NULL);
 INSERT INTO aurora_schema VALUES ({SCHEMA_VERSION});
 CREATE TABLE aurora_attempts (
-    token text PRIMARY KEY CHECK (length(token) BETWEEN 1 AND 200),
+    token text PRIMARY KEY CHECK (token ~ '^[A-Za-z0-9_-]{{1,200}}$'),
     run_id text NOT NULL, task_id text NOT NULL, number integer NOT NULL, pool text NOT NULL,
+    CHECK (greatest(octet_length(run_id), octet_length(task_id), octet_length(pool)) <= 4000),
     document text NOT NULL CHECK (octet_length(document) <= {ORDER_LIMIT_BYTES}),
     state text NOT NULL CHECK (state IN ('queued', 'running', 'finished', 'lost', 'voided')),
     worker text NOT NULL DEFAULT '', fence integer NOT NULL DEFAULT 0,
@@ -51,7 +59,8 @@ CREATE INDEX aurora_attempts_open ON aurora_attempts (pool, state) WHERE state I
 CREATE INDEX aurora_attempts_over ON aurora_attempts (over_at) WHERE over_at IS NOT NULL;
 CREATE TABLE aurora_workers (
     id text PRIMARY KEY, name text NOT NULL, pool text NOT NULL, concurrency integer NOT NULL,
-    agents text[] NOT NULL, draining boolean NOT NULL DEFAULT false,
+    CHECK (greatest(octet_length(id), octet_length(name), octet_length(pool)) <= 1000),
+    agents text[] NOT NULL CHECK (pg_column_size(agents) <= 65536), draining boolean NOT NULL DEFAULT false,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 """  # noqa: S608 -- constants
@@ -69,22 +78,50 @@ class QueueUnusableError(QueueError):
     """The database refuses what was asked."""
 
 
-def secured(url: str) -> str:
+class ServerUntrustedError(QueueUnusableError):
+    """The certificate of a server does not prove that it is the one of the address; nothing was sent to it."""
+
+
+class LoginRefusedError(QueueUnusableError):
+    """The server does not take the user or the password of the address."""
+
+
+def secured(url: str, *, worker_token: str = "") -> str:
     """Returns the options of a connection, with TLS and verification on unless the server is on this machine.
 
+    Args:
+        worker_token: The token by which the database knows a worker.
+
     Raises:
-        QueueUnusableError: It is no address of a database.
+        QueueUnusableError: It is no address of a database, or no token.
     """
+    if not _TOKEN.fullmatch(worker_token):  # it becomes a part of the options, and must not add others
+        raise QueueUnusableError(
+            "the token of the worker is none; it is one line, as `aur worker token add` prints it"
+        )
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise QueueUnusableError(f"the database's address is not one: {error}".strip()) from error
-    hosts = str(given.get("host") or "")
-    if not all(map(_is_here, hosts.split(","))) and "sslmode" not in given:
+    if not _all_here(given) and "sslmode" not in given:
         given |= {"sslmode": "verify-full", "sslrootcert": given.get("sslrootcert", "system")}
+    if worker_token:
+        said = " ".join(filter(None, (str(given.get("options") or ""), f"-c {TOKEN_SETTING}={worker_token}")))
+        given["options"] = said
     given.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
     given.setdefault("application_name", "aurora")
     return make_conninfo("", **given)
+
+
+def _all_here(given: Mapping[str, object]) -> bool:
+    """Returns True if every server that an address could lead to is on this machine.
+
+    What the address leaves out libpq takes from its variables, and from a service file that is not read here.
+    """
+    hosts = [str(given.get(name) or os.environ.get(f"PG{name.upper()}") or "") for name in ("host", "hostaddr")]
+    if not any(hosts) and (given.get("service") or os.environ.get("PGSERVICE")):
+        return False
+    return all(_is_here(each) for each in ",".join(filter(None, hosts)).split(","))
 
 
 def _is_here(host: str) -> bool:
@@ -99,8 +136,9 @@ def _is_here(host: str) -> bool:
 class Database:
     """One connection to the database, made when it is needed and made again after it broke."""
 
-    def __init__(self, url: str) -> None:
-        self.conninfo = secured(url)
+    def __init__(self, url: str, *, worker_token: str = "") -> None:
+        self.conninfo = secured(url, worker_token=worker_token)
+        self.has_worker_token = bool(worker_token)
         self._connection: psycopg.AsyncConnection[DictRow] | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -110,7 +148,7 @@ class Database:
 
         Raises:
             QueueUnavailableError: The database cannot be reached now.
-            QueueUnusableError: It refuses a statement.
+            QueueUnusableError: It refuses a statement, the login, or does not prove who it is.
         """
         async with self._one_at_a_time:
             try:
@@ -119,7 +157,7 @@ class Database:
                     yield connection
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
-                raise QueueUnavailableError(f"the database cannot be reached: {error}".strip()) from error
+                raise _unreached(error) from error
             except psycopg.Error as error:
                 raise QueueUnusableError(f"the database refuses: {error}".strip()) from error
             except BaseException:  # cut off in the middle: the connection is in an unknown state
@@ -161,6 +199,10 @@ class Database:
                 if theirs is None or theirs["theirs"] is None:
                     await connection.execute(SchemaManager.get_schema())
                 await connection.execute(_TABLES.encode())
+                cursor = await connection.execute("SELECT quote_ident(current_schema()) AS name")
+                schema = await cursor.fetchone()
+                assert schema is not None
+                await connection.execute(access_schema(schema["name"]).encode())
                 return
             cursor = await connection.execute("SELECT version FROM aurora_schema")
             found = await cursor.fetchone()
@@ -176,6 +218,19 @@ class Database:
         if connection is not None:
             with suppress(psycopg.Error):
                 connection.pgconn.finish()
+
+
+def _unreached(error: psycopg.Error) -> QueueError:
+    """Returns the error for a connection that was not made, or was lost."""
+    text = str(error).strip()
+    if tls_problem(text):
+        return ServerUntrustedError(
+            f"the database does not prove that it is the server of the address: {text}; if its certificate is of your"
+            " own authority, name that in the address (sslrootcert=FILE), else do not connect"
+        )
+    if login_problem(text):
+        return LoginRefusedError(f"the database refuses the login: {text}; correct the address, or ask its keeper")
+    return QueueUnavailableError(f"the database cannot be reached: {text}")
 
 
 async def until_reachable(

@@ -16,9 +16,10 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRe
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt
-from aurora_spawner.distributed.database import Database, until_reachable
+from aurora_spawner.distributed.database import Database, QueueUnusableError, until_reachable
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
+from aurora_spawner.distributed.worker_tokens import why_lost
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.supervision.local_executor import STDERR_LIMIT_BYTES
@@ -54,7 +55,7 @@ class PoolExecutor:
         """Queues an attempt; it starts once a worker takes it.
 
         Raises:
-            AttemptRefusedError: It cannot be sent to a worker.
+            AttemptRefusedError: It cannot be sent to a worker, or the database refuses it.
         """
         submitting = asyncio.ensure_future(self._submit(order))
         try:
@@ -71,10 +72,21 @@ class PoolExecutor:
         except DocumentError as error:
             raise AttemptRefusedError(EndReason.NOT_TAKEN, str(error)) from error
         AttemptFolder(path=order.folder).prepare(order.prompt)
-        store, key = await self._opened(), (order.run_id, order.task_id, order.number)
-        row = await until_reachable(
-            lambda: store.submit(order.token, key=key, pool=self.pool, document=document), tell=_log.warning
-        )
+        key, outages = (order.run_id, order.task_id, order.number), list[str]()
+
+        def tell(problem: str) -> None:
+            outages.append(problem)
+            _log.warning(problem)
+
+        try:
+            store = await self._opened()
+            row = await until_reachable(
+                lambda: store.submit(order.token, key=key, pool=self.pool, document=document), tell=tell
+            )
+        except QueueUnusableError as error:
+            if outages:  # the answer to a try was lost, and it may have been queued
+                raise
+            raise AttemptRefusedError(EndReason.NOT_TAKEN, str(error)) from error
         if row.token != order.token or row.lease.state is AttemptState.VOIDED:
             problem = "the queue has this attempt from another coordinator; only one may execute a run"
             raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
@@ -124,7 +136,8 @@ class PoolExecutor:
             cancelled = row.lease.cancel is not Cancel.NO
             return AttemptEnd(reason=EndReason.CANCELLED if cancelled else EndReason.VOIDED)
         if row.lease.state is AttemptState.LOST:
-            return AttemptEnd(reason=EndReason.SUPERVISOR_LOST)
+            why = await until_reachable(lambda: why_lost(store.database, row.lease.worker), tell=_log.warning)
+            return AttemptEnd(reason=EndReason.SUPERVISOR_LOST, stderr=why)
         packed = await until_reachable(lambda: store.result_of(row.token), tell=_log.warning)
         return await asyncio.to_thread(_unpacked, packed, folder)
 

@@ -26,6 +26,7 @@ from aurora_spawner.distributed.documents import DocumentError, EndDocument, Ord
 from aurora_spawner.distributed.lease import AttemptState, Cancel
 from aurora_spawner.distributed.worker_orders import order_for, result_of
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
+from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
 from aurora_spawner.errors import BackendError
 
 if TYPE_CHECKING:
@@ -64,21 +65,29 @@ class Worker:
     Args:
         place: The worker's own folder, which this process has locked.
         url: The database.
+        token: By which the database knows this worker; "" for one without roles.
         tell: Receives one line for each attempt that begins or ends, and for each problem.
     """
 
     def __init__(
-        self, options: WorkerOptions, *, place: WorkerPlace, url: str, tell: Callable[[str], None] = _log.info
+        self,
+        options: WorkerOptions,
+        *,
+        place: WorkerPlace,
+        url: str,
+        token: str = "",
+        tell: Callable[[str], None] = _log.info,
     ) -> None:
         self._options = options
         self._place = place
-        self._database = Database(url)
+        self._database = Database(url, worker_token=token)
         self._store = AttemptStore(self._database)
         self._tell = tell
         self._slots = asyncio.Semaphore(options.concurrency)
         self._carried: dict[str, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
         self._executors: dict[str, Executor] = {}
+        self._refused: WorkerRefusedError | None = None
 
     def drain(self) -> None:
         """Takes nothing more; `run` returns when the last attempt has ended."""
@@ -88,11 +97,12 @@ class Worker:
         """Serves the pool until it has drained; a cancelled worker leaves its attempts to the next process.
 
         Raises:
+            WorkerRefusedError: The database does not take its token, or no longer; its agents have been ended.
             QueueUnusableError: The database refuses this worker.
         """
-        await until_reachable(self._database.make_tables, tell=self._tell)
-        await until_reachable(lambda: self._announce(new=True), tell=self._tell)
         try:
+            await until_reachable(self._database.make_tables, tell=self._tell)
+            await self._sign_on()
             async with asyncio.TaskGroup() as group:
                 await self._take_over(group)
                 upkeep = group.create_task(self._keep_up())
@@ -102,6 +112,8 @@ class Worker:
                 while self._carried:
                     await asyncio.wait(self._carried.values())
                 upkeep.cancel()
+            if self._refused is not None:
+                raise self._refused
             await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
@@ -110,8 +122,18 @@ class Worker:
                 executor.close()
             self._database.close()
 
+    async def _sign_on(self) -> None:
+        """Announces the worker; one that is refused ends what an earlier process has left before it goes."""
+        try:
+            await until_reachable(lambda: self._announce(new=True), tell=self._tell)
+        except WorkerRefusedError:
+            for token in self._place.tokens():
+                await self._end_lost(token)
+            raise
+
     async def _announce(self, *, new: bool) -> None:
         options = self._options
+        await admit(self._database, self._place.worker_id, name=options.name, pool=options.pool)
         drains = await self._store.announce(
             self._place.worker_id,
             name=options.name,
@@ -127,9 +149,15 @@ class Worker:
         """Shows that the worker lives, and brings back to the queue what a dead one took out of it."""
         while True:
             await asyncio.sleep(self._options.times.beat_every_s)
-            with suppress(QueueUnavailableError):
-                await self._announce(new=False)
-                await self._store.requeue(self._options.pool)
+            try:
+                with suppress(QueueUnavailableError):
+                    await self._announce(new=False)
+                    await self._store.requeue(self._options.pool)
+            except WorkerRefusedError as error:  # its attempts notice by their heartbeats, and end their agents
+                self._tell(str(error))
+                self._refused = error
+                self.drain()
+                return
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         """Takes tokens out of the queue; begins again whenever the database comes back."""

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ CLI_LIMIT_S: Final = 86_400
 """The time that CLIs give the hook. Some let a call pass when it is over."""
 
 
+@cache
 def hook_files() -> tuple[Path, ...]:
     """Returns the files and folders that decide what the hook does: its program, its interpreter, and its library."""
     prefix = Path(sys.prefix)

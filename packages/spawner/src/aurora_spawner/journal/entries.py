@@ -33,6 +33,8 @@ FACT_TYPES: Final[dict[str, type[facts.Fact]]] = {
         facts.TaskReopened,
         facts.TaskCancelled,
         facts.CancelWithdrawn,
+        facts.TaskTakenOver,
+        facts.TaskHandedBack,
         facts.RecoveryTransitioned,
         facts.BreakerMoved,
         facts.ProviderMoved,

@@ -162,6 +162,27 @@ class CancelWithdrawn(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTakenOver(Fact):
+    """The user works in the session of a task's agent: the task has no attempt until it is handed back."""
+
+    kind = "task_taken_over"
+    token: str
+    """Carried by the processes of the user's work there."""
+    holder: dict[str, Any]
+    """A `ProcessIdentity`: with the end of that process the task is handed back."""
+    agent: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskHandedBack(Fact):
+    """The user has left the session of a task's agent, which goes on with it."""
+
+    kind = "task_handed_back"
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryTransitioned(Fact):
     """The recovery of a task changed its state."""
 

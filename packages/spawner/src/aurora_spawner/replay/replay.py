@@ -110,6 +110,9 @@ def recorded_events(store: Journal, run_id: str) -> list[EventRow]:
     if all(fact.settings is None for fact in taken):
         problem = "has no settings in the journal: an earlier version ran it, or it is no run of tasks"
         raise ReplayError(run_id, problem)
+    by_user = next((event for event in events if isinstance(event.fact, facts.TaskTakenOver)), None)
+    if by_user is not None:
+        raise ReplayError(run_id, f"cannot be replayed: the user has taken over task {by_user.task_id}")
     return events
 
 

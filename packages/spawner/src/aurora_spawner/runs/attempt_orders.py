@@ -14,7 +14,13 @@ from aurora_spawner.attempts.attempt_folder import SOCKET_NAME, AttemptFolder, a
 from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.profiles import TIME_LIMIT_MS
-from aurora_spawner.backends.sessions import SESSION_RECORD, SessionRecord, continuation_prompt, session_record_for
+from aurora_spawner.backends.sessions import (
+    SESSION_RECORD,
+    SessionRecord,
+    continuation_prompt,
+    handed_back_prompt,
+    session_record_for,
+)
 from aurora_spawner.board.digest import prompt_with_posts
 from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import (
@@ -90,6 +96,7 @@ class OrderBuilder:
         open_tasks: int,
         variables: Mapping[str, str] = NO_VARIABLES,
         sent_back: CheckedWork | Returned | None = None,
+        handed_back: bool = False,
         earlier: EarlierAttempt | None = None,
         claims: Sequence[FileClaim] = (),
         board: BoardOfTask | None = None,
@@ -106,6 +113,7 @@ class OrderBuilder:
             open_tasks: Tasks of the run that are not settled.
             variables: Those of its worktree.
             sent_back: What the agent is told of its work so far; None if nothing was found.
+            handed_back: The user has worked in the session of the agent, and in its folder.
             earlier: What the attempt before has left; for an agent that does not continue its session.
             claims: The files that other tasks have claimed, for an agent that begins.
             board: The posts that it may read; None for an agent that is given none.
@@ -122,13 +130,15 @@ class OrderBuilder:
             task_id=task_id,
             number=number,
             backend=backend,
-            sent_back=sent_back is not None,
+            sent_back=sent_back is not None or handed_back,
         )
         own = {TOKEN_VARIABLE: new_token(), INBOX_VARIABLE: str(self.inbox or self.spool / SOCKET_NAME)}
         invocation = self._invocation(task, backend, folder, position=position, resume=record.session_id, own=own)
         prompt = prompt_for(task, before, instructed=invocation.instructed)
         if sent_back is not None:
             prompt = prompt_after(None if record.session_id else prompt, sent_back, task)
+        elif record.session_id and handed_back:
+            prompt = handed_back_prompt(prompt)
         elif record.session_id:
             prompt = continuation_prompt(prompt)
         elif earlier is not None:

@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.attempts.process_identity import identify
-from aurora_spawner.errors import AgentAnswersError, UnknownLineageError
+from aurora_spawner.errors import AgentActsError, AgentAnswersError, UnknownLineageError
 from aurora_spawner.journal.approval_facts import AnswerRefused
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.supervision.belonging import attempt_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from aurora_spawner.attempts.process_identity import ProcessIdentity
+    from aurora_spawner.errors import SpawnerError
     from aurora_spawner.runs.recorder import Recorder
 
 REFUSALS_LIMIT: Final = 20
@@ -85,23 +86,44 @@ class UserAlone:
             UnknownLineageError: Nobody can tell to whom it belongs.
         """
         approval = storable_text(approval, limit=_ID_LIMIT)
+        sentence = f"a question is for the user alone, and {{}} to decide {approval}; it was refused"
+        await self._check(caller, approval, AgentAnswersError(approval), sentence)
+
+    async def check_act(self, caller: Caller, act: str) -> None:
+        """Sees that the user wants something other than to decide a question, and no agent.
+
+        Args:
+            act: What is wanted, for the refusal: "a turn of a session".
+
+        Raises:
+            AgentActsError: The caller belongs to an agent.
+            UnknownLineageError: Nobody can tell to whom it belongs.
+        """
+        await self._check(caller, act, AgentActsError(act), f"{act} is for the user alone, and {{}} for it; refused")
+
+    async def _check(self, caller: Caller, what: str, refusal: SpawnerError, sentence: str) -> None:
+        """Sees that the user asks for something.
+
+        Args:
+            sentence: What the user is told of a refusal, with {} for who has asked.
+        """
         try:
             token = await caller.attempt()
         except UnknownLineageError:
             why = "a process of unknown ancestors asks"
-            await self._refuse(None, AnswerRefused(approval=approval, pid=caller.pid, why=why))
+            await self._refuse(None, AnswerRefused(approval=what, pid=caller.pid, why=why), sentence)
             raise
         if token is not None:
             task_id = self._task_of(token)
             why = f"a process of {f'task {task_id}' if task_id else 'an agent'} asks"
-            await self._refuse(task_id, AnswerRefused(approval=approval, pid=caller.pid, why=why))
-            raise AgentAnswersError(approval)
+            await self._refuse(task_id, AnswerRefused(approval=what, pid=caller.pid, why=why), sentence)
+            raise refusal
 
-    async def _refuse(self, task_id: str | None, fact: AnswerRefused) -> None:
+    async def _refuse(self, task_id: str | None, fact: AnswerRefused, sentence: str) -> None:
         if self._refused >= REFUSALS_LIMIT:
             return
         self._refused += 1
-        self._note(f"a question is for the user alone, and {fact.why} to decide {fact.approval}; it was refused")
+        self._note(sentence.replace("{}", fact.why))
         await self._recorder.append(task_id, fact)
 
 

@@ -13,12 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
+from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.runs import board_requests
 from aurora_spawner.runs.agent_questions import ask_for_agent
 from aurora_spawner.runs.callers import Caller, unless_gone
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import REQUEST_LIMIT_BYTES, bound_socket, short_path
+from aurora_spawner.storage.stored_values import StoredValueError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -176,9 +178,7 @@ async def _cancel(coordinator: Coordinator, request: dict[str, Any], _caller: Ca
     if task_id is None:
         told = await coordinator.cancel(at_once=request.get("at_once") is True)
         return {} if told else {"over": True}
-    if not isinstance(task_id, str) or not coordinator.knows(task_id):
-        raise SpawnerError(f"the run has no task {task_id}")
-    return {"state": str(await coordinator.cancel_task(task_id, by="control socket"))}
+    return {"state": str(await coordinator.cancel_task(_known_task(coordinator, request), by="control socket"))}
 
 
 async def _answer_question(coordinator: Coordinator, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -213,6 +213,29 @@ async def _result(coordinator: Coordinator, request: dict[str, Any], _caller: Ca
     return await board_requests.result(coordinator.context, request)
 
 
+async def _take_over(coordinator: Coordinator, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    await coordinator.user_alone.check_act(caller, "a take-over")
+    task_id = _known_task(coordinator, request)
+    try:
+        holder = ProcessIdentity.from_json(request.get("holder"))
+    except StoredValueError as error:
+        raise SpawnerError(f"a take-over names the process that has it: {error}") from error
+    return await coordinator.take_over(task_id, holder)
+
+
+async def _hand_back(coordinator: Coordinator, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    await coordinator.user_alone.check_act(caller, "the end of a take-over")
+    await coordinator.hand_back(_known_task(coordinator, request), why="the user has left its session")
+    return {}
+
+
+def _known_task(coordinator: Coordinator, request: dict[str, Any]) -> str:
+    task_id = request.get("task")
+    if not isinstance(task_id, str) or not coordinator.knows(task_id):
+        raise SpawnerError(f"the run has no task {task_id}")
+    return task_id
+
+
 async def _revoke(coordinator: Coordinator, request: dict[str, Any], caller: Caller) -> dict[str, Any]:
     await coordinator.user_alone.check(caller, str(request.get("approval")))
     return {"revoked": await coordinator.approvals.revoke(str(request.get("approval")))}
@@ -223,6 +246,8 @@ ACTIONS: Final[dict[str, Callable[[Coordinator, dict[str, Any], Caller], Awaitab
     "pause": _pause,
     "unpause": _unpause,
     "cancel": _cancel,
+    "take_over": _take_over,
+    "hand_back": _hand_back,
     "answer": _answer_question,
     "revoke": _revoke,
     "ask": _ask,

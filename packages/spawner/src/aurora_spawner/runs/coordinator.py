@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.board.board import Board
 from aurora_spawner.journal.facts import RunEnding, TaskCancelled
 from aurora_spawner.limits.token_bucket import TokenBucket
-from aurora_spawner.runs import pausing
+from aurora_spawner.runs import pausing, taking_over
 from aurora_spawner.runs.admission import admit
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.attempt import Attempt
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
+    from aurora_spawner.attempts.process_identity import ProcessIdentity
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.journal.take_overs import TakeOver
     from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
     from aurora_spawner.recovery.run_recovery import RunRecovery
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.run_events import RunEvent
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
+
+NOBODY: Final[Mapping[str, TakeOver]] = MappingProxyType({})
 
 
 class Coordinator:
@@ -153,8 +158,11 @@ class Coordinator:
         self._alarm: asyncio.TimerHandle | None = None
         """Present while the next start waits for its time."""
 
-    async def drive(self, open_attempts: Sequence[FoundAttempt]) -> None:
+    async def drive(self, open_attempts: Sequence[FoundAttempt], *, taken: Mapping[str, TakeOver] = NOBODY) -> None:
         """Runs the tasks until all have ended, or until a requested end of the run.
+
+        Args:
+            taken: The tasks that the user had taken over when an earlier coordinator ended.
 
         Raises:
             JournalError: The journal could not be written; every attempt has been ended before this is raised.
@@ -162,6 +170,7 @@ class Coordinator:
         self._notifier.emit(run_events.RunStarted())
         try:
             async with serve_gate(self.context), self._work:
+                taking_over.hold_again(self.context, taken)
                 self._resume(open_attempts)
                 self.dispatch()
                 self._work.start(self._finished.wait())
@@ -288,6 +297,14 @@ class Coordinator:
         """Continues after a pause; returns when that is durable."""
         await pausing.unpause(self.context, by=by)
 
+    async def take_over(self, task_id: str, holder: ProcessIdentity) -> dict[str, Any]:
+        """Holds a task for the user, and interrupts its attempt; see `taking_over.take_over`."""
+        return await taking_over.take_over(self.context, task_id, holder)
+
+    async def hand_back(self, task_id: str, *, why: str) -> None:
+        """Lets a task go on that the user had taken over; see `taking_over.hand_back`."""
+        await taking_over.hand_back(self.context, task_id, why=why)
+
     def _task_of(self, token: str) -> str | None:
         found = self._tasks.asking(token)
         return None if found is None else found[0]
@@ -309,7 +326,7 @@ class Coordinator:
             "ending": self.ending,
             "tasks": {str(state): count for state, count in counts.items()},
             "running": sorted(task_id for task_id, flight in self._tasks.in_flight.items() if flight.running),
-            **self._recovery.status(self._watch.waiting_for()),
+            **self._recovery.status({**self._watch.waiting_for(), **self._tasks.held_by_user()}),
         }
 
     # Waiting for a person.

@@ -13,7 +13,7 @@ from aurora_spawner.attempts.executor import end_left
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.facts import REVIEW, AttemptEnded, RunEnded
 from aurora_spawner.runs.control_server import serve_control
-from aurora_spawner.runs.coordinator import Coordinator
+from aurora_spawner.runs.coordinator import NOBODY, Coordinator
 from aurora_spawner.runs.file_claims import FileClaims
 from aurora_spawner.runs.found_attempt import FoundAttempt
 from aurora_spawner.runs.scheduler import Limits, Scheduler
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.journal.approval_views import ApprovalRow
+    from aurora_spawner.journal.take_overs import TakeOver
     from aurora_spawner.journal.views import AttemptRow
     from aurora_spawner.journal.writer import FactWriter
     from aurora_spawner.recovery.no_recovery import NoRecovery
@@ -63,7 +64,12 @@ class Execution:
     """The stages of an attempt; a replay has its own."""
 
     async def see_through(
-        self, *, asked: Sequence[ApprovalRow], used: Collection[str], posted: Sequence[KeyedPost]
+        self,
+        *,
+        asked: Sequence[ApprovalRow],
+        used: Collection[str],
+        posted: Sequence[KeyedPost],
+        taken: Mapping[str, TakeOver] = NOBODY,
     ) -> RunReport:
         """Runs the tasks to their ends, merges their work, and writes down how the run ended.
 
@@ -71,6 +77,7 @@ class Execution:
             asked: The questions to a person that earlier executions have left.
             used: Those of them whose answers have decided on a tool call.
             posted: The posts on its board.
+            taken: The tasks that the user had taken over when an earlier execution ended.
 
         Raises:
             JournalError: The journal could not be written; the agents have been stopped.
@@ -108,7 +115,7 @@ class Execution:
                 coordinator.notices += await start_edited_over(worktrees, self.state)
             for task_id, fact in self.state.changes:
                 self.writer.post(entry_of(fact, run_id=self.run_id, task_id=task_id))
-            driving = asyncio.ensure_future(coordinator.drive(found))
+            driving = asyncio.ensure_future(coordinator.drive(found, taken=taken))
             async with serve_control(coordinator, self.orders.spool):
                 cancelled = await _see_through(driving, lambda: coordinator.end("interrupted"))
             merge: RunMerge | None = None

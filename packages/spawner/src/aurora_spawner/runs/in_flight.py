@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.end_reason import EndReason
     from aurora_spawner.attempts.executor import RunningAttempt
+    from aurora_spawner.journal.take_overs import TakeOver
     from aurora_spawner.runs.found_attempt import FoundAttempt
     from aurora_spawner.tasks.checked import CheckedWork, CheckingWork
     from aurora_spawner.tasks.result import SpawnResult
@@ -64,6 +65,10 @@ class TaskInFlight:
     """The agent of the attempt under way: that of the task, or a reviewer."""
     cancelled: bool = False
     """A user has asked for the task's end."""
+    taken: TakeOver | None = None
+    """The user works in the session of its agent; no attempt starts."""
+    handed_back: bool = False
+    """The user has worked in the session since the latest attempt, and the next one is told."""
     termination: Termination | None = None
     """Set once the coordinator has ended the attempt under way because it took too long or stalled."""
     shares: Shares = field(default_factory=Shares)
@@ -109,9 +114,11 @@ class TaskInFlight:
         return self.attempts
 
     def asking(self, token: str) -> AskingAttempt | None:
-        """Returns the attempt under way, or its hedge, that has this token; None if neither has."""
+        """Returns what works at the task with this token: an attempt, its hedge or the user; None for nothing."""
         if self.running is not None and self.running.token == token:
             return AskingAttempt(number=self.number, agent=self.agent)
+        if self.taken is not None and self.taken.token == token:
+            return AskingAttempt(number=self.attempts, agent=self.taken.agent)
         if self.hedge is not None and self.hedge.running.token == token:
             return AskingAttempt(number=self.hedge.number, agent=self.hedge.agent)
         return None

@@ -169,7 +169,8 @@ def find_resume_state(
         if task_id in by_id and task.content_hash != by_id[task_id].task.content_hash
     }
     attempted = {attempt.task_id for attempt in open_attempts if attempt.role == WORK}
-    reopened = _reopened(by_id, graph, edited, attempted, retry_failed=revision.retry_failed)
+    gone = _gone(by_id, revision)
+    reopened = _reopened(by_id, graph, edited, attempted, retry_failed=revision.retry_failed, gone=gone)
     new = [task for task_id, task in wanted.items() if task_id not in by_id]
     first_position = max((row.position for row in rows), default=-1) + 1
     wanted |= {
@@ -254,6 +255,18 @@ def _wanted_tasks(by_id: Mapping[str, TaskRow], revision: Revision) -> dict[str,
     return wanted | {task_id: task.with_id(task_id) for task_id, task in revised.items()}
 
 
+def _gone(by_id: Mapping[str, TaskRow], revision: Revision) -> frozenset[str]:
+    """Returns the settled tasks that the user no longer lists: none is run again because another one is."""
+    if revision.tasks is None:
+        return frozenset()
+    listed = {str(task.id) for task in with_candidates(revision.tasks)}
+    return frozenset(
+        task_id
+        for task_id, row in by_id.items()
+        if task_id not in listed and row.state.settled and row.added_by is None and not row.is_commented
+    )
+
+
 def _dropped(task: SpawnTask) -> SpawnResult:
     error = "it is no longer among the open tasks of the run"
     return without_attempt(task, TaskState.SKIPPED, error, agent=task.agent or "", reason=DROPPED)
@@ -300,6 +313,7 @@ def _reopened(
     attempted: Collection[str],
     *,
     retry_failed: bool,
+    gone: Collection[str],
 ) -> dict[str, str]:
     """Returns the tasks that the journal has to open again, each with the reason."""
     reopened: dict[str, str] = {}
@@ -313,7 +327,7 @@ def _reopened(
             reopened[task_id] = why
     commented = {task_id for task_id, row in by_id.items() if row.is_commented and task_id in graph.tasks}
     for task_id in _downstream([*reopened, *commented], graph):
-        if task_id not in by_id or task_id in reopened:
+        if task_id not in by_id or task_id in reopened or task_id in gone:
             continue
         state, among = by_id[task_id].state, graph.tasks[task_id].choice_of
         if state is TaskState.SKIPPED or (state.settled and not (reopened.keys() | commented).isdisjoint(among)):

@@ -17,6 +17,7 @@ from aurora_spawner.journal.approval_views import load_approvals, load_used_appr
 from aurora_spawner.journal.claim_views import load_seen_files
 from aurora_spawner.journal.post_views import load_posts
 from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.take_overs import load_take_overs
 from aurora_spawner.journal.views import StoredOptions, count_reviewing, load_attempts, load_run, load_tasks
 from aurora_spawner.journal.writer import GroupWriter
 from aurora_spawner.recovery.fallbacks import check_fallbacks
@@ -181,6 +182,7 @@ class Run:
                 asked = load_approvals(store, self.run_id)
                 used = load_used_approvals(store, self.run_id)
                 posted = load_posts(store, self.run_id)
+                taken = load_take_overs(store, self.run_id)
                 execution = Execution(
                     run_id=self.run_id,
                     backends=self.backends,
@@ -192,7 +194,7 @@ class Run:
                     writer=writer,
                     on_event=on_event,
                 )
-                report = await execution.see_through(asked=asked, used=used, posted=posted)
+                report = await execution.see_through(asked=asked, used=used, posted=posted, taken=taken)
                 unnoted = write_anchor(self.options.state_dir, store) if self.options.state_dir else None
                 notices = [each for each in (unannounced, unnoted) if each is not None]
                 return replace(report, trouble=store.trouble, notices=(*report.notices, *notices))

@@ -152,6 +152,7 @@ class RunContext:
             deadline_s=self.limits(task, default_s=self.orders.time_limit_s(task, backend)).hard_s,
             open_tasks=self.scheduler.open,
             sent_back=flight.sent_back,
+            handed_back=flight.handed_back,
             earlier=earlier,
             claims=self.scheduler.claims.others(task),
             board=BoardOfTask(board=self.board, task_id=task_id, agent=agent, seen=flight.posts_seen),

@@ -63,7 +63,7 @@ class RunTasks:
         return None if found is None else found.running
 
     def asking(self, token: str) -> tuple[str, AskingAttempt] | None:
-        """Returns the task and the attempt under way, or its hedge, of a token; None if none is known to have it."""
+        """Returns the task of a token, and what works at it with that; None if nothing is known to have it."""
         for task_id, flight in self._in_flight.items():
             if (attempt := flight.asking(token)) is not None:
                 return task_id, attempt
@@ -73,6 +73,19 @@ class RunTasks:
         """Returns True if a user has asked for the end of a task that is not settled."""
         found = self._in_flight.get(task_id)
         return found is not None and found.cancelled
+
+    def taken(self, task_id: str) -> bool:
+        """Returns True if the user has taken a task over and not handed it back."""
+        found = self._in_flight.get(task_id)
+        return found is not None and found.taken is not None
+
+    def held_by_user(self) -> dict[str, str]:
+        """Returns a line for each task that the user has taken over, by its id."""
+        return {
+            task_id: f"taken over by the user (process {flight.taken.holder.pid})"
+            for task_id, flight in self._in_flight.items()
+            if flight.taken is not None
+        }
 
     def settle(self, task_id: str, result: SpawnResult) -> None:
         """Keeps the final result of a task and forgets the rest."""

@@ -10,7 +10,7 @@ from aurora_spawner.journal.work_facts import WorkChecked, WorkReturned
 from aurora_spawner.recovery import actions
 from aurora_spawner.runs.recorder import ended_fact
 from aurora_spawner.runs.resume_state import stored_task
-from aurora_spawner.runs.task_result import for_journal
+from aurora_spawner.runs.task_result import TAKEN_OVER, for_journal
 from aurora_spawner.runs.waiting import wait
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.choosing import choose
@@ -48,6 +48,8 @@ async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt
     withdrawn = run.approvals.withdraw(task_id, "its attempt has ended")
     ended = (*checked, *returned, *withdrawn, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
+    if run.tasks.taken(task_id) and (result is None or result.termination_reason == TAKEN_OVER):
+        return await _leave_to_user(run, attempt, *ended)
     if result is None:
         await _attempt_again(run, attempt, *ended)
     elif result.state is TaskState.CANCELLED and not run.tasks.cancelled(task_id):
@@ -73,6 +75,18 @@ async def _attempt_again(run: RunContext, attempt: Attempt, *ended: Fact) -> Non
     run.dispatch()
 
 
+async def _leave_to_user(run: RunContext, attempt: Attempt, *ended: Fact) -> Attempt:
+    """Leaves a task that the user has taken over without an attempt."""
+    task_id = attempt.task_id
+    run.recovery.cut_off(run.task(task_id))
+    wait(run, task_id, 0.0)
+    reopened = TaskReopened(why="interrupted", task=stored_task(run.task(task_id)))
+    written = run.recorder.append(task_id, *ended, reopened)
+    run.dispatch()
+    await written
+    return attempt._replace(found=attempt.end)
+
+
 def _leave_unchecked(run: RunContext, task_id: str, result: SpawnResult) -> None:
     """Leaves an attempt whose work was not checked to a resume, as if this coordinator had been killed."""
     run.tasks.results[task_id] = result
@@ -86,7 +100,7 @@ async def _leave_open(run: RunContext, task_id: str, result: SpawnResult, *ended
     run.tasks.results[task_id] = result
     run.recovery.cut_off(run.task(task_id))
     run.scheduler.reopen(task_id)
-    reopened = TaskReopened(why=str(run.wishes.ending), task=stored_task(run.task(task_id)))
+    reopened = TaskReopened(why=run.wishes.ending or "interrupted", task=stored_task(run.task(task_id)))
     written = run.recorder.append(task_id, *ended, reopened)
     run.dispatch()
     await written

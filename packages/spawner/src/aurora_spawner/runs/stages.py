@@ -48,7 +48,7 @@ from aurora_spawner.runs.review_stage import review_attempt
 from aurora_spawner.runs.settlement import settle_attempt
 from aurora_spawner.runs.starting import start_order
 from aurora_spawner.runs.strategies import strategy_for
-from aurora_spawner.runs.task_result import TASK_CANCELLED, result_of
+from aurora_spawner.runs.task_result import TAKEN_OVER, TASK_CANCELLED, result_of
 from aurora_spawner.runs.waiting import take_signal
 from aurora_spawner.runs.worktree_stages import commit_attempt, prepare_worktree
 from aurora_spawner.tasks import run_events
@@ -101,6 +101,7 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         return attempt._replace(agent=agent, judged=end, result=result)
     number = flight.number = flight.next_number()
     flight.agent, flight.judged_calls, flight.posts_seen = agent, 0, run.board.last
+    flight.handed_back = False
     claim = run.scheduler.claims.take_unwritten(task_id)
     facts: list[Fact] = [] if claim is None else [FilesClaimed(files=list(claim.files))]
     facts.append(AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder)))
@@ -121,7 +122,7 @@ async def run_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         run.notices.append(f"task {task_id}: its agent is {running.sandbox.words}")
     resumes = attempt.order is not None and attempt.order.resumes is not None
     run.notifier.emit(run_events.TaskStarted(task_id=task_id, adopted=adopted, continues_session=resumes))
-    if run.stopping(task_id):
+    if run.stopping(task_id) or flight.taken is not None:
         run.executor.cancel(running, at_once=run.wishes.at_once)
     attempt = await _follow(run, attempt, running)
     flight.running = None
@@ -174,6 +175,8 @@ async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
 async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
     """Gives the task its result, unless another attempt follows at once."""
     task_id, end = attempt.task_id, attempt.end
+    if end.reason == EndReason.SUPERVISOR_LOST and end.stdout_path is None and end.stderr:  # no word of the agent's
+        run.notices.append(f"task {task_id}: {end.stderr}")
     again = reason_to_go_on(run, attempt)
     if again:
         if end.reason == EndReason.SHARE_SPENT and attempt.found is None:
@@ -232,10 +235,17 @@ def _result_of(run: RunContext, attempt: Attempt, end: AttemptEnd) -> SpawnResul
         backend=backend,
         cwd=run.cwd_of(attempt.worktree),
         retries=max(flight.attempts, 1) - 1 - len(flight.shares) - flight.rounds_begun - flight.reviewing,
-        stopped=TASK_CANCELLED if flight.cancelled else run.wishes.ending,
+        stopped=_stopped(run, attempt.task_id),
         prices=run.options.prices,
     )
     return replace(result, error=attempt.termination.error) if attempt.termination else result
+
+
+def _stopped(run: RunContext, task_id: str) -> str | None:
+    """Returns the reason for which a task was asked to end; None if it was not."""
+    if run.tasks.cancelled(task_id):
+        return TASK_CANCELLED
+    return TAKEN_OVER if run.tasks.taken(task_id) and run.wishes.ending is None else run.wishes.ending
 
 
 STAGES: Final = (

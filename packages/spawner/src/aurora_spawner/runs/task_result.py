@@ -30,6 +30,9 @@ JOURNAL_OUTPUT_LIMIT = 64_000
 TASK_CANCELLED = "task_cancelled"
 """The termination reason of a task that a user has cancelled."""
 
+TAKEN_OVER = "taken_over"
+"""The termination reason of an attempt whose task the user has taken over."""
+
 
 def result_of(
     task: SpawnTask,

@@ -16,12 +16,14 @@ LONGEST_TIMER_S: Final = 60.0
 
 
 def wait(run: RunContext, task_id: str, after_s: float) -> None:
-    """Gives back the slot of a task and queues it again after some seconds."""
+    """Gives back the slot of a task and queues it again after some seconds, unless the user has taken it over."""
     run.scheduler.postpone(task_id)
+    flight = run.tasks.flight(task_id)
+    if flight.taken is not None:  # until it is handed back
+        return
     if not after_s:
         run.scheduler.requeue(task_id)
         return
-    flight = run.tasks.flight(task_id)
 
     def due() -> None:
         flight.timer = None

@@ -113,7 +113,7 @@ COMMON: Final = (
 )
 """Variables that programs and builds need."""
 
-WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY", "AURORA_DATABASE_URL")
+WITHHELD: Final = ("AURORA_TRUST", "AURORA_MODEL_KEY", "AURORA_DATABASE_URL", "AURORA_WORKER_TOKEN")
 """Our own variables that agents do not get: only the user decides what is trusted, and who may fill a queue."""
 
 SECRETS: Final = (
@@ -130,8 +130,7 @@ SECRETS: Final = (
 """Patterns of secrets' names; they withhold names of `COMMON` too, such as CARGO_REGISTRY_TOKEN."""
 
 UNATTENDED: Final = {"GIT_EDITOR": ":", "GIT_SEQUENCE_EDITOR": ":"}
-"""Variables in place of the user's editors, which would wait for ever without a terminal: git takes the text as it
-is. An agent that wants another editor for one command names it there."""
+"""Variables in place of the user's editors, which would wait for ever without a terminal."""
 
 _PASSWORD: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@|(?i:passw(?:or)?d|token|secret)\w*[=:]\S")
 """A password in an address, or among options such as those of Maven and Gradle."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aurora_spawner.errors import SpawnerError, TaskFileError
+from aurora_spawner.errors import SpawnerError
 from aurora_spawner.taskfiles.lines import box_offsets
 from aurora_spawner.taskfiles.model import LineState
 from aurora_spawner.taskfiles.read import parse_taskfile
 from aurora_spawner.taskfiles.reading import BYTE_ORDER_MARK, read_text
 from aurora_spawner.taskfiles.recipes import title_with
+from aurora_spawner.taskfiles.writing import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
 
     from aurora_spawner.taskfiles.model import TaskFile, TaskLine
 
@@ -58,7 +56,7 @@ def tick(taskfile: TaskFile, finished: Collection[str]) -> TickReport:
             now.done.add(found.id)
     if ticked:
         ticked.update(now.finished_groups())
-        _replace(path, _with_ticks(content, ticked.values()))
+        replace_text(path, _with_ticks(content, ticked.values()), problem="boxes could not be ticked")
     return TickReport(ticked=tuple(ticked), left_alone=tuple(left_alone))
 
 
@@ -113,23 +111,3 @@ def _with_ticks(content: str, lines: Collection[int]) -> str:
     for line in lines:
         characters[shift + offsets[line]] = "x"
     return "".join(characters)
-
-
-def _replace(path: Path, content: str) -> None:
-    """Writes a new file beside it and renames it into place; a symbolic link stays a link."""
-    target = Path(os.path.realpath(path))
-    try:
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content.encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).chmod(target.stat().st_mode & 0o7777)
-            Path(draft).replace(target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(draft).unlink()
-            raise
-    except OSError as error:
-        raise TaskFileError(path, None, f"boxes could not be ticked: {error.strerror or error}") from error

@@ -336,6 +336,31 @@ class TaskHedged(TaskEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTakenOver(TaskEvent):
+    """The user works in the session of the task's agent; the task waits until they leave it."""
+
+    pid: int
+    """The user's process."""
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return f"taken over by the user (process {self.pid})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskHandedBack(TaskEvent):
+    """The user has left the session of the task's agent, which goes on."""
+
+    why: str
+
+    @property
+    def message(self) -> str:
+        """A line for people."""
+        return f"handed back to its agent: {self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalAsked(TaskEvent):
     """A gate asks a person about the task; it goes on once that is answered."""
 
@@ -403,6 +428,8 @@ RunEvent = (
     | TaskStalled
     | TaskConflict
     | TaskHedged
+    | TaskTakenOver
+    | TaskHandedBack
     | ApprovalAsked
     | ApprovalSettled
     | TaskEnded

@@ -9,11 +9,7 @@ from typing import Any, Final
 
 from aurora_spawner.storage.stored_values import Reader, StoredValueError, path, read_fields, text
 from aurora_spawner.tasks.work import BRANCHES, CommitId, commit_id, is_branch_of_run
-from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.errors import WorkspaceError
-from aurora_spawner.workspaces.git import Git
-from aurora_spawner.workspaces.ticked import ticked_files
-from aurora_spawner.workspaces.worktrees import Workspaces
 
 Beginning = str
 """The beginning of the names of a run's branches, with a slash at its end."""
@@ -109,6 +105,9 @@ def isolation_of(
         GitError: Git failed.
     """
     # Only here: every look at a journal reads isolations, and needs neither git nor worktrees for that.
+    from aurora_spawner.workspaces.bases import read_base
+    from aurora_spawner.workspaces.ticked import ticked_files
+    from aurora_spawner.workspaces.worktrees import Workspaces
 
     git = Workspaces(folder, home=home, run_id="plan").git
     base = read_base(git)
@@ -141,6 +140,8 @@ def with_snapshot(isolation: Isolation) -> Isolation:
     Raises:
         WorkspaceError: A file has a conflict, or another commit or branch is checked out by now.
     """
+    from aurora_spawner.workspaces.bases import read_base  # as above
+    from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.ticked import ticked_files
 
     git = Git(isolation.repository)

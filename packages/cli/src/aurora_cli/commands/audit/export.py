@@ -7,6 +7,7 @@ import click
 from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
+from aurora_cli.options import in_workspace
 from aurora_cli.output import emit_event
 from aurora_spawner.control.audit import DECISIONS, exported_events
 
@@ -24,7 +25,9 @@ __all__ = ["command"]
         ),
     ),
 )
-@click.argument("run_id", metavar="[RUN]", required=False, help="A run's id (default: all runs).")
+@click.argument(
+    "run_id", metavar="[RUN]", required=False, callback=in_workspace, help="A run's id (default: all runs)."
+)
 @click.option(
     "--decisions",
     is_flag=True,

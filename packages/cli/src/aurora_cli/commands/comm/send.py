@@ -11,7 +11,7 @@ from aurora_cli.documents import Schema
 from aurora_cli.errors import NoRunError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option
+from aurora_cli.options import in_workspace, json_option
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.posts import posted_document, posted_line
 from aurora_spawner.board.drafts import ALL, TEXT_LIMIT
@@ -47,7 +47,7 @@ STDIN = "-"
     show_default=True,
     help="What the post is.",
 )
-@click.option("--run", "run_id", metavar="RUN", help="A run's name (default: the newest).")
+@click.option("--run", "run_id", metavar="RUN", callback=in_workspace, help="A run's name (default: the newest).")
 @json_option
 def command(*, text: str, to: str, kind: str, run_id: str | None, as_json: bool) -> ExitCode:
     """Post on the board of a run.

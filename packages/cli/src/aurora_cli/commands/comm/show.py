@@ -10,7 +10,7 @@ from aurora_cli.documents import Schema
 from aurora_cli.errors import NoRunError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import FiniteRange, json_option
+from aurora_cli.options import FiniteRange, in_workspace, json_option
 from aurora_cli.output import emit, emit_json, emit_json_line, note
 from aurora_cli.render.posts import board_document, post_lines
 from aurora_spawner.control.own_board import WAIT_LIMIT_S, follow_own_board, read_own_board
@@ -33,7 +33,9 @@ __all__ = ["command"]
         ("aur comm --after 3 --wait 60", "Inside an agent: wait up to a minute for a post behind number 3."),
     ),
 )
-@click.argument("run_id", metavar="[RUN]", required=False, help="A run's name (default: the newest).")
+@click.argument(
+    "run_id", metavar="[RUN]", required=False, callback=in_workspace, help="A run's name (default: the newest)."
+)
 @click.option("--after", type=click.IntRange(0), default=0, metavar="N", help="Only posts behind this number.")
 @click.option("--watch", is_flag=True, help="Follow what is posted; with --json, one JSON object a line.")
 @click.option(

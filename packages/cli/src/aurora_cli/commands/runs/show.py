@@ -15,6 +15,7 @@ from aurora_cli.output import emit, emit_bytes, emit_json
 from aurora_cli.render.pictures.documents import html_page, svg_file
 from aurora_cli.render.recovery import recovery_document, recovery_lines
 from aurora_cli.render.runs import RunDetail, as_detail, as_detail_document
+from aurora_soar.replanning.record import decided
 from aurora_spawner.control.approvals import approvals_of
 from aurora_spawner.control.file_claims import seen_files
 from aurora_spawner.control.lookup import find_run, recovery_of
@@ -86,6 +87,7 @@ def _detail(journal: Path, run: RunRow, tasks: list[TaskRow]) -> RunDetail:
         approvals=approvals_of(journal, run.run_id),
         seen=seen_files(journal, run.run_id),
         sandboxes=sandboxes_of(journal, run.run_id),
+        replanned=decided(journal, run.run_id),
     )
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -21,6 +22,7 @@ from aurora_cli.lazy import AurGroup
 from aurora_cli.options import AgentNames, one_word
 from aurora_cli.output import note
 from aurora_cli.work_options import database_option
+from aurora_soar.taskruns.pools import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from aurora_spawner.distributed.worker import Worker
@@ -42,6 +44,7 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
         ("aur worker --pool big --allow build,test", "With two of them."),
         ("aur worker list", "Pools, workers, and what they run."),
         ("aur worker drain build-3", "Let a worker end with its last attempt."),
+        ("aur worker token add build-3 --pool big", "Make a token for a worker."),
     ),
 )
 @click.option("--pool", metavar="NAME", callback=one_word, help="The pool to serve.")
@@ -62,9 +65,21 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
     metavar="A,B",
     help="The agents to run; all commands of your own by default.",
 )
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help=f"The file with the worker's token, which only you can read; {TOKEN_VARIABLE} by default.",
+)
 @click.pass_context
 def command(
-    context: click.Context, *, pool: str | None, concurrency: int, name: str | None, allow: tuple[str, ...]
+    context: click.Context,
+    *,
+    pool: str | None,
+    concurrency: int,
+    name: str | None,
+    allow: tuple[str, ...],
+    token_file: Path | None,
 ) -> int:
     """Serve a pool with this machine's agents; manage workers.
 
@@ -78,7 +93,7 @@ def command(
     if pool is None:
         raise click.UsageError("name the pool: aur worker --pool NAME")
     from aurora_core.settings.user_folder import user_folder
-    from aurora_soar.taskruns.pool_worker import open_worker
+    from aurora_soar.taskruns.pool_worker import open_worker, worker_token
 
     for each in _NOISY:
         logging.getLogger(each).setLevel(logging.CRITICAL)
@@ -93,6 +108,7 @@ def command(
         name=name,
         concurrency=concurrency,
         allow=allow,
+        token=worker_token(token_file),
         place=home / "workers" / _UNREADABLE.sub("_", f"{pool}--{name}"),
         tell=lambda line: note(printable(line)),
     )

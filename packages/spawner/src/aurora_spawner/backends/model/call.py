@@ -10,6 +10,7 @@ retried here: the provider gate makes all agents of an account wait together.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -296,4 +297,6 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    gc.freeze()  # the interpreter's last collections would visit all that was imported
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""Attachments: a run or a session of another process, watched and answered from this terminal."""

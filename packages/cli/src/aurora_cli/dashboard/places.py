@@ -1,0 +1,136 @@
+"""The projects that pages are about: one project, or all workspaces, whose runs are named `workspace:run`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from aurora_cli.dashboard.actions import act
+from aurora_cli.errors import WorkspaceUnusableError
+from aurora_cli.watch.facts import Reader
+from aurora_cli.watch.workspaces_reader import WorkspacesReader
+from aurora_cli.watch.workspaces_steering import usable_root
+from aurora_cli.workspaces.naming import named, parted
+from aurora_soar.aurora.root import Aurora
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aurora_cli.watch.ports import RunsReader
+    from aurora_core.workspaces import Workspace
+
+__all__ = ["AllWorkspaces", "OneProject", "Places"]
+
+
+class Places(Protocol):
+    """The projects that a dashboard shows."""
+
+    @property
+    def title(self) -> str:
+        """The name that the pages bear."""
+
+    def reader(self, run_id: str | None) -> RunsReader:
+        """Returns a reader for the page of a run, or for that of all."""
+
+    def of_run(self, run_id: str) -> tuple[Aurora, str]:
+        """Returns the project of a run, and the name that the run has in its journal.
+
+        Raises:
+            WorkspaceUnusableError: its workspace is not in the list, or nothing in its folder may be used.
+        """
+
+    def searched(self) -> Sequence[str]:
+        """Returns the names of the projects whose memories can be searched; nothing if there is one alone."""
+
+    def project(self, name: str) -> Aurora | None:
+        """Returns the project of such a name, the first one for "", and None if there is none.
+
+        Raises:
+            WorkspaceUnusableError: as `of_run`.
+        """
+
+    def act(self, given: Mapping[str, str]) -> str:
+        """Does what a form asks for; returns a sentence for the user."""
+
+
+class OneProject:
+    """One project."""
+
+    def __init__(self, aurora: Aurora) -> None:
+        self._aurora = aurora
+
+    @property
+    def title(self) -> str:
+        """The project's name."""
+        return self._aurora.project.root.name
+
+    def reader(self, run_id: str | None) -> RunsReader:
+        """Returns a reader of its journal."""
+        return Reader(self._aurora, also=run_id)
+
+    def of_run(self, run_id: str) -> tuple[Aurora, str]:
+        """Returns the project itself."""
+        return self._aurora, run_id
+
+    def searched(self) -> Sequence[str]:
+        """Returns nothing: there is one memory."""
+        return ()
+
+    def project(self, name: str) -> Aurora | None:  # noqa: ARG002 -- there is one
+        """Returns the project itself."""
+        return self._aurora
+
+    def act(self, given: Mapping[str, str]) -> str:
+        """Does it in the project."""
+        return act(self._aurora.project.root, given)
+
+
+class AllWorkspaces:
+    """All workspaces of the user, as the list has them when a page is asked for."""
+
+    def __init__(self, workspaces: Callable[[], Sequence[Workspace]]) -> None:
+        self._workspaces = workspaces
+
+    @property
+    def title(self) -> str:
+        """The title of the pages."""
+        return "all workspaces"
+
+    def reader(self, run_id: str | None) -> RunsReader:
+        """Returns a reader of all journals; for the page of one run, of its workspace's alone."""
+        if run_id is None:
+            return WorkspacesReader(self._workspaces)
+        workspace, _ = parted(run_id)
+        return WorkspacesReader(lambda: [each for each in self._workspaces() if each.name == workspace], also=run_id)
+
+    def of_run(self, run_id: str) -> tuple[Aurora, str]:
+        """Returns the project of the workspace that the run is named with."""
+        workspace, own_id = parted(run_id)
+        return _opened(workspace), own_id
+
+    def searched(self) -> Sequence[str]:
+        """Returns the names of the workspaces."""
+        return [each.name for each in self._workspaces()]
+
+    def project(self, name: str) -> Aurora | None:
+        """Returns the project of a workspace; for "", of the first one that can be used."""
+        if name:
+            return _opened(name)
+        roots = (usable_root(each.name)[0] for each in self._workspaces())
+        return next((Aurora.open(root, existing=True) for root in roots if root is not None), None)
+
+    def act(self, given: Mapping[str, str]) -> str:
+        """Does it in the workspace that the run, or the question, is named with."""
+        about = "question" if given.get("question") else "run"
+        workspace, own_name = parted(given.get(about, ""))
+        root, problem = usable_root(workspace)
+        if root is None:
+            return f"not done: {problem}"
+        said = act(root, {**given, about: own_name})
+        return said.replace(own_name, named(workspace, own_name)) if own_name else said
+
+
+def _opened(workspace: str) -> Aurora:
+    root, problem = usable_root(workspace)
+    if root is None:
+        raise WorkspaceUnusableError(workspace, problem)
+    return Aurora.open(root, existing=True)

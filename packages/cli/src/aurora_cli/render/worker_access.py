@@ -1,0 +1,42 @@
+"""Text of the roles of a pool's database, and of the tokens of workers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aurora_cli.render.words import count, one_line
+
+if TYPE_CHECKING:
+    from aurora_spawner.distributed.roles import Role
+    from aurora_spawner.distributed.worker_tokens import Refusal, WorkerToken
+
+__all__ = ["day", "refusal_line", "role_line", "token_line"]
+
+
+def day(moment: float) -> str:
+    """Returns a moment to the minute, UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def role_line(role: Role) -> str:
+    """Returns the line of a role: its kind, its name, and its logins."""
+    logins = ", ".join(one_line(each) for each in role.members) or "no login has it"
+    return (
+        f"{role.kind}  {one_line(role.name)}  {logins if role.exists else 'missing; run `aur worker database init`'}"
+    )
+
+
+def token_line(token: WorkerToken) -> str:
+    """Returns the line of a token: its id, its worker, its state, and the end of its time."""
+    used = "used" if token.worker else "never used"
+    until = f"until {day(token.expires_at)}"
+    return f"{token.id}  {one_line(token.name)}  pool {one_line(token.pool)}  {token.state}  {until}  {used}"
+
+
+def refusal_line(refusal: Refusal) -> str:
+    """Returns the line of a worker that was refused: what was wrong, how often, and when it was last."""
+    token = f" {refusal.token}" if refusal.token else ""
+    times = count(refusal.times, "time")
+    who = f"{one_line(refusal.name)} of pool {one_line(refusal.pool)}"
+    return f"refused  {who}  token{token}: {refusal.problem}  {times}, last {day(refusal.last_at)}"

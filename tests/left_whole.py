@@ -1,0 +1,133 @@
+"""Tests that the ordinary run leaves out whole, because they take long; each with one that keeps its promise there.
+
+They are run by `--rest` and `--all`. What keeps a promise may be smaller: a stand-in for a real agent, one process in
+place of several, or one moment of many.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_SHARES = "cli/test_cli_shares.py::test_agents_at_once_never_cost_more_than_the_budget_and_a_reservation"
+_TURNS = "cli/test_cli_interact_terminal.py::test_batch_at_a_terminal_answers_once_and_lists_the_defaults"
+_CACHED = "soar/test_soar_reuse.py::test_the_same_question_is_answered_from_the_cache_until_it_is_asked_afresh"
+_CACHE_KEY = "soar/test_soar_reuse.py::test_the_key_changes_with_everything_that_an_answer_rests_on"
+_MODEL = "soar/test_soar_model.py::test_a_model_plans_its_agents_look_and_it_writes"
+_E2E_JOB = "e2e/test_e2e_soar.py::test_the_main_job_with_nothing_configured"
+
+LEFT_WHOLE: Final = {
+    # A smaller command of the benchmark `attacks`; the families beside it are these attacks one by one.
+    "faults/test_attacks.py::test_a_few_attacks_of_each_kind_are_withstood": (
+        "faults/test_coordinator_crash.py::test_killed_around_the_write_of_a_fact"
+    ),
+    "e2e/test_e2e_budget.py::test_however_many_at_once_never_cost_more_than_the_budget_and_a_reservation": _SHARES,
+    "e2e/test_e2e_budget.py::test_what_ends_early_gives_its_share_to_those_that_need_more": (
+        "cli/test_cli_shares.py::test_an_agent_goes_on_with_its_session_when_others_give_money_back"
+    ),
+    "e2e/test_e2e_budget.py::test_shares_are_still_counted_after_a_kill_of_the_coordinator": (
+        "cli/test_cli_shares.py::test_one_that_came_to_its_share_while_nobody_coordinated_goes_on_with_its_session"
+    ),
+    "e2e/test_e2e_gate.py::test_no_inherited_variable_turns_the_hook_off": (
+        "e2e/test_e2e_gate.py::test_without_a_working_hook_nothing_happens"
+    ),
+    "e2e/test_e2e_interact.py::test_an_agent_may_not_do_what_the_policies_deny": (
+        "e2e/test_e2e_gate.py::test_dangerous_calls_are_stopped_and_a_harmless_one_is_not"
+    ),
+    "e2e/test_e2e_interact.py::test_a_lost_session_of_claude_code_is_replaced_by_a_transcript": (
+        "cli/test_cli_interact.py::test_an_agent_without_sessions_is_told_the_earlier_turns"
+    ),
+    "e2e/test_e2e_interact.py::test_codex_resumes_its_session_turn_by_turn": (
+        "e2e/test_e2e_agents.py::test_a_retry_goes_on_with_the_session_of_the_dead_attempt"
+    ),
+    "e2e/test_e2e_soar.py::test_the_answer_is_found_again_and_own_logs_are_not": (
+        "soar/test_soar_orchestrator.py::"
+        "test_a_similar_question_is_told_of_the_earlier_answer_and_where_it_comes_from"
+    ),
+    "e2e/test_e2e_soar.py::test_the_log_holds_the_whole_execution": (
+        "soar/test_soar_orchestrator.py::test_every_phase_runs_once_in_order_and_is_told"
+    ),
+    "e2e/test_e2e_soar.py::test_two_questions_at_once_in_one_folder": (
+        "soar/test_soar_log.py::test_many_at_once_get_files_of_their_own"
+    ),
+    "e2e/test_e2e_soar.py::test_a_question_about_nothing_here_says_so": (
+        "cli/test_cli_soar.py::test_no_answer_with_a_source_is_a_goal_not_reached"
+    ),
+    "e2e/test_e2e_question.py::test_an_agent_that_is_not_signed_in_leaves_the_answer_from_memory": (
+        "cli/test_cli_soar.py::test_a_tool_that_fails_leaves_the_answer_from_memory"
+    ),
+    "e2e/test_e2e_question.py::test_a_model_without_an_agent_plans_looks_and_writes": _MODEL,
+    "e2e/test_e2e_together.py::test_eight_tasks_are_done_although_one_agent_is_limited_and_one_is_broken": (
+        "spawner/recovery/test_recovery_storm.py::test_a_fleet_of_two_runs_waits_for_its_provider_and_loses_no_attempt"
+    ),
+    "e2e/test_e2e_worktrees.py::test_failed_checks_are_mended_a_conflict_is_kept_and_the_better_candidate_taken": (
+        "spawner/workspaces/test_task_checks.py::test_a_failure_goes_back_to_the_agent_with_the_end_of_the_output"
+    ),
+    "cli/test_cli_dashboard_browser.py::test_the_memory_is_searched_with_the_keyboard": (
+        "cli/test_cli_dashboard_browser.py::test_a_run_is_watched_from_start_to_end"
+    ),
+    "cli/test_cli_dashboard_browser.py::test_comments_on_lines_go_to_the_same_agent": (
+        "cli/test_cli_review.py::test_comments_are_worked_in"
+    ),
+    "cli/test_cli_goals.py::test_a_goal_becomes_a_plan_that_spawn_runs_as_it_is": (
+        "cli/test_cli_goals.py::test_a_folder_of_a_spec_tool_is_a_plan_that_spawn_runs"
+    ),
+    "cli/test_cli_installed.py::test_an_answer_from_a_fresh_folder": (
+        "cli/test_cli_soar.py::test_a_folder_that_was_never_set_up_is_set_up_and_answered"
+    ),
+    "cli/test_cli_interact_terminal.py::test_a_pasted_text_of_5000_lines_is_one_turn": (
+        "cli/test_cli_interact_terminal.py::test_a_conversation_at_the_prompt"
+    ),
+    "cli/test_cli_shadowing.py::test_soar_and_its_local_agent": (
+        "cli/test_cli_shadowing.py::test_a_modules_command_imports_nothing_from_the_working_folder"
+    ),
+    "cli/test_cli_shadowing.py::test_a_run_in_the_background": (
+        "cli/test_cli_shadowing.py::test_a_modules_command_imports_nothing_from_the_working_folder"
+    ),
+    "cli/test_cli_soar.py::test_normal_tells_each_agents_end": (
+        "soar/test_soar_orchestrator.py::test_the_response_has_the_form_that_was_asked_for"
+    ),
+    "cli/test_cli_soar.py::test_verbose_tells_the_phases_too": (
+        "soar/test_soar_log.py::test_verbose_gives_a_line_for_each_agent_conflict_and_phase"
+    ),
+    "cli/test_cli_tmux.py::test_a_question_is_answered_from_the_view": (
+        "cli/test_cli_watch_app.py::test_questions_are_answered_in_place"
+    ),
+    "cli/test_cli_tmux.py::test_a_run_in_the_background_is_watched_steered_and_seen_to_end": (
+        "cli/test_cli_watch_app.py::test_a_real_run_is_read_followed_and_ends_meanwhile"
+    ),
+    "cli/test_cli_tmux.py::test_the_approval_prompt_of_a_run_in_the_foreground": (
+        "cli/test_cli_approvals.py::test_a_run_in_the_foreground_asks_at_its_terminal"
+    ),
+    "cli/test_cli_tmux.py::test_the_review_of_a_plan": (
+        "cli/test_cli_goals.py::test_the_review_decides_at_the_terminal"
+    ),
+    "faults/test_candidates_crash.py::test_killed_around_a_git": (
+        "faults/test_candidates_crash.py::test_killed_around_a_fact"
+    ),
+    "faults/test_random_worktree_runs.py::test_nothing_is_lost_in_a_random_run": (
+        "faults/test_worktree_crash.py::test_killed_around_a_fact"
+    ),
+    "faults/test_worktree_crash.py::test_killed_around_a_kind_of_fact": (
+        "faults/test_worktree_crash.py::test_killed_around_a_fact"
+    ),
+    "faults/test_coordinator_crash.py::test_killed_again_and_again_at_random_times": (
+        "faults/test_coordinator_crash.py::test_killed_at_the_first_write_of_a_kind"
+    ),
+    "soar/test_soar_readme.py::test_soar_s_example_answers_with_a_source": _E2E_JOB,
+    "soar/test_soar_reuse.py::test_a_change_elsewhere_leaves_the_first_answer_in_use": (
+        "soar/test_soar_reuse.py::test_after_a_change_of_the_cited_code_the_first_answer_is_not_used"
+    ),
+    "soar/test_soar_reuse.py::test_after_a_commit_nothing_is_answered_from_the_cache": _CACHE_KEY,
+    "soar/test_soar_reuse.py::test_a_changed_file_is_never_answered_from_the_cache": _CACHE_KEY,
+    "soar/test_soar_reuse.py::test_a_broken_entry_is_ignored_with_a_note_and_replaced": _CACHED,
+    "soar/test_soar_model.py::test_a_model_that_fails_altogether_leaves_the_local_answer": (
+        "soar/test_soar_model.py::test_findings_are_not_lost_when_no_answer_can_be_used"
+    ),
+    "soar/test_soar_model.py::test_after_three_plans_that_cannot_be_used_the_rules_plan": (
+        "soar/test_soar_model.py::test_a_plan_that_cannot_be_used_is_asked_again_with_the_exact_error"
+    ),
+    "soar/test_question_resume.py::test_a_question_killed_while_it_is_planned_again_is_planned_again_once": (
+        "soar/test_question_resume.py::test_a_question_killed_at_any_write_of_its_record_goes_on_from_there"
+    ),
+}
+"""Each test that is left out, below this folder, and the one that keeps its promise in the ordinary run."""
