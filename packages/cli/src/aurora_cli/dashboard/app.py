@@ -20,11 +20,12 @@ from aurora_cli.dashboard.logs import log_events
 from aurora_cli.dashboard.pages import Pages
 from aurora_cli.dashboard.pictures import Pictures
 from aurora_cli.dashboard.stream import Hub
-from aurora_cli.dashboard.talks import sessions_values
+from aurora_cli.dashboard.talks import session_row
 from aurora_cli.dashboard.tasks import task_values
 from aurora_cli.dashboard.work import work_values
 from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError, WorkspaceUnusableError
+from aurora_cli.watch.steering import NOT_DONE
 from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
 from aurora_spawner.control.lookup import check_task, is_held
@@ -115,7 +116,8 @@ class Dashboard:
 
     async def sessions(self, request: Request) -> Response:
         """Returns the list of the sessions in which the user talks with agents."""
-        return self._html(request, "sessions", **await asyncio.to_thread(sessions_values, self._aurora))
+        found = await asyncio.to_thread(self._places.sessions)
+        return self._html(request, "sessions", sessions=[session_row(each) for each in found])
 
     async def picture(self, request: Request) -> Response:
         """Returns the graph and timeline of a run."""
@@ -186,7 +188,7 @@ class Dashboard:
             return PlainTextResponse("The form is not one of this server's; load the page again.\n", status_code=403)
         said = await asyncio.to_thread(self._places.act, given)
         if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse({"said": said})
+            return JSONResponse({"said": said, "done": not said.startswith(NOT_DONE)})
         run_id = given.get("run", "")
         return self._html(request, "message", said=said, run_id=run_id)
 

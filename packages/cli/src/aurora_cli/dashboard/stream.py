@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.dashboard.pages import Drawn
 from aurora_cli.dashboard.talks import DrawnTurns
 from aurora_cli.error_messages import error_report
+from aurora_cli.errors import CliError
 from aurora_cli.watch.facts import Facts, Wanted
 from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_cli.dashboard.pages import Pages, Parts
     from aurora_cli.dashboard.places import Places
+    from aurora_spawner.conversations.transcript import Transcript
 
 __all__ = ["Hub", "View", "event"]
 
@@ -92,7 +94,8 @@ class View:
         self._pages = pages
         self._reader = places.reader(run_id)
         self._drawn = Drawn()
-        self._talk = SessionReader(aurora.project.runs_db, run_id) if run_id is not None else None
+        self._places = places
+        self._talk: SessionReader | None = None
         self._turns = DrawnTurns(pages.turn_part)
         self.is_session = False
         self._seen = {True: Seen(), False: Seen()}
@@ -181,14 +184,21 @@ class View:
 
     def _parts(self, facts: Facts) -> dict[bool, Parts]:
         live = facts.selected
-        self.is_session = live is not None and self._talk is not None and live.run.kind == SESSION_RUN
-        if not (live and self._talk and live.run.kind == SESSION_RUN):
+        self.is_session = self.run_id is not None and live is not None and live.run.kind == SESSION_RUN
+        if not self.is_session or live is None:
             return self._pages.parts(facts, self.run_id, self._drawn)
         try:
-            return self._pages.session_parts(facts, live, self._talk.look(), self._turns)
-        except SpawnerError as error:
+            return self._pages.session_parts(facts, live, self._said(), self._turns)
+        except (SpawnerError, CliError) as error:
+            self.is_session = False
             problem = error_report(error).message
             return self._pages.parts(replace(facts, problems=(*facts.problems, problem)), self.run_id, self._drawn)
+
+    def _said(self) -> Transcript:
+        if self._talk is None:
+            aurora, own_id = self._places.of_run(self.run_id or "")
+            self._talk = SessionReader(aurora.project.runs_db, own_id)
+        return self._talk.look()
 
     def _facts(self) -> Facts:
         try:

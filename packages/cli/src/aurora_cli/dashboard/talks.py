@@ -13,11 +13,10 @@ from aurora_spawner.conversations.transcript import TurnState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from aurora_soar import Aurora
     from aurora_spawner.control.live_runs import LiveRun
     from aurora_spawner.conversations.transcript import Transcript, Turn
 
-__all__ = ["MOST_CHARS", "DrawnTurns", "cut_at", "head_values", "sessions_values"]
+__all__ = ["MOST_CHARS", "DrawnTurns", "cut_at", "head_values", "session_row"]
 
 PIECE_CHARS: Final = 4_000
 """A piece of an answer ends with the first paragraph after so many characters."""
@@ -40,9 +39,8 @@ def cut_at(text: str, start: int) -> int | None:
 
     Pieces are masked one by one: no line is cut in two, and no private key, which has many lines.
     """
-    paragraph = text.find("\n\n", start + PIECE_CHARS) + 2
-    line = text.find("\n", start + LONGEST_PIECE) + 1
-    end = min((each for each in (paragraph, line) if each > start), default=None)
+    paragraph, line = text.find("\n\n", start + PIECE_CHARS), text.find("\n", start + LONGEST_PIECE)
+    end = min((found + long for found, long in ((paragraph, 2), (line, 1)) if found >= 0), default=None)
     if end is None:
         return None
     key = text.rfind("PRIVATE KEY-----", start, end)
@@ -129,12 +127,8 @@ def head_values(live: LiveRun, talk: Transcript) -> dict[str, Any]:
     }
 
 
-def sessions_values(aurora: Aurora) -> dict[str, Any]:
-    """Returns the values of the page of all sessions, the newest first."""
-    return {"sessions": [_row(each) for each in aurora.all_sessions()]}
-
-
-def _row(session: ReadSession) -> dict[str, Any]:
+def session_row(session: ReadSession) -> dict[str, Any]:
+    """Returns the values of a line of the list of sessions."""
     talk = session.transcript
     return {
         "run_id": session.run_id,

@@ -185,6 +185,11 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+document.addEventListener("keydown", (event) => {
+  const form = event.target.closest("form.say");
+  if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) { form.requestSubmit(form.elements.do); }
+});
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (form.method !== "post") { return; }
@@ -195,7 +200,9 @@ document.addEventListener("submit", async (event) => {
   said.textContent = "…";
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
-    said.textContent = answer.ok ? (await answer.json()).said : "Not done: " + (await answer.text());
+    const found = answer.ok ? await answer.json() : { said: "Not done: " + (await answer.text()), done: false };
+    said.textContent = found.said;
+    if (found.done && form.classList.contains("say")) { form.elements.text.value = ""; }
   } catch {
     said.textContent = "Not done: the connection to Aurora is lost.";
   }
