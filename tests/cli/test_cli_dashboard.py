@@ -227,6 +227,21 @@ def test_a_page_that_was_cut_off_misses_nothing(shed: Shed, site: Site) -> None:
         assert json.loads(again[0][2])["runs"].count("/runs/") == 3
 
 
+def test_the_run_at_work_is_read_while_the_list_is_looked_at(shed: Shed) -> None:
+    async def prepared(run_id: str) -> set[str]:
+        with Aurora.open(shed.path, existing=True) as aurora:
+            hub = Hub(OneProject(aurora), PAGES)
+            hub.prepare(run_id)
+            hub.prepare("nosuch")
+            view = hub.view(run_id)
+            async with asyncio.timeout(20):
+                await view.changed(20)
+            await hub.close()
+            return {*view.seen(may_act=False).html}
+
+    assert "task-0" in asyncio.run(prepared(work(shed, "true").run_id))
+
+
 def test_a_question_is_answered_from_the_page(aur: Aur, start_aur: Start, shed: Shed) -> None:
     agent = json.dumps(["sh", "-c", "cat > /dev/null; echo true > deploy.sh; echo done"])
     (shed.path / ".aurora" / "config.yaml").write_text(

@@ -98,6 +98,8 @@ class Dashboard:
         """Returns the page of all runs."""
         view = self.hub.view(None)
         await view.refresh(within_s=FRESH_S)
+        if view.at_work is not None:
+            self.hub.prepare(view.at_work)
         parts = view.seen(may_act=self._may_act(request)).html
         return self._html(request, "runs", parts=parts, after=view.version)
 

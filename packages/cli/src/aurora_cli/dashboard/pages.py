@@ -21,7 +21,7 @@ from aurora_spawner.gates.masking import masked
 from aurora_spawner.tasks.approvals import AGENT_GATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aurora_cli.dashboard.talks import DrawnTurns
     from aurora_cli.watch.facts import Facts
@@ -51,18 +51,25 @@ class Drawn:
     """The rows of a run's tasks as HTML; one that has not changed is not rendered again."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[tuple[object, ...] | None, Row, str]] = {}
+        self._before: TaskRows | None = None
+        self._html: Parts = {}
+        self._shown: dict[int, Row] = {}
 
-    def html(self, rows: TaskRows, index: int, render: Callable[[Row], str]) -> str:
-        """Returns the HTML of a row."""
-        key, stamp = rows.key_at(index), rows.stamp_at(index)
-        before = self._rows.get(key)
-        if before is not None and stamp is not None and stamp == before[0]:
-            return before[2]
-        row = rows[index]
-        html = before[2] if before is not None and before[1] == row else render(row)
-        self._rows[key] = (stamp, row, html)
-        return html
+    def html(self, rows: TaskRows, names: Sequence[str], render: Callable[[Row], str]) -> Parts:
+        """Returns the HTML of all rows.
+
+        Args:
+            names: the id of the element of each row.
+        """
+        if [*self._html] != [*names]:
+            self._before, self._html, self._shown = None, dict.fromkeys(names, ""), {}
+        for place in rows.places_of_change(self._before):
+            row = rows[place]
+            if row != self._shown.get(place):
+                self._shown[place] = row
+                self._html[names[place]] = render(row)
+        self._before = rows
+        return dict(self._html)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,9 +174,7 @@ class Pages:
         def render(row: Row) -> str:
             return str(macro(row, run_id))  # a third of the time of a template of its own
 
-        return {
-            f"task-{each.position}": drawn.html(rows, index, render) for index, each in enumerate(facts.detail.tasks)
-        }
+        return drawn.html(rows, [f"task-{each.position}" for each in facts.detail.tasks], render)
 
     def _render(self, name: str, *, may_act: bool = False, **values: Any) -> str:
         form_key = self.form_key if may_act else ""

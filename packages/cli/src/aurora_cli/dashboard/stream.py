@@ -32,7 +32,7 @@ CHANGED_S: Final = 0.03
 """Between two looks whether the journal has changed, which cost next to nothing."""
 GROWS_OLD_S: Final = 1.0
 """After this time a view is read again although nothing was written: times and last lines move on."""
-SHORTEST_S: Final = 0.1
+SHORTEST_S: Final = 0.05
 """The shortest time between two reads of a view, however much is written."""
 SHARE: Final = 0.05
 """The share of a core that the reads of a view may take; a large run is read less often."""
@@ -98,6 +98,8 @@ class View:
         self._talk: SessionReader | None = None
         self._turns = DrawnTurns(pages.turn_part)
         self.is_session = False
+        self.at_work: str | None = None
+        """The newest run that a process works on, of a view of all."""
         self._seen = {True: Seen(), False: Seen()}
         self.version = 0
         self.followers = 0
@@ -180,6 +182,7 @@ class View:
         facts = self._facts()
         live = facts.selected
         self._running = tuple(each.task for each in live.status.running[:LAST_LINES]) if live else ()
+        self.at_work = next((each.run.run_id for each in facts.runs if each.status.pid is not None), None)
         return self._parts(facts), time.thread_time() - began
 
     def _parts(self, facts: Facts) -> dict[bool, Parts]:
@@ -218,6 +221,7 @@ class Hub:
         self._places = places
         self._pages = pages
         self._views: dict[str | None, tuple[View, asyncio.Task[None]]] = {}
+        self._preparing: set[asyncio.Task[None]] = set()
 
     def __contains__(self, run_id: str | None) -> bool:
         return run_id in self._views
@@ -231,6 +235,18 @@ class Hub:
             found = self._views[run_id] = (view, asyncio.ensure_future(view.keep_fresh()))
         found[0].left_at = time.monotonic()
         return found[0]
+
+    def prepare(self, run_id: str) -> None:
+        """Reads a run whose page is likely to be the next one; the first read takes far longer than the others."""
+        if run_id not in self:
+            reading = asyncio.ensure_future(self.view(run_id).refresh())
+            self._preparing.add(reading)
+            reading.add_done_callback(self._prepared)
+
+    def _prepared(self, reading: asyncio.Task[None]) -> None:
+        self._preparing.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # the page itself fails in the same way, and says so
 
     async def follow(self, run_id: str | None, *, after: int, may_act: bool) -> AsyncGenerator[bytes, None]:
         """Yields what has changed after a version, again and again, until a page must load or connect anew.
@@ -256,6 +272,7 @@ class Hub:
 
     async def close(self) -> None:
         """Ends all views."""
-        for _, task in self._views.values():
+        working = [*(task for _, task in self._views.values()), *self._preparing]
+        for task in working:
             task.cancel()
-        await asyncio.gather(*(task for _, task in self._views.values()), return_exceptions=True)
+        await asyncio.gather(*working, return_exceptions=True)
