@@ -97,7 +97,9 @@ def test_runs_tasks_changes_and_pictures_are_shown(shed: Shed, site: Site) -> No
         task = client.get(f"/runs/{report.run_id}/tasks/1").text
         assert '<span class="add">+new</span>' in task
         assert "written" in task
-        assert "exited with code 3" in client.get(f"/runs/{report.run_id}/tasks/2").text
+        failed = client.get(f"/runs/{report.run_id}/tasks/2").text
+        assert "exited with code 3" in failed
+        assert re.search(r'<td class="bad">attempt: [^<]*</td><td class="number">\d+\.\d</td>', failed), failed
         picture = client.get(f"/runs/{report.run_id}/picture.svg")
         assert picture.headers["content-type"] == "image/svg+xml"
         assert "<svg" in picture.text
