@@ -21,9 +21,11 @@ from tests.spawner.held_sessions import imagined_session
 from tests.spawner.imagined_agents import World
 
 from aurora_cli.dashboard.pages import Pages
+from aurora_cli.dashboard.places import AllWorkspaces
 from aurora_cli.dashboard.stream import Seen
 from aurora_cli.dashboard.talks import KEY_CHARS, LONGEST_PIECE, MOST_CHARS, PIECE_CHARS, DrawnTurns, cut_at
 from aurora_cli.interaction.quiet import Quiet
+from aurora_cli.workspaces.readings import all_workspaces
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import find_run
@@ -39,12 +41,14 @@ from aurora_spawner.conversations.transcript import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from subprocess import CompletedProcess
 
     from tests.cli.finished_runs import Shed
     from tests.cli.talks import Talk
 
+    Aur = Callable[..., CompletedProcess[str]]
 
 CHROMIUM = chromium_path()
 JSON = {"accept": "application/json"}
@@ -77,7 +81,7 @@ def act(client: httpx.Client, page: str, **fields: str) -> dict[str, Any]:
 
 
 def text_of(client: httpx.Client, page: str) -> str:
-    return re.sub(r"<[^>]*>|\s+", " ", client.get(page).text)
+    return " ".join(re.sub(r"<[^>]*>", " ", client.get(page).text).split())
 
 
 def turns_of(shed: Shed, session_id: str) -> list[Turn]:
@@ -198,6 +202,26 @@ def test_who_may_only_look_and_who_is_no_page_of_ours_says_nothing(project: Shed
             ]
             assert [each.status_code for each in answers] == [401] * 4
         assert len(turns_of(project, talk.id)) == 1
+
+
+def test_sessions_of_all_workspaces_are_read_and_spoken_in(shed: Shed, aur: Aur) -> None:
+    assert aur("workspace", "add", "--name", "shed").returncode == 0
+
+    def on_the_page(run_id: str) -> tuple[str, str]:
+        page = f"/runs/shed:{run_id}"
+        with served(shed, AllWorkspaces(all_workspaces)) as site, site.client() as client:
+            assert f'href="{PLACE}/runs/shed%3A{run_id}"' in client.get("/sessions").text
+            said = act(client, page, do="say", run=f"shed:{run_id}", text='[["say", "from afar"], ["done"]]')["said"]
+            wait_for(lambda: 'id="turn-1-end"' in client.get(page).text)
+            return said, text_of(client, page)
+
+    async def talk() -> tuple[str, str]:
+        async with imagined_session(shed.path / ".aurora", [], World()) as session:
+            return await asyncio.to_thread(on_the_page, session.run_id)
+
+    said, page = asyncio.run(talk())
+    assert said == "turn 1 is said"
+    assert "@able from afar" in page
 
 
 def hostile_session(agent: str = "bot") -> Transcript:

@@ -17,6 +17,7 @@ from aurora_cli.watch.task_rows import TaskRows
 from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
 from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
 from aurora_spawner.control.live_runs import RECENT
+from aurora_spawner.conversations.transcript import TEAM
 from aurora_spawner.gates.masking import masked
 from aurora_spawner.tasks.approvals import AGENT_GATE
 
@@ -97,7 +98,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE)
+        found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE, team=TEAM)
         found.filters |= {"masked": masked, "clock": _clock}
         return found
 

@@ -136,7 +136,7 @@ def session_row(session: ReadSession) -> dict[str, Any]:
         "state": session.state,
         "tone": _TONES.get(session.state, "faint"),
         "agent": talk.agent,
-        "turns": len(talk.turns),
+        "turns": count(len(talk.turns), "turn"),
         "at": talk.turns[-1].at if talk.turns else session.created_at,
     }
 
