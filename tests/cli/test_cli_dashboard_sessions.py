@@ -24,6 +24,7 @@ from aurora_cli.dashboard.pages import Pages
 from aurora_cli.dashboard.places import AllWorkspaces
 from aurora_cli.dashboard.stream import Seen
 from aurora_cli.dashboard.talks import KEY_CHARS, LONGEST_PIECE, MOST_CHARS, PIECE_CHARS, DrawnTurns, cut_at
+from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.quiet import Quiet
 from aurora_cli.workspaces.readings import all_workspaces
 from aurora_soar.aurora.root import Aurora
@@ -162,6 +163,11 @@ def test_a_session_that_is_held_for_others_ends_some_time_after_its_last_turn(tm
             return time.monotonic() - said
 
     assert asyncio.run(held()) > 0.35
+
+
+@pytest.mark.parametrize("options", [("--mode", "batch", "x"), ("--team", "x"), ("--list",)])
+def test_a_session_is_not_held_for_others_in_a_way_that_contradicts_it(aur: Aur, options: tuple[str, ...]) -> None:
+    assert aur("interact", "--hold", *options).returncode == ExitCode.USAGE
 
 
 async def _ended(lines: Quiet) -> None:

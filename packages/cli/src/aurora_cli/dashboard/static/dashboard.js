@@ -12,7 +12,7 @@ function nameOf(element) {
   return [element.tagName, element.name, element.getAttribute("value"), element.getAttribute("href"), ...about].join("\n");
 }
 
-const TARGETS = "a[href], button, input:not([type=hidden])";
+const TARGETS = "a[href], button, summary, input:not([type=hidden])";
 
 // A turn of a session, or a piece of an answer, comes behind the others; whoever reads at the end stays there.
 function added(id) {
@@ -33,7 +33,9 @@ function put(id, html) {
     .map((each) => [nameOf(each), each.value]);
   const cursor = focused && focused.matches("input") ? [focused.selectionStart, focused.selectionEnd] : null;
   const name = focused ? nameOf(focused) : "";
+  const opened = [...place.querySelectorAll("details")].map((each) => each.open);
   place.innerHTML = html;
+  place.querySelectorAll("details").forEach((each, at) => { if (at in opened) { each.open = opened[at]; } });
   const targets = [...place.querySelectorAll(TARGETS)];
   for (const [of, value] of typed) {
     const input = targets.find((each) => nameOf(each) === of);
