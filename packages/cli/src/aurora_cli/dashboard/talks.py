@@ -54,7 +54,7 @@ def cut_at(text: str, start: int) -> int | None:
 
 @dataclass(slots=True)
 class _Drawn:
-    """What was rendered of a turn.
+    """The parts of a turn that were rendered.
 
     Attributes:
         pieces: those that do not change any longer.
