@@ -73,11 +73,11 @@ new MutationObserver(() => {
 """
 
 
-SAID = """
-window.said = [];
+GROWN = """
+window.grown = [];
 new MutationObserver(() => {
   const pieces = [...document.querySelectorAll("#turns [id^=turn-2-] .words")].map((each) => each.textContent);
-  said.push([pieces.join("").length, Date.now() / 1000]);
+  grown.push([pieces.join("").length, Date.now() / 1000]);
 }).observe(document.querySelector("#turns"), { childList: true, subtree: true, characterData: true });
 0
 """
@@ -203,11 +203,11 @@ def pieces_ms(browser: Browser, server: Server, project: Path) -> list[float]:
         page = browser.page()
         page.open(f"{server.address.partition('/?')[0]}{server.place}/runs/{session_id}")
         time.sleep(SETTLE_S)
-        page.run(SAID)
+        page.run(GROWN)
         talk.stdin.write(json.dumps({"say": f"slow:{PIECES}"}) + "\n")
         talk.stdin.flush()
         page.wait("document.querySelector('#turn-2-end')")
-        seen = page.run("said")
+        seen = page.run("grown")
         page.ask("Page.close")
     finally:
         talk.kill()
