@@ -1,15 +1,18 @@
 """Measure what `aur dashboard` costs while agents work; writes results.md beside this file.
 
-    python benchmarks/dashboard/run.py       about four minutes; needs Chromium
+    python benchmarks/dashboard/run.py       about five minutes; needs Chromium
 
 A run of 1,000 tasks works in the background, 16 agents at once, each a real process of 4 seconds. First paint is what
 Chromium reports for a page that it has not loaded before; the first one is of a server that has read nothing yet. The
 time of an event is that from the journal's own time of the start or end of a task to the change of its row in the
-page. The share of a core is the server's own processor time, user and system, over SECONDS of wall time.
+page. The share of a core is the server's own processor time, user and system, over SECONDS of wall time; it and the
+processor time of a page say what Aurora does where the wall time says how busy the machine is, too. In a session an
+agent says a piece every 50 ms; the time of a piece is that from the journal's own time of its note to the page.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import socket
@@ -33,7 +36,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.cli.chromium import chromium, chromium_path
 
 from aurora_spawner.control.checkpoints import list_checkpoints
-from aurora_spawner.control.lookup import find_run
+from aurora_spawner.control.lookup import find_run, is_held
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.runs.noted_run import notes_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +47,12 @@ if TYPE_CHECKING:
 
 AUR = Path(sys.executable).with_name("aur")
 HERE = Path(__file__).resolve().parent
-TASKS, AT_ONCE, PAGES, SECONDS, PAINTS = 1_000, 16, 20, 30.0, 9
+TASKS, AT_ONCE, PAGES, SECONDS, PAINTS, PIECES = 1_000, 16, 20, 30.0, 9, 200
 SETTLE_S = 6.0
-CONFIG = """
+TALKER = Path(__file__).resolve().parents[2] / "tests" / "talking_agent.py"
+CONFIG = f"""
 backends:
+  talker: {{kind: command, command: [{sys.executable}, {TALKER}], conversation: json-lines}}
   worker:
     kind: command
     command: ["sh", "-c", "for i in $(seq 20); do echo step $i of the work; sleep 0.2; done"]
@@ -62,6 +69,16 @@ new MutationObserver(() => {
     marks.set(row.id, mark);
   }
 }).observe(document.querySelector("tbody"), { childList: true, subtree: true });
+0
+"""
+
+
+GROWN = """
+window.grown = [];
+new MutationObserver(() => {
+  const pieces = [...document.querySelectorAll("#turns [id^=turn-2-] .words")].map((each) => each.textContent);
+  grown.push([pieces.join("").length, Date.now() / 1000]);
+}).observe(document.querySelector("#turns"), { childList: true, subtree: true, characterData: true });
 0
 """
 
@@ -168,6 +185,42 @@ def delays_ms(browser: Browser, address: str, journal: Path, run_id: str) -> lis
     return found
 
 
+def pieces_ms(browser: Browser, server: Server, project: Path) -> list[float]:
+    """Returns for each piece of an answer the time until the page shows it."""
+    talk = subprocess.Popen(
+        [AUR, "interact", "say:hello", "--agent", "talker"],
+        cwd=project,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert talk.stdin
+    assert talk.stdout
+    try:
+        session_id = json.loads(talk.stdout.readline())["id"]
+        while '"turn_over"' not in talk.stdout.readline():
+            pass
+        page = browser.page()
+        page.open(f"{server.address.partition('/?')[0]}{server.place}/runs/{session_id}")
+        time.sleep(SETTLE_S)
+        page.run(GROWN)
+        talk.stdin.write(json.dumps({"say": f"slow:{PIECES}"}) + "\n")
+        talk.stdin.flush()
+        page.wait("document.querySelector('#turn-2-end')")
+        seen = page.run("grown")
+        page.ask("Page.close")
+    finally:
+        talk.kill()
+        talk.wait()
+    long, found = 0, []
+    with Journal(project / ".aurora" / "runs.db", make=False) as store:
+        said = [each for each in notes_in(store, session_id) if each.topic == "said"]
+    for note in said[1:]:
+        long += len(note.note["text"])
+        found.append(1e3 * (next(at for length, at in seen if length >= long) - note.at))
+    return found
+
+
 def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> list[tuple[str, str, str]]:
     path = f"/runs/{run_id}"
     server = Server(project)
@@ -175,10 +228,13 @@ def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> lis
         enter = browser.page()
         enter.open(server.address)
         where = server.address.partition("/?")[0] + server.place + path
+        before = server.cpu_s()
         first = paint_ms(browser, where)
+        of_first = server.cpu_s() - before
         paints = [paint_ms(browser, where) for _ in range(PAINTS)]
         enter.ask("Page.close")
         delays = sorted(delays_ms(browser, where, journal, run_id))
+        pieces = sorted(pieces_ms(browser, server, project))
         time.sleep(12)
         alone = server.memory_mb()
         with pages(server, f"/stream/{run_id}?after=99999999999999", PAGES):
@@ -190,12 +246,13 @@ def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> lis
             stuck = server.memory_mb()
             for each in silent:
                 each.close()
-        assert list_checkpoints(journal)[0].held, "the run ended while it was watched; give it more to do"
+        assert is_held(journal, run_id), "the run ended while it was watched; give it more to do"
     finally:
         server.end()
     p95 = delays[int(len(delays) * 0.95)]
     return [
         ("first paint of the run's page, of a server that has just started", f"{first:.0f} ms", "≤ 300 ms"),
+        ("of that, processor time of the server", f"{1e3 * of_first:.0f} ms", ""),
         (
             f"the same later, median of {PAINTS} (longest)",
             f"{statistics.median(paints):.0f} ms ({max(paints):.0f})",
@@ -204,6 +261,11 @@ def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> lis
         (
             f"from the journal to the page, median of {len(delays)} (95 %, longest)",
             f"{statistics.median(delays):.0f} ms ({p95:.0f}, {delays[-1]:.0f})",
+            "≤ 200 ms",
+        ),
+        (
+            f"a piece of an answer, from the journal to the page, median of {len(pieces)} (95 %, longest)",
+            f"{statistics.median(pieces):.0f} ms ({pieces[int(len(pieces) * 0.95)]:.0f}, {pieces[-1]:.0f})",
             "≤ 200 ms",
         ),
         (f"share of a core with {PAGES} pages of the run open", f"{busy:.1f} %", "≤ 5 %"),

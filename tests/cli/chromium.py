@@ -219,11 +219,16 @@ class Page:
         """Writes where the focus is."""
         self.ask("Input.insertText", text=text)
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, *, ctrl: bool = False) -> None:
         """Presses a key."""
         text = {"Enter": "\r", " ": " "}.get(key, "")
         code = {"Enter": 13, "Tab": 9, " ": 32, "ArrowDown": 40}[key]
-        given = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": code}
+        given = {
+            "key": key,
+            "code": "Space" if key == " " else key,
+            "windowsVirtualKeyCode": code,
+            "modifiers": 2 * ctrl,
+        }
         self.ask("Input.dispatchKeyEvent", type="keyDown", text=text, **given)
         self.ask("Input.dispatchKeyEvent", type="keyUp", **given)
 

@@ -97,7 +97,9 @@ def test_runs_tasks_changes_and_pictures_are_shown(shed: Shed, site: Site) -> No
         task = client.get(f"/runs/{report.run_id}/tasks/1").text
         assert '<span class="add">+new</span>' in task
         assert "written" in task
-        assert "exited with code 3" in client.get(f"/runs/{report.run_id}/tasks/2").text
+        failed = client.get(f"/runs/{report.run_id}/tasks/2").text
+        assert "exited with code 3" in failed
+        assert re.search(r'<td class="bad">attempt: [^<]*</td><td class="number">\d+\.\d</td>', failed), failed
         picture = client.get(f"/runs/{report.run_id}/picture.svg")
         assert picture.headers["content-type"] == "image/svg+xml"
         assert "<svg" in picture.text
@@ -225,6 +227,21 @@ def test_a_page_that_was_cut_off_misses_nothing(shed: Shed, site: Site) -> None:
         work(shed, "true")  # while nobody listens
         again = events(client, "/stream?after=0", until=lambda _kind, _data: True, **{"last-event-id": number})
         assert json.loads(again[0][2])["runs"].count("/runs/") == 3
+
+
+def test_the_run_at_work_is_read_while_the_list_is_looked_at(shed: Shed) -> None:
+    async def prepared(run_id: str) -> set[str]:
+        with Aurora.open(shed.path, existing=True) as aurora:
+            hub = Hub(OneProject(aurora), PAGES)
+            hub.prepare(run_id)
+            hub.prepare("nosuch")
+            view = hub.view(run_id)
+            async with asyncio.timeout(20):
+                await view.changed(20)
+            await hub.close()
+            return {*view.seen(may_act=False).html}
+
+    assert "task-0" in asyncio.run(prepared(work(shed, "true").run_id))
 
 
 def test_a_question_is_answered_from_the_page(aur: Aur, start_aur: Start, shed: Shed) -> None:

@@ -122,7 +122,7 @@ def test_the_memory_is_searched_with_the_keyboard(shed: Shed, site: Site, browse
     with Aurora.open(shed.path, existing=True) as aurora, aurora.open_memory() as memory:
         memory.index()
     page = entered(browser, site)
-    for _ in range(4):  # the way to the content, and the three pages
+    for _ in range(5):  # the way to the content, and the four pages
         page.press("Tab")
     assert page.run("document.activeElement.textContent") == "Memory"
     page.press("Enter")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_soar import Aurora
 
-__all__ = ["BackgroundRun", "start"]
+__all__ = ["BackgroundRun", "hold_session", "start"]
 
 START_LIMIT_S: Final = 60.0
 """Seconds until a process in the background works on its run; it checks the memory before."""
@@ -43,11 +43,24 @@ def start(aurora: Aurora, run_id: str, *, more: Sequence[str] = ()) -> Backgroun
     Raises:
         CoordinatorLostError: the process ended before it worked on the run.
     """
+    return _started(aurora, run_id, ("spawn", "--resume", run_id, *more))
+
+
+def hold_session(aurora: Aurora, session_id: str) -> BackgroundRun:
+    """Starts a process of its own that holds a session, for turns from elsewhere; returns once it does.
+
+    Raises:
+        CoordinatorLostError: the process ended before it held the session.
+    """
+    return _started(aurora, session_id, ("interact", "--resume", session_id, "--hold"))
+
+
+def _started(aurora: Aurora, run_id: str, arguments: Sequence[str]) -> BackgroundRun:
     from aurora_spawner.control.steering import detach, wait_until_held
     from aurora_spawner.supervision.interpreter import python_command
 
     log = aurora.project.aurora_dir / "runs" / run_id / "coordinator.log"
-    command = python_command("aurora_cli", "spawn", "--resume", run_id, *more, unbuffered=True)
+    command = python_command("aurora_cli", *arguments, unbuffered=True)
     began_at = time.time()
     pid = detach(command, log=log, cwd=aurora.project.root)
     if not wait_until_held(aurora.project.runs_db, run_id, pid=pid, since=began_at, limit_s=START_LIMIT_S):

@@ -105,7 +105,8 @@ class CoordinatorLostError(CliError):
         self.run_id = run_id
         self.log = log
         super().__init__(f"run {run_id} did not start in the background")
-        self.hint = f"see {log}, or run it in the foreground: aur resume {run_id}"
+        how = "aur interact --resume" if run_id.startswith("interact-") else "aur resume"
+        self.hint = f"see {log}, or run it in the foreground: {how} {run_id}"
 
 
 class RunAtWorkError(CliError):

@@ -38,6 +38,7 @@ class _Options:
     resume: str | None
     list_sessions: bool
     log: str | None
+    hold: bool
     accept_changes: bool
     as_json: bool
 
@@ -49,7 +50,7 @@ class _Options:
     @property
     def at_terminal(self) -> bool:
         """True if a person types and reads."""
-        return sys.stdin.isatty() and sys.stdout.isatty() and not self.as_json
+        return sys.stdin.isatty() and sys.stdout.isatty() and not (self.as_json or self.hold)
 
     def check(self) -> None:
         """Refuses options that contradict each other.
@@ -61,7 +62,7 @@ class _Options:
         from aurora_spawner.errors import TurnTooLongError
 
         only = [name for name, given in (("--list", self.list_sessions), ("--log", self.log)) if given]
-        talks = self.goal or self.agent or self.tool or self.resume or self.team
+        talks = self.goal or self.agent or self.tool or self.resume or self.team or self.hold
         if only and (talks or len(only) > 1):
             raise click.UsageError(f"{only[0]} only shows; leave out what begins or continues a session")
         if self.resume and (self.agent or self.tool):
@@ -70,6 +71,8 @@ class _Options:
             raise click.UsageError("--agent and --tool both name who answers; give one")
         if self.team and (self.resume or not self.text):
             raise click.UsageError("--team needs the GOAL of a new session; --resume goes on with its team by itself")
+        if self.hold and (self.team or self.mode == BATCH):
+            raise click.UsageError("--hold takes turns from elsewhere, and has no --team and no --mode batch")
         if self.accept_changes and not self.resume:
             raise click.UsageError("--accept-changes needs --resume")
         if self.mode == BATCH and self.at_terminal and not (self.text or only):
@@ -94,6 +97,7 @@ class _Options:
         ),
         ("aur interact --list", "The sessions of this project."),
         ("aur interact --resume interact-1763690000000", "Go on where a session was left, or cut off."),
+        ("aur interact --resume interact-1763690000000 --hold", "Hold it for turns from elsewhere."),
         ("aur interact --log interact-1763690000000", "Everything that was said in it."),
         ('aur interact "Update the docs" --mode batch', "Ask nobody: stated defaults hold, and are listed."),
         ("aur interact < turns.jsonl", 'Turns as JSON, one object a line, such as {"say": "Go on"}.'),
@@ -113,6 +117,11 @@ class _Options:
     help="Ask you what agents ask, or let stated defaults hold and list each.",
 )
 @click.option("--resume", metavar="ID", help="Go on with a session.")
+@click.option(
+    "--hold",
+    is_flag=True,
+    help="Hold the session for turns from `aur attach` and `aur dashboard`, until 10 minutes after the last one.",
+)
 @click.option("--list", "list_sessions", is_flag=True, help="List the sessions instead.")
 @click.option("--log", metavar="ID", help="Show what was said in a session instead.")
 @accept_changes_option
@@ -158,6 +167,8 @@ def _go_on(aurora: Aurora, session_id: str, options: _Options) -> ExitCode:
         return _talk(aurora, session_id, options, first=options.text)
     defaults = 0
     if talk.team_works:
+        if options.hold:
+            raise click.UsageError(f"its team has not done its work; first: aur interact --resume {session_id}")
         from aurora_cli.teamwork.team import work_as_team
 
         waits = options.mode == INTERACTIVE
@@ -230,7 +241,11 @@ def _talk(
 ) -> ExitCode:
     from aurora_cli.interaction.talk import at_terminal, in_lines
 
-    talk = at_terminal if options.at_terminal else partial(in_lines, defaults=defaults, failed=failed)
+    talk = (
+        at_terminal
+        if options.at_terminal
+        else partial(in_lines, defaults=defaults, failed=failed, holds=options.hold)
+    )
     return asyncio.run(
         talk(
             aurora,

@@ -1,4 +1,4 @@
-"""Actions of a page: runs are steered, questions answered, and work is commented on."""
+"""Actions of a page: runs are steered, questions answered, work is commented on, and turns are said in sessions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from aurora_cli import background
 from aurora_cli.dashboard.comments import comments_in
 from aurora_cli.render.words import count, one_line
-from aurora_cli.watch.steering import Steering
+from aurora_cli.watch.steering import NOT_DONE, Steering
 from aurora_core import ProjectError
 from aurora_soar.aurora.root import Aurora
 from aurora_soar.errors import NoProjectError
 from aurora_spawner.control.comment_file import CommentFileError
 from aurora_spawner.control.lookup import is_held
-from aurora_spawner.control.steering import unpause_run
+from aurora_spawner.control.steering import cancel_run, unpause_run
+from aurora_spawner.control.talking import say_in_session
+from aurora_spawner.conversations.transcript import checked_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +34,7 @@ def act(root: Path, given: Mapping[str, str]) -> str:
         with Aurora.open(root, existing=True) as aurora:
             return _Action(aurora, given).do()
     except (NoProjectError, ProjectError) as error:  # the folder was moved, or is another user's now
-        return f"not done: {error}"
+        return f"{NOT_DONE}{error}"
 
 
 class _Action:
@@ -53,6 +55,10 @@ class _Action:
                 said = steering.pause(run_id)
             case "cancel":
                 said = steering.cancel(run_id, self._task_id)
+            case "interrupt":
+                said = steering.said(self._interrupt)
+            case "say":
+                said = steering.said(self._say)
             case "resume":
                 said = steering.said(self._resume)
             case "retry":
@@ -61,17 +67,38 @@ class _Action:
                 said = steering.said(lambda: self._comment(str(self._task_id)))
             case "approve" | "deny" | "always" as answer:
                 said = self._answer(approved=answer != "deny", always=answer == "always")
-            case "answer" if self._given.get("note", "").strip():
-                said = self._answer(approved=True)
             case "answer":
-                said = "not done: the answer is empty"
+                said = self._answer_in_words()
             case _:
                 said = "nothing was done: the page asked for something that this server does not know"
         return said
 
+    def _answer_in_words(self) -> str:
+        given = self._given.get("note", "").strip()
+        return self._answer(approved=True) if given else f"{NOT_DONE}the answer is empty"
+
     def _answer(self, *, approved: bool, always: bool = False) -> str:
         question, note = self._given.get("question", ""), self._given.get("note", "")
         return self._steering.answer(question, approved=approved, note=note, always=always)
+
+    def _interrupt(self) -> str:
+        cancel_run(self._journal, self._run_id)
+        return "the turn is being interrupted"
+
+    def _say(self) -> str:
+        """Says a turn in a session; one without a process is held in the background from then on."""
+        words, run_id = checked_turn(self._given.get("text", "").replace("\r\n", "\n")), self._run_id
+        if not words.strip():
+            return f"{NOT_DONE}the turn is empty"
+        session = self._aurora.read_session(run_id)
+        if not session.held:
+            if session.transcript.team_works:
+                return f"{NOT_DONE}its team has not done its work; first: aur interact --resume {one_line(run_id)}"
+            background.hold_session(self._aurora, run_id)
+        number = say_in_session(self._journal, run_id, words)
+        if number is None:
+            return f"{NOT_DONE}another turn runs; say yours once it is over, or interrupt that one"
+        return f"turn {number} is said"
 
     def _resume(self) -> str:
         """Continues a paused run in its process, and one without a process in the background."""
@@ -93,11 +120,11 @@ class _Action:
         work = self._aurora.commentable_work(run_id, task_id)
         self._aurora.plan_resume(run_id)  # what would keep the run from going on is told before anything is sent
         if given.get("commit") != work.commit or given.get("base") != work.base:
-            return "not done: the work has changed since this page was loaded; copy your comments, and load it again"
+            return f"{NOT_DONE}the work has changed since this page was loaded; copy your comments, and load it again"
         try:
             comments = comments_in(given, work.diff, run_id=run_id, task_id=task_id)
         except CommentFileError as error:
-            return f"not done: {error}"
+            return f"{NOT_DONE}{error}"
         if not comments:
             return "no comments; nothing was sent"
         self._aurora.send_comments(run_id, task_id, comments, seen=work)

@@ -20,10 +20,12 @@ from aurora_cli.dashboard.logs import log_events
 from aurora_cli.dashboard.pages import Pages
 from aurora_cli.dashboard.pictures import Pictures
 from aurora_cli.dashboard.stream import Hub
+from aurora_cli.dashboard.talks import session_row
 from aurora_cli.dashboard.tasks import task_values
 from aurora_cli.dashboard.work import work_values
 from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError, WorkspaceUnusableError
+from aurora_cli.watch.steering import NOT_DONE
 from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
 from aurora_spawner.control.lookup import check_task, is_held
@@ -61,6 +63,7 @@ def application(places: Places, access: Access) -> ASGIApp:
         Route("/stream", dashboard.stream),
         Route("/stream/{run_id}", dashboard.stream),
         Route("/log/{run_id}/{task_id:path}", dashboard.log),
+        Route("/sessions", dashboard.sessions),
         Route("/search", dashboard.search),
         Route("/budget", dashboard.budget),
         Route("/act", dashboard.act, methods=["POST"]),
@@ -95,18 +98,28 @@ class Dashboard:
         """Returns the page of all runs."""
         view = self.hub.view(None)
         await view.refresh(within_s=FRESH_S)
+        if view.at_work is not None:
+            self.hub.prepare(view.at_work)
         parts = view.seen(may_act=self._may_act(request)).html
         return self._html(request, "runs", parts=parts, after=view.version)
 
     async def run(self, request: Request) -> Response:
-        """Returns the page of one run."""
+        """Returns the page of one run, which may be a session."""
         run_id = request.path_params["run_id"]
         await self._check(run_id)
         view = self.hub.view(run_id)
         await view.refresh(within_s=FRESH_S)
         parts = view.seen(may_act=self._may_act(request)).html
+        if view.is_session:
+            turns = [(name, html) for name, html in parts.items() if name.startswith("turn-")]
+            return self._html(request, "session", parts=parts, turns=turns, run_id=run_id, after=view.version)
         rows = [(name, html) for name, html in parts.items() if name.startswith("task-")]
         return self._html(request, "run", parts=parts, rows=rows, run_id=run_id, after=view.version)
+
+    async def sessions(self, request: Request) -> Response:
+        """Returns the list of the sessions in which the user talks with agents."""
+        found = await asyncio.to_thread(self._places.sessions)
+        return self._html(request, "sessions", sessions=[session_row(each) for each in found])
 
     async def picture(self, request: Request) -> Response:
         """Returns the graph and timeline of a run."""
@@ -177,7 +190,7 @@ class Dashboard:
             return PlainTextResponse("The form is not one of this server's; load the page again.\n", status_code=403)
         said = await asyncio.to_thread(self._places.act, given)
         if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse({"said": said})
+            return JSONResponse({"said": said, "done": not said.startswith(NOT_DONE)})
         run_id = given.get("run", "")
         return self._html(request, "message", said=said, run_id=run_id)
 

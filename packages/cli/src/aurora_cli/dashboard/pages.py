@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -9,20 +10,25 @@ from typing import TYPE_CHECKING, Any, Final
 import jinja2
 import markupsafe
 
+from aurora_cli.dashboard.talks import MOST_CHARS, head_values
+from aurora_cli.render.talks import usage_line
 from aurora_cli.render.words import printable
 from aurora_cli.watch.task_rows import TaskRows
 from aurora_cli.watch.view import alert_rows, budget_line, question_of, run_rows, state_of, top_line
 from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
 from aurora_spawner.control.live_runs import RECENT
+from aurora_spawner.conversations.transcript import TEAM
 from aurora_spawner.gates.masking import masked
 from aurora_spawner.tasks.approvals import AGENT_GATE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from aurora_cli.dashboard.talks import DrawnTurns
     from aurora_cli.watch.facts import Facts
     from aurora_cli.watch.view import Row
     from aurora_spawner.control.live_runs import LiveRun
+    from aurora_spawner.conversations.transcript import Transcript, Turn
 
 __all__ = ["Drawn", "Pages", "Parts"]
 
@@ -38,22 +44,33 @@ def _shown(value: object) -> object:
     return printable(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
 
 
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
 class Drawn:
     """The rows of a run's tasks as HTML; one that has not changed is not rendered again."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[tuple[object, ...] | None, Row, str]] = {}
+        self._before: TaskRows | None = None
+        self._html: Parts = {}
+        self._shown: dict[int, Row] = {}
 
-    def html(self, rows: TaskRows, index: int, render: Callable[[Row], str]) -> str:
-        """Returns the HTML of a row."""
-        key, stamp = rows.key_at(index), rows.stamp_at(index)
-        before = self._rows.get(key)
-        if before is not None and stamp is not None and stamp == before[0]:
-            return before[2]
-        row = rows[index]
-        html = before[2] if before is not None and before[1] == row else render(row)
-        self._rows[key] = (stamp, row, html)
-        return html
+    def html(self, rows: TaskRows, names: Sequence[str], render: Callable[[Row], str]) -> Parts:
+        """Returns the HTML of all rows.
+
+        Args:
+            names: the id of the element of each row.
+        """
+        if [*self._html] != [*names]:
+            self._before, self._html, self._shown = None, dict.fromkeys(names, ""), {}
+        for place in rows.places_of_change(self._before):
+            row = rows[place]
+            if row != self._shown.get(place):
+                self._shown[place] = row
+                self._html[names[place]] = render(row)
+        self._before = rows
+        return dict(self._html)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +98,8 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE)
-        found.filters["masked"] = masked
+        found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE, team=TEAM)
+        found.filters |= {"masked": masked, "clock": _clock}
         return found
 
     def prepare(self) -> None:
@@ -106,18 +123,35 @@ class Pages:
             common["run"] = self._render("parts/gone")
         else:
             common |= self._tasks(facts, live.run.run_id, drawn)
-        return {
-            may_act: self._own(facts, live if run_id else None, may_act=may_act) | common for may_act in (True, False)
-        }
+        shown = live if run_id else None
+        return {may_act: self._own(facts, shown, may_act=may_act) | common for may_act in (True, False)}
+
+    def session_parts(self, facts: Facts, live: LiveRun, talk: Transcript, turns: DrawnTurns) -> dict[bool, Parts]:
+        """Returns the live parts of the page of a session; its turns are the last ones, since new ones are added."""
+        said = turns.html(talk)
+        top = self._render("parts/top", line=top_line(facts, self.project), budget=budget_line(facts.spending))
+        found = {}
+        for may_act in (True, False):
+            head = self._render("parts/session_head", may_act=may_act, **head_values(live, talk))
+            found[may_act] = {"top": top, "run": head, **self._alerts(facts, None, may_act=may_act), **said}
+        return found
+
+    def turn_part(self, name: str, turn: Turn, text: str) -> str:
+        """Returns a part of a turn, of which a piece of the answer is one."""
+        used = usage_line(turn.usage) if turn.usage else ""
+        return self._render(name, turn=turn, text=text, used=used, most=MOST_CHARS)
 
     def _own(self, facts: Facts, live: LiveRun | None, *, may_act: bool) -> Parts:
         """Returns the parts with forms."""
-        rows = [row for row in alert_rows(facts) if not (live and row.cells[0] in _outcome(facts))]
-        alerts = [(row, question_of(row.key, facts)) for row in rows]
-        found = {"alerts": self._render("parts/alerts", alerts=alerts, may_act=may_act)}
+        found = self._alerts(facts, live, may_act=may_act)
         if live is not None:
             found["run"] = self._head(facts, live, may_act=may_act)
         return found
+
+    def _alerts(self, facts: Facts, live: LiveRun | None, *, may_act: bool) -> Parts:
+        rows = [row for row in alert_rows(facts) if not (live and row.cells[0] in _outcome(facts))]
+        alerts = [(row, question_of(row.key, facts)) for row in rows]
+        return {"alerts": self._render("parts/alerts", alerts=alerts, may_act=may_act)}
 
     def _head(self, facts: Facts, live: LiveRun, *, may_act: bool) -> str:
         return self._render(
@@ -141,9 +175,7 @@ class Pages:
         def render(row: Row) -> str:
             return str(macro(row, run_id))  # a third of the time of a template of its own
 
-        return {
-            f"task-{each.position}": drawn.html(rows, index, render) for index, each in enumerate(facts.detail.tasks)
-        }
+        return drawn.html(rows, [f"task-{each.position}" for each in facts.detail.tasks], render)
 
     def _render(self, name: str, *, may_act: bool = False, **values: Any) -> str:
         form_key = self.form_key if may_act else ""

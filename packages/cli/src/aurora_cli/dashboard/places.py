@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from aurora_cli.dashboard.actions import act
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from aurora_cli.watch.ports import RunsReader
     from aurora_core.workspaces import Workspace
+    from aurora_spawner.conversations.stored import ReadSession
 
 __all__ = ["AllWorkspaces", "OneProject", "Places"]
 
@@ -37,6 +39,9 @@ class Places(Protocol):
         Raises:
             WorkspaceUnusableError: its workspace is not in the list, or nothing in its folder may be used.
         """
+
+    def sessions(self) -> Sequence[ReadSession]:
+        """Returns the sessions in which the user talks with agents, the newest first; named as the runs are."""
 
     def searched(self) -> Sequence[str]:
         """Returns the names of the projects whose memories can be searched; nothing if there is one alone."""
@@ -70,6 +75,10 @@ class OneProject:
     def of_run(self, run_id: str) -> tuple[Aurora, str]:
         """Returns the project itself."""
         return self._aurora, run_id
+
+    def sessions(self) -> Sequence[ReadSession]:
+        """Returns its sessions."""
+        return self._aurora.all_sessions()
 
     def searched(self) -> Sequence[str]:
         """Returns nothing: there is one memory."""
@@ -106,6 +115,17 @@ class AllWorkspaces:
         """Returns the project of the workspace that the run is named with."""
         workspace, own_id = parted(run_id)
         return _opened(workspace), own_id
+
+    def sessions(self) -> Sequence[ReadSession]:
+        """Returns the sessions of all workspaces that can be used."""
+        roots = [(each.name, usable_root(each.name)[0]) for each in self._workspaces()]
+        found = [
+            replace(each, run_id=named(name, each.run_id))
+            for name, root in roots
+            if root is not None
+            for each in Aurora.open(root, existing=True).all_sessions()
+        ]
+        return sorted(found, key=lambda each: each.created_at, reverse=True)
 
     def searched(self) -> Sequence[str]:
         """Returns the names of the workspaces."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.dashboard.pages import Drawn
+from aurora_cli.dashboard.talks import DrawnTurns
 from aurora_cli.error_messages import error_report
+from aurora_cli.errors import CliError
 from aurora_cli.watch.facts import Facts, Wanted
 from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
+from aurora_spawner.conversations.session_reader import SessionReader
+from aurora_spawner.conversations.stored import SESSION_RUN
 from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_cli.dashboard.pages import Pages, Parts
     from aurora_cli.dashboard.places import Places
+    from aurora_spawner.conversations.transcript import Transcript
 
 __all__ = ["Hub", "View", "event"]
 
@@ -27,7 +32,7 @@ CHANGED_S: Final = 0.03
 """Between two looks whether the journal has changed, which cost next to nothing."""
 GROWS_OLD_S: Final = 1.0
 """After this time a view is read again although nothing was written: times and last lines move on."""
-SHORTEST_S: Final = 0.1
+SHORTEST_S: Final = 0.05
 """The shortest time between two reads of a view, however much is written."""
 SHARE: Final = 0.05
 """The share of a core that the reads of a view may take; a large run is read less often."""
@@ -47,9 +52,16 @@ class Seen:
     """The version in which parts came or went; older pages have to load anew."""
 
     def take(self, parts: Parts, version: int) -> bool:
-        """Takes the parts as they are now; returns True if something is another."""
+        """Takes the parts as they are now; returns True if something is another.
+
+        Turns that have come behind the others are put there by the pages themselves.
+        """
         changed = [name for name, html in parts.items() if self.html.get(name) != html]
-        if parts.keys() != self.html.keys():
+        names, known = [*parts], len(self.html)
+        grown = (
+            known > 0 and names[:known] == [*self.html] and all(each.startswith("turn-") for each in names[known:])
+        )
+        if parts.keys() != self.html.keys() and not grown:
             self.structure = version
         elif not changed:
             return False
@@ -82,6 +94,12 @@ class View:
         self._pages = pages
         self._reader = places.reader(run_id)
         self._drawn = Drawn()
+        self._places = places
+        self._talk: SessionReader | None = None
+        self._turns = DrawnTurns(pages.turn_part)
+        self.is_session = False
+        self.at_work: str | None = None
+        """The newest run that a process works on, of a view of all."""
         self._seen = {True: Seen(), False: Seen()}
         self.version = 0
         self.followers = 0
@@ -141,6 +159,8 @@ class View:
             self.is_over = True
             self._changed.set()
             self._reader.close()
+            if self._talk is not None:
+                self._talk.close()
 
     async def changed(self, limit_s: float) -> None:
         """Waits for the next change, or for the time."""
@@ -162,7 +182,26 @@ class View:
         facts = self._facts()
         live = facts.selected
         self._running = tuple(each.task for each in live.status.running[:LAST_LINES]) if live else ()
-        return self._pages.parts(facts, self.run_id, self._drawn), time.thread_time() - began
+        self.at_work = next((each.run.run_id for each in facts.runs if each.status.pid is not None), None)
+        return self._parts(facts), time.thread_time() - began
+
+    def _parts(self, facts: Facts) -> dict[bool, Parts]:
+        live = facts.selected
+        self.is_session = self.run_id is not None and live is not None and live.run.kind == SESSION_RUN
+        if not self.is_session or live is None:
+            return self._pages.parts(facts, self.run_id, self._drawn)
+        try:
+            return self._pages.session_parts(facts, live, self._said(), self._turns)
+        except (SpawnerError, CliError) as error:
+            self.is_session = False
+            problem = error_report(error).message
+            return self._pages.parts(replace(facts, problems=(*facts.problems, problem)), self.run_id, self._drawn)
+
+    def _said(self) -> Transcript:
+        if self._talk is None:
+            aurora, own_id = self._places.of_run(self.run_id or "")
+            self._talk = SessionReader(aurora.project.runs_db, own_id)
+        return self._talk.look()
 
     def _facts(self) -> Facts:
         try:
@@ -182,6 +221,7 @@ class Hub:
         self._places = places
         self._pages = pages
         self._views: dict[str | None, tuple[View, asyncio.Task[None]]] = {}
+        self._preparing: set[asyncio.Task[None]] = set()
 
     def __contains__(self, run_id: str | None) -> bool:
         return run_id in self._views
@@ -195,6 +235,18 @@ class Hub:
             found = self._views[run_id] = (view, asyncio.ensure_future(view.keep_fresh()))
         found[0].left_at = time.monotonic()
         return found[0]
+
+    def prepare(self, run_id: str) -> None:
+        """Reads a run whose page is likely to be the next one; the first read takes far longer than the others."""
+        if run_id not in self:
+            reading = asyncio.ensure_future(self.view(run_id).refresh())
+            self._preparing.add(reading)
+            reading.add_done_callback(self._prepared)
+
+    def _prepared(self, reading: asyncio.Task[None]) -> None:
+        self._preparing.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # the page itself fails in the same way, and says so
 
     async def follow(self, run_id: str | None, *, after: int, may_act: bool) -> AsyncGenerator[bytes, None]:
         """Yields what has changed after a version, again and again, until a page must load or connect anew.
@@ -220,6 +272,7 @@ class Hub:
 
     async def close(self) -> None:
         """Ends all views."""
-        for _, task in self._views.values():
+        working = [*(task for _, task in self._views.values()), *self._preparing]
+        for task in working:
             task.cancel()
-        await asyncio.gather(*(task for _, task in self._views.values()), return_exceptions=True)
+        await asyncio.gather(*working, return_exceptions=True)

@@ -10,6 +10,7 @@ from aurora_soar.errors import SoarError
 from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.lookup import find_run, recovery_of
 from aurora_spawner.control.run_work import work_of_run
+from aurora_spawner.control.timeline import run_timeline
 from aurora_spawner.errors import SpawnerError, UnknownTaskError
 from aurora_spawner.gates.masking import masked
 
@@ -25,6 +26,8 @@ __all__ = ["task_values"]
 MOST_LINES: Final = 5_000
 """Lines of a change that are shown."""
 MOST_TEXT: Final = 200_000
+MOST_EVENTS: Final = 500
+"""The newest events of a task that are shown."""
 _KINDS: Final = {"+": "add", "-": "remove", "@": "place"}
 
 
@@ -58,11 +61,23 @@ def task_values(aurora: Aurora, run_id: str, task_id: str, *, may_act: bool) -> 
         "prompt": row.task.prompt[:MOST_TEXT],
         "answer": row.result.output[:MOST_TEXT] if row.result else "",
         "steps": steps,
+        "course": _course(journal, run_id, task_id),
         "work": list(task_work_lines(work.tasks[task_id])) if work and task_id in work.tasks else [],
         "commentable": commentable,
         "diff": _lines_of(commentable.diff) if commentable else _diff(journal, run_id, task_id) if work else None,
         "cost": _cost(aurora, run_id, task_id),
     }
+
+
+def _course(journal: Path, run_id: str, task_id: str) -> list[tuple[float, float | None, str, bool]]:
+    """Returns what has happened to a task: when, for how many seconds, what, and whether it failed."""
+    timeline = run_timeline(journal, run_id)
+    task = next((each for each in timeline.tasks if each.task_id == task_id), None)
+    if task is None:  # another candidate was taken
+        return []
+    spans = [(each.start, each.seconds, f"{each.kind}: {each.label}", each.failed) for each in task.spans]
+    marks = [(each.at, None, each.label, each.failed) for each in task.marks]
+    return sorted([*spans, *marks], key=lambda each: each[0])[-MOST_EVENTS:]
 
 
 def _diff(journal: Path, run_id: str, task_id: str) -> list[tuple[str, str]] | None:

@@ -11,6 +11,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.conduct import Conductor
 from aurora_cli.interaction.documents import event_document
 from aurora_cli.interaction.input_lines import lines_of
+from aurora_cli.interaction.quiet import Quiet
 from aurora_cli.output import emit_json_line
 from aurora_spawner.conversations.session_events import Answered, Asked, DefaultTaken
 
@@ -51,6 +52,7 @@ async def in_lines(
     accept_changes: bool,
     defaults: int = 0,
     failed: bool = False,
+    holds: bool = False,
 ) -> ExitCode:
     """Talks in lines of JSON: turns from standard input, events to standard output.
 
@@ -60,6 +62,7 @@ async def in_lines(
         resumed: the session was there before; what was said in it is written first.
         defaults: those that were taken before.
         failed: the session's team has not done what it was to do.
+        holds: turns come from other processes instead, until none has come for a while.
     """
     events = _Events(session_id, resumed=resumed, defaults=defaults)
     async with aurora.held_session(
@@ -71,7 +74,8 @@ async def in_lines(
                 _emit({"event": "earlier", **turn.to_json()})
         check_agent = partial(aurora.check_talks, where="switch")
         conductor = Conductor(session, aurora.project.runs_db, check_agent, _emit)
-        code = await conductor.conduct(first, events.followed(lines_of(sys.stdin.fileno())))
+        lines = Quiet(session) if holds else lines_of(sys.stdin.fileno())
+        code = await conductor.conduct(first, events.followed(lines))
     if failed and code is ExitCode.DONE:
         code = ExitCode.NOT_REACHED
     _emit({"event": "left", "id": session_id, "defaults": events.defaults, "status": int(code)})

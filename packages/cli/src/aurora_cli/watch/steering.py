@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.error_messages import error_report
 from aurora_cli.render.approvals import answer_line
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from aurora_soar.notices import Notice
     from aurora_spawner.control.live_runs import LiveRun
 
-__all__ = ["Steering"]
+__all__ = ["NOT_DONE", "Steering"]
+
+NOT_DONE: Final = "not done: "
+"""The beginning of the sentence about an action that nothing has come of."""
 
 
 class Steering:
@@ -80,5 +83,5 @@ class Steering:
             sentences = [action()]
         except Exception as error:  # noqa: BLE001 - the view goes on; the report of a defect says that it is one
             found = error_report(error)
-            sentences = [f"not done: {found.message}", found.hint]
+            sentences = [f"{NOT_DONE}{found.message}", found.hint]
         return " · ".join(filter(None, [*sentences, *(each.message for each in self._notices)]))

@@ -53,7 +53,11 @@ class Filter(StrEnum):
 
 
 class TaskRows(Sequence[Row]):
-    """The rows of the tasks of the selected run; the depth in the graph of the tasks is the indentation."""
+    """The rows of the tasks of the selected run; the depth in the graph of the tasks is the indentation.
+
+    Attributes:
+        rows: the tasks that are listed.
+    """
 
     def __init__(self, facts: Facts, shown: Filter = Filter.ALL) -> None:
         self._facts = facts
@@ -61,10 +65,11 @@ class TaskRows(Sequence[Row]):
         live = facts.selected
         self._running = {each.task: each for each in live.status.running} if live else {}
         self._asking = {each.task_id: each for each in live.status.approvals} if live else {}
-        self._rows = [each for each in self._all if self._is_shown(each, shown)]
+        is_all = shown is Filter.ALL
+        self.rows = [*self._all] if is_all else [each for each in self._all if self._is_shown(each, shown)]
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -72,27 +77,35 @@ class TaskRows(Sequence[Row]):
     def __getitem__(self, index: slice) -> list[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, slice):
-            return [self._row(each) for each in self._rows[index]]
-        return self._row(self._rows[index])
+            return [self._row(each) for each in self.rows[index]]
+        return self._row(self.rows[index])
 
     def key_at(self, index: int) -> str:
         """Returns the id of a task without making its row."""
-        return self._rows[index].task_id
+        return self.rows[index].task_id
 
-    def stamp_at(self, index: int) -> tuple[object, ...] | None:
-        """Returns a value that is equal as long as the row is, and cheaper; None for a row that always moves."""
-        row = self._rows[index]
-        if row.state is TaskState.RUNNING or row.task_id in self._asking or row.task_id in self._running:
-            return None
-        return (row, self._levels[row.task_id], self._surroundings, self._settled if row.task.depends_on else 0)
+    def places_of_change(self, before: TaskRows | None) -> Sequence[int]:
+        """Returns the places of the rows that may be others than in `before`, which lists the same tasks or fewer.
+
+        They are few, and cheaper to find than rows are to make.
+        """
+        if before is None or self.surroundings != before.surroundings or self.levels is not before.levels:
+            return range(len(self.rows))
+        both = list(enumerate(zip(self.rows, before.rows, strict=True)))
+        found = {place for place, (row, old) in both if row is not old}
+        if any(self.rows[place].state is not before.rows[place].state for place in found):
+            found |= {place for place, (row, _) in both if row.task.depends_on}
+        moving = self.moving | before.moving
+        return sorted(found | {place for place, (row, _) in both if row.task_id in moving})
 
     def first_active(self) -> int:
         """Returns the place of the first task that runs or waits for the user; 0 without one."""
-        places = (place for place, each in enumerate(self._rows) if self._is_shown(each, Filter.ACTIVE))
+        places = (place for place, each in enumerate(self.rows) if self._is_shown(each, Filter.ACTIVE))
         return next(places, 0)
 
     @cached_property
-    def _levels(self) -> Mapping[str, int]:
+    def levels(self) -> Mapping[str, int]:
+        """The level of each task in the graph."""
         return _levels_of(tuple((each.task_id, each.task.depends_on) for each in self._all))
 
     @cached_property
@@ -100,11 +113,15 @@ class TaskRows(Sequence[Row]):
         return {each.task_id: each.state for each in self._all}
 
     @cached_property
-    def _settled(self) -> int:
-        return sum(each.state.settled for each in self._all)
+    def moving(self) -> frozenset[str]:
+        """The tasks whose rows always move: those that run, ask, or wait for what only the coordinator knows."""
+        live = self._facts.selected
+        waiting = live.status.waiting_for if live else {}
+        running = (each.task_id for each in self.rows if each.state is TaskState.RUNNING)
+        return frozenset(running) | self._asking.keys() | self._running.keys() | waiting.keys()
 
     @cached_property
-    def _surroundings(self) -> tuple[object, ...]:
+    def surroundings(self) -> tuple[object, ...]:
         """All that a task that waits to start may wait for, apart from other tasks."""
         live = self._facts.selected
         assert live is not None
@@ -118,7 +135,7 @@ class TaskRows(Sequence[Row]):
     def _is_shown(self, row: TaskRow, shown: Filter) -> bool:
         if shown is Filter.FAILED:
             return row.state in (TaskState.FAILED, TaskState.SKIPPED, TaskState.CANCELLED)
-        return shown is Filter.ALL or row.state is TaskState.RUNNING or row.task_id in self._asking
+        return row.state is TaskState.RUNNING or row.task_id in self._asking
 
     def _row(self, row: TaskRow) -> Row:
         live = self._facts.selected
@@ -128,7 +145,7 @@ class TaskRows(Sequence[Row]):
             mark, tone = "?", Tone.WAITS
         running = self._running.get(row.task_id)
         agent = running.agent if running else _agent_of(row, live)
-        name = _name_of(row.task_id, row.task.headline, min(self._levels[row.task_id], _DEEPEST))
+        name = _name_of(row.task_id, row.task.headline, min(self.levels[row.task_id], _DEEPEST))
         return Row(key=row.task_id, cells=(mark, name, _called(agent), self._now(row, running, live)), tone=tone)
 
     def _now(self, row: TaskRow, running: RunningTask | None, live: LiveRun) -> str:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 CHANGE_TIMEOUT_S: Final = BUSY_WAIT_S + 5
 """The longest wait for a change, which is durable before it is answered; another process may be writing, too."""
 SOCKET_WAIT_S: Final = 3.0
-"""The longest wait for a coordinator's socket: the journal names the coordinator a moment before that is there."""
+"""The longest wait for a coordinator's socket: the journal names the coordinator a moment before that is there, and
+the socket of a killed one may still be in its place."""
 _PAUSE_S: Final = 0.05
 PIECE_BYTES: Final = 64 << 10
 ANSWER_LIMIT_BYTES: Final = 16 << 20
@@ -71,7 +72,10 @@ def request_coordinator(journal: Path, run_id: str, request: Mapping[str, Any]) 
         try:
             answer = _ask(journal, run_id, request)
         except NoAnswerError as error:
-            if not isinstance(error.__cause__, FileNotFoundError) or time.monotonic() >= until:
+            if (
+                not isinstance(error.__cause__, (FileNotFoundError, ConnectionRefusedError))
+                or time.monotonic() >= until
+            ):
                 raise
             time.sleep(_PAUSE_S)
         else:

@@ -82,6 +82,8 @@ class LiveRuns:
         self._counts: dict[str, tuple[RunRow, Mapping[TaskState, int]]] = {}
         self._waits: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._tasks = _TasksOfRun()
+        self._open_attempts: dict[str, dict[str, list[AttemptRow]]] = {}
+        """By run and task, of the last look."""
         self._tails: dict[str, tuple[LogTail, str]] = {}
 
     def __enter__(self) -> Self:
@@ -127,6 +129,7 @@ class LiveRuns:
         asked: dict[str, list[ApprovalRow]] = {}
         for each in load_approvals(store, open_only=True):
             asked.setdefault(each.run_id, []).append(each)
+        self._open_attempts.clear()
         return tuple(self._live(store, run, asked.get(run.run_id, ())) for run in self._runs(store))
 
     def detail(self, run_id: str) -> RunDetail | None:
@@ -152,9 +155,11 @@ class LiveRuns:
         wanted = {f"{run_id}/{task_id}": task_id for task_id in task_ids}
         self._tails = {key: tail for key, tail in self._tails.items() if key in wanted}
         lines: dict[str, str] = {}
+        begun = self._open_attempts.get(run_id, {})
         for key, task_id in wanted.items():
             tail, line = self._tails.get(key, (LogTail(limit_bytes=LAST_LINE_BYTES), ""))
-            piece = self.tail(run_id, task_id, tail)
+            attempt = last_begun(begun.get(task_id, ())) or self._attempt(run_id, task_id)
+            piece = None if attempt is None else tail.read(attempt)
             if piece is not None and piece.content:
                 line = _last_line(piece.content) or line
             self._tails[key] = (tail, line)
@@ -190,6 +195,10 @@ class LiveRuns:
             run = load_run(store, run.run_id)
             pid = coordinator_pid(run)
         attempts = load_attempts(store, run.run_id, open_only=True) if _is_unfinished(run) else []
+        by_task: dict[str, list[AttemptRow]] = {}
+        for each in attempts:
+            by_task.setdefault(each.task_id, []).append(each)
+        self._open_attempts[run.run_id] = by_task
         waits = self._waits_of(run, pid)
         status = status_of(run, self._count(store, run, pid), attempts, waits, pid=pid, approvals=tuple(asked))
         return LiveRun(run=run, status=status)

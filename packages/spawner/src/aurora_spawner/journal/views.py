@@ -10,6 +10,7 @@ import json
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -193,6 +194,8 @@ class AttemptRow:
 Statement = tuple[str, tuple[Any, ...]]
 """SQL with the values of its parameters."""
 
+_SAME: Final = 512
+"""Rows of runs, and of attempts, that are not parsed again as long as they are the same: readers look many times."""
 _RUN_COLUMNS: Final = (
     "run_id, kind, state, paused, created_at, started_at, ended_at, cwd, spool, max_concurrent, default_agent,"
     " default_timeout_s, holder, options, delivery"
@@ -396,7 +399,12 @@ def read_run(row: sqlite3.Row, journal: Path) -> RunRow:
         JournalCorruptError: A value of the row is malformed.
     """
     with as_written(journal, f"run {row['run_id']}"):
-        return RunRow(**read_fields(RunRow, dict(row), _RUN_READERS))
+        return _run_of(tuple(row.keys()), tuple(row))
+
+
+@lru_cache(maxsize=_SAME)
+def _run_of(names: tuple[str, ...], values: tuple[object, ...]) -> RunRow:
+    return RunRow(**read_fields(RunRow, dict(zip(names, values, strict=True)), _RUN_READERS))
 
 
 def read_task_counts(rows: Iterable[sqlite3.Row], journal: Path, run_id: str) -> dict[TaskState, int]:
@@ -464,7 +472,12 @@ def read_attempt(row: sqlite3.Row, journal: Path, run_id: str) -> AttemptRow:
     with as_written(journal, f"run {run_id}, task {row['task_id']}, attempt {row['number']}"):
         if row["state"] not in ("intended", "started", "ended"):
             raise ValueError(f"state {row['state']!a} is none of an attempt")
-        return AttemptRow(**read_fields(AttemptRow, dict(row), _ATTEMPT_READERS))
+        return _attempt_of(tuple(row.keys()), tuple(row))
+
+
+@lru_cache(maxsize=_SAME)
+def _attempt_of(names: tuple[str, ...], values: tuple[object, ...]) -> AttemptRow:
+    return AttemptRow(**read_fields(AttemptRow, dict(zip(names, values, strict=True)), _ATTEMPT_READERS))
 
 
 def read_event(row: sqlite3.Row, journal: Path) -> EventRow:

@@ -12,17 +12,30 @@ function nameOf(element) {
   return [element.tagName, element.name, element.getAttribute("value"), element.getAttribute("href"), ...about].join("\n");
 }
 
-const TARGETS = "a[href], button, input:not([type=hidden])";
+const TARGETS = "a[href], button, summary, input:not([type=hidden])";
+
+// A turn of a session, or a piece of an answer, comes behind the others; whoever reads at the end stays there.
+function added(id) {
+  const turns = document.getElementById("turns");
+  if (!turns || !id.startsWith("turn-")) { return null; }
+  const place = document.createElement("div");
+  place.id = id;
+  turns.append(place);
+  if (id.endsWith("-end")) { said.textContent = "The answer is complete."; }
+  return place;
+}
 
 function put(id, html) {
-  const place = document.getElementById(id);
+  const place = document.getElementById(id) || added(id);
   if (!place) { location.reload(); return; }          // a task that this page does not have yet
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
   const typed = [...place.querySelectorAll("input:not([type=hidden])")].filter((each) => each.value)
     .map((each) => [nameOf(each), each.value]);
   const cursor = focused && focused.matches("input") ? [focused.selectionStart, focused.selectionEnd] : null;
   const name = focused ? nameOf(focused) : "";
+  const opened = [...place.querySelectorAll("details")].map((each) => each.open);
   place.innerHTML = html;
+  place.querySelectorAll("details").forEach((each, at) => { if (at in opened) { each.open = opened[at]; } });
   const targets = [...place.querySelectorAll(TARGETS)];
   for (const [of, value] of typed) {
     const input = targets.find((each) => nameOf(each) === of);
@@ -46,11 +59,14 @@ function selects(place) {
 
 function putWaiting() {
   if (pressed) { return; }
+  const page = document.documentElement;
+  const atEnd = document.getElementById("turns") && page.scrollTop + page.clientHeight >= page.scrollHeight - 40;
   for (const [id, html] of waiting) {
     if (selects(document.getElementById(id))) { continue; }
     waiting.delete(id);
     put(id, html);
   }
+  if (atEnd) { page.scrollTop = page.scrollHeight; }
 }
 
 document.addEventListener("pointerdown", () => { pressed = true; });
@@ -171,6 +187,11 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+document.addEventListener("keydown", (event) => {
+  const form = event.target.closest("form.say");
+  if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) { form.requestSubmit(form.elements.do); }
+});
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (form.method !== "post") { return; }
@@ -181,7 +202,9 @@ document.addEventListener("submit", async (event) => {
   said.textContent = "…";
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
-    said.textContent = answer.ok ? (await answer.json()).said : "Not done: " + (await answer.text());
+    const found = answer.ok ? await answer.json() : { said: "Not done: " + (await answer.text()), done: false };
+    said.textContent = found.said;
+    if (found.done && form.classList.contains("say")) { form.elements.text.value = ""; }
   } catch {
     said.textContent = "Not done: the connection to Aurora is lost.";
   }
