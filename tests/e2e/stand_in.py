@@ -186,6 +186,12 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(say="One word after the other, slowly and in order.", pause_s=0.4),
         Act(say="Glad to go on.", times=FOREVER),
     ),
+    # The same for a model itself, which has no tools: an answer that is interrupted, one that is cut off.
+    "words-slowly": (
+        Act(say="Glad to go on.", times=2),
+        Act(say="One word after the other, slowly and in order.", pause_s=0.4, times=2),
+        Act(say="Glad to go on.", times=FOREVER),
+    ),
     "recall": (Act(say="Glad to help.", times=FOREVER),),
     # Its work fails a check at first, and is mended in the same session; two that write the same line.
     "mended": (
@@ -241,7 +247,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
-KEEPS_ALL = ("talk", "talk-codex", "whole", "recall")
+KEEPS_ALL = ("talk", "talk-codex", "whole", "words-slowly", "recall")
 """Plays whose requests are kept whole."""
 COUNTS_ALL = ("edit", "hang")
 """Plays in which a request without tools counts too."""

@@ -50,7 +50,7 @@ AGENTS: Final = Sheet(
 TALKS: Final = Sheet(
     page=DOCS / "interact.md",
     begin="<!-- what was seen in conversations: written by the tests -->",
-    columns=(*KINDS, "json-lines", "acp"),
+    columns=(*KINDS, "model", "json-lines", "acp"),
     rows={
         "transport": "talked with by",
         "tool": "a tool call",
