@@ -300,8 +300,7 @@ def test_quick_tools_do_not_wait_for_slow_ones(shed: Shed, monkeypatch: pytest.M
     async def talk() -> None:
         async with client(shed.path) as of:
             plans = [asyncio.ensure_future(refusal(of, "plan_goal", goal=f"Goal {number}")) for number in range(12)]
-            while len(planning) < SLOW_AT_ONCE:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(wait_for, lambda: len(planning) == SLOW_AT_ONCE)
             for given_up in plans[:8]:
                 given_up.cancel()
             async with asyncio.timeout(15):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ProjectService"]
 
 AT_ONCE: Final = 4
-"""Quick calls that work at the same moment; the others wait, so that a flood of calls does not open a file for each."""
+"""Quick calls that work at the same moment; a flood of calls waits, so that it does not open a file for each."""
 SLOW_AT_ONCE: Final = 2
 """The same for slow calls, which have threads of their own: a quick call never waits for one."""
 _Answer = TypeVar("_Answer")
