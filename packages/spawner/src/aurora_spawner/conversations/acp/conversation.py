@@ -190,10 +190,6 @@ class AcpConversation(LiveConversation):
     async def interrupt(self) -> None:
         """Ends the turn; what the agent waits for is answered so, as the protocol has it."""
         process, waiting, self._waiting = self._process, self._waiting, set()
-        if process is not None and not self._quirks.cancels:
-            self._interrupting = True
-            process.stop()
-            return
         await super().interrupt()
         if process is not None:
             await process.write(*(messages.permission(key, allowed=False, cancelled=True) for key in waiting))
