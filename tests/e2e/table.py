@@ -54,8 +54,8 @@ TALKS: Final = Sheet(
     rows={
         "transport": "talked with by",
         "tool": "a tool call",
-        "allowed": "a call that you allow",
-        "denied": "a call that is denied",
+        "allowed": "a tool call that you allow",
+        "denied": "a tool call that is denied",
         "question": "a question of the agent",
         "interrupt": "an interrupt",
         "kill": "`kill -9` of Aurora in an answer",

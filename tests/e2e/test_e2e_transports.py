@@ -16,7 +16,7 @@ import pytest
 from tests.cli import talks as talk_lines
 from tests.cli.talks import Talk
 from tests.cli.waiting import wait_for
-from tests.e2e.wirings import address
+from tests.e2e.wirings import SETTINGS, address, write_settings
 from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
@@ -34,18 +34,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 TESTS: Final = Path(__file__).resolve().parents[1]
-SETTINGS: Final[dict[str, dict[str, Any]]] = {
-    "gemini": {
-        "security": {"auth": {"selectedType": "gemini-api-key"}},
-        "privacy": {"usageStatisticsEnabled": False},
-        "general": {"enableAutoUpdate": False},
-    },
-    "qwen": {  # else it asks its model for more in the middle of the play
-        "ui": {"enableFollowupSuggestions": False},
-        "memory": {"enableManagedAutoMemory": False, "enableManagedAutoDream": False, "enableAutoSkill": False},
-    },
-}
-"""Settings of users who have no separate configuration for Aurora."""
 OWN_SESSION: Final = "goes on with its own session"
 GOES_ON: Final = "fails, and the turn goes on"
 WRITES_IN_PLACE: Final = ("gemini", "qwen")
@@ -114,10 +102,7 @@ def add_agent(stage: Stage, kind: str, play: str) -> None:
         stage.backends["it"] = {"kind": "command", "command": command, "conversation": kind}
         return
     stage.add_agent(kind, play, f"{kind}-{play}", name="it", **({"isolated": False} if kind in SETTINGS else {}))
-    if kind in SETTINGS:
-        settings = stage.home / f".{kind}" / "settings.json"
-        settings.parent.mkdir()
-        settings.write_text(json.dumps(SETTINGS[kind]))
+    write_settings(kind, stage.home)
 
 
 def words_of(talk: Talk, turn: int) -> str:

@@ -12,7 +12,7 @@ from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.leaving import Leaving
 from aurora_cli.output import emit, note
-from aurora_cli.render.talks import transcript_lines, usage_line
+from aurora_cli.render.talks import end_line, transcript_lines, usage_line
 from aurora_cli.render.words import count, one_line
 from aurora_soar.errors import SoarError
 from aurora_spawner.conversations.orders import PART
@@ -101,10 +101,9 @@ class TerminalTalk:
 
     def _show_end(self, event: TurnOver) -> None:
         self._end_line()
-        if event.turn.state is not TurnState.DONE:
-            self._failed_turns += 1
-            problem = f": {one_line(event.turn.problem, 200)}" if event.turn.problem else ""
-            note(f"({event.turn.state}{problem})")
+        self._failed_turns += event.turn.state is not TurnState.DONE
+        if end := end_line(event.turn):
+            note(end)
 
     def _end_line(self) -> None:
         if self._in_line:
