@@ -2,9 +2,10 @@
 
     python tools/try_wheels.py DIST [PYTHON]
 
-All five go into one empty environment, in which `aur` answers a question about a folder made on the spot; then the
-three that promise to be useful alone each go into an environment of their own, with nothing but what they declare.
-Third-party packages come at their pinned versions. PYTHON is another interpreter for the environments.
+All five go into one empty environment, in which `aur` answers a question about a folder made on the spot, and has the
+packages that talks with agents need. Then the three that promise to be useful alone each go into an environment of
+their own, with nothing but what they declare. Third-party packages come at their pinned versions. PYTHON is another
+interpreter for the environments.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def environment(path: Path, wheels: list[Path], work: Path, python: str) -> Path
 
 
 def use_aur(programs: Path, work: Path) -> None:
-    """Ask a question in a folder that was never set up, and hold the answer's places against the files."""
+    """Ask a question in a folder that was never set up, hold its places against the files, and look for extras."""
     project = work / "shop"
     project.mkdir()
     (project / "prices.py").write_text(SAMPLE)
@@ -81,6 +82,10 @@ def use_aur(programs: Path, work: Path) -> None:
         if int(line) > len((project / file).read_text().splitlines()):
             sys.exit(f"aur soar cited {file}:{line}, which does not exist")
     sys.stdout.write(f"aur soar: {len(places)} places cited, all exist\n")
+    found = run([programs / "aur", "doctor"], project)
+    if "the extra `acp` is installed" not in found:
+        sys.exit(f"the wheels bring no packages for the Agent Client Protocol:\n{found}")
+    sys.stdout.write("aur doctor: the extra `acp` is installed\n")
 
 
 def run(command: list[str | Path], folder: Path) -> str:

@@ -1,11 +1,11 @@
 """Measure what `aur interact` adds to a turn, and what an agent that stays saves; writes results.md beside this file.
 
-    python benchmarks/interact/run.py [--write]           about two minutes
+    python benchmarks/interact/run.py [--write]           about five minutes
 
 The agents are real CLIs, cut off from the network, with a simulated model that answers at once. Each is talked with
 twice at the same time: by `aur interact`, and directly over its own protocol, by turns one after the other, so that
 the load is the same. A turn lasts from its writing to the end that the agent reports; the first one includes the
-start of the agent.
+start of the agent. `sessions.py` measures the memory of many sessions at once.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.interact.sessions import measured_sessions, shown_sessions
+from tests.cli import talks
 from tests.cli.talks import AGENT, Talk
 from tests.e2e.cut_off import Cell, open_cell
 from tests.e2e.stage import Stage
-from tests.e2e.wirings import address, search_path
+from tests.e2e.wirings import SETTINGS, address, search_path, wiring, write_settings
 
 from aurora_spawner.backends.base import AttemptRequest, with_events
 from aurora_spawner.backends.cli import CliBackend
@@ -36,6 +38,9 @@ from aurora_spawner.backends.command import CommandBackend
 from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded
 from aurora_spawner.backends.model.backend import ModelBackend
 from aurora_spawner.backends.stream import EventStream
+from aurora_spawner.conversations.acp import messages
+from aurora_spawner.conversations.acp.reading import INITIALIZE, NEW, message_in
+from aurora_spawner.conversations.acp.wire import AcpWire
 from aurora_spawner.conversations.app_server import AppServerWire
 from aurora_spawner.conversations.claude_control import ARGUMENTS, ClaudeControlWire
 from aurora_spawner.conversations.json_lines import JsonLinesWire
@@ -46,12 +51,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aurora_spawner.backends.base import Backend
+    from aurora_spawner.backends.fields import Fields
     from aurora_spawner.conversations.wire import Wire
 
 HERE = Path(__file__).resolve().parent
 TURNS = 15
+SESSIONS = 20
+PATIENCE_S = 300.0
+"""Many programs start at once, maybe on a busy machine."""
 TEXT = "Please say something"
 PLAY = "crowd"
+ACP = {"gemini": "Gemini CLI", "opencode": "OpenCode", "qwen": "Qwen Code", "copilot": "Copilot CLI"}
+"""The agents that are talked with in ACP, and their titles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,16 +127,37 @@ class Direct:
             self._process = self._begin()
             self._stream = EventStream(self._case.wire.dialect)
             self._write(*self._case.wire.hello(None))
-            self._until(SessionStarted)
+            if isinstance(self._case.wire, AcpWire):
+                self._begin_session(self._case.wire)
+            else:
+                self._until(SessionStarted)
         self._write(self._case.wire.turn(TEXT))
         self._until(Succeeded)
         return time.perf_counter() - start
+
+    def _begin_session(self, wire: AcpWire) -> None:
+        self._response(INITIALIZE)
+        self._write(messages.new_session(self._folder))
+        wire.session = self._response(NEW).fields("result").text("sessionId")
+
+    def _response(self, request: str) -> Fields:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            message = message_in(line.decode())
+            if message is not None and message.text("id") == request and not message.has("method"):
+                return message
+        raise SystemExit(f"{self._case.name} has ended")
 
     def _begin(self) -> subprocess.Popen[bytes]:
         backend = with_events(talking_backend(self._case.backend()) if self._case.wire else self._case.backend())
         assert backend is not None
         home = self._folder / "home"
-        home.mkdir(parents=True, exist_ok=True)
+        if not home.exists():
+            home.mkdir(parents=True)
+            write_settings(self._case.config["kind"], home)
+            # As the project has one: some agents keep a state of the work tree for each turn.
+            subprocess.run(["git", "init", "-q"], cwd=self._folder, check=True)
         task = SpawnTask("talk", "agent", id="talk")
         order = backend.request(
             AttemptRequest(task=task, folder=self._folder, prompt_file=self._folder / "prompt", home=home)
@@ -179,10 +211,21 @@ def cases(cell: Cell, folder: Path) -> list[Case]:
         Case(name="Claude Code, its control protocol", config=claude, wire=ClaudeControlWire(), words=ARGUMENTS),
         Case(name="Codex, its app-server", config=codex, wire=AppServerWire(folder, hooked=False)),
         Case(name="Codex, one process a turn", config={**codex, "args": [*codex["args"], "--color", "never"]}),
+        *(acp_case(kind, title, folder) for kind, title in ACP.items()),
         Case(name="a model, one call a turn", config=model),
         Case(name="a program in JSON Lines", config=program, wire=JsonLinesWire()),
     ]
     return [each for each in found if each.config["kind"] in ("model", "command") or _installed(each.config["kind"])]
+
+
+def acp_case(kind: str, title: str, folder: Path) -> Case:
+    """Returns the case of an agent in ACP, as its users have it."""
+    config = wiring(kind, PLAY, f"bench-{kind}", folder)
+    if kind == "opencode":
+        del config["model"]  # which its own settings name, too
+    if kind in SETTINGS:
+        config["isolated"] = False
+    return Case(name=f"{title}, in ACP", config=config, wire=AcpWire())
 
 
 def _installed(kind: str) -> bool:
@@ -195,6 +238,7 @@ def measured(case: Case, cell: Cell, folder: Path, turns: int) -> tuple[Times, T
     stage.backends["agent"] = case.config
     folder.mkdir()
     stage.set_up()
+    write_settings(case.config["kind"], stage.home)
     direct = Direct(case, cell, folder / "direct")
     ours, own = Times(), Times()
     sys.stderr.write(f"{case.name}\n")
@@ -239,9 +283,11 @@ def main() -> None:
     """Measures, prints the table and writes it if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--sessions", type=int, default=SESSIONS)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     os.environ["PATH"] = search_path()
+    talks.PATIENCE_S = PATIENCE_S
     cell = open_cell()
     if isinstance(cell, str):
         raise SystemExit(cell)
@@ -251,11 +297,11 @@ def main() -> None:
             case.name: measured(case, cell, folder / f"case-{number}", given.turns)
             for number, case in enumerate(cases(cell, folder))
         }
-    cell.close()
-    table = shown(found, given.turns)
-    sys.stdout.write(table)
+        cell.close()
+        sys.stdout.write(turns := shown(found, given.turns))
+        sys.stdout.write(memory := shown_sessions(measured_sessions(folder / "sessions", given.sessions)))
     if given.write:
-        (HERE / "results.md").write_text(table, encoding="utf-8")
+        (HERE / "results.md").write_text(turns + memory, encoding="utf-8")
 
 
 if __name__ == "__main__":

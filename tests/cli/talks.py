@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 AUR: Final = Path(sys.executable).with_name("aur")
 AGENT: Final = Path(__file__).resolve().parents[1] / "talking_agent.py"
-PATIENCE_S: Final = 30.0
+PATIENCE_S = 30.0
+"""Longer where real agents or many programs start."""
 
 
 def talking_config(folder: Path) -> str:

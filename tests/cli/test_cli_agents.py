@@ -253,6 +253,8 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
     outcome = aur("agents", "doctor")
     assert outcome.returncode == ExitCode.DONE
     assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); policy gate on: a hook asks" in outcome.stdout
+    assert "          aur interact: one process, by Codex's app-server\n" in outcome.stdout
+    assert found["echo"]["talks"] == "one process a turn, which is told the earlier turns"
     assert "sk-secret" not in outcome.stdout + outcome.stderr
 
 

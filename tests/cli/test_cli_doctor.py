@@ -25,9 +25,10 @@ def test_a_sound_project_is_all_ok(aur: Aur, shop: Path) -> None:
     found = findings(aur("doctor", "--json"))
     assert list(found) == [
         "python", "packages", "machine", "sandbox", "git", "providers", "project", "folder", "config", "agents",
-        "policies", "gates", "memory", "journal",
+        "policies", "gates", "interact", "memory", "journal",
     ]  # fmt: skip
     assert found["memory"]["says"].startswith("4 files in ")
+    assert found["interact"]["says"].endswith("the extra `acp` is installed")
 
 
 def test_no_project_is_a_warning_with_the_way_out(aur: Aur, shop: Path) -> None:

@@ -105,7 +105,7 @@ def test_an_agent_without_sessions_is_told_the_earlier_turns(aur: Aur, begin: Be
     assert [turn[1] for turn in said(session(aur, talk.id))] == ["remember blue ", "1 "]
 
 
-def test_the_agent_can_be_changed_and_the_next_one_knows_what_was_said(begin: Begin) -> None:
+def test_the_agent_can_be_changed_back_and_forth_and_each_knows_what_was_said_and_stays_warm(begin: Begin) -> None:
     talk = begin()
     talk.say("a secret word")
     talk.tell(switch="cat")
@@ -114,6 +114,18 @@ def test_the_agent_can_be_changed_and_the_next_one_knows_what_was_said(begin: Be
     assert heard.endswith("The user now says:\nWhich word?\n")
     talk.tell(switch="bot")
     assert talk.say("count") == "2 "
+    talk.tell(say="ask:Which?|red")
+    talk.tell(answer=talk.until("question")["id"], text="blue")
+    talk.until("turn_over", turn=4)
+    talk.tell(switch="cat")
+    talk.say("And you?")
+    talk.tell(switch="bot")
+    talk.tell(say="slow:200")
+    talk.until("text", turn=6)
+    talk.tell(interrupt=True)
+    talk.until("turn_over", turn=6, state="interrupted")
+    assert talk.say("count") == "5 "
+    assert [each["agent"] for each in talk.seen if each["event"] == "ready"] == ["bot", "cat"]
     talk.tell(switch="nobody")
     assert talk.until("error")["problem"] == "switch: no agent named 'nobody'"
     assert talk.leave() == ExitCode.USAGE

@@ -14,7 +14,10 @@ from tests.spawner.imagined_agents import World
 from aurora_cli.interaction.input_lines import _lines
 from aurora_cli.interaction.requests import LINE_LIMIT, BadLineError, read_request
 from aurora_cli.interaction.terminal import TerminalTalk
-from aurora_spawner.conversations.transcript import TURN_CHARS
+from aurora_cli.render.talks import end_line
+from aurora_spawner.conversations.acp.conversation import ENDED_BY_DENIAL
+from aurora_spawner.conversations.session_events import TurnOver
+from aurora_spawner.conversations.transcript import TURN_CHARS, Turn, TurnState
 from aurora_spawner.errors import TurnTooLongError
 
 if TYPE_CHECKING:
@@ -75,3 +78,21 @@ def test_a_goal_that_is_too_long_begins_no_session(aur: Any) -> None:
     refused = aur("interact", *["x" * 100_000] * 11)
     assert refused.returncode == 2
     assert "a turn has at most 1,048,576 characters" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("state", "problem", "shown"),
+    [
+        (TurnState.DONE, "", ""),
+        (TurnState.DONE, ENDED_BY_DENIAL, "(done: it has ended its turn because a tool call was denied)"),
+        (TurnState.INTERRUPTED, "", "(interrupted)"),
+    ],
+)
+def test_an_answer_that_ended_early_is_told_at_the_prompt_and_in_the_log(
+    capsys: pytest.CaptureFixture[str], state: TurnState, problem: str, shown: str
+) -> None:
+    aurora = SimpleNamespace(project=SimpleNamespace(runs_db="runs.db"))
+    turn = Turn(number=1, agent="bot", text="go", at=0.0, state=state, pieces=["so far"], problem=problem)
+    TerminalTalk(cast("Aurora", aurora), asks=False).show(TurnOver(turn=turn))
+    assert capsys.readouterr().err.strip() == shown
+    assert end_line(turn) == shown

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import threading
 import tomllib
 from contextlib import asynccontextmanager, suppress
 from subprocess import TimeoutExpired
@@ -34,6 +35,8 @@ from aurora_cli.mcp_clients import CLIENTS
 from aurora_cli.mcp_server.approval_tools import question_text
 from aurora_cli.mcp_server.documents import Question, RunLine
 from aurora_cli.mcp_server.server import build_server
+from aurora_cli.mcp_server.service import SLOW_AT_ONCE
+from aurora_soar import Aurora
 from aurora_spawner.control.status import RunStatus
 
 if TYPE_CHECKING:
@@ -282,6 +285,37 @@ def test_over_standard_input_a_hundred_calls_at_once(aur: Aur, shop: Path) -> No
             assert {each["chunks"][0]["file"] for each in found} == {"src/shop/till.py"}
 
     asyncio.run(talk())
+
+
+def test_quick_tools_do_not_wait_for_slow_ones(shed: Shed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the clients of the slow ones have given up: a thread cannot be stopped."""
+    planning, go_on = [], threading.Event()
+
+    def plan_slowly(_aurora: Aurora, goal: str) -> None:
+        planning.append(goal)
+        go_on.wait(20)
+
+    monkeypatch.setattr(Aurora, "plan_goal", plan_slowly)
+
+    async def talk() -> None:
+        async with client(shed.path) as of:
+            plans = [asyncio.ensure_future(refusal(of, "plan_goal", goal=f"Goal {number}")) for number in range(12)]
+            await asyncio.to_thread(wait_for, lambda: len(planning) == SLOW_AT_ONCE)
+            for given_up in plans[:8]:
+                given_up.cancel()
+            async with asyncio.timeout(15):
+                assert await ask(of, "runs_list") == {"runs": []}
+                assert "nothing in the memory" in await refusal(of, "memory_lookup", target="Nothing")
+                assert "nothing" in await refusal(of, "run_cancel", run_id="nothing")
+            assert len(planning) == SLOW_AT_ONCE
+            go_on.set()
+            assert "interrupted" in (await asyncio.gather(*plans[8:]))[0]
+            assert len(planning) <= SLOW_AT_ONCE + 4
+
+    try:
+        asyncio.run(talk())
+    finally:
+        go_on.set()
 
 
 def serve_over_http(start_aur: Start, token: str) -> tuple[Popen[str], str]:

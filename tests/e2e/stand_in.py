@@ -42,6 +42,7 @@ AUR = Path(sys.executable).with_name("aur")
 WAIT = "until test -e go; do sleep 0.05; done"
 USED = (100, 20)
 """Tokens of an answer if its act says nothing else."""
+SLOWLY = "One word after the other, slowly and in order, and so many of them that there is time to break it off."
 LOOK = "echo looked >> looks.txt"
 DEAR = (90_000, 2_500)
 CHEAP = (9_000, 700)
@@ -181,7 +182,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(use=("AskUserQuestion", {"questions": [COLOUR]})),
         Act(say="Thank you."),
         Act(run=SLEEP),
-        Act(say="One word after the other, slowly and in order.", pause_s=0.4),
+        Act(say=SLOWLY, pause_s=0.4),
         Act(say="Glad to go on.", times=FOREVER),
     ),
     # The same for Codex, which asks its user by a tool of another name.
@@ -191,7 +192,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(use=("request_user_input", {"questions": [{"id": "colour", **COLOUR}]})),
         Act(say="Thank you."),
         Act(run=SLEEP),
-        Act(say="One word after the other, slowly and in order.", pause_s=0.4),
+        Act(say=SLOWLY, pause_s=0.4),
         Act(say="Glad to go on.", times=FOREVER),
     ),
     # What every agent can do, whatever it is talked with by.
@@ -203,7 +204,13 @@ PLAYS: dict[str, tuple[Act, ...]] = {
         Act(run=f"{AUR} ask 'Which colour?' --choices red,blue"),
         Act(say="Thank you."),
         Act(run=SLEEP),
-        Act(say="One word after the other, slowly and in order.", pause_s=0.4),
+        Act(say=SLOWLY, pause_s=0.4),
+        Act(say="Glad to go on.", times=FOREVER),
+    ),
+    # The same for a model itself, which has no tools: an answer that is interrupted, one that is cut off.
+    "words-slowly": (
+        Act(say="Glad to go on.", times=2),
+        Act(say=SLOWLY, pause_s=0.4, times=2),
         Act(say="Glad to go on.", times=FOREVER),
     ),
     "recall": (Act(say="Glad to help.", times=FOREVER),),
@@ -261,7 +268,7 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     # For an agent without tools, which writes files by how it puts its answer.
     "edit": (Act(say="I write it.\n\nnote.txt\n```\nwritten by an edit\n```\n", times=FOREVER),),
 }
-KEEPS_ALL = ("talk", "talk-codex", "whole", "recall")
+KEEPS_ALL = ("talk", "talk-codex", "whole", "words-slowly", "recall")
 """Plays whose requests are kept whole."""
 COUNTS_ALL = ("edit", "hang")
 """Plays in which a request without tools counts too."""

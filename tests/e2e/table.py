@@ -50,12 +50,12 @@ AGENTS: Final = Sheet(
 TALKS: Final = Sheet(
     page=DOCS / "interact.md",
     begin="<!-- what was seen in conversations: written by the tests -->",
-    columns=(*KINDS, "json-lines", "acp"),
+    columns=(*KINDS, "model", "json-lines", "acp"),
     rows={
         "transport": "talked with by",
         "tool": "a tool call",
-        "allowed": "a call that you allow",
-        "denied": "a call that is denied",
+        "allowed": "a tool call that you allow",
+        "denied": "a tool call that is denied",
         "question": "a question of the agent",
         "interrupt": "an interrupt",
         "kill": "`kill -9` of Aurora in an answer",

@@ -83,24 +83,6 @@ def test_an_agent_asks_is_interrupted_and_goes_on_after_a_kill(
     ]
 
 
-@pytest.mark.parametrize("kind", ["claude", "codex"])
-def test_an_agent_may_not_do_what_the_policies_deny(kind: str, stage: Stage, begin: Begin, need: Need) -> None:
-    need(kind)
-    victim = stage.project / "victim" / "kept.txt"
-    stage.add_agent(kind, "danger", f"{kind}-dangerous")
-    stage.set_up()
-    victim.parent.mkdir()
-    victim.write_text("kept\n")
-    talk = begin("Go", "--agent", f"{kind}-dangerous", "--mode", "batch")
-    assert talk.leave() == ExitCode.DONE
-    assert victim.exists()
-    assert not (stage.project / ".env").exists()
-    assert (stage.project / "allowed.txt").exists()
-    defaults = [each["subject"] for each in talk.seen if each["event"] == "default"]
-    assert "rm -rf victim" in defaults
-    assert any(".env" in each for each in defaults)
-
-
 def test_a_provider_that_refuses_codex_fails_the_turn_and_not_the_process(
     stage: Stage, begin: Begin, need: Need
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.cli import talks as talk_lines
 from tests.cli.talks import Talk, talks_begun
 from tests.cli.waiting import wait_for
+from tests.e2e.wirings import SETTINGS, address, write_settings
 from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
@@ -33,22 +34,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 TESTS: Final = Path(__file__).resolve().parents[1]
-SETTINGS: Final[dict[str, dict[str, Any]]] = {
-    "gemini": {
-        "security": {"auth": {"selectedType": "gemini-api-key"}},
-        "privacy": {"usageStatisticsEnabled": False},
-        "general": {"enableAutoUpdate": False},
-    },
-    "qwen": {  # else it asks its model for more in the middle of the play
-        "ui": {"enableFollowupSuggestions": False},
-        "memory": {"enableManagedAutoMemory": False, "enableManagedAutoDream": False, "enableAutoSkill": False},
-    },
-}
-"""Settings of users who have no separate configuration for Aurora."""
 OWN_SESSION: Final = "goes on with its own session"
 GOES_ON: Final = "fails, and the turn goes on"
-WITHOUT_PIECES: Final = ("codex",)
-"""The agents whose answer comes as a whole."""
 WRITES_IN_PLACE: Final = ("gemini", "qwen")
 """The agents that refuse to write to the path of the play before they ask."""
 
@@ -107,10 +94,7 @@ def add_agent(stage: Stage, kind: str, play: str) -> None:
         stage.backends["it"] = {"kind": "command", "command": command, "conversation": kind}
         return
     stage.add_agent(kind, play, f"{kind}-{play}", name="it", **({"isolated": False} if kind in SETTINGS else {}))
-    if kind in SETTINGS:
-        settings = stage.home / f".{kind}" / "settings.json"
-        settings.parent.mkdir()
-        settings.write_text(json.dumps(SETTINGS[kind]))
+    write_settings(kind, stage.home)
 
 
 def words_of(talk: Talk, turn: int) -> str:
@@ -173,17 +157,7 @@ def test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill(
     talks.note(kind, "interrupt", "ends the answer" if kind == "json-lines" else "ends the tool")
 
     talk.tell(say=said.slow)
-    if kind in WITHOUT_PIECES:
-        wait_for(lambda: stage.cell.asked(f"{kind}-whole")[-1]["act"].startswith("One word"))
-    else:
-        talk.until("text", turn=5)
-        talk.until("text", turn=5)
-    talk.kill()
-    wait_for(lambda: processes_of_run(talk.id) == [])
-    again = begin("--resume", talk.id)
-    cut = again.until("earlier", number=5)
-    assert cut["state"] in ("cut off", "done")
-    assert cut["messages"][1]["content"].startswith(words_of(talk, 5))
+    again = after_a_kill(talk, begin, turn=5)
     talks.note(kind, "kill", "nothing lost")
 
     again.say(said.on)
@@ -233,6 +207,47 @@ def test_what_is_denied_does_not_happen(kind: str, stage: Stage, begin: Begin, n
     assert not (stage.project / ".env").exists()
     talks.note(kind, "transport", transport_of(talk))
     talks.note(kind, "denied", GOES_ON if goes_on else "fails, and ends the turn")
+
+
+def test_ten_turns_with_a_model_an_interrupt_and_a_kill(stage: Stage, begin: Begin, talks: Table) -> None:
+    url = address("words-slowly!", "model-talk")
+    stage.backends["it"] = {"kind": "model", "api": "openai", "base_url": f"{url}/v1", "model": "m"}
+    stage.set_up()
+    talk = begin("--agent", "it")
+    for words in ("My word is plum", "And yours?"):
+        assert talk.say(words) == "Glad to go on."
+    talks.note("model", "transport", transport_of(talk))
+    talk.tell(say="Speak slowly")
+    talk.until("text", turn=3)
+    talk.tell(interrupt=True)
+    assert talk.until("turn_over", turn=3)["state"] == "interrupted"
+    talks.note("model", "interrupt", "ends the answer")
+    talk.tell(say="Once more, slowly")
+    again = after_a_kill(talk, begin, turn=4)
+    talks.note("model", "kill", "nothing lost")
+    for number in range(6):
+        assert again.say(f"Go on {number}") == "Glad to go on."
+    assert again.leave() == ExitCode.DONE
+    assert processes_of_run(talk.id) == []
+    told = stage.cell.asked("model-talk")[-1]["told"]
+    said = ("My word is plum", "Speak slowly", words_of(talk, 3), "Once more, slowly", words_of(talk, 4), "Go on 4")
+    assert all(told.count(words) for words in said)
+    talks.note("model", "resume", how_of(again))
+    talks.note("model", "turns", str(len(turns_of(stage, talk.id))))
+    talks.note("model", "left", "none")
+
+
+def after_a_kill(talk: Talk, begin: Begin, *, turn: int) -> Talk:
+    """Kills Aurora in the answer of a turn; goes on with the session, in which nothing is lost."""
+    talk.until("text", turn=turn)
+    talk.until("text", turn=turn)
+    talk.kill()
+    wait_for(lambda: processes_of_run(talk.id) == [])
+    again = begin("--resume", talk.id)
+    cut = again.until("earlier", number=turn)
+    assert cut["state"] == "cut off"
+    assert cut["messages"][1]["content"].startswith(words_of(talk, turn))
+    return again
 
 
 def transport_of(talk: Talk) -> str:

@@ -15,6 +15,19 @@ KINDS: Final = ("claude", "codex", "gemini", "opencode", "qwen", "copilot", "aid
 IN_CI: Final = ("claude", "codex")
 KEY: Final = "not-a-real-key-but-a-long-one"
 
+SETTINGS: Final[dict[str, dict[str, Any]]] = {
+    "gemini": {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "privacy": {"usageStatisticsEnabled": False},
+        "general": {"enableAutoUpdate": False},
+    },
+    "qwen": {  # else it asks its model for more in the middle of the play
+        "ui": {"enableFollowupSuggestions": False},
+        "memory": {"enableManagedAutoMemory": False, "enableManagedAutoDream": False, "enableAutoSkill": False},
+    },
+}
+"""Settings of users who have no separate configuration for Aurora, for agents that need some to be talked with."""
+
 
 def search_path() -> str:
     """Where agents, and the Node that runs them, are looked for."""
@@ -99,6 +112,14 @@ def _cline(url: str, home: Path) -> dict[str, Any]:
     del url
     data = ["--data-dir", str(home / "cline")]
     return {"model": "m", "args": [*data, "-P", "openai-compatible"], "env": {"CLINE_DISABLE_TELEMETRY": "1"}}
+
+
+def write_settings(kind: str, home: Path) -> None:
+    """Writes the settings of a kind of agent into the user's home, if it needs some."""
+    if kind in SETTINGS:
+        file = home / f".{kind}" / "settings.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(SETTINGS[kind]))
 
 
 def cline_login(url: str, home: Path) -> list[str]:

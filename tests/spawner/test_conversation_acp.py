@@ -178,19 +178,6 @@ async def test_an_interrupt_ends_a_tool_and_a_request_for_permission(tmp_path: P
         assert (answered(await turn(conversation, "count")), len(began)) == ("2 ", 1)
 
 
-async def test_an_agent_whose_cancel_is_not_trusted_is_ended(tmp_path: Path) -> None:
-    async with talking(tmp_path, keeps=True, quirks=AcpAgent(start=(), cancels=False)) as (conversation, began):
-        await conversation.open(None)
-        events = []
-        async for event in conversation.turn("child sleep:30"):
-            events.append(event)
-            if isinstance(event, ToolCall):
-                await conversation.interrupt()
-        assert isinstance(events[-1], TurnEnded)
-        assert events[-1].outcome is Outcome.INTERRUPTED
-        assert (answered(await turn(conversation, "count")), len(began)) == ("2 ", 2)
-
-
 async def test_garbage_and_lines_that_are_too_long_are_passed_over(tmp_path: Path) -> None:
     async with talking(tmp_path) as (conversation, _began):
         events = await turn(conversation, "before garbage after")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from tests.cli.waiting import wait_for
 
@@ -122,6 +124,38 @@ async def test_an_agent_that_sits_idle_is_ended_and_goes_on_with_its_session(
                 await asyncio.sleep(0.01)
         assert (await said(conversation, "count"))[0] == "2 "
         assert len(began) == 2
+
+
+async def test_an_agent_that_ended_between_turns_is_replaced_before_the_next_and_no_turn_is_lost(
+    tmp_path: Path,
+) -> None:
+    async with talking(tmp_path, keeps=True) as (conversation, began):
+        await said(conversation, "one")
+        for pid in processes_of_run(tmp_path.name):
+            if str(AGENT) in psutil.Process(pid).cmdline():
+                os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while not (began[0].folder / "exit").exists():  # noqa: ASYNC110 -- nothing tells of it
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+        assert await said(conversation, "count") == ("2 ", TurnEnded(outcome=Outcome.DONE))
+        assert len(began) == 2
+
+
+async def test_an_interrupt_between_turns_neither_ends_the_agent_nor_its_next_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C as a turn ends, or as one begins: the agent would be ended for not ending a turn that it has not."""
+    monkeypatch.setattr(live, "INTERRUPT_S", 0.1)
+    async with talking(tmp_path) as (conversation, began):
+        await conversation.open(None)
+        await conversation.interrupt()
+        async for event in conversation.turn("one"):
+            if isinstance(event, TurnEnded):
+                await conversation.interrupt()
+        await asyncio.sleep(0.3)
+        assert await said(conversation, "slow:6 count") == ("0,1,2,3,4,5,2 ", TurnEnded(outcome=Outcome.DONE))
+        assert len(began) == 1
 
 
 async def test_an_agent_that_does_not_listen_is_ended_when_it_is_interrupted(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.output import note
+from aurora_cli.render.talks import end_line
 from aurora_cli.render.words import one_line, printable
 from aurora_spawner.conversations.orders import PART
 from aurora_spawner.conversations.session_events import (
@@ -116,10 +117,9 @@ class ShownSession:
 
     def _show_end(self, event: TurnOver) -> None:
         self._end_line()
-        if event.turn.state is not TurnState.DONE:
-            self.failed_turns += 1
-            problem = f": {one_line(event.turn.problem, 200)}" if event.turn.problem else ""
-            note(f"({event.turn.state}{problem})")
+        self.failed_turns += event.turn.state is not TurnState.DONE
+        if end := end_line(event.turn):
+            note(end)
 
     def _end_line(self) -> None:
         if self._in_line:

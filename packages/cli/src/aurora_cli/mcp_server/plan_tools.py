@@ -32,7 +32,7 @@ class PlanTools:
 
         spawn_tasks runs its task file.
         """
-        return await self.project.call(partial(_planned, goal=goal))
+        return await self.project.call(partial(_planned, goal=goal), slow=True)
 
 
 def _planned(aurora: Aurora, *, goal: str) -> Plan:

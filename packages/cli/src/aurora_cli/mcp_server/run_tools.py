@@ -108,7 +108,7 @@ class RunTools:
         return await self.project.call(partial(_cancel, run_id=run_id, task=task))
 
     async def _started(self, plan_it: partial[SpawnPlan], context: Context, wait_s: float) -> Run:
-        run_id = await self.project.call(partial(_start, plan_it=plan_it))
+        run_id = await self.project.call(partial(_start, plan_it=plan_it), slow=True)
         return await self._followed(run_id, context, wait_s)
 
     async def _followed(self, run_id: str, context: Context | None, wait_s: float) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["ProjectService"]
 
 AT_ONCE: Final = 4
-"""Calls that work at the same moment; the others wait, so that a flood of calls does not open a file for each."""
+"""Quick calls that work at the same moment; a flood of calls waits, so that it does not open a file for each."""
+SLOW_AT_ONCE: Final = 2
+"""The same for slow calls, which have threads of their own: a quick call never waits for one."""
 _Answer = TypeVar("_Answer")
 
 
@@ -35,16 +38,20 @@ class ProjectService:
     """
 
     folder: Path
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _quick: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE))
+    _slow: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOW_AT_ONCE))
 
-    async def call(self, work: Callable[[Aurora], _Answer]) -> _Answer:
-        """Does work on the project in a thread.
+    async def call(self, work: Callable[[Aurora], _Answer], *, slow: bool = False) -> _Answer:
+        """Does work on the project in a thread, which is taken until the work is over, also if its client gives up.
+
+        Args:
+            slow: it plans or indexes, which can take minutes.
 
         Raises:
             ToolError: the work failed; the message is what `aur` would say.
         """
-        async with self._turns:
-            return await asyncio.to_thread(self._call, work)
+        threads = self._slow if slow else self._quick
+        return await asyncio.get_running_loop().run_in_executor(threads, self._call, work)
 
     def _call(self, work: Callable[[Aurora], _Answer]) -> _Answer:
         try:

@@ -16,7 +16,7 @@ __all__ = ["as_document", "as_lines"]
 
 
 def as_lines(checks: Sequence[AgentCheck]) -> Iterator[str]:
-    """Yields one line per agent, and below it the account that it spends, and its advice."""
+    """Yields one line per agent; below it what it spends, how it is talked with, and its advice."""
     width = max(len(each.name) for each in checks)
     for each in checks:
         name = f"{each.name:<{width}}"
@@ -26,6 +26,8 @@ def as_lines(checks: Sequence[AgentCheck]) -> Iterator[str]:
             yield f"{name}  {'; '.join(_facts(each))}"
             pool = f"; shares the limits of {one_line(each.pool)}" if each.pool else ""
             yield f"{'':{width}}  spends {one_line(each.spends, 200)}{pool}"
+            if each.talks:
+                yield f"{'':{width}}  aur interact: {each.talks}"
         if each.advice:
             yield f"{'':{width}}  → {each.advice}"
 

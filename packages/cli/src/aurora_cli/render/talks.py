@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aurora_spawner.conversations.transcript import Turn
     from aurora_spawner.tasks.usage import Usage
 
-__all__ = ["sessions_document", "sessions_lines", "transcript_lines", "turns_lines", "usage_line"]
+__all__ = ["end_line", "sessions_document", "sessions_lines", "transcript_lines", "turns_lines", "usage_line"]
 
 
 def sessions_lines(sessions: Sequence[ReadSession]) -> Iterator[str]:
@@ -69,10 +69,15 @@ def _turn_lines(turn: Turn) -> Iterator[str]:
         yield f"  · {one_line(tool.name)} {one_line(tool.about, 160)}".rstrip()
     if turn.answer:
         yield printable(turn.answer)
-    if turn.state != "done":
-        problem = f": {one_line(turn.problem, 200)}" if turn.problem else ""
-        yield f"  ({turn.state}{problem})"
+    if end := end_line(turn):
+        yield f"  {end}"
     yield ""
+
+
+def end_line(turn: Turn) -> str:
+    """Returns how a turn has ended; "" for one that is done, if there is nothing else to say about it."""
+    problem = f": {one_line(turn.problem, 200)}" if turn.problem else ""
+    return "" if turn.state == "done" and not problem else f"({turn.state}{problem})"
 
 
 def usage_line(used: Usage) -> str:

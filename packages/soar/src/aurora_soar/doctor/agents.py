@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.doctor.accounts import account_of
+from aurora_soar.doctor.talking import talking_of
 from aurora_soar.taskruns.backends import program_of
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.gate import PolicyGate, how_gated
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aurora_policies import PoliciesEngine
+    from aurora_soar.doctor.talking import Talking
     from aurora_spawner import Backend
 
 __all__ = ["AgentCheck", "SignedIn", "check_agents"]
@@ -56,6 +58,7 @@ class AgentCheck:
         pool: the provider whose limits it shares with all agents of that provider; None if it meets none.
         gate: says if its tool calls are judged before they happen, or why not.
         sandbox: says if it is sandboxed, as a probe has shown, and its limits on resources; "" for a model.
+        talks: says how `aur interact` talks with it; "" if it cannot.
         advice: the next step for the user; "" if none is needed.
     """
 
@@ -69,6 +72,7 @@ class AgentCheck:
     pool: str | None
     gate: str
     sandbox: str
+    talks: str
     advice: str
 
 
@@ -102,6 +106,7 @@ def check_agents(
         versions = {name: answer.result() for name, answer in asked.items()}
     problem = probe_gate(PolicyGate(policies=policies))
     sandboxes = AgentConfinement(policies=policies, backends=checked).words(checked)
+    talking = talking_of(checked)
     return tuple(
         _check(
             name,
@@ -112,6 +117,7 @@ def check_agents(
             home=home,
             gate=how_gated(each, problem=problem),
             sandbox=sandboxes[name],
+            talking=talking,
         )
         for name, each in checked.items()
     )
@@ -127,9 +133,10 @@ def _check(
     home: Path,
     gate: str,
     sandbox: str,
+    talking: Talking,
 ) -> AgentCheck:
     if isinstance(backend, ModelBackend):
-        return _check_model(name, backend, environ)
+        return _check_model(name, backend, environ, talks=talking.ways[name])
     kind = backend.kind if isinstance(backend, CliBackend) else "command"
     signed_in, by = _signed_in(backend, environ, home)
     return AgentCheck(
@@ -143,11 +150,12 @@ def _check(
         pool=backend.provider if isinstance(backend, CliBackend) else None,
         gate=gate,
         sandbox=sandbox,
-        advice=_advice(backend, program, version, signed_in),
+        talks=talking.ways[name],
+        advice=_advice(backend, program, version, signed_in) or talking.advice(name),
     )
 
 
-def _check_model(name: str, backend: ModelBackend, environ: Mapping[str, str]) -> AgentCheck:
+def _check_model(name: str, backend: ModelBackend, environ: Mapping[str, str], *, talks: str) -> AgentCheck:
     """Checks a model backend by its key alone: it has no program, and the check makes no call."""
     advice, signed_in = "", SignedIn.UNKNOWN
     if backend.key is not None:
@@ -166,6 +174,7 @@ def _check_model(name: str, backend: ModelBackend, environ: Mapping[str, str]) -
         pool=backend.provider,
         gate="has no tools",
         sandbox="",
+        talks=talks,
         advice=advice,
     )
 

@@ -20,6 +20,7 @@ from aurora_core.git import run_git
 from aurora_core.trust import Part, TrustStore
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_soar.doctor.enforcement import enforcement_of
+from aurora_soar.doctor.talking import INSTALL, talking_of
 from aurora_soar.taskruns.agents import find_backends
 from aurora_soar.taskruns.backends import check_kinds, configured_agents, program_of
 from aurora_soar.taskruns.preparation import read_preparation, worktree_claims
@@ -100,6 +101,7 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
     yield policies
     if policies.level is Level.OK:
         yield from _gates(project, environ)
+    yield from _talking(project, environ)
     yield from _worktrees(project, environ)
     yield _checked("memory", lambda: _memory(project))
     yield _checked("journal", lambda: _journal(project))
@@ -270,6 +272,21 @@ def _gates(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult
         return
     message = "; ".join(found.sentences) or "no agent that acts is installed; the local agent only looks things up"
     yield CheckResult(check="gates", level=Level.OK, message=message)
+
+
+def _talking(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """Yields a result on how `aur interact` talks with which agent; none if the configuration is not valid."""
+    try:
+        config = load_config(project, environ=environ)
+        check_kinds(config)
+        found = talking_of(find_backends(project, config, str))
+    except (AuroraCoreError, SpawnerError, OSError):
+        return  # the check of the configuration says it
+    if found.lacking:
+        message = f"{', '.join(found.lacking)} cannot be talked with: the extra `acp` is not installed"
+        yield CheckResult(check="interact", level=Level.WARN, message=message, advice=INSTALL)
+        return
+    yield CheckResult(check="interact", level=Level.OK, message=found.sentence)
 
 
 def _worktrees(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult]:

@@ -57,6 +57,8 @@ class LiveConversation:
         self._process: TalkingProcess | None = None
         self._latest: TalkingProcess | None = None
         self._stream = EventStream(wire.dialect)
+        self._talking = False
+        """True while a turn runs; nothing else can be interrupted."""
         self._interrupting = False
         self._idle: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -83,7 +85,7 @@ class LiveConversation:
         """
         if self._closing is not None:
             await self._closing
-        if self._process is not None and not self._process.worn:
+        if self._process is not None and not self._process.worn and not self._process.has_ended:
             return
         await self.close()
         if session_id is not None and await self._begin(session_id) is None:
@@ -140,7 +142,7 @@ class LiveConversation:
         process = self._process
         assert process is not None, "open it first"
         self._stop_idling()
-        self._interrupting = False
+        self._talking, self._interrupting = True, False
         self.remembers = True
         await process.write(self._wire.turn(text))
         spoke = False
@@ -198,7 +200,7 @@ class LiveConversation:
 
     def _was_interrupted(self) -> bool:
         """Returns True if the turn that ends was to be interrupted; its process may stay then."""
-        interrupted, self._interrupting = self._interrupting, False
+        interrupted, self._talking, self._interrupting = self._interrupting, False, False
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -217,8 +219,8 @@ class LiveConversation:
     async def interrupt(self) -> None:
         """Asks the agent to end its turn, and ends its process if it does not."""
         process = self._process
-        if process is None or self._interrupting:
-            return
+        if process is None or not self._talking or self._interrupting:
+            return  # an agent without a turn has nothing to end, and would be taken for one that does not end it
         self._interrupting = True
         self._patience = asyncio.get_running_loop().call_later(INTERRUPT_S, process.stop)
         with suppress(TimeoutError):  # an agent that does not read is ended

@@ -63,7 +63,7 @@ class ModelConversation(OneShotConversation):
     @property
     def words(self) -> str:
         """The way of the turns."""
-        return f"one call a turn, with the earlier turns up to {self._tokens:,} tokens"
+        return way_of_calls(self._tokens)
 
     async def turn(self, text: str) -> AsyncGenerator[ConversationEvent]:
         """Calls the model; waits and calls again if its provider is asked too much and has said nothing yet."""
@@ -127,3 +127,8 @@ class ModelConversation(OneShotConversation):
         """Ends the call, or the wait for the next one."""
         self._stopped.set()
         await super().interrupt()
+
+
+def way_of_calls(history_tokens: int) -> str:
+    """Says in a few words how turns reach a model."""
+    return f"one call a turn, with the earlier turns up to {history_tokens:,} tokens"

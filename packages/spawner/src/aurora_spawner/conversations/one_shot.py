@@ -58,9 +58,7 @@ class OneShotConversation:
     @property
     def words(self) -> str:
         """The way of the turns."""
-        if self._speaking is not None and self._speaking.resumes:
-            return "one process a turn, which resumes its session"
-        return "one process a turn, which is told the earlier turns"
+        return way_of_turns(self._backend)
 
     @property
     def read_bytes(self) -> int:
@@ -151,6 +149,13 @@ class OneShotConversation:
         process, self._process = self._process, None
         if process is not None:
             await process.end()
+
+
+def way_of_turns(backend: Backend) -> str:
+    """Says in a few words how turns reach an agent that answers one prompt a process."""
+    speaking = with_events(backend)
+    resumes = speaking is not None and speaking.resumes
+    return f"one process a turn, which {'resumes its session' if resumes else 'is told the earlier turns'}"
 
 
 def _output(end: AttemptEnd) -> Iterator[bytes]:

@@ -322,6 +322,7 @@ def _in_words(event: LineSkipped | HistoryCut | RetryNotice) -> str:
         case LineSkipped():
             return f"has written a line of {event.size:,} bytes, which is too long: it was not read"
         case HistoryCut():
-            return f"is sent the newest {event.sent} of {event.of} earlier turns: more exceed {event.tokens:,} tokens"
+            rest = f"the others do not fit into {event.tokens:,} tokens"
+            return f"is sent the newest {event.sent} of {event.of} earlier turns: {rest}"
     when = "" if event.delay_s is None else f" in {event.delay_s:g} s"
     return f"tries again{when}: {one_line(event.failure.text)}"

@@ -74,6 +74,11 @@ class TalkingProcess:
         """True if its output has grown so long that a new process should take over."""
         return self.read_bytes > WORN_BYTES
 
+    @property
+    def has_ended(self) -> bool:
+        """True if nobody is there any more to read what is written."""
+        return self._ended.done()
+
     async def write(self, *documents: Mapping[str, Any]) -> None:
         """Writes a line for each document; what an agent that has ended does not read is dropped."""
         left = memoryview(b"".join(json.dumps(each).encode("ascii") + b"\n" for each in documents))

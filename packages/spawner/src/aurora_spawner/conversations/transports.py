@@ -13,6 +13,7 @@ from aurora_spawner.conversations.acp import messages
 from aurora_spawner.conversations.acp.agents import ACP_AGENTS, ANY
 from aurora_spawner.conversations.acp.conversation import AcpConversation
 from aurora_spawner.conversations.acp.reading import acp_dialect
+from aurora_spawner.conversations.acp.wire import AcpWire
 from aurora_spawner.conversations.app_server import (
     AppServerConversation,
     AppServerWire,
@@ -22,8 +23,8 @@ from aurora_spawner.conversations.app_server import (
 from aurora_spawner.conversations.claude_control import ARGUMENTS, CLAUDE_CONTROL, ClaudeControlWire
 from aurora_spawner.conversations.json_lines import JSON_LINES, JsonLinesWire
 from aurora_spawner.conversations.live import LiveConversation
-from aurora_spawner.conversations.model_call import ModelConversation
-from aurora_spawner.conversations.one_shot import OneShotConversation
+from aurora_spawner.conversations.model_call import ModelConversation, way_of_calls
+from aurora_spawner.conversations.one_shot import OneShotConversation, way_of_turns
 from aurora_spawner.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -155,10 +156,29 @@ def dialect_of_talk(backend: Backend) -> Dialect | None:
     """Returns the dialect of the output of a `talking_backend`; None for plain text."""
     if _speaks(backend, "json-lines"):
         return JSON_LINES
-    if _speaks(backend, "acp"):
+    if _is_in_acp(backend):
         return acp_dialect()
     speaking = with_events(backend)
     return speaking.dialect if speaking else None
+
+
+def way_of_talking(backend: Backend) -> str:
+    """Says in a few words how the agent of a `talking_backend` is talked with."""
+    if isinstance(backend, TalkingClaude):
+        return ClaudeControlWire.words
+    if isinstance(backend, TalkingCodex):
+        return AppServerWire.words
+    if _is_in_acp(backend):
+        return AcpWire.words
+    if isinstance(backend, ModelBackend):
+        return way_of_calls(backend.history_tokens)
+    return JsonLinesWire.words if _speaks(backend, "json-lines") else way_of_turns(backend)
+
+
+def missing_extra(backend: Backend) -> MissingExtraError | None:
+    """Returns the error of a `talking_backend` that cannot be talked with without an extra; None if all is there."""
+    missing = messages.missing_packages() if _is_in_acp(backend) else []
+    return MissingExtraError(backend.name, extra=messages.EXTRA, packages=missing) if missing else None
 
 
 def asks_itself(backend: Backend) -> str:
@@ -178,12 +198,16 @@ def _in_acp(
     model: str | None = None,
 ) -> AcpConversation:
     def order(_session_id: str | None) -> AttemptOrder:
-        if missing := messages.missing_packages():
-            raise MissingExtraError(backend.name, extra=messages.EXTRA, packages=missing)
+        if error := missing_extra(backend):
+            raise error
         return orders.talking(backend, resume=None)
 
     known = replace(quirks, ask_mode="") if backend.name in orders.hooked else quirks
     return AcpConversation(backend.name, known, executor, order, on_start, cwd=orders.cwd, model=model)
+
+
+def _is_in_acp(backend: Backend) -> bool:
+    return isinstance(backend, TalkingAcp) or _speaks(backend, "acp")
 
 
 def _speaks(backend: Backend, protocol: str) -> bool:

@@ -31,10 +31,10 @@ def command(*, as_json: bool) -> int:
     """Check the installed agents.
 
     For each known CLI and each configured agent, shows its program, its version, its login as far as files and
-    variables show it, the account that it spends, and if the policies are asked before its tool calls. The hook that
-    asks them is tried with a harmless and a dangerous call, and so is a sandbox if the policies ask for one; no model
-    is called. Problems in persona files are listed too. The exit status is 4 if a configured agent's program is not
-    found.
+    variables show it, the account that it spends, if the policies are asked before its tool calls, and how `aur
+    interact` talks with it. The hook that asks is tried with a harmless and a dangerous call, and so is a sandbox if
+    the policies ask for one; no model is called. Problems in persona files are listed too. The exit status is 4 if a
+    configured agent's program is not found.
     """
     from aurora_soar.doctor.agents import check_agents
 

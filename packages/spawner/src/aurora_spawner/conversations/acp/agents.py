@@ -31,8 +31,6 @@ class AcpAgent:
     """True if a call that is denied ends its turn; else the turn goes on with a failed call."""
     loads: bool = True
     """True if it can load a session that an earlier process had."""
-    cancels: bool = True
-    """True if `session/cancel` ends its turn and the tool that runs; else its process is ended."""
     model_by_option: bool = False
     """True if its model is chosen in the session, since its ACP mode has no argument for it."""
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from aurora_spawner.conversations.talking_process import TalkingProcess
 
 _AUTH_REQUIRED: Final = -32000
-_NO_ONCE: Final = "it offers no way to allow this once, so nobody could judge what comes after"
+_NO_ONCE: Final = "it can only be allowed for good, and then the next such calls would not be judged"
 _DENIED_CHARS: Final = 400
-ENDED_BY_DENIAL: Final = "it has ended its turn because a call was denied"
+ENDED_BY_DENIAL: Final = "it has ended its turn because a tool call was denied"
 
 
 class AcpConversation(LiveConversation):
@@ -95,7 +95,7 @@ class AcpConversation(LiveConversation):
             return None
         self._acp.session = session.text("sessionId")
         if not self._acp.session:
-            raise ConversationError(self._agent, "begins a session without an id")
+            raise ConversationError(self._agent, "gives its session no id")
         await self._set_up(process, session)
         return SessionStarted(id=self._acp.session)
 
@@ -190,10 +190,6 @@ class AcpConversation(LiveConversation):
     async def interrupt(self) -> None:
         """Ends the turn; what the agent waits for is answered so, as the protocol has it."""
         process, waiting, self._waiting = self._process, self._waiting, set()
-        if process is not None and not self._quirks.cancels:
-            self._interrupting = True
-            process.stop()
-            return
         await super().interrupt()
         if process is not None:
             await process.write(*(messages.permission(key, allowed=False, cancelled=True) for key in waiting))
