@@ -30,9 +30,6 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_gate.py::test_no_inherited_variable_turns_the_hook_off": (
         "e2e/test_e2e_gate.py::test_without_a_working_hook_nothing_happens"
     ),
-    "e2e/test_e2e_interact.py::test_an_agent_may_not_do_what_the_policies_deny": (
-        "e2e/test_e2e_gate.py::test_dangerous_calls_are_stopped_and_a_harmless_one_is_not"
-    ),
     "e2e/test_e2e_interact.py::test_a_lost_session_is_replaced_by_a_transcript": (
         "cli/test_cli_interact.py::test_an_agent_without_sessions_is_told_the_earlier_turns"
     ),

@@ -11,7 +11,6 @@ import click
 from click.core import ParameterSource
 
 from aurora_cli.errors import MissingPathError
-from aurora_spawner.tasks.labels import label_problem
 
 NAME_LENGTH: Final = 200
 WORKSPACE: Final = "aurora_cli.workspace"
@@ -98,7 +97,11 @@ def labels_in(_context: click.Context, _option: click.Parameter, value: str) -> 
     Raises:
         click.BadParameter: one is none, or they are too many.
     """
-    labels = tuple(dict.fromkeys(part.strip() for part in value.split(","))) if value else ()
+    if not value:
+        return ()
+    from aurora_spawner.tasks.labels import label_problem  # few commands need the spawner
+
+    labels = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
     if problem := label_problem(labels):
         raise click.BadParameter(problem)
     return labels
