@@ -328,5 +328,5 @@ if __name__ == "__main__":
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection in a fork, of which its end has some, would copy every page that it looks at
-    registry.python_command = functools.partial(warm_command, sys.argv[3])  # type: ignore[assignment]
+    registry.python_command = functools.partial(warm_command, sys.argv[3])  # type: ignore[attr-defined]
     run_as_main(serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:3])))
