@@ -56,6 +56,9 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_together.py::test_eight_tasks_are_done_although_one_agent_is_limited_and_one_is_broken": (
         "spawner/recovery/test_recovery_storm.py::test_a_fleet_of_two_runs_waits_for_its_provider_and_loses_no_attempt"
     ),
+    "e2e/test_e2e_replan.py::test_an_agent_plans_the_rest_of_its_run_anew": (
+        "cli/test_cli_replan.py::test_a_failed_run_names_the_command_and_goes_on_after_it"
+    ),
     "e2e/test_e2e_worktrees.py::test_failed_checks_are_mended_a_conflict_is_kept_and_the_better_candidate_taken": (
         "spawner/workspaces/test_task_checks.py::test_a_failure_goes_back_to_the_agent_with_the_end_of_the_output"
     ),

@@ -1,19 +1,22 @@
 """Python programs that start without their imports: each is a fork of one process that has made them already.
 
 A new interpreter with all that `aur` imports is half a second of work, a fork some milliseconds. Otherwise it is a
-process like every other, with its own id, streams, signals and end. Where the start itself is the subject, as in
+process like every other, with its own id, streams, signals and end. A program that the product starts is given one by
+`warm_command`, whose process is a small client of it. Where the start itself is the subject, as in
 tests/cli/test_cli_installed.py, tests/faults/test_early_signals.py and tests/e2e, real ones are started.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
 import importlib.util
 import io
 import json
+import marshal
 import os
 import select
 import signal
@@ -25,8 +28,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, AnyStr, Final
 
+from aurora_soar import registry
+from aurora_spawner.supervision.interpreter import python_command
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 AUR: Final = str(Path(sys.executable).with_name("aur"))
@@ -35,12 +43,15 @@ IMPORTED: Final = (
     "aurora_cli.run_progress",
     "aurora_core.memory",
     "aurora_policies.engine",
+    "aurora_soar.local_agent.extract",
+    "aurora_soar.local_agent.lookup",
     "aurora_soar.aurora.root",
     "aurora_soar.orchestrator",
     "aurora_soar.taskruns.execute",
     "aurora_spawner.shortcuts",
     "aurora_spawner.workspaces.isolation",
 )
+CLIENT: Final = Path(__file__).with_name("warm_client.py")
 MESSAGE_BYTES: Final = 1 << 20
 FOLLOWED: Final = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED"})
 LOCALE: Final = ("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE")
@@ -69,6 +80,7 @@ class WarmPopen(subprocess.Popen[AnyStr]):
             "environ": environ,
             "session": session,
             "group": group,
+            "client": False,
         }
         ends: tuple[int, ...] = (pipes[0], pipes[3], pipes[5])
         streams: list[int] = [number if end == -1 else end for number, end in enumerate(ends)]
@@ -120,6 +132,17 @@ def run_warm(
     return done
 
 
+def warm_command(address: str, module: str, *arguments: str) -> tuple[str, ...]:
+    """Returns the command of `python_command` as a fork; it lives as long as the process that this command starts."""
+    return (sys.executable, "-I", "-S", str(CLIENT), address, *python_command(module, *arguments))
+
+
+def fork_local_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the local agent, which a question starts many times, started as a fork while a test runs."""
+    if sys.platform == "linux":
+        monkeypatch.setattr(registry, "python_command", functools.partial(warm_command, forker().address))
+
+
 def _can_be_forked(words: list[str], environ: dict[str, str]) -> bool:
     first = words[1] if words[0] == sys.executable and len(words) > 1 else words[0]
     program = first in (AUR, "-c", "-m") or first.endswith(".py")
@@ -139,13 +162,17 @@ class Forker:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("AURORA_", "PYTHON"))}
         self.locale = _locale(environ)
-        with theirs:
+        self.address = f"aurora-tests-{os.getpid()}-{id(self)}"
+        clients = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        clients.bind(f"\0{self.address}")
+        clients.listen(64)
+        with theirs, clients:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())],
+                [sys.executable, __file__, str(theirs.fileno()), str(clients.fileno()), self.address],
                 cwd=ROOT,
                 env={**environ, "OPENBLAS_NUM_THREADS": "1"},  # a process that forks must have no threads
                 stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), clients.fileno()],
             )
 
     def start(self, order: dict[str, object], descriptors: list[int]) -> int:
@@ -165,7 +192,7 @@ def forker() -> Forker:
     return made
 
 
-def serve(control: socket.socket) -> list[str]:
+def serve(control: socket.socket, clients: socket.socket) -> list[str]:
     """Forks for each order until nobody can give one; returns in the forks, with the words of their command."""
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
@@ -173,21 +200,52 @@ def serve(control: socket.socket) -> list[str]:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # one from the keyboard is for those who read the tests
     followers: dict[int, int] = {}
+    of_clients: set[int] = set()
     while True:
-        readable = select.select([control.fileno(), woken], [], [])[0]
+        lines = (followers[pid] for pid in of_clients)
+        readable = select.select([control.fileno(), clients.fileno(), woken, *lines], [], [])[0]
         if woken in readable:
             os.read(woken, 4096)
         report_ends(followers)
-        if control.fileno() in readable:
-            content, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
-            if not content:
-                os._exit(0)
-            pid = os.fork()
-            if pid == 0:
-                return become(json.loads(content), descriptors, control)
-            followers[pid] = descriptors.pop()
-            for each in descriptors:
-                os.close(each)
+        of_clients &= followers.keys()
+        for pid in [pid for pid in of_clients if followers[pid] in readable]:  # its client was killed
+            os.kill(pid, signal.SIGKILL)
+            of_clients.remove(pid)
+        order, descriptors = next_order(control, clients, readable)
+        if order is None:
+            continue
+        pid = os.fork()
+        if pid == 0:
+            return become(order, descriptors, control, clients)
+        followers[pid] = descriptors.pop()
+        if order["client"]:
+            of_clients.add(pid)
+        for each in descriptors:
+            os.close(each)
+
+
+def next_order(
+    control: socket.socket, clients: socket.socket, readable: list[int]
+) -> tuple[dict[str, Any] | None, list[int]]:
+    """Returns an order and its descriptors, the last one to report the end to; None if there is none now."""
+    if clients.fileno() in readable:
+        return order_of_client(clients)
+    if control.fileno() not in readable:
+        return None, []
+    content, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
+    if not content:
+        os._exit(0)
+    return json.loads(content), descriptors
+
+
+def order_of_client(clients: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """Returns the order of tests/warm_client.py, and its streams with the line to it; None if it is gone already."""
+    client, _ = clients.accept()
+    content, descriptors, _, _ = socket.recv_fds(client, MESSAGE_BYTES, 3)
+    if not content:
+        client.close()
+        return None, descriptors
+    return {**marshal.loads(content), "client": True, "session": True, "group": -1}, [*descriptors, client.detach()]
 
 
 def report_ends(followers: dict[int, int]) -> None:
@@ -196,11 +254,14 @@ def report_ends(followers: dict[int, int]) -> None:
         if not pid:
             return
         follower = followers.pop(pid)
-        os.write(follower, b"%d" % status)
+        with contextlib.suppress(BrokenPipeError):  # of a client that was killed
+            os.write(follower, b"%d" % status)
         os.close(follower)
 
 
-def become(order: dict[str, Any], descriptors: list[int], control: socket.socket) -> list[str]:
+def become(
+    order: dict[str, Any], descriptors: list[int], control: socket.socket, clients: socket.socket
+) -> list[str]:
     """Makes this fork what a new process would be, and tells its id."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -214,8 +275,10 @@ def become(order: dict[str, Any], descriptors: list[int], control: socket.socket
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["environ"])
-    control.send(b"%d" % os.getpid())
+    if not order["client"]:
+        control.send(b"%d" % os.getpid())
     control.detach()
+    clients.detach()
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         setattr(sys, name, text_stream(name, number))
@@ -234,13 +297,16 @@ def text_stream(name: str, number: int) -> io.TextIOWrapper:
 def run_as_main(words: list[str]) -> None:
     """Runs the code that a command names as an interpreter would."""
     main = ModuleType("__main__")
+    isolated = words[0] == "-I"
+    words = words[isolated:]
     first = os.path.dirname(os.path.abspath(words[0]))  # noqa: PTH100, PTH120 - what Python itself does
     if words[0] == "-c":
         first, source, name = "", words[1], "<string>"
         sys.argv = ["-c", *words[2:]]
     elif words[0] == "-m":
         first = str(Path.cwd())
-    sys.path[:1] = [first, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    named = [first, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[:1] = [] if isolated else named
     if words[0] == "-m":
         main.__spec__ = importlib.util.find_spec(words[1])
         if main.__spec__ is not None and main.__spec__.submodule_search_locations is not None:
@@ -262,4 +328,5 @@ if __name__ == "__main__":
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection in a fork, of which its end has some, would copy every page that it looks at
-    run_as_main(serve(socket.socket(fileno=int(sys.argv[1]))))
+    registry.python_command = functools.partial(warm_command, sys.argv[3])  # type: ignore[attr-defined]
+    run_as_main(serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:3])))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
-from tests.warm_python import WarmPopen
+from tests.warm_python import WarmPopen, fork_local_agents
 
 from aurora_cli.documents import Schema
 from aurora_cli.main import run
@@ -103,6 +103,11 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AURORA_TRUST", "1")
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True)
+def _forked_local_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_local_agents(monkeypatch)
 
 
 @pytest.fixture

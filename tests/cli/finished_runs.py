@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+from tests.spawner.workspaces.repository import ALONE, Repository, copy_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.providers.gate_store import default_state_dir
@@ -71,7 +71,7 @@ def make_shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     for name in [name for name in os.environ if name.startswith("GIT_") and name not in ALONE]:
         monkeypatch.delenv(name)
     lines = "".join(f"line {number}\n" for number in range(1, 21))
-    repository = make_repository(tmp_path / "shed", {"app.py": lines, ".gitignore": ".aurora/\n*.log\n"})
+    repository = copy_repository(tmp_path / "shed", {"app.py": lines, ".gitignore": ".aurora/\n*.log\n"})
     (repository.path / ".aurora").mkdir()
     unasked = "destructive: {git_merge_main: {action: allow}}\n"  # as in a project whose user wants no question
     (repository.path / ".aurora/policies.yaml").write_text(unasked)

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 HOG = "a = []\nwhile True: a.append(b'x' * (2 << 20)); __import__('time').sleep(0.005)"
 
 
+@pytest.fixture(scope="session")
+def tmp_path_factory(factory_on_disk: pytest.TempPathFactory) -> pytest.TempPathFactory:
+    """On disk, because a sandbox has a /dev of its own."""
+    return factory_on_disk
+
+
 @pytest.fixture(autouse=True)
 def _probed_anew() -> Iterator[None]:
     """A process keeps what its probe has shown; these tests change the mechanism."""

@@ -20,6 +20,12 @@ HOW = "python tools/install_agents.py"
 
 
 @pytest.fixture(scope="session")
+def tmp_path_factory(factory_on_disk: pytest.TempPathFactory) -> pytest.TempPathFactory:
+    """On disk, because a sandbox has a /dev of its own, and agents bring theirs."""
+    return factory_on_disk
+
+
+@pytest.fixture(scope="session")
 def table() -> Iterator[Table]:
     """Filled by the tests; written into the docs where that is asked for."""
     yield from _table(Table(AGENTS))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.exhaustive import few
+from tests.warm_python import WarmPopen
 
 from aurora_spawner.control.approvals import answer_agent, answer_approval, open_approvals
 from aurora_spawner.errors import JournalError, UnknownRunError
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def begin(folder: Path, count: int) -> subprocess.Popen[bytes]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
     command = [sys.executable, "-m", "tests.faults.agents_that_ask", str(folder), str(count)]
-    return subprocess.Popen(command, cwd=ROOT, env=kept)
+    return WarmPopen(command, cwd=ROOT, env=kept)
 
 
 def until(true: Callable[[], bool], limit_s: float = 50.0) -> None:

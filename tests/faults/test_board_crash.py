@@ -2,11 +2,11 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.warm_python import run_warm
 
 from aurora_spawner.control.board import post_from_outside, posts_of
 from aurora_spawner.control.logs import task_outputs
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def coordinate(folder: Path, dies: str) -> int:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AURORA_"))}
     command = [sys.executable, "-m", "tests.faults.agents_that_post", str(folder), dies]
-    return subprocess.run(command, cwd=ROOT, env=kept, timeout=50, check=False).returncode
+    return run_warm(command, cwd=ROOT, env=kept, timeout=50).returncode
 
 
 @pytest.mark.parametrize("dies", ["before", "after"])

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 BOTH = pytest.mark.parametrize("mechanism", ERRORS)
 
 
+@pytest.fixture(scope="session")
+def tmp_path_factory(factory_on_disk: pytest.TempPathFactory) -> pytest.TempPathFactory:
+    """On disk, because a sandbox has a /dev of its own."""
+    return factory_on_disk
+
+
 def order(folder: Path, script: str) -> AttemptOrder:
     (folder / "work").mkdir()
     token = new_token()

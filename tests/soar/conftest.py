@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.soar.killed_questions import SOURCE
+from tests.warm_python import fork_local_agents
 
 from aurora_core import Memory, Project
 
@@ -44,6 +45,11 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
     monkeypatch.setenv("AURORA_TRUST", "1")
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _forked_local_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_local_agents(monkeypatch)
 
 
 @pytest.fixture

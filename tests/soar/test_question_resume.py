@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import pytest
 from tests.exhaustive import few
 from tests.soar import killed_questions
 from tests.soar.killed_questions import ANSWER, QUESTION, Counted, orchestrator
+from tests.warm_python import run_warm
 
 from aurora_core import Memory, Project
 from aurora_soar import Aurora, Completion, NotResumableError
@@ -41,7 +41,7 @@ POINTS = [f"{at}{after}" for at in WRITES for after in ("", "+")]
 @pytest.mark.parametrize("point", few([*POINTS], 2))
 def test_a_question_killed_at_any_write_of_its_record_goes_on_from_there(point: str, tmp_path: Path) -> None:
     program = [sys.executable, killed_questions.__file__, str(tmp_path / "asked"), point]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=120)
+    done = run_warm(program, capture_output=True, check=True, timeout=120)
     (found,) = json.loads(done.stdout).values()
     assert (found["killed"], found["resumed"], found["left"]) == (True, True, 0)
     assert found["answer"]["ok"]
@@ -72,7 +72,7 @@ def not_killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, 
 
 def played(folder: Path, *points: str) -> dict[str, dict[str, Any]]:
     program = [sys.executable, killed_questions.__file__, str(folder), *points]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=200)
+    done = run_warm(program, capture_output=True, check=True, timeout=200)
     found: dict[str, dict[str, Any]] = json.loads(done.stdout)
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from tests.exhaustive import few
 from tests.soar import replanned_runs
 from tests.soar.replanned_runs import KILLED_WRITES, TASKS, lines, make, subgoal, write_plan
+from tests.warm_python import run_warm
 
 from aurora_soar import Aurora
 from aurora_soar.errors import NotReplannableError, ReplannedBeforeError, TaskFileChangedError
@@ -244,7 +244,7 @@ def held_up_by(reason: str) -> Callable[..., object]:
 @pytest.mark.parametrize("point", few([*POINTS], 4))
 def test_a_replanning_killed_at_any_write_goes_on_from_there(point: str, home: Path, tmp_path: Path) -> None:
     program = [sys.executable, replanned_runs.__file__, str(tmp_path), point]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=200)
+    done = run_warm(program, capture_output=True, timeout=200)
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout).values()
     assert found["killed"]

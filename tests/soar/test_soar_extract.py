@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.warm_python import WarmPopen
 
 from aurora_core import Memory
 from aurora_core.imports import reaches
@@ -173,7 +175,9 @@ def test_a_call_reaches_what_is_imported(
 
 def local_agent(project: Path, prompt: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "aurora_soar.local_agent", "--project", str(project)]
-    return subprocess.run(command, input=prompt, capture_output=True, text=True, check=False, timeout=30)
+    with WarmPopen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        out, err = process.communicate(prompt, timeout=30)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def test_the_local_agent_answers_a_request_as_a_process(project: Path) -> None:

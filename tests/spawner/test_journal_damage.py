@@ -301,30 +301,33 @@ def _readers(path: Path, run_id: str) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_odd_values_in_any_column_end_in_typed_errors_only(original: tuple[Path, str], tmp_path: Path) -> None:
-    """Every reader meets every odd value in every column; JSON columns also have each of their fields replaced."""
+@pytest.mark.parametrize("number", few(range(5), 1))
+def test_odd_values_in_any_column_end_in_typed_errors_only(
+    original: tuple[Path, str], tmp_path: Path, number: int
+) -> None:
+    """Every reader meets odd values in every column; JSON columns also have each of their fields replaced."""
     folder, run_id = original
     path = tmp_path / "runs.db"
     tried, refused = 0, 0
     for place, (table, column) in enumerate(_columns(folder / "runs.db")):
-        for odd in random.Random(place).sample(ODD, 5):
-            shutil.copy(folder / "runs.db", path)
-            for end in ("-wal", "-shm"):
-                path.with_name(path.name + end).unlink(missing_ok=True)
+        odd = random.Random(place).sample(ODD, 5)[number]
+        shutil.copy(folder / "runs.db", path)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        try:
+            _run_sql(path, f"UPDATE {table} SET {column} = ?", odd)
+        except sqlite3.Error:  # the table itself refuses it
+            continue
+        for name, reader in _readers(path, run_id).items():
+            tried += 1
             try:
-                _run_sql(path, f"UPDATE {table} SET {column} = ?", odd)
-            except sqlite3.Error:  # the table itself refuses it
-                continue
-            for name, reader in _readers(path, run_id).items():
-                tried += 1
-                try:
-                    reader()
-                except SpawnerError:
-                    refused += 1
-                except Exception as error:
-                    raise AssertionError(f"{name} of {table}.{column} = {odd!r}") from error
-    assert tried > 1_000
-    assert refused > 300
+                reader()
+            except SpawnerError:
+                refused += 1
+            except Exception as error:
+                raise AssertionError(f"{name} of {table}.{column} = {odd!r}") from error
+    assert tried > 400
+    assert refused > 100
 
 
 ODD_JSON = ("null", '"x"', "-1", "1e999", "1e300", "[]", "{}", "true", "9" * 300)

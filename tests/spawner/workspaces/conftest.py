@@ -2,7 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+from tests.spawner.workspaces.repository import ALONE, Repository, copy_repository
 
 from aurora_spawner.workspaces.worktrees import Workspaces
 
@@ -18,7 +18,7 @@ def _no_configuration_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     lines = "".join(f"line {number}\n" for number in range(1, 21))
-    return make_repository(
+    return copy_repository(
         tmp_path / "project", {"app.py": lines, "docs/guide.md": "# Guide\n", ".gitignore": "*.log\n"}
     )
 

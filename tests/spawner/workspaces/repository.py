@@ -1,7 +1,11 @@
 """A real repository for tests, with a user who has uncommitted work in it."""
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +60,21 @@ def make_repository(path: Path, files: dict[str, str | None]) -> Repository:
     repository("config", "user.email", "tess@example.invalid")
     repository.commit(files, "first")
     return repository
+
+
+def copy_repository(path: Path, files: dict[str, str | None]) -> Repository:
+    """Does what make_repository does, in a third of the time: copies one that this process has made before."""
+    shutil.copytree(_made(tuple(files.items())).path, path, symlinks=True)
+    repository = Repository(path)
+    repository("update-index", "--refresh")  # or the index would call each file changed until git looks into it
+    return repository
+
+
+@functools.cache
+def _made(files: tuple[tuple[str, str | None], ...]) -> Repository:
+    folder = tempfile.mkdtemp(prefix="aurora-tests-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return make_repository(Path(folder) / "made", dict(files))
 
 
 def write(folder: Path, files: dict[str, str | None]) -> None:

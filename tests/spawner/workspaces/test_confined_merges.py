@@ -25,6 +25,12 @@ TOLD = (
 )
 
 
+@pytest.fixture(scope="session")
+def tmp_path_factory(factory_on_disk: pytest.TempPathFactory) -> pytest.TempPathFactory:
+    """On disk, because a sandbox has a /dev of its own."""
+    return factory_on_disk
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """The folder of the journal, outputs and worktrees; `log` is what the commands may write to."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.exhaustive import examples
 from tests.spawner.workspaces.repository import Repository, make_repository, write
+from tests.warm_python import run_warm
 
 from aurora_spawner.tasks.work import Delivery, MergeOutcome
 from aurora_spawner.workspaces.errors import GitError, OverwriteError, WorkspaceError
@@ -672,9 +673,7 @@ for each in works:
     merging.merge([each])
 """
     for limit in range(2, 60, 6):
-        killed = subprocess.run(
-            [sys.executable, "-c", program, str(limit)], capture_output=True, text=True, check=False
-        )
+        killed = run_warm([sys.executable, "-c", program, str(limit)], capture_output=True)
         if killed.returncode == 0:
             break
         assert killed.returncode == -9, killed.stderr
