@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import time
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
 from aurora_spawner.distributed.attempt_store import JOB, AttemptStore, StoredAttempt, StoredWorker
 from aurora_spawner.distributed.beats import LeaseTimes
+from aurora_spawner.distributed.clocks import moved
 from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.lease import AttemptState
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import RunningAttempt
 
+HOUR_S = 3600.0
 QUICK = LeaseTimes(lease_s=2.0, beat_every_s=0.2)
 UPPER = CommandBackend("upper", (sys.executable, "-c", "import sys; print(sys.stdin.read().upper())"))
 SLEEPER = CommandBackend("sleeper", ("sh", "-c", "echo began; exec sleep 60"))
@@ -99,6 +102,7 @@ def worker_at(
     executor: Callable[[str], LocalExecutor] = lambda _sandbox: LocalExecutor(grace_s=1.0),
     pool: str = "p",
     labels: tuple[str, ...] = (),
+    clock: Callable[[], float] = time.time,
 ) -> Worker:
     options = WorkerOptions(
         name="w",
@@ -110,6 +114,7 @@ def worker_at(
         executor=executor,
         environ=dict(os.environ),
         times=QUICK,
+        clock=clock,
     )
     return Worker(options, place=place, url=url, tell=lines.append)
 
@@ -201,6 +206,35 @@ async def test_the_environment_of_the_coordinator_stays_where_it_is(
     assert f"AURORA_RUN_ID={folder.name}" in end.stdout
     assert "SECRET" not in end.stdout
     assert "AURORA_DATABASE_URL" not in end.stdout
+
+
+class AheadExecutor(LocalExecutor):
+    """Supervisors of a machine whose clock is an hour ahead."""
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        return moved(await super().collect(attempt), HOUR_S)
+
+
+async def test_a_worker_whose_clock_is_off_by_an_hour_reports_times_of_the_coordinator(
+    url: str, folder: Path
+) -> None:
+    place = WorkerPlace.locked(folder / "worker-1")
+    worker = worker_at(
+        url, folder, place, [], executor=lambda _sandbox: AheadExecutor(), clock=lambda: time.time() + HOUR_S
+    )
+    running = asyncio.create_task(worker.run())
+    before = time.time()
+    with pool(url) as executor:
+        wanted = order(folder, "upper")
+        end = await executor.collect(await executor.start(wanted))
+        record = AttemptFolder(path=wanted.folder).read_exit()
+    worker.drain()
+    await running
+    assert end.started_at is not None
+    assert end.ended_at is not None
+    assert record is not None
+    assert before - 5 < end.started_at < end.ended_at < time.time() + 5
+    assert (record.started_at, record.ended_at) == (end.started_at, end.ended_at)
 
 
 async def test_a_cancel_is_done_once_the_stop_was_seen(url: str, folder: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRe
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt
+from aurora_spawner.distributed.clocks import ahead, moved
 from aurora_spawner.distributed.database import Database, QueueUnusableError, until_reachable
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.exchange import (
@@ -240,8 +242,9 @@ class PoolExecutor:
             await self._fence_off(row, folder)
             why = await until_reachable(lambda: why_lost(store.database, row.lease.worker), tell=self.tell)
             return AttemptEnd(reason=EndReason.SUPERVISOR_LOST, stderr=why)
+        ahead_s = ahead(time.time(), row.now)
         packed = await until_reachable(lambda: store.result_of(row.token), tell=self.tell)
-        end, commit = await asyncio.to_thread(_unpacked, packed, folder)
+        end, commit = await asyncio.to_thread(_unpacked, packed, folder, ahead_s)
         return end if not commit else await self._with_work(end, row, folder, commit, within_s=within_s)
 
     async def _with_work(
@@ -344,10 +347,13 @@ def _document_of(order: AttemptOrder, sandbox: str, tree: TreeDocument | None) -
     )
 
 
-def _unpacked(packed: bytes, folder: Path) -> tuple[AttemptEnd, str]:
+def _unpacked(packed: bytes, folder: Path, ahead_s: float) -> tuple[AttemptEnd, str]:
     """Writes a result into the attempt's folder, and returns it with the commit that its worker has pushed.
 
     One that cannot be read is no result.
+
+    Args:
+        ahead_s: What this machine's clock shows more than the database's.
     """
     files = AttemptFolder(path=folder)
     make_private_folder(folder)
@@ -358,8 +364,6 @@ def _unpacked(packed: bytes, folder: Path) -> tuple[AttemptEnd, str]:
     end = result.end
     for path, content in ((files.stdout, result.stdout), (files.stderr, result.stderr)):
         _write(path, content)
-    if end.record is not None:
-        _write(files.exit, json.dumps(end.record).encode())
     stderr_total = _count(end.record, "stderr_bytes", len(result.stderr))
     cap = _count(end.record, "cap_bytes", SPOOL_LIMIT_BYTES)
     ended = AttemptEnd(
@@ -368,6 +372,9 @@ def _unpacked(packed: bytes, folder: Path) -> tuple[AttemptEnd, str]:
         stderr=read_output(files.stderr, total=stderr_total, cap=cap, limit=STDERR_LIMIT_BYTES),
         stdout_path=files.stdout,
     )
+    ended = moved(ended, ahead_s)
+    if ended.record is not None:
+        _write(files.exit, json.dumps(ended.record).encode())
     return ended, result.commit
 
 
