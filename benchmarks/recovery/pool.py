@@ -1,4 +1,4 @@
-"""Runs on three workers in storms: everything that can die or be cut off is, at random. Real processes, PostgreSQL, git.
+"""Runs on three workers in storms: what can die or be cut off is, at random. Real processes, PostgreSQL, git.
 
     python benchmarks/recovery/pool.py --seeds 30 --tasks 60 --events 40
 

@@ -1,4 +1,4 @@
-"""A way to a server that can be cut: a socket in a folder, of which each connection goes on to a port of this machine."""
+"""A way to a server that can be cut: a socket in a folder; its connections go on to a port of this machine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _CHUNK_BYTES = 1 << 16
 class Link:
     """Carries bytes both ways, unless it is cut.
 
-    While it is frozen nothing arrives and nobody is told, as on a broken line; bytes come later. A severed one ends all
-    connections and refuses new ones.
+    While it is frozen nothing arrives and nobody is told, as on a broken line; bytes come later. A severed one ends
+    all connections and refuses new ones.
     """
 
     def __init__(self, folder: Path, port: int) -> None:

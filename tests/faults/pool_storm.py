@@ -11,6 +11,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,8 +32,8 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import list_runs, load_all_events, load_attempts, load_tasks
 from aurora_spawner.tasks.result import TaskState
-from aurora_spawner.testing import processes_of_run
 from aurora_spawner.tasks.work import MergeOutcome
+from aurora_spawner.testing import processes_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,10 +190,21 @@ class Storm:
         self.coordinate()
 
     def kill_supervisor(self) -> None:
-        pids = [pid for pid in map(_supervisor_of, self.folder.glob("homes/*/.config/**/attempts/*/")) if pid]
+        """Kills the supervisor of a running attempt; waits a little for one."""
+        end = time.monotonic() + 2.0
+        while not (pids := self._supervisors()) and time.monotonic() < end:
+            time.sleep(0.05)
         if pids:
+            self.done["supervisors killed"] += 1
             with suppress(ProcessLookupError):
-                os.kill(self.chance.choice(pids), 9)
+                os.kill(self.chance.choice(pids), signal.SIGKILL)
+
+    def _supervisors(self) -> list[int]:
+        return [
+            pid
+            for pid in map(_supervisor_of, self.folder.glob("homes/*/.config/aurora/workers/*/attempts/*/"))
+            if pid
+        ]
 
     def kill_database(self) -> None:
         if not self._database_runs:
@@ -228,6 +240,7 @@ class Storm:
             *(self.kill_worker, self.kill_worker, self.kill_coordinator, self.resume_twice),
             *(self.kill_supervisor, self.kill_supervisor, self.kill_database, self.cut, self.cut),
         )
+        self._wait_for_work()
         for _ in range(events):
             end = time.monotonic() + self.chance.uniform(0.2, 2.0)
             while time.monotonic() < end:
@@ -238,6 +251,12 @@ class Storm:
             happens = self.chance.choice(kinds)
             self.done[happens.__name__] += 1
             happens()
+
+    def _wait_for_work(self) -> None:
+        end = time.monotonic() + CALM_LIMIT_S
+        while not self._supervisors():
+            assert time.monotonic() < end, "no attempt begins"
+            time.sleep(0.1)
 
     def is_over(self) -> bool:
         run_id = self.run_id()
@@ -307,7 +326,9 @@ def storm_of(seed: int, tasks: int, server: PostgresServer) -> Iterator[Storm]:
         agent = json.dumps(["sh", "-c", AGENT])
         config = f"{CONFIG}backends:\n  work: {{kind: command, command: {agent}}}\n"
         config += f"pools:\n  p: {{repository: {folder / 'exchange'}}}\n"
-        files: dict[str, str | None] = {f"needs/{task}": " ".join(map(str, each)) for task, each in plan.needs.items()}
+        files: dict[str, str | None] = {
+            f"needs/{task}": " ".join(map(str, each)) for task, each in plan.needs.items()
+        }
         files |= {"tasks.md": plan.text(), ".aurora/config.yaml": config, ".gitignore": ".aurora/*\n"}
         project = make_repository(folder / "project", files)
         project("checkout", "--quiet", "-b", "work")  # a protected branch would want an approval
