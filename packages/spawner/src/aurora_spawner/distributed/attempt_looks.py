@@ -52,6 +52,7 @@ class AttemptLooks:
         """Ends what looks; whoever still waits is cancelled."""
         if self._looking is not None:
             self._looking.cancel()
+        self._cancel_all()
 
     async def _look_on(self) -> None:
         try:
@@ -59,9 +60,12 @@ class AttemptLooks:
                 await self._pause()
                 await self._look()
         finally:
-            for _token, each in self._waiting:
-                each.cancel()
-            self._waiting.clear()
+            self._cancel_all()
+
+    def _cancel_all(self) -> None:
+        for _token, found in self._waiting:
+            found.cancel()
+        self._waiting.clear()
 
     async def _pause(self) -> None:
         try:
