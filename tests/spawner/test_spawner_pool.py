@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import sys
 import time
 import zlib
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import RunningAttempt
 
+KEEPALIVE = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
 HOUR_S = 3600.0
 QUICK = LeaseTimes(lease_s=2.0, beat_every_s=0.2)
 UPPER = CommandBackend("upper", (sys.executable, "-c", "import sys; print(sys.stdin.read().upper())"))
@@ -294,6 +296,14 @@ async def test_a_look_brings_small_results_and_no_order_of_what_goes_on(url: str
     database.close()
     told = {token: (row.document, row.result and len(row.result)) for token, row in found.items()}
     assert told == {"token-0": ("order 0", 100), "token-1": ("order 1", None), "token-2": ("", None)}
+
+
+async def test_a_network_that_is_gone_without_a_word_is_noticed_within_half_a_minute(url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(secured(url)) as connection:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            asks = [line.getsockopt(socket.IPPROTO_TCP, each) for each in KEEPALIVE]
+            answers_within_ms = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert (asks, answers_within_ms) == ([15, 5, 3], 30_000)
 
 
 async def test_a_cancel_is_done_once_the_stop_was_seen(url: str, folder: Path) -> None:
