@@ -51,6 +51,7 @@ t=$AURORA_TASK_ID
 mkdir -p out
 given=$(for d in $(cat needs/$t); do cat out/$d; done | sha256sum | cut -c1-16)
 echo "$t $given" > out/$t
+case $t in 6|12) echo $t > shared.txt;; esac
 sleep 0.$((t % 7 + 1))
 seq $((t * 97))
 printf '\\000\\377end %s' $t
@@ -378,7 +379,7 @@ def check(storm: Storm) -> dict[str, Any]:
         recorded = _recorded(load_all_events(journal, run_id))
     assert report.ok, report.problem
     merged = Counter(storm.project("log", "--first-parent", "--format=%(trailers:key=Aurora-Task,valueonly)").split())
-    files = storm.plan.files()
+    files, outcomes = storm.plan.files(), Counter[str]()
     for row in rows:
         task, name = int(row.task_id), f"task {row.task_id}"
         times = recorded[row.task_id]
@@ -386,8 +387,9 @@ def check(storm: Storm) -> dict[str, Any]:
         if row.state is not TaskState.SUCCEEDED:
             continue
         path = storm.project.path / "out" / row.task_id
-        is_merged = row.merge is not None and row.merge.outcome is MergeOutcome.MERGED
-        assert is_merged or row.merge is not None, f"the work of {name} is neither merged nor named"
+        assert row.merge is not None, f"the work of {name} is neither merged nor named"
+        outcomes[row.merge.outcome] += 1
+        is_merged = row.merge.outcome is MergeOutcome.MERGED
         assert path.exists() == is_merged, f"{name} is {row.merge}, and its file says something else"
         assert merged[row.task_id] == is_merged, f"{name} is merged {merged[row.task_id]} times"
         if is_merged:
@@ -401,4 +403,9 @@ def check(storm: Storm) -> dict[str, Any]:
     assert refs == [], f"refs are left: {refs}"
     assert storm.project("status", "--porcelain", "--", "out", "needs") == ""
     states = Counter(str(row.state) for row in rows)
-    return {"tasks": dict(states), "attempts": len(attempts), "happened": dict(sorted(storm.done.items()))}
+    return {
+        "tasks": dict(states),
+        "work": dict(outcomes),
+        "attempts": len(attempts),
+        "happened": dict(sorted(storm.done.items())),
+    }
