@@ -104,6 +104,10 @@ LEFT_WHOLE: Final = {
     "faults/test_candidates_crash.py::test_killed_around_a_git": (
         "faults/test_candidates_crash.py::test_killed_around_a_fact"
     ),
+    # Two seeds of the command `benchmarks/recovery/pool.py`.
+    "faults/test_pool_storm.py::test_a_run_comes_through_a_storm": (
+        "faults/test_pool_trees_crash.py::test_a_worker_is_killed_at_each_step_and_its_next_process_goes_on"
+    ),
     "faults/test_random_worktree_runs.py::test_nothing_is_lost_in_a_random_run": (
         "faults/test_worktree_crash.py::test_killed_around_a_fact"
     ),

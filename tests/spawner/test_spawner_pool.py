@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import sys
+import time
 import zlib
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
 
 import psutil
 import psycopg
@@ -21,8 +23,17 @@ from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
-from aurora_spawner.distributed.attempt_store import JOB, AttemptStore, StoredAttempt, StoredWorker
+from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.attempt_looks import AttemptLooks
+from aurora_spawner.distributed.attempt_store import (
+    JOB,
+    SMALL_RESULT_BYTES,
+    AttemptStore,
+    StoredAttempt,
+    StoredWorker,
+)
 from aurora_spawner.distributed.beats import LeaseTimes
+from aurora_spawner.distributed.clocks import moved
 from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.lease import AttemptState
@@ -40,6 +51,8 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import RunningAttempt
 
+KEEPALIVE = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+HOUR_S = 3600.0
 QUICK = LeaseTimes(lease_s=2.0, beat_every_s=0.2)
 UPPER = CommandBackend("upper", (sys.executable, "-c", "import sys; print(sys.stdin.read().upper())"))
 SLEEPER = CommandBackend("sleeper", ("sh", "-c", "echo began; exec sleep 60"))
@@ -99,6 +112,7 @@ def worker_at(
     executor: Callable[[str], LocalExecutor] = lambda _sandbox: LocalExecutor(grace_s=1.0),
     pool: str = "p",
     labels: tuple[str, ...] = (),
+    clock: Callable[[], float] = time.time,
 ) -> Worker:
     options = WorkerOptions(
         name="w",
@@ -110,6 +124,7 @@ def worker_at(
         executor=executor,
         environ=dict(os.environ),
         times=QUICK,
+        clock=clock,
     )
     return Worker(options, place=place, url=url, tell=lines.append)
 
@@ -201,6 +216,94 @@ async def test_the_environment_of_the_coordinator_stays_where_it_is(
     assert f"AURORA_RUN_ID={folder.name}" in end.stdout
     assert "SECRET" not in end.stdout
     assert "AURORA_DATABASE_URL" not in end.stdout
+
+
+class AheadExecutor(LocalExecutor):
+    """Supervisors of a machine whose clock is an hour ahead."""
+
+    async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
+        return moved(await super().collect(attempt), HOUR_S)
+
+
+async def test_a_worker_whose_clock_is_off_by_an_hour_reports_times_of_the_coordinator(
+    url: str, folder: Path
+) -> None:
+    place = WorkerPlace.locked(folder / "worker-1")
+    worker = worker_at(
+        url, folder, place, [], executor=lambda _sandbox: AheadExecutor(), clock=lambda: time.time() + HOUR_S
+    )
+    running = asyncio.create_task(worker.run())
+    before = time.time()
+    with pool(url) as executor:
+        wanted = order(folder, "upper")
+        end = await executor.collect(await executor.start(wanted))
+        record = AttemptFolder(path=wanted.folder).read_exit()
+    worker.drain()
+    await running
+    assert end.started_at is not None
+    assert end.ended_at is not None
+    assert record is not None
+    assert before - 5 < end.started_at < end.ended_at < time.time() + 5
+    assert (record.started_at, record.ended_at) == (end.started_at, end.ended_at)
+
+
+@dataclass(slots=True)
+class CountingStore:
+    """Answers looks, and remembers them."""
+
+    rows: dict[str, StoredAttempt] = field(default_factory=dict)
+    looks: list[list[str]] = field(default_factory=list)
+    problem: Exception | None = None
+
+    async def look(self, tokens: list[str]) -> dict[str, StoredAttempt]:
+        self.looks.append(tokens)
+        if self.problem is not None:
+            raise self.problem
+        return {token: self.rows[token] for token in tokens if token in self.rows}
+
+
+async def test_one_statement_looks_at_all_attempts_that_are_waited_for() -> None:
+    store = CountingStore()
+    looks = AttemptLooks(store=cast("AttemptStore", store), tell=lambda _problem: None)
+    given_up = asyncio.create_task(looks.next_row("gone"))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    tokens = [f"token-{number}" for number in range(50)]
+    assert await asyncio.gather(*map(looks.next_row, tokens)) == [None] * 50
+    assert [len(each) for each in store.looks] == [51]
+    store.problem = QueueUnusableError("no right to read")
+    found = await asyncio.gather(*map(looks.next_row, tokens[:2]), return_exceptions=True)
+    assert found == [store.problem] * 2
+    assert len(store.looks) == 2
+    waiting = asyncio.create_task(looks.next_row("token-1"))
+    await asyncio.sleep(0)
+    looks.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_look_brings_small_results_and_no_order_of_what_goes_on(url: str) -> None:
+    database = Database(url)
+    await database.make_tables()
+    store = AttemptStore(database)
+    for number, size in enumerate((100, SMALL_RESULT_BYTES + 1, 0)):
+        token = f"token-{number}"
+        await store.submit(token, key=("run", token, 1), pool="p", document=f"order {number}")
+        if size:
+            await store.change(token, lambda row, now: lease.claim(row, "w", now=now, lease_s=9.0))
+            await store.change(token, lambda row, _now: lease.finish(row, 1), result=b"x" * size)
+    found = await store.look(["token-0", "token-1", "token-2", "token-9"])
+    database.close()
+    told = {token: (row.document, row.result and len(row.result)) for token, row in found.items()}
+    assert told == {"token-0": ("order 0", 100), "token-1": ("order 1", None), "token-2": ("", None)}
+
+
+async def test_a_network_that_is_gone_without_a_word_is_noticed_within_half_a_minute(url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(secured(url)) as connection:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            asks = [line.getsockopt(socket.IPPROTO_TCP, each) for each in KEEPALIVE]
+            answers_within_ms = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert (asks, answers_within_ms) == ([15, 5, 3], 30_000)
 
 
 async def test_a_cancel_is_done_once_the_stop_was_seen(url: str, folder: Path) -> None:

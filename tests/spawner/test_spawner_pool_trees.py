@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from tests.postgres import PostgresServer
 from tests.spawner.pool_trees import Site
-from tests.spawner.workspaces.repository import ALONE, Repository
+from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
 
 from aurora_spawner import SpawnTask
 from aurora_spawner.distributed.documents import DocumentError, OrderDocument
@@ -351,3 +351,14 @@ def test_a_worktree_that_a_kill_left_half_made_is_nobodys_work(site: Site, monke
     assert not trees._worktrees("run-1", start).has_refs("t-1"), "nothing of it is left"
     trees.begin(document)
     assert trees.commit(document, token="t") == ""
+
+
+def test_a_commit_is_found_while_another_worktree_is_half_made(tmp_path: Path) -> None:
+    """Git makes the file empty before it fills it, and dies of an empty one in whatever looks into all worktrees."""
+    repository = make_repository(tmp_path / "project", {"a.txt": "a\n"})
+    repository("init", "--quiet", "--bare", str(tmp_path / "exchange"))
+    exchange, commit = Exchange(str(tmp_path / "exchange")), repository("rev-parse", "HEAD")
+    exchange.push_new(repository.git, commit, "refs/aurora/run/START/1")
+    repository("worktree", "add", "--quiet", "--detach", str(tmp_path / "other"))
+    (repository.path / ".git" / "worktrees" / "other" / "commondir").write_bytes(b"")
+    exchange.fetch(repository.git, "refs/aurora/run/START/1", commit)

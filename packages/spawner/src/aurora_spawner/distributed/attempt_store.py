@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,7 @@ REQUEUE_AFTER_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAttempt:
-    """The row of an attempt without its result."""
+    """The row of an attempt."""
 
     token: str
     lease: Lease
@@ -36,6 +37,8 @@ class StoredAttempt:
     """The moment of reading, on the database's clock."""
     waited_s: float
     """Seconds since it was queued."""
+    result: bytes | None = None
+    """The packed result; None without one, or if it was not read, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,19 @@ _ROW: Final = (
     " extract(epoch FROM created_at)::float8 AS created"
 )
 _NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
+SMALL_RESULT_BYTES: Final = 1 << 16
+"""The size up to which a result comes with the look that finds it; larger ones of many attempts would fill memory."""
+_SUBMIT: Final = f"""
+    INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, labels, state)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued') ON CONFLICT DO NOTHING RETURNING {_ROW}, {_NOW} AS now
+    """  # noqa: S608 -- constants
+_LOOK: Final = f"""
+    SELECT token, state, worker, fence, until, cancel, progress,
+        CASE WHEN state IN ('queued', 'running') THEN '' ELSE document END AS document,
+        extract(epoch FROM created_at)::float8 AS created, {_NOW} AS now,
+        CASE WHEN octet_length(result) <= {SMALL_RESULT_BYTES} THEN result END AS result
+    FROM aurora_attempts WHERE token = ANY(%s)
+    """  # noqa: S608 -- constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +106,19 @@ class AttemptStore:
         """
         async with self.database.transaction() as connection:
             cursor = await connection.execute(
-                "INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, labels, state)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued') ON CONFLICT DO NOTHING RETURNING token",
+                _SUBMIT,
                 (token, *key, pool, document, list(labels)),
             )
-            if await cursor.fetchone() is not None:
-                await _enqueue(connection, token, queue_name(pool, labels))
-            cursor = await connection.execute(
-                f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
-                " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
-                (token, *key, token),
-            )
             found = await cursor.fetchone()
+            if found is not None:
+                await _enqueue(connection, token, queue_name(pool, labels))
+            else:
+                cursor = await connection.execute(
+                    f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
+                    " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
+                    (token, *key, token),
+                )
+                found = await cursor.fetchone()
         assert found is not None
         return _attempt(found)
 
@@ -110,6 +127,11 @@ class AttemptStore:
         query = f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts WHERE token = %s"  # noqa: S608 -- constants
         row = await self.database.one(query, token)
         return None if row is None else _attempt(row)
+
+    async def look(self, tokens: Sequence[str]) -> dict[str, StoredAttempt]:
+        """Returns attempts by token, without the orders of those that go on, with results that are small."""
+        rows = await self.database.all(_LOOK, list(tokens))
+        return {row["token"]: _attempt(row) for row in rows}
 
     async def result_of(self, token: str) -> bytes:
         """Returns the packed result of a finished attempt."""
@@ -188,7 +210,9 @@ class AttemptStore:
                 (pool, REQUEUE_AFTER_S),
             )
             for row in await cursor.fetchall():
-                await _enqueue(connection, row["token"], queue_name(pool, row["labels"]))
+                with suppress(AlreadyEnqueued):
+                    async with connection.transaction():  # else a refusal would end the outer one
+                        await _enqueue(connection, row["token"], queue_name(pool, row["labels"]))
             await connection.execute("SELECT aurora_forget_over()")
 
     async def announce(
@@ -256,11 +280,7 @@ _UNOPENED: Final = App(connector=PsycopgConnector())
 
 async def _enqueue(connection: psycopg.AsyncConnection[DictRow], token: str, queue: str) -> None:
     job = _UNOPENED.configure_task(JOB, queue=queue, queueing_lock=token, connection=connection, allow_unknown=True)
-    try:
-        async with connection.transaction():  # else a refusal would end the outer one
-            await job.defer_async(token=token)
-    except AlreadyEnqueued:
-        return
+    await job.defer_async(token=token)
 
 
 def _lease(row: dict[str, Any]) -> Lease:
@@ -281,4 +301,5 @@ def _attempt(row: dict[str, Any]) -> StoredAttempt:
         progress=row["progress"],
         now=row["now"],
         waited_s=row["now"] - row["created"],
+        result=row.get("result"),
     )

@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer")
 
 SCHEMA_VERSION: Final = 2
-CONNECT_TIMEOUT_S: Final = 10
+_NOTICED: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""When a network that has gone without a word is taken for cut: after 10 s of connecting, or 30 s without an answer.
+
+Left to the system, a statement would wait for a lost answer for hours. The last is in milliseconds.
+"""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,200}")
 _SCHEMA_LOCK: Final = 0x4155524F5241
 """The advisory lock under which the tables are made, so that two that begin at once do not both make them."""
@@ -111,7 +121,8 @@ def secured(url: str, *, worker_token: str = "") -> str:
     if worker_token:
         said = " ".join(filter(None, (str(given.get("options") or ""), f"-c {TOKEN_SETTING}={worker_token}")))
         given["options"] = said
-    given.setdefault("connect_timeout", CONNECT_TIMEOUT_S)
+    for name, value in _NOTICED.items():
+        given.setdefault(name, value)
     given.setdefault("application_name", "aurora")
     return make_conninfo("", **given)
 

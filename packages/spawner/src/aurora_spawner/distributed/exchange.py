@@ -40,6 +40,8 @@ _SETTINGS: Final = {
     "push.followTags": "false",
 }
 _SSH: Final = "ssh -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15"
+_MISSING: Final = ("rev-list", "--max-count=1")
+"""With `--all` in place of a glob of refs it looks into every worktree, and fails while one is being made."""
 _FULL: Final = ("unpacker error", "no space left", "quota exceeded")
 
 
@@ -123,7 +125,7 @@ class Exchange:
         if found != commit:
             problem = f"is {found[:12]}" if found else "does not exist"
             raise MissingTreeError(f"{ref} of the pool's repository {problem}, and should be {commit[:12]}")
-        if git.commit_of(commit) == commit and not git.text("rev-list", "--max-count=1", commit, "--not", "--all"):
+        if git.commit_of(commit) == commit and not git.text(*_MISSING, commit, "--not", "--glob=*"):
             return
         how = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
         self._run(git, "fetch", *how, "--", self.address, ref, settings={"fetch.fsckObjects": str(checked).lower()})

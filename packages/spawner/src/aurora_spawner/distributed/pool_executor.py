@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,9 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError, RunningAttempt
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.attempt_looks import AttemptLooks
 from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt
+from aurora_spawner.distributed.clocks import ahead, moved
 from aurora_spawner.distributed.database import Database, QueueUnusableError, until_reachable
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.exchange import (
@@ -43,10 +46,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-FIRST_LOOK_S: Final = 0.05
 NOBODY_AFTER_S: Final = 5.0
 """The time in the queue after which an attempt is looked for a worker that could take it."""
-LOOK_EVERY_S: Final = 0.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,10 +69,10 @@ class PoolExecutor:
     carry_within_s: float = GIVE_UP_AFTER_S
     """The time for which the pool's repository is tried again if it cannot be reached."""
     _store: AttemptStore | None = None
+    _looks: AttemptLooks | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wishes: dict[str, Cancel] = field(default_factory=dict)
     """Ends of attempts that were asked for and not yet passed on, by token."""
-    _wished: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: dict[str, AttemptOrder] = field(default_factory=dict)
     """Attempts that were queued and not yet looked for a worker, by token."""
     _told: set[str] = field(default_factory=set)
@@ -158,9 +159,9 @@ class PoolExecutor:
         unsent = await self._unsent(attempt.token)
         if unsent is not None:
             return unsent
-        store, pause_s, progress = await self._opened(), FIRST_LOOK_S, 0
+        store, progress = await self._opened(), 0
         while True:
-            row = await until_reachable(lambda: self._look(store, attempt.token), tell=self.tell)
+            row = await self._look(store, attempt.token)
             if row is None:
                 return AttemptEnd(reason=EndReason.VOIDED)
             if row.lease.state in lease.OVER:
@@ -172,11 +173,6 @@ class PoolExecutor:
             if row.progress != progress:
                 progress = row.progress
                 _show_life(attempt.folder)
-            self._wished.clear()
-            if attempt.token not in self._wishes:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wished.wait(), pause_s)
-            pause_s = min(LOOK_EVERY_S, pause_s * 1.5)
 
     async def _tell_if_nobody(self, store: AttemptStore, token: str) -> None:
         """Tells once for each reason why an attempt waits, if no worker that is there can take it."""
@@ -208,18 +204,25 @@ class PoolExecutor:
 
     async def _look(self, store: AttemptStore, token: str) -> StoredAttempt | None:
         """Returns the row, after it was changed by what is due: a wish to end it, or the end of its lease."""
+        assert self._looks is not None
         wish = self._wishes.pop(token, None)
         if wish is not None:
             try:
-                await store.change(token, lambda row, _now: lease.request_cancel(row, wish))
+                await self._change(store, token, lambda row, _now: lease.request_cancel(row, wish))
             except BaseException:
                 self._wishes.setdefault(token, wish)
                 raise
-        row = await store.read(token)
+        row = await self._looks.next_row(token)
         if row is None or not self._lost(row.lease, row.now):
             return row
-        await store.change(token, self._lost)
-        return await store.read(token)
+        await self._change(store, token, self._lost)
+        return await self._looks.next_row(token)
+
+    async def _change(self, store: AttemptStore, token: str, rule: Callable[[Lease, float], Lease | None]) -> None:
+        """Changes a row, and looks at it soon."""
+        await until_reachable(lambda: store.change(token, rule), tell=self.tell)
+        if self._looks is not None:
+            self._looks.hurry()
 
     def _lost(self, row: Lease, now: float) -> Lease | None:
         return lease.declare_lost(row, now=now, lost_after_s=self.lost_after_s)
@@ -240,8 +243,11 @@ class PoolExecutor:
             await self._fence_off(row, folder)
             why = await until_reachable(lambda: why_lost(store.database, row.lease.worker), tell=self.tell)
             return AttemptEnd(reason=EndReason.SUPERVISOR_LOST, stderr=why)
-        packed = await until_reachable(lambda: store.result_of(row.token), tell=self.tell)
-        end, commit = await asyncio.to_thread(_unpacked, packed, folder)
+        ahead_s = ahead(time.time(), row.now)
+        packed = row.result
+        if packed is None:
+            packed = await until_reachable(lambda: store.result_of(row.token), tell=self.tell)
+        end, commit = await asyncio.to_thread(_unpacked, packed, folder, ahead_s)
         return end if not commit else await self._with_work(end, row, folder, commit, within_s=within_s)
 
     async def _with_work(
@@ -285,7 +291,8 @@ class PoolExecutor:
     def cancel(self, attempt: RunningAttempt, *, at_once: bool) -> None:
         """Asks for the end of an attempt; `collect` returns once its worker has seen it end."""
         self._wishes[attempt.token] = Cancel.AT_ONCE if at_once else Cancel.POLITE
-        self._wished.set()
+        if self._looks is not None:
+            self._looks.hurry()
 
     def suspend_deadline(self, attempt: RunningAttempt) -> None:
         """Changes nothing: agents of a pool do not ask a person."""
@@ -295,6 +302,8 @@ class PoolExecutor:
 
     def close(self) -> None:
         """Closes the connection; attempts continue."""
+        if self._looks is not None:
+            self._looks.close()
         if self._store is not None:
             self._store.database.close()
 
@@ -307,7 +316,9 @@ class PoolExecutor:
     ) -> RunningAttempt | AttemptEnd:
         """Takes over an attempt of another coordinator by its row; without one it never will begin."""
         store = await self._opened()
-        row = await until_reachable(lambda: self._look(store, token), tell=self.tell)
+        assert self._looks is not None
+        self._looks.hurry()
+        row = await self._look(store, token)
         if row is None:
             voided = await until_reachable(lambda: store.void(token), tell=self.tell)
             return AttemptEnd(reason=EndReason.VOIDED) if voided else self._running(token, folder)
@@ -325,7 +336,7 @@ class PoolExecutor:
             if self._store is None:
                 store = AttemptStore(Database(self.url))
                 await until_reachable(store.database.make_tables, tell=self.tell)
-                self._store = store
+                self._store, self._looks = store, AttemptLooks(store=store, tell=self.tell)
             return self._store
 
 
@@ -344,10 +355,13 @@ def _document_of(order: AttemptOrder, sandbox: str, tree: TreeDocument | None) -
     )
 
 
-def _unpacked(packed: bytes, folder: Path) -> tuple[AttemptEnd, str]:
+def _unpacked(packed: bytes, folder: Path, ahead_s: float) -> tuple[AttemptEnd, str]:
     """Writes a result into the attempt's folder, and returns it with the commit that its worker has pushed.
 
     One that cannot be read is no result.
+
+    Args:
+        ahead_s: What this machine's clock shows more than the database's.
     """
     files = AttemptFolder(path=folder)
     make_private_folder(folder)
@@ -358,8 +372,6 @@ def _unpacked(packed: bytes, folder: Path) -> tuple[AttemptEnd, str]:
     end = result.end
     for path, content in ((files.stdout, result.stdout), (files.stderr, result.stderr)):
         _write(path, content)
-    if end.record is not None:
-        _write(files.exit, json.dumps(end.record).encode())
     stderr_total = _count(end.record, "stderr_bytes", len(result.stderr))
     cap = _count(end.record, "cap_bytes", SPOOL_LIMIT_BYTES)
     ended = AttemptEnd(
@@ -368,6 +380,9 @@ def _unpacked(packed: bytes, folder: Path) -> tuple[AttemptEnd, str]:
         stderr=read_output(files.stderr, total=stderr_total, cap=cap, limit=STDERR_LIMIT_BYTES),
         stdout_path=files.stdout,
     )
+    ended = moved(ended, ahead_s)
+    if ended.record is not None:
+        _write(files.exit, json.dumps(ended.record).encode())
     return ended, result.commit
 
 

@@ -22,6 +22,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, en
 from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.attempt_store import JOB, AttemptStore, queue_of
 from aurora_spawner.distributed.beats import Beats, LeaseTimes
+from aurora_spawner.distributed.clocks import ahead, moved
 from aurora_spawner.distributed.database import Database, QueueError, QueueUnavailableError, until_reachable
 from aurora_spawner.distributed.documents import DocumentError, EndDocument, OrderDocument, Result
 from aurora_spawner.distributed.exchange import GIVE_UP_AFTER_S, ExchangeError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.command import CommandBackend
+    from aurora_spawner.distributed.lease import Lease
     from aurora_spawner.distributed.worker_trees import WorkerTrees
 
 _log = logging.getLogger(__name__)
@@ -69,6 +71,8 @@ class WorkerOptions:
     executor: Callable[[str], Executor]
     """Builds the executor for a use of a sandbox: off, auto or require."""
     environ: Mapping[str, str]
+    clock: Callable[[], float] = time.time
+    """This machine's clock, which supervisors show in the times of attempts."""
     times: LeaseTimes = field(default_factory=LeaseTimes)
     trees: WorkerTrees | None = None
     """Carries trees; None if the pool names no repository here, so that orders with a tree are refused."""
@@ -246,7 +250,7 @@ class Worker:
         if self._draining.is_set():  # it stays in the queue for another worker
             return
         try:
-            folder = self._place.folder_of(token)
+            self._place.folder_of(token)
         except ForeignTokenError as error:
             self._tell(f"refused: {error}")
             return
@@ -262,7 +266,7 @@ class Worker:
         )
         if claimed is None:
             return
-        held = HeldAttempt(token=token, folder=folder, beats=self._beats(token, claimed.fence, sent))
+        held = self._held(token, claimed, sent)
         try:
             held.document = OrderDocument.parse(stored.document)
             running, executor = await self._start(held, held.document)
@@ -318,9 +322,9 @@ class Worker:
         if taken is None:
             await self._end_lost(token)
             return
-        executor, folder = self._executor("off"), self._place.folder_of(token)
-        held = HeldAttempt(token=token, folder=folder, beats=self._beats(token, taken.fence, sent), document=document)
-        found = await executor.adopt(token=token, folder=folder, supervisor=None)
+        executor, held = self._executor("off"), self._held(token, taken, sent)
+        held.document = document
+        found = await executor.adopt(token=token, folder=held.folder, supervisor=None)
         if isinstance(found, AttemptEnd):
             if found.reason is EndReason.VOIDED:  # killed between its claim and its start
                 await self._deliver(held, AttemptEnd(reason=EndReason.SUPERVISOR_LOST))
@@ -376,7 +380,8 @@ class Worker:
         """Delivers a result for as long as it takes; one that comes too late is dropped."""
         token, fence = held.token, held.beats.fence
         try:
-            packed = (await asyncio.to_thread(result_of, end, held.folder, commit)).pack()
+            told = moved(end, -held.ahead_s)
+            packed = (await asyncio.to_thread(result_of, told, held.folder, commit)).pack()
         except DocumentError as error:
             packed = Result(
                 end=EndDocument(reason=EndReason.NOT_TAKEN), stderr=str(error).encode(), commit=commit
@@ -396,8 +401,19 @@ class Worker:
         row = await self._store.read(token)
         return row is not None and row.lease.state is AttemptState.FINISHED and row.lease.fence == fence
 
-    def _beats(self, token: str, fence: int, since: float) -> Beats:
-        return Beats(store=self._store, token=token, fence=fence, times=self._options.times, since=since)
+    def _held(self, token: str, row: Lease, sent: float) -> HeldAttempt:
+        """Returns an attempt that this worker holds since now.
+
+        Args:
+            row: The answer of the database, whose clock it shows.
+            sent: The moment before it was asked, on this machine's monotonic clock.
+        """
+        return HeldAttempt(
+            token=token,
+            folder=self._place.folder_of(token),
+            beats=Beats(store=self._store, token=token, fence=row.fence, times=self._options.times, since=sent),
+            ahead_s=ahead(self._options.clock(), row.until - self._lease_s),
+        )
 
     @property
     def _lease_s(self) -> float:

@@ -1,0 +1,159 @@
+"""What a task on a pool costs beside the same task here: many tasks of 10 ms on three workers. Writes pool.md.
+
+    python benchmarks/spawner/pool.py --tasks 10000 --write
+
+The coordinator, three workers of 16 slots and PostgreSQL share this machine, so the rate says little where it is busy;
+the processor time of the coordinator is its own.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.postgres import PostgresServer
+
+from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
+from aurora_spawner.attempts.executor import Executor
+from aurora_spawner.distributed.attempt_store import AttemptStore
+from aurora_spawner.distributed.database import Database
+from aurora_spawner.distributed.pool_executor import PoolExecutor
+from aurora_spawner.distributed.worker import Worker, WorkerOptions
+from aurora_spawner.distributed.worker_place import WorkerPlace
+from aurora_spawner.supervision.local_executor import LocalExecutor
+
+BACKENDS = {"sleep": CommandBackend("sleep", ("sh", "-c", "sleep 0.01; echo done"))}
+WORKERS, SLOTS = 3, 16
+RESULTS = Path(__file__).with_name("pool.md")
+
+
+async def work(name: str, folder: Path, url: str) -> None:
+    options = WorkerOptions(
+        name=name,
+        pool="p",
+        concurrency=SLOTS,
+        cwd=folder,
+        backends=BACKENDS,
+        executor=lambda _sandbox: LocalExecutor(),
+        environ=dict(os.environ),
+    )
+    await Worker(options, place=WorkerPlace.locked(folder / name), url=url).run()
+
+
+async def coordinate(count: int, folder: Path, executor: Executor, pool: str) -> dict[str, float]:
+    run = Run.create(
+        folder / "runs.db",
+        [SpawnTask("go") for _ in range(count)],
+        BACKENDS,
+        RunOptions(
+            default_agent="sleep",
+            max_concurrent=WORKERS * SLOTS,
+            cwd=folder,
+            spool=folder / "runs",
+            executor=executor,
+            pool=pool,
+        ),
+    )
+    began, before = time.monotonic(), _own_cpu_s()
+    report = await run.execute()
+    took, cpu = time.monotonic() - began, _own_cpu_s() - before
+    assert report.succeeded == count, report
+    return {"seconds": took, "per_s": count / took, "cpu_ms": cpu / count * 1e3}
+
+
+def _own_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def _until_there(url: str) -> None:
+    store = AttemptStore(Database(url))
+    await store.database.make_tables()
+    while len(await store.workers()) < WORKERS:
+        await asyncio.sleep(0.1)
+    store.database.close()
+
+
+@contextmanager
+def workers(folder: Path, url: str) -> Iterator[None]:
+    began = [
+        subprocess.Popen([sys.executable, __file__, "--worker", f"w{number}", str(folder), url])
+        for number in range(WORKERS)
+    ]
+    try:
+        asyncio.run(_until_there(url))
+        yield
+    finally:
+        for each in began:
+            each.terminate()
+        for each in began:
+            each.wait()
+
+
+def measure(kind: str, count: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if kind == "local":
+            return asyncio.run(coordinate(count, folder, LocalExecutor(), ""))
+        server = PostgresServer.create()
+        try:
+            url = server.new_database()
+            with workers(folder, url):
+                return asyncio.run(coordinate(count, folder, PoolExecutor(pool="p", url=url), "p"))
+        finally:
+            server.remove()
+
+
+def table(rows: list[tuple[str, int, dict[str, float]]], load: float) -> str:
+    lines = [
+        "# A pool, measured",
+        "",
+        f"Written by `python benchmarks/spawner/pool.py` on {os.cpu_count()} cores, {platform.system()}"
+        f" {platform.release()}, Python {platform.python_version()}, load before the start {load:.1f},"
+        f" {datetime.now(UTC):%Y-%m-%d}.",
+        "",
+        f"Agents sleep for 10 ms; {WORKERS * SLOTS} at once. On the pool they run on {WORKERS} workers of {SLOTS}",
+        "slots, on the same machine as the coordinator and PostgreSQL. The targets: 300 tasks a second or more, and 8 ms",
+        "of the coordinator's processor time a task or less.",
+        "",
+        "| executor | tasks | seconds | tasks/s | coordinator's processor time a task, ms |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {kind} | {count:,} | {found['seconds']:.1f} | {found['per_s']:.0f} | {found['cpu_ms']:.2f} |"
+        for kind, count, found in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--tasks", type=int, nargs="+", default=[1000, 10_000])
+    options.add_argument("--write", action="store_true")
+    options.add_argument("--worker", nargs=3)
+    given = options.parse_args()
+    if given.worker:
+        name, folder, url = given.worker
+        asyncio.run(work(name, Path(folder), url))
+        return
+    load = os.getloadavg()[0]
+    rows = [(kind, count, measure(kind, count)) for count in given.tasks for kind in ("local", "pool")]
+    print(json.dumps(rows))
+    if given.write:
+        RESULTS.write_text(table(rows, load))
+
+
+if __name__ == "__main__":
+    main()
