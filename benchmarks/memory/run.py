@@ -37,7 +37,7 @@ from aurora_core.indexing.walk import FoundFile, walk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SIZES = (1_000, 10_000, 100_000, 140_000)
+SIZES = (1_000, 10_000, 140_000)
 MILLION = 1_000_000
 QUERIES = (
     "how does the scheduler decide what runs next",
@@ -251,7 +251,8 @@ def report(rows: list[Row]) -> str:
         f"Written by `python benchmarks/memory/run.py SOURCES` on {machine}, {datetime.now(UTC):%Y-%m-%d}, "
         f"load {load} at the end, SQLite {sqlite3.sqlite_version}. Medians of {AROUND}; searches over {len(QUERIES)} "
         "queries, and over as many issues of 400 words with a traceback through the project's own functions. In "
-        "brackets: processor time, which a busy machine lengthens less. The peak is that of the indexer and its workers together.\n"
+        "brackets: processor time, which a busy machine lengthens less. The peak is that of the indexer and its "
+        "workers together.\n"
     )
     lines = ["# The memory, measured\n", heading, f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     return "\n".join([*lines, table(rows)]) + "\n"
