@@ -244,8 +244,8 @@ def report(rows: list[Row]) -> str:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     columns = (
         "chunks", "files", "text, MB", "cold, s", "chunks/s", "unchanged, s", "5 files named, ms",
-        "5 files found by a scan, ms", "search p50 / p95, ms", "issue p50 / p95, ms", "first in a process, ms", "`aur mem search`, s",
-        "database, MB", "of text", "peak, MB",
+        "5 files found by a scan, ms", "search p50 / p95, ms", "issue p50 / p95, ms", "first in a process, ms",
+        "`aur mem search`, s", "database, MB", "of text", "peak, MB",
     )  # fmt: skip
     heading = (
         f"Written by `python benchmarks/memory/run.py SOURCES` on {machine}, {datetime.now(UTC):%Y-%m-%d}, "

@@ -14,6 +14,7 @@ from aurora_core.chunking import ChunkKind
 from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.file_kinds import is_document, is_test_file
 from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, idf, query_weights, saturated
+from aurora_core.index.compounds import compounds
 from aurora_core.index.frequencies import Frequencies
 from aurora_core.index.history import neighbours, read_history
 from aurora_core.index.segments import Part, read_postings, read_segments
@@ -244,6 +245,9 @@ class Searcher:
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
         counted = Frequencies(self._connection, starts=arrays.starts, alive=arrays.alive, removed=arrays.removed)
+        # Only names that the code really has: unknown words would take the places of others.
+        joined = {term: weight for term, weight in compounds(query).items() if term and term not in weights}
+        weights = {**weights, **{term: joined[term] for term in counted.known(list(joined))}}
         self._idfs = counted.idfs([term for word in asked_words(query) if (term := stem(word)) in weights])
         chosen = counted.chosen(weights)
         idfs = counted.idfs(chosen)

@@ -68,6 +68,11 @@ class Frequencies:
             self._postings[term] = read_postings(self._connection, term)
         return self._postings[term]
 
+    def known(self, terms: Sequence[str]) -> list[str]:
+        """Returns the terms that the index has."""
+        self._look_up(terms)
+        return [term for term in terms if term in self._known]
+
     def idfs(self, terms: Sequence[str]) -> dict[str, float]:
         """Returns the inverse document frequency of each term among the living chunks."""
         self._look_up(terms)
