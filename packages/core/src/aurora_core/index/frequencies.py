@@ -1,4 +1,4 @@
-"""How many living chunks have the terms of a query, and which of these terms tell most.
+"""Counts of the living chunks that have a term of a query, and the choice of the terms that tell most.
 
 A pasted issue has hundreds of terms, of which twenty are searched for. The heaviest are looked up first, and no more
 than can be among the twenty. The length of a posting list is known without reading it; only where removed chunks
