@@ -13,6 +13,7 @@ import argparse
 import os
 import platform
 import random
+import resource
 import shutil
 import sqlite3
 import statistics
@@ -24,14 +25,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
+from issues import issue_queries
 
 from aurora_core import Memory
 from aurora_core.indexing.walk import FoundFile, walk
 
-SIZES = (1_000, 10_000, 100_000, 140_000)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SIZES = (1_000, 10_000, 140_000)
 MILLION = 1_000_000
 QUERIES = (
     "how does the scheduler decide what runs next",
@@ -49,6 +55,14 @@ AROUND = 5
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Seconds on the wall, and of processor time, child processes included."""
+
+    wall: float
+    busy: float
+
+
+@dataclass(frozen=True)
 class Row:
     """What was measured at one size; times in seconds unless named otherwise."""
 
@@ -57,12 +71,12 @@ class Row:
     text_mb: float
     cold_s: float
     unchanged_s: float
-    update_ms: float
-    index_five_ms: float
-    p50_ms: float
-    p95_ms: float
+    update: Cost
+    index_five: Cost
+    searches: list[Cost]
+    issues: list[Cost]
     first_ms: float
-    shell_s: float
+    shell: Cost
     database_mb: float
     peak_mb: float
 
@@ -79,7 +93,7 @@ def main() -> None:
     for size in (*SIZES, *((MILLION,) if arguments.million else ())):
         with tempfile.TemporaryDirectory(prefix="aurora-memory-") as folder:
             rows.append(measured(arguments.sources.resolve(), found, size, Path(folder)))
-            print(rows[-1], flush=True)
+            print(table(rows[-1:]), flush=True)
     arguments.out.write_text(report(rows), encoding="utf-8")
 
 
@@ -88,27 +102,31 @@ def measured(sources: Path, found: list[FoundFile], size: int, root: Path) -> Ro
     cold, peak = cold_index(root)
     with Memory.open(root) as memory:
         stats = memory.stats()
-        unchanged = statistics.median(timed(memory.index) for _ in range(AROUND))
+        unchanged = median([timed(memory.index) for _ in range(AROUND)]).wall
         five = [root / path for path in changed_files(root)]
-        update = statistics.median(edited(five, lambda: memory.update(five)) for _ in range(AROUND))
-        index_five = statistics.median(edited(five, memory.index) for _ in range(AROUND))
+        update = median([edited(five, lambda: memory.update(five)) for _ in range(AROUND)])
+        index_five = median([edited(five, memory.index) for _ in range(AROUND)])
         memory.search(QUERIES[0], record=False)
-        times = [timed(lambda q=query: memory.search(q, record=False)) for query in QUERIES for _ in range(AROUND)]
+        searches, issues = asked(memory, QUERIES), asked(memory, issue_queries(root))
     return Row(
         chunks=stats.chunks,
         files=stats.files,
         text_mb=text / 1e6,
         cold_s=cold,
         unchanged_s=unchanged,
-        update_ms=update * 1e3,
-        index_five_ms=index_five * 1e3,
-        p50_ms=float(np.percentile(times, 50)) * 1e3,
-        p95_ms=float(np.percentile(times, 95)) * 1e3,
+        update=update,
+        index_five=index_five,
+        searches=searches,
+        issues=issues,
         first_ms=statistics.median(first_query(root) for _ in range(AROUND)) * 1e3,
-        shell_s=statistics.median(shell_search(root) for _ in range(AROUND)),
+        shell=median([shell_search(root) for _ in range(AROUND)]),
         database_mb=stats.database_bytes / 1e6,
         peak_mb=peak,
     )
+
+
+def asked(memory: Memory, queries: Sequence[str]) -> list[Cost]:
+    return [timed(lambda q=query: memory.search(q, record=False)) for query in queries for _ in range(AROUND)]
 
 
 def lay_out(sources: Path, found: list[FoundFile], size: int, root: Path) -> int:
@@ -173,7 +191,7 @@ def python(script: str, *arguments: str) -> str:
     ).stdout
 
 
-def shell_search(root: Path) -> float:
+def shell_search(root: Path) -> Cost:
     aur = Path(sys.executable).with_name("aur")
     command = [str(aur), "mem", "search", QUERIES[0]]
     return timed(lambda: subprocess.run(command, cwd=root, check=True, capture_output=True))
@@ -187,7 +205,7 @@ def changed_files(root: Path) -> list[str]:
     return [path for (path,) in random.Random(3).sample(rows, 5)]
 
 
-def edited(files: list[Path], refresh: object) -> float:
+def edited(files: list[Path], refresh: object) -> Cost:
     for file in files:
         file.write_text(file.read_text(encoding="utf-8") + f"\nEDITED_{time.time_ns()} = 1\n", encoding="utf-8")
     time.sleep(0.1)  # a write within the clock's last tick is read twice
@@ -195,11 +213,30 @@ def edited(files: list[Path], refresh: object) -> float:
     return timed(refresh)
 
 
-def timed(work: object) -> float:
+def timed(work: object) -> Cost:
     assert callable(work)
-    started = time.perf_counter()
+    busy, started = processor_time(), time.perf_counter()
     work()
-    return time.perf_counter() - started
+    return Cost(time.perf_counter() - started, processor_time() - busy)
+
+
+def processor_time() -> float:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
+
+
+def median(costs: Sequence[Cost]) -> Cost:
+    return Cost(statistics.median(c.wall for c in costs), statistics.median(c.busy for c in costs))
+
+
+def spread(costs: Sequence[Cost]) -> str:
+    """Median and 95th percentile in milliseconds, those of the processor time in brackets."""
+    wall, busy = (np.percentile([getattr(c, name) * 1e3 for c in costs], [50, 95]) for name in ("wall", "busy"))
+    return f"{wall[0]:.1f} / {wall[1]:.1f} ({busy[0]:.1f} / {busy[1]:.1f})"
+
+
+def milliseconds(cost: Cost) -> str:
+    return f"{cost.wall * 1e3:.0f} ({cost.busy * 1e3:.0f})"
 
 
 def report(rows: list[Row]) -> str:
@@ -207,23 +244,28 @@ def report(rows: list[Row]) -> str:
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     columns = (
         "chunks", "files", "text, MB", "cold, s", "chunks/s", "unchanged, s", "5 files named, ms",
-        "5 files found by a scan, ms", "search p50 / p95, ms", "first in a process, ms", "`aur mem search`, s",
-        "database, MB", "of text", "peak, MB",
+        "5 files found by a scan, ms", "search p50 / p95, ms", "issue p50 / p95, ms", "first in a process, ms",
+        "`aur mem search`, s", "database, MB", "of text", "peak, MB",
     )  # fmt: skip
     heading = (
         f"Written by `python benchmarks/memory/run.py SOURCES` on {machine}, {datetime.now(UTC):%Y-%m-%d}, "
         f"load {load} at the end, SQLite {sqlite3.sqlite_version}. Medians of {AROUND}; searches over {len(QUERIES)} "
-        "queries. The peak is that of the indexer and its workers together.\n"
+        "queries, and over as many issues of 400 words with a traceback through the project's own functions. In "
+        "brackets: processor time, which a busy machine lengthens less. The peak is that of the indexer and its "
+        "workers together.\n"
     )
     lines = ["# The memory, measured\n", heading, f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    lines += [
+    return "\n".join([*lines, table(rows)]) + "\n"
+
+
+def table(rows: Sequence[Row]) -> str:
+    return "\n".join(
         f"| {r.chunks:,} | {r.files:,} | {r.text_mb:.0f} | {r.cold_s:.1f} | {r.chunks / r.cold_s:,.0f} "
-        f"| {r.unchanged_s:.2f} | {r.update_ms:.0f} | {r.index_five_ms:.0f} | {r.p50_ms:.1f} / {r.p95_ms:.1f} "
-        f"| {r.first_ms:.0f} | {r.shell_s:.2f} | {r.database_mb:.0f} | {r.database_mb / r.text_mb:.2f} "
-        f"| {r.peak_mb:.0f} |"
+        f"| {r.unchanged_s:.2f} | {milliseconds(r.update)} | {milliseconds(r.index_five)} | {spread(r.searches)} "
+        f"| {spread(r.issues)} | {r.first_ms:.0f} | {r.shell.wall:.2f} ({r.shell.busy:.2f}) "
+        f"| {r.database_mb:.0f} | {r.database_mb / r.text_mb:.2f} | {r.peak_mb:.0f} |"
         for r in rows
-    ]
-    return "\n".join(lines) + "\n"
+    )
 
 
 if __name__ == "__main__":

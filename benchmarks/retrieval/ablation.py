@@ -31,7 +31,7 @@ import numpy as np
 from quality import DEPTH, Quality, Query, judged, mean
 
 from aurora_core import Memory, kin_words, name_match, path_mentions, ranking, search
-from aurora_core.index import bm25, history
+from aurora_core.index import bm25, compounds, history
 from aurora_core.index.bm25 import FieldWeights
 from aurora_core.ranking import WEIGHTS, PartWeights
 
@@ -81,6 +81,9 @@ CONSTANTS: dict[str, list[tuple[object, str, object]]] = {
     "tests count in full": [(search, "TEST_WEIGHT", 1.0)],
     "documents count in full": [(search, "DOCUMENT_WEIGHT", 1.0)],
     "without short forms of words": [(bm25, "RELATED", {})],
+    "without names that words spell apart": [
+        (compounds, weight, 0.0) for weight in ("HYPHENATED_WEIGHT", "ADJACENT_WEIGHT")
+    ],
     "title counts as the body": [(bm25, "TITLE_WEIGHT", 1)],
     "40 query terms": [(bm25, "MAX_QUERY_TERMS", 40)],
     "old commits count in full": [(history, "NEIGHBOUR_HALF_LIFE_S", math.inf)],

@@ -50,7 +50,7 @@ def totals(connection: sqlite3.Connection) -> dict[str, int]:
 def test_without_any_access_every_chunk_has_no_activation(connection: sqlite3.Connection) -> None:
     chunks = ids(connection)
     found = AccessLog(connection, SETTINGS).activations(
-        described_chunks(connection, list(chunks.values())), ["tea"], NOW
+        described_chunks(connection, list(chunks.values())), "tea", NOW
     )
     assert found == dict.fromkeys(chunks.values(), 0.0)
 
@@ -59,7 +59,7 @@ def test_a_used_chunk_is_active_and_a_chunk_that_is_gone_is_left_out(connection:
     chunks, log = ids(connection), AccessLog(connection, SETTINGS)
     log.record([symbol_of("shop.py", "sell_tea")], NOW)
     described = described_chunks(connection, [chunks["sell_tea"], chunks["unrelated_cups"], 999_999])
-    found = log.activations(described, [], NOW + 3 * FOCUS_S)
+    found = log.activations(described, "", NOW + 3 * FOCUS_S)
     assert found.keys() == {chunks["sell_tea"], chunks["unrelated_cups"]}
     assert found[chunks["sell_tea"]] > found[chunks["unrelated_cups"]] == 0.0
 
@@ -69,14 +69,14 @@ def test_activation_spreads_from_recent_use_only(connection: sqlite3.Connection)
     log.record([symbol_of("shop.py", "sell_tea")], NOW)
     number = chunks["price_of_tea"]
     neighbour = described_chunks(connection, [number])
-    assert log.activations(neighbour, [], NOW + 1)[number] > 0
-    assert log.activations(neighbour, [], NOW + FOCUS_S + 1)[number] == 0.0
+    assert log.activations(neighbour, "", NOW + 1)[number] > 0
+    assert log.activations(neighbour, "", NOW + FOCUS_S + 1)[number] == 0.0
 
 
 def test_words_of_the_query_raise_the_chunk_that_has_them_in_its_name(connection: sqlite3.Connection) -> None:
     chunks, log = ids(connection), AccessLog(connection, SETTINGS)
     log.record([symbol_of("stock.py", name) for name in ("price_of_tea", "unrelated_cups")], NOW)
-    found = log.activations(described_chunks(connection, list(chunks.values())), ["price", "tea"], NOW + 60)
+    found = log.activations(described_chunks(connection, list(chunks.values())), "price tea", NOW + 60)
     assert found[chunks["price_of_tea"]] > found[chunks["unrelated_cups"]]
 
 

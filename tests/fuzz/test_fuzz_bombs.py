@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.core.polyglot import PARSED, Sample
 from tests.exhaustive import few
 from tests.fuzz.bounded import bounded
 
@@ -155,3 +156,37 @@ def asked(root: Path, query: str) -> set[str]:
     with Memory.open(root) as memory:
         memory.index()
         return {hit.file for hit in memory.search(query)}
+
+
+@pytest.mark.parametrize("sample", few(PARSED, 6), ids=lambda sample: sample.file)
+def test_a_program_that_ends_anywhere_is_cut_into_chunks_of_its_lines(sample: Sample) -> None:
+    assert bounded(cut_at_every_place, sample.file, sample.text) == []
+
+
+def cut_at_every_place(file: str, text: str) -> list[int]:
+    """The places at which a program was cut off and a chunk has lines that are not there."""
+    return [
+        end
+        for end in range(len(text))
+        if any(
+            not 1 <= chunk.line_start <= chunk.line_end <= text.count("\n", 0, end) + 1
+            for chunk in cut_file(file, text[:end]).chunks
+        )
+    ]
+
+
+@pytest.mark.parametrize("suffix", few(SUFFIXES, 2))
+def test_a_file_of_one_line_longer_than_is_read_is_told(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
+    (tmp_path / f"line{suffix}").write_text("value = [" + "1, " * 350_000 + "]")
+    assert bounded(reasons, tmp_path) == {f"line{suffix}"}
+
+
+def reasons(root: Path) -> set[str]:
+    """The files that an index told of as left out or skipped."""
+    with Memory.open(root) as memory:
+        report = memory.index()
+        assert [hit.name for hit in memory.search("wombat")] == ["wombat"]
+        return {each.path for each in report.files_skipped} | {
+            example for group in memory.stats().left_out for example in group.examples
+        }

@@ -14,7 +14,7 @@ from aurora_core.store.files import file_ids
 from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from aurora_core.activation import ActivationSettings
     from aurora_core.index.graph import FileGraph
@@ -48,15 +48,13 @@ class AccessLog:
         self._pending: list[_Pending] = []
         self._graph: tuple[int, FileGraph] | None = None
 
-    def activations(
-        self, chunks: Mapping[int, DescribedChunk], query_terms: Collection[str], now: float
-    ) -> dict[int, float]:
+    def activations(self, chunks: Mapping[int, DescribedChunk], query: str, now: float) -> dict[int, float]:
         """Returns the activation of chunks as a share, by chunk id."""
         histories = read_histories(self._connection, {symbol_of(c.file, c.name) for c in chunks.values()})
         spread = self._spreading(now)
         if not histories and not spread:
             return dict.fromkeys(chunks, 0.0)
-        wanted = frozenset(query_terms)
+        wanted = frozenset(terms(query))
         return {
             number: activation_score(
                 total_activation(

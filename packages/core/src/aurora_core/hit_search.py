@@ -11,7 +11,6 @@ from aurora_core.hits import Hit, hit_of
 from aurora_core.ranking import Closeness, hit_scores
 from aurora_core.store.files import chunks_by_id, described_chunks, symbol_key
 from aurora_core.store.reasoning import reasonings_by_id
-from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -61,7 +60,7 @@ class HitSearch:
         cosines = self.semantic.cosines(query, lexical, SEMANTIC_CANDIDATES) if self.semantic else {}
         candidates = list(dict.fromkeys([*lexical, *cosines]))
         described = described_chunks(self.connection, candidates)
-        activations = self.access_log.activations(described, terms(query), now)
+        activations = self.access_log.activations(described, query, now)
         closeness = Closeness(
             cosines=cosines,
             names=self._names(query, described),

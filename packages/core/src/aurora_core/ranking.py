@@ -178,12 +178,20 @@ def in_rank_order(scores: NDArray[np.float32], files: NDArray[np.int64], count: 
     top = np.flatnonzero(scores > 0)
     if len(top) > POOL:
         top = top[np.argpartition(-scores[top], POOL)[:POOL]]
-    seen = np.zeros(count, dtype=np.int32)
-    for chunk in top[np.argsort(-scores[top], kind="stable")]:
-        file = files[chunk]
-        total[file] += scores[chunk] * np.float32(0.5 ** min(int(seen[file]), 60))
-        seen[file] += 1
+    top = top[np.argsort(-scores[top], kind="stable")]
+    gain = scores[top] * np.float32(0.5) ** np.minimum(_earlier(files[top]), 60).astype(np.float32)
+    np.add.at(total, files[top], gain)
     return total
+
+
+def _earlier(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns for each value how often it stands before."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(values) else order
+    earlier = np.empty(len(values), dtype=np.int64)
+    earlier[order] = np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+    return earlier
 
 
 def best_of(scores: NDArray[np.float32], files: NDArray[np.int64], count: int) -> NDArray[np.float32]:

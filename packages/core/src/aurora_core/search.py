@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from aurora_core.chunking import ChunkKind
 from aurora_core.chunking.chunk import DEFINING, KINDS
 from aurora_core.file_kinds import is_document, is_test_file
-from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, choose_terms, idf, query_weights, saturated
+from aurora_core.index.bm25 import BALANCED, CHUNK, SINGLE, FieldWeights, idf, query_weights, saturated
+from aurora_core.index.compounds import compounds
+from aurora_core.index.frequencies import Frequencies
 from aurora_core.index.history import neighbours, read_history
 from aurora_core.index.segments import Part, read_postings, read_segments
 from aurora_core.name_match import DefinitionWords, agreements, asked_words
@@ -41,11 +44,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aurora_core.index.history import CommitIndex
-    from aurora_core.index.segments import Postings, Segment
+    from aurora_core.index.segments import Segment
     from aurora_core.name_match import Alike
     from aurora_core.store.files import DescribedChunk
 
 __all__ = ["Rarity", "Searcher"]
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 # Of a chunk's score, how much the standing of its whole file counts.
 FILE_WEIGHT: Final = 0.2
@@ -70,6 +75,9 @@ _ASKS_FOR_DOCUMENTS: Final = re.compile(
 REST_WEIGHTS: Final = np.ones(16, dtype=np.float32)
 REST_WEIGHTS[Part.MODULE_REST] = MODULE_REST_WEIGHT
 REST_WEIGHTS[Part.CLASS_REST] = CLASS_REST_WEIGHT
+# One text of ids for each name, which thousands of chunks may have. The files stand in another table, which would be
+# read row by row.
+_IDS_NAMED: Final = "SELECT (SELECT group_concat(id) FROM chunks WHERE short_name = value) FROM json_each(?)"
 _CODE_LIKE: Final = re.compile(
     r"\b(?:\w+_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*)\b|\b\w+(?=\(\))|(?<=`)\w+(?=[`(])"
 )
@@ -112,6 +120,8 @@ class _Chunks:
         places: positions of the files, by path.
         names: the files by the parts of their paths.
         parts: (n,) numbers of `Part`.
+        by_id: (n,) the positions in the order of their ids.
+        removed: number of removed chunks, by the segment's id.
         documents: number of living chunks; mean_body and mean_head are their mean lengths.
     """
 
@@ -131,21 +141,21 @@ class _Chunks:
     places: Mapping[str, int]
     names: PathNames
     parts: NDArray[np.uint8]
+    by_id: NDArray[np.int64]
+    removed: Mapping[int, int]
     commits: CommitIndex
     documents: int
     mean_body: float
     mean_head: float
 
-
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """A term of a query: its weight times idf, and parallel arrays over the matches that have it."""
-
-    weight: float
-    at: NDArray[np.int64]
-    body: NDArray[np.float32]
-    path: NDArray[np.float32]
-    name: NDArray[np.float32]
+    def positions(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the positions of chunks by id; ids that the arrays do not have are left out."""
+        if not len(self.ids):
+            return np.zeros(0, dtype=np.int64)
+        at = np.searchsorted(self.ids, wanted, sorter=self.by_id)
+        found: NDArray[np.int64] = self.by_id[np.minimum(at, len(self.ids) - 1)]
+        there: NDArray[np.int64] = found[self.ids[found] == wanted]
+        return there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,13 +165,22 @@ class _Matches:
     Attributes:
         chunks: (n,) positions in the arrays, ascending.
         files: (n,) positions of their files.
-        terms: the query's most informative terms.
+        at: (m,) positions in `chunks` of the uses of the query's most informative terms, one term after another.
+        worth: (m,) weight of the term times its idf.
+        body, path, name: (m,) its frequency in each field.
+        bodies, heads: (m,) lengths of the chunk's body and head.
         weights: of all terms of the query.
     """
 
     chunks: NDArray[np.int64]
     files: NDArray[np.int64]
-    terms: Sequence[_Term]
+    at: NDArray[np.int32]
+    worth: NDArray[np.float32]
+    body: NDArray[np.float32]
+    path: NDArray[np.float32]
+    name: NDArray[np.float32]
+    bodies: NDArray[np.float32]
+    heads: NDArray[np.float32]
     weights: Mapping[str, float]
 
 
@@ -205,7 +224,7 @@ class Searcher:
     def standings(self, query: str, numbers: Sequence[int]) -> dict[int, float]:
         """Returns the factors of chunks by id: low for tests, documents, and what is left of files and types."""
         arrays = self._current()
-        at = np.flatnonzero(np.isin(arrays.ids, np.array(numbers, dtype=np.int64)))
+        at = arrays.positions(np.array(numbers, dtype=np.int64))
         factors = _file_type_weights(arrays, query)[arrays.files[at]] * REST_WEIGHTS[arrays.parts[at]]
         return dict(zip(arrays.ids[at].tolist(), factors.tolist(), strict=True))
 
@@ -225,27 +244,33 @@ class Searcher:
 
     def _matches(self, arrays: _Chunks, query: str) -> _Matches:
         weights = query_weights(query)
-        postings = {term: read_postings(self._connection, term) for term in weights}
-        idfs = {term: idf(arrays.documents, _living(arrays, parts)) for term, parts in postings.items()}
-        self._idfs = idfs
-        known = {term: weight for term, weight in weights.items() if postings[term]}
-        # Words that no file has are the most telling. They take the places of others, which keeps long issue texts
-        # short; where they take all places, only the known words are asked for.
-        chosen = [term for term in choose_terms(weights, idfs) if term in known] or choose_terms(known, idfs)
-        places = [np.concatenate([p.places + arrays.starts[s] for s, p in postings[term]]) for term in chosen]
+        counted = Frequencies(self._connection, starts=arrays.starts, alive=arrays.alive, removed=arrays.removed)
+        # Only names that the code really has: unknown words would take the places of others.
+        joined = {term: weight for term, weight in compounds(query).items() if term and term not in weights}
+        weights = {**weights, **{term: joined[term] for term in counted.known(list(joined))}}
+        self._idfs = counted.idfs([term for word in asked_words(query) if (term := stem(word)) in weights])
+        chosen = counted.chosen(weights)
+        idfs = counted.idfs(chosen)
+        uses = [(term, segment, found) for term in chosen for segment, found in counted.postings(term)]
+        places = _joined_arrays([found.places + arrays.starts[segment] for _, segment, found in uses], np.int64)
+        living = arrays.alive[places]
+        places = places[living]
         matched = np.zeros(len(arrays.ids), dtype=np.bool_)
-        for at in places:
-            matched[at] = True
-        chunks = np.flatnonzero(matched & arrays.alive)
-        local = np.full(len(arrays.ids), -1, dtype=np.int64)
-        local[chunks] = np.arange(len(chunks))
+        matched[places] = True
+        chunks = np.flatnonzero(matched)
+        local = np.empty(len(arrays.ids), dtype=np.int32)
+        local[chunks] = np.arange(len(chunks), dtype=np.int32)
+        worth = np.array([weights[term] * idfs[term] for term, _, _ in uses], dtype=np.float32)
         return _Matches(
             chunks=chunks,
             files=arrays.files[chunks],
-            terms=[
-                _term(weights[term] * idfs[term], local[at], [p for _, p in postings[term]])
-                for term, at in zip(chosen, places, strict=True)
-            ],
+            at=local[places],
+            worth=np.repeat(worth, [len(found.places) for _, _, found in uses])[living],
+            body=_joined_arrays([found.body for _, _, found in uses], np.float32)[living],
+            path=_joined_arrays([found.path for _, _, found in uses], np.float32)[living],
+            name=_joined_arrays([found.name for _, _, found in uses], np.float32)[living],
+            bodies=arrays.bodies[places],
+            heads=arrays.heads[places],
             weights=weights,
         )
 
@@ -290,12 +315,12 @@ class Searcher:
     def _symbols(self, arrays: _Chunks, query: str) -> NDArray[np.float32]:
         """Returns Σ 1/√(number of files that define it) over the code-like words of the query, by file."""
         total = np.zeros(len(arrays.paths), dtype=np.float32)
-        for word in islice(dict.fromkeys(_CODE_LIKE.findall(query)), MAX_SYMBOLS):
-            rows = self._connection.execute(
-                "SELECT DISTINCT path FROM chunks JOIN files ON files.id = file_id WHERE short_name = ?", (word,)
-            ).fetchall()
-            for (path,) in rows:
-                total[arrays.places[path]] += len(rows) ** -0.5
+        words = list(islice(dict.fromkeys(_CODE_LIKE.findall(query)), MAX_SYMBOLS))
+        rows = self._connection.execute(_IDS_NAMED, (json.dumps(words),)).fetchall() if words else []
+        for ids in (ids for (ids,) in rows if ids):
+            chunks = arrays.positions(np.fromstring(ids, dtype=np.int64, sep=","))
+            files = np.unique(arrays.files[chunks])
+            total[files] += max(len(files), 1) ** -0.5
         return total
 
     def code_with(self, wanted: Collection[str], *, tests: bool | None = None) -> list[int]:
@@ -383,10 +408,11 @@ def _joined(
     bodies = np.concatenate([s.bodies for s in segments] or none).astype(np.float32)
     heads = np.concatenate([s.heads for s in segments] or none).astype(np.float32)
     alive = np.concatenate([s.dead for s in segments] or none) == 0
+    chunks = np.concatenate([s.ids for s in segments] or none)
     return _Chunks(
         generation=at_generation,
         starts=starts,
-        ids=np.concatenate([s.ids for s in segments] or none),
+        ids=chunks,
         files=places.astype(np.int64),
         bodies=bodies,
         heads=heads,
@@ -400,6 +426,8 @@ def _joined(
         places={path: at for at, (_, path) in enumerate(paths)},
         names=PathNames([path for _, path in paths]),
         parts=np.concatenate([s.parts for s in segments] or none).astype(np.uint8),
+        by_id=np.argsort(chunks, kind="stable"),
+        removed={s.id: int(s.dead.sum()) for s in segments},
         commits=commits,
         documents=int(alive.sum()),
         mean_body=float(bodies[alive].mean()) if alive.any() else 1.0,
@@ -407,31 +435,18 @@ def _joined(
     )
 
 
-def _living(arrays: _Chunks, parts: Sequence[tuple[int, Postings]]) -> int:
-    """Returns how many living chunks have a term."""
-    return sum(int(arrays.alive[p.places + arrays.starts[segment]].sum()) for segment, p in parts)
-
-
-def _term(weight: float, at: NDArray[np.int64], parts: Sequence[Postings]) -> _Term:
-    living = at >= 0
-    return _Term(
-        weight,
-        at[living],
-        np.concatenate([p.body for p in parts])[living].astype(np.float32),
-        np.concatenate([p.path for p in parts])[living].astype(np.float32),
-        np.concatenate([p.name for p in parts])[living].astype(np.float32),
-    )
+def _joined_arrays(parts: Sequence[NDArray[Any]], dtype: type[_Number]) -> NDArray[_Number]:
+    return np.concatenate([np.zeros(0, dtype=dtype), *parts], dtype=dtype)
 
 
 def _chunk_scores(arrays: _Chunks, matches: _Matches, weights: FieldWeights) -> NDArray[np.float32]:
     """Returns the BM25F score of every match."""
     total = np.zeros(len(matches.chunks), dtype=np.float32)
     head = np.float32((weights.path + weights.name) / 2)
-    lengths = arrays.bodies[matches.chunks] + head * arrays.heads[matches.chunks]
+    lengths = matches.bodies + head * matches.heads
     mean = arrays.mean_body + float(head) * arrays.mean_head
-    for term in matches.terms:
-        frequencies = np.float32(weights.path) * term.path + np.float32(weights.name) * term.name + term.body
-        total[term.at] += np.float32(term.weight) * saturated(frequencies, lengths[term.at], mean, weights.b)
+    frequencies = np.float32(weights.path) * matches.path + np.float32(weights.name) * matches.name + matches.body
+    np.add.at(total, matches.at, matches.worth * saturated(frequencies, lengths, mean, weights.b))
     return total
 
 

@@ -9,7 +9,6 @@ from aurora_core.chunking.chunk import DEFINING
 from aurora_core.hits import Hit, hit_of
 from aurora_core.ranking import HitScores
 from aurora_core.store.files import chunks_in, chunks_named, described_chunks, symbol_key
-from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,14 +26,14 @@ def defined(connection: sqlite3.Connection, log: AccessLog, name: str, limit: in
     first = {symbol_key(c): c for c in reversed(named) if c.symbol_type in DEFINING}
     chosen = [c for c in named if first.get(symbol_key(c)) is c][:limit]
     described = described_chunks(connection, [c.id for c in chosen])
-    activations = log.activations(described, terms(name), time.time())
+    activations = log.activations(described, name, time.time())
     return [_exact(chunk, activations[chunk.id]) for chunk in chosen]
 
 
 def of_file(connection: sqlite3.Connection, log: AccessLog, file: str) -> list[Hit]:
     """Returns the chunks of a file, by its path from the root, in file order; none if it is not in the memory."""
     chunks = chunks_in(connection, file)
-    activations = log.activations(described_chunks(connection, [c.id for c in chunks]), (), time.time())
+    activations = log.activations(described_chunks(connection, [c.id for c in chunks]), "", time.time())
     return [_exact(chunk, activations[chunk.id]) for chunk in chunks]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import zlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import TYPE_CHECKING, Final
 
@@ -217,11 +217,16 @@ def _changed_together(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileGraph:
-    """The edges, ordered by their source; parallel arrays."""
+    """The edges, ordered by their source; parallel arrays.
+
+    Attributes:
+        known: what `spread` found from a file, a factor and a number of hops; a file is in focus for an hour.
+    """
 
     sources: NDArray[np.int64]
     targets: NDArray[np.int64]
     weights: NDArray[np.float32]
+    known: dict[tuple[int, float, int], Mapping[int, float]] = field(default_factory=dict, compare=False, repr=False)
 
     def spread(self, focus: Iterable[int], *, factor: float, hops: int) -> dict[int, float]:
         """Returns by file how strongly the files in focus reach it over a number of edges: their mean.
@@ -232,7 +237,9 @@ class FileGraph:
         total: dict[int, float] = {}
         files = list(focus)
         for file in files:
-            for reached, strength in self._reached(file, factor, hops).items():
+            if (file, factor, hops) not in self.known:
+                self.known[file, factor, hops] = self._reached(file, factor, hops)
+            for reached, strength in self.known[file, factor, hops].items():
                 total[reached] = total.get(reached, 0.0) + strength / len(files)
         return total
 

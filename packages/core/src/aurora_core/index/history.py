@@ -5,6 +5,7 @@ Without git, a repository or a commit there is no history, and nothing else chan
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -155,20 +156,39 @@ def neighbours(
     """
     total = np.zeros(len(commits.lengths), dtype=np.float32)
     mean = float(commits.lengths.mean()) if len(total) else 1.0
+    postings = _postings(connection, weights) if len(total) else {}
     for term, weight in weights.items():
-        found = connection.execute("SELECT entries FROM history_postings WHERE term = ?", (term,)).fetchone()
-        if found is None:
+        entries = postings.get(term)
+        if entries is None:
             continue
-        count = len(found[0]) // 5
-        places = np.frombuffer(found[0], dtype="<i4", count=count)
-        frequencies = np.frombuffer(found[0], dtype=np.uint8, offset=4 * count).astype(np.float32)
+        count = len(entries) // 5
+        places = np.frombuffer(entries, dtype="<i4", count=count)
+        frequencies = np.frombuffer(entries, dtype=np.uint8, offset=4 * count).astype(np.float32)
         gain = saturated(frequencies, commits.lengths[places], mean, _LENGTH_B)
         total[places] += np.float32(weight * idf(len(total), count)) * gain
-    nearest = np.argsort(-total, kind="stable")[:NEIGHBOURS]
+    nearest = _largest(total, NEIGHBOURS)
     scores: dict[str, float] = defaultdict(float)
-    for place in nearest[total[nearest] > 0]:
+    for place in nearest:
         share = float(total[place] / total[nearest[0]])
         weight = commits.standing(int(place)) * share**2 / len(commits.files[place]) ** 0.5
         for name in commits.files[place]:
             scores[name] += weight
     return scores
+
+
+def _postings(connection: sqlite3.Connection, terms: Collection[str]) -> Mapping[str, bytes]:
+    """Returns the entries of the terms that some message has."""
+    rows = connection.execute(
+        "SELECT term, entries FROM history_postings WHERE term IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(terms)),),
+    )
+    return dict(rows.fetchall())
+
+
+def _largest(total: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Returns the places of the largest values above 0, largest first, ties in order."""
+    places = np.flatnonzero(total > 0)
+    if len(places) > count:
+        least = np.partition(total[places], -count)[-count]
+        places = places[total[places] >= least]
+    return places[np.argsort(-total[places], kind="stable")][:count]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ["IgnoreRules", "read_rules"]
 
@@ -38,20 +38,16 @@ class _Pattern:
     """A line of an ignore file.
 
     Attributes:
+        fullmatch: of the line's expression.
         anchored: True if it is matched with the whole path below its folder, False for the last name.
         includes: True if it re-includes what an earlier line ignores.
         folders_only: True if it never matches files.
     """
 
-    expression: re.Pattern[str]
+    fullmatch: Callable[[str], re.Match[str] | None]
     anchored: bool
     includes: bool
     folders_only: bool
-
-    def matches(self, path: str, name: str, *, folder: bool) -> bool:
-        if self.folders_only and not folder:
-            return False
-        return self.expression.fullmatch(path if self.anchored else name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +68,8 @@ class IgnoreRules:
         below = path if not self.base else path.removeprefix(f"{self.base}/")
         name = below[below.rfind("/") + 1 :]
         for pattern in self.patterns:
-            if pattern.matches(below, name, folder=folder):
+            # Asked for every path of a project and every line above it.
+            if (folder or not pattern.folders_only) and pattern.fullmatch(below if pattern.anchored else name):
                 return not pattern.includes
         return None
 
@@ -114,7 +111,10 @@ def _pattern(text: str) -> _Pattern | None:
     if expression is None:
         return None
     return _Pattern(
-        expression=re.compile(expression, re.DOTALL), anchored=anchored, includes=includes, folders_only=folders_only
+        fullmatch=re.compile(expression, re.DOTALL).fullmatch,
+        anchored=anchored,
+        includes=includes,
+        folders_only=folders_only,
     )
 
 
