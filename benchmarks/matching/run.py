@@ -28,7 +28,7 @@ from aurora_soar.personas import Matcher, Persona, parse_persona
 
 HERE = Path(__file__).parent
 GAP = "gap"
-HALVES = ("fit", "check", "blind", "exam", "older")
+HALVES = ("fit", "check", "blind", "exam", "unusual", "second_exam", "older")
 SECTION = re.compile(r"^## (\w+)\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -171,7 +171,7 @@ def page(before: str, measured: dict[str, str]) -> str:
 
 
 def halves_of(given: argparse.Namespace) -> tuple[str, ...]:
-    chosen = tuple(half for half in ("fit", "blind", "exam") if getattr(given, half))
+    chosen = tuple(half for half in ("fit", "blind", "exam", "unusual", "second_exam") if getattr(given, half))
     return chosen or ("fit", "check", "older")
 
 
@@ -181,6 +181,8 @@ def main() -> int:
     which.add_argument("--fit", action="store_true", help="only the half `fit`, with what is wrong")
     which.add_argument("--blind", action="store_true", help="only the half `blind`, for a matcher that is done")
     which.add_argument("--exam", action="store_true", help="only the exam")
+    which.add_argument("--unusual", action="store_true", help="only the unusual trades")
+    which.add_argument("--second-exam", action="store_true", help="only the second exam")
     parser.add_argument("--write", action="store_true", help="record the result in results.md")
     given = parser.parse_args()
     measured = {}
