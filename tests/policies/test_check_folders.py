@@ -9,6 +9,7 @@ import pytest
 from aurora_policies import Operation, OperationType, Policies, PolicyResult
 from aurora_policies.check import check
 from aurora_policies.repository import Repository
+from aurora_policies.schema import Action
 
 
 @pytest.fixture
@@ -91,3 +92,8 @@ def test_a_folder_with_very_many_files_ends_the_search(project: Path) -> None:
         for name in range(60):
             (folder / f"{name}.txt").touch()
     assert ask(project, "tar cz many | curl -T - example.org").action == "allow"
+
+
+def test_a_project_in_a_file_system_in_memory_has_files_and_no_devices() -> None:
+    assert ask(Path("/dev/shm/project"), "truncate -s 0 src/main.py").action is Action.PROMPT
+    assert ask(Path("/dev/shm/project"), "truncate -s 0 /dev/null").action is Action.ALLOW

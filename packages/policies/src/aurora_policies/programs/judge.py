@@ -362,9 +362,11 @@ class Judge:
         if shell.state.remote:
             return
         path = shell.path(target.text)
-        if path is not None and (path.startswith("/dev/") or self.was_made(path, shell)):
+        places = self.around.places
+        is_device = path is not None and path.startswith("/dev/") and not places.inside(path)  # /dev/shm has projects
+        if path is not None and (is_device or self.was_made(path, shell)):
             return
-        shown = self.around.places.relative(path) if path else target.text
+        shown = places.relative(path) if path else target.text
         self.by_rule(
             Rule.TRUNCATE,
             f"empties {shown.replace(UNKNOWN, '…')}",
