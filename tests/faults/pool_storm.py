@@ -399,10 +399,12 @@ def check(storm: Storm) -> dict[str, Any]:
         printed = Path(row.result.output_path).read_bytes()
         assert printed == storm.plan.output(task), f"{name} has printed {len(printed)} other bytes"
     assert processes_of_run(run_id) == [], "processes are left"
-    refs = storm.project("for-each-ref", "--format=%(refname)", folder=storm.folder / "exchange").split()
-    unmerged = {row.task_id for row in rows if row.merge is None or row.merge.outcome is not MergeOutcome.MERGED}
-    left = [ref for ref in refs if ref.split("/")[3] not in unmerged]
+    refs = storm.project("for-each-ref", "--format=%(refname) %(objectname)", folder=storm.folder / "exchange")
+    branch = set(storm.project("rev-list", "HEAD").split())
+    left = [line for line in refs.splitlines() if line.split()[1] in branch]
     assert left == [], f"refs of merged work are left: {left}"
+    if outcomes.keys() <= {MergeOutcome.MERGED}:
+        assert refs == "", f"refs are left: {refs}"
     assert storm.project("status", "--porcelain", "--", "out", "needs") == ""
     states = Counter(str(row.state) for row in rows)
     return {
