@@ -144,6 +144,9 @@ class Storm:
         words = ("worker", "--pool", "p", "--concurrency", "4", "--name", name)
         self.workers[name] = self.begin(name, *words, alone=True)
 
+    def _log_of(self, worker: str) -> str:
+        return max(self.folder.glob(f"log-*-{worker}-worker")).read_text()
+
     @staticmethod
     def _alive(process: WarmPopen[str] | None) -> bool:
         return process is not None and process.poll() is None
@@ -287,7 +290,10 @@ class Storm:
             while any(map(self._alive, self.coordinators)):
                 assert time.monotonic() < end, "the run does not end"
                 time.sleep(0.1)
-        for process in self.workers.values():
+        for name, process in self.workers.items():
+            while self._alive(process) and "serves pool" not in self._log_of(name):  # SIGTERM is no drain before
+                assert time.monotonic() < end, f"worker {name} does not serve"
+                time.sleep(0.1)
             process.terminate()
         for name, process in self.workers.items():
             try:
