@@ -2,8 +2,8 @@
 
     python benchmarks/spawner/pool.py --tasks 10000 --write
 
-The coordinator, three workers of 16 slots and PostgreSQL share this machine, so the rate says little where it is busy;
-the processor time of the coordinator is its own.
+The coordinator, three workers of 16 slots and PostgreSQL share this machine, so the rate says little where it is
+busy; the processor time of the coordinator is its own.
 """
 
 import argparse
@@ -78,12 +78,12 @@ def _own_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def _until_there(url: str) -> None:
+async def _workers_there(url: str) -> int:
     store = AttemptStore(Database(url))
     await store.database.make_tables()
-    while len(await store.workers()) < WORKERS:
-        await asyncio.sleep(0.1)
+    found = await store.workers()
     store.database.close()
+    return len(found)
 
 
 @contextmanager
@@ -93,7 +93,8 @@ def workers(folder: Path, url: str) -> Iterator[None]:
         for number in range(WORKERS)
     ]
     try:
-        asyncio.run(_until_there(url))
+        while asyncio.run(_workers_there(url)) < WORKERS:
+            time.sleep(0.1)
         yield
     finally:
         for each in began:
@@ -117,16 +118,16 @@ def measure(kind: str, count: int) -> dict[str, float]:
 
 
 def table(rows: list[tuple[str, int, dict[str, float]]], load: float) -> str:
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
     lines = [
         "# A pool, measured",
         "",
-        f"Written by `python benchmarks/spawner/pool.py` on {os.cpu_count()} cores, {platform.system()}"
-        f" {platform.release()}, Python {platform.python_version()}, load before the start {load:.1f},"
-        f" {datetime.now(UTC):%Y-%m-%d}.",
+        f"Written by `python benchmarks/spawner/pool.py` on {machine}, load before the start {load:.1f}, {today}.",
         "",
         f"Agents sleep for 10 ms; {WORKERS * SLOTS} at once. On the pool they run on {WORKERS} workers of {SLOTS}",
-        "slots, on the same machine as the coordinator and PostgreSQL. The targets: 300 tasks a second or more, and 8 ms",
-        "of the coordinator's processor time a task or less.",
+        "slots, on the same machine as the coordinator and PostgreSQL. The targets: 300 tasks a second or more, and",
+        "8 ms of the coordinator's processor time a task or less.",
         "",
         "| executor | tasks | seconds | tasks/s | coordinator's processor time a task, ms |",
         "| --- | --- | --- | --- | --- |",

@@ -144,6 +144,9 @@ class Storm:
         words = ("worker", "--pool", "p", "--concurrency", "4", "--name", name)
         self.workers[name] = self.begin(name, *words, alone=True)
 
+    def _log_of(self, worker: str) -> str:
+        return max(self.folder.glob(f"log-*-{worker}-worker")).read_text()
+
     @staticmethod
     def _alive(process: WarmPopen[str] | None) -> bool:
         return process is not None and process.poll() is None
@@ -287,7 +290,10 @@ class Storm:
             while any(map(self._alive, self.coordinators)):
                 assert time.monotonic() < end, "the run does not end"
                 time.sleep(0.1)
-        for process in self.workers.values():
+        for name, process in self.workers.items():
+            while self._alive(process) and "serves pool" not in self._log_of(name):  # SIGTERM is no drain before
+                assert time.monotonic() < end, f"worker {name} does not serve"
+                time.sleep(0.1)
             process.terminate()
         for name, process in self.workers.items():
             try:
@@ -399,8 +405,12 @@ def check(storm: Storm) -> dict[str, Any]:
         printed = Path(row.result.output_path).read_bytes()
         assert printed == storm.plan.output(task), f"{name} has printed {len(printed)} other bytes"
     assert processes_of_run(run_id) == [], "processes are left"
-    refs = storm.project("for-each-ref", "--format=%(refname)", folder=storm.folder / "exchange").split()
-    assert refs == [], f"refs are left: {refs}"
+    refs = storm.project("for-each-ref", "--format=%(refname) %(objectname)", folder=storm.folder / "exchange")
+    branch = set(storm.project("rev-list", "HEAD").split())
+    left = [line for line in refs.splitlines() if line.split()[1] in branch]
+    assert left == [], f"refs of merged work are left: {left}"
+    if outcomes.keys() <= {MergeOutcome.MERGED}:
+        assert refs == "", f"refs are left: {refs}"
     assert storm.project("status", "--porcelain", "--", "out", "needs") == ""
     states = Counter(str(row.state) for row in rows)
     return {

@@ -41,7 +41,7 @@ _NOTICED: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""Limits after which a network that has gone without a word is taken for cut: 10 s of connecting, 30 s for an answer.
+"""Times after which a network that has gone without a word is taken for cut: 10 s to connect, 30 s to answer.
 
 Left to the system, a statement would wait for a lost answer for hours. The last is in milliseconds.
 """

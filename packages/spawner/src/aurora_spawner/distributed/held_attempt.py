@@ -28,7 +28,7 @@ class HeldAttempt:
     folder: Path
     beats: Beats
     ahead_s: float = 0.0
-    """Seconds that this machine's clock is ahead of the database's."""
+    """Seconds that this machine's clock shows more than the database's."""
     document: OrderDocument | None = None
     """None if its order cannot be read, or an earlier process began it without a tree."""
 
