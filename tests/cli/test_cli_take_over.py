@@ -25,6 +25,8 @@ from aurora_cli.attachment import take_over
 from aurora_cli.exits import ExitCode
 from aurora_soar.taskruns.taking_over import TerminalCommand
 from aurora_spawner.attempts.process_identity import identify
+from aurora_spawner.control.control_client import NotRunningError
+from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,3 +203,30 @@ def test_a_program_that_cannot_be_started_hands_the_task_back_and_takes_no_key(
         with pytest.raises(FileNotFoundError):
             take_over.take_over(aurora, "spawn-1", "1")
     assert (handed_back, signal.getsignal(signal.SIGINT)) == (["1"], before)
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (NotRunningError("spawn-1", "paused"), "aur resume spawn-1 goes on with the task"),
+        (SpawnerError("task 1 is not taken over"), "handing it back was refused: task 1 is not taken over"),
+    ],
+)
+def test_what_becomes_of_a_task_that_cannot_be_handed_back_is_said_as_it_is(
+    problem: SpawnerError,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_words: object) -> None:
+        raise problem
+
+    taken = SimpleNamespace(task_id="1", agent="claude", cwd=tmp_path)
+    aurora: Any = SimpleNamespace(project=SimpleNamespace(runs_db=tmp_path), project_agents=None)
+    monkeypatch.setattr(take_over, "take_over_task", lambda *_words: taken)
+    monkeypatch.setattr(take_over, "opened_session", lambda *_words: SimpleNamespace(judged=True))
+    monkeypatch.setattr(take_over, "_run", lambda _opened: None)
+    monkeypatch.setattr(take_over, "hand_back_task", refuse)
+    take_over.take_over(aurora, "spawn-1", "1")
+    assert said in capsys.readouterr().err

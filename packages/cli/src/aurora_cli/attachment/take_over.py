@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.output import note
 from aurora_cli.render.words import one_line
 from aurora_soar.taskruns.taking_over import opened_session
+from aurora_spawner.control.control_client import NotRunningError
 from aurora_spawner.control.taking_over import hand_back_task, take_over_task
+from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from aurora_soar import Aurora
     from aurora_soar.taskruns.taking_over import TerminalCommand
@@ -47,11 +50,21 @@ def take_over(aurora: Aurora, run_id: str, task_id: str) -> None:
             note(f"@{one_line(taken.agent)} asks no policy gate here; its own questions to you are all that stops it")
         _run(opened)
     finally:
-        handed_back = hand_back_task(journal, run_id, task_id)
-    if handed_back:
-        note(f"handed back: task {one_line(task_id)} goes on in the same session; aur attach {run_id} shows it")
-    else:
-        note(f"no process works on {run_id} now; aur resume {run_id} goes on with the task, in the same session")
+        said = _handed_back(journal, run_id, task_id)
+    note(said)
+
+
+def _handed_back(journal: Path, run_id: str, task_id: str) -> str:
+    """Hands a task back; returns what has become of it, for a person."""
+    try:
+        hand_back_task(journal, run_id, task_id)
+    except NotRunningError:
+        return f"no process works on {run_id} now; aur resume {run_id} goes on with the task, in the same session"
+    except SpawnerError as error:
+        return (
+            f"the task goes on once this command has ended; handing it back was refused: {one_line(str(error), 400)}"
+        )
+    return f"handed back: task {one_line(task_id)} goes on in the same session; aur attach {run_id} shows it"
 
 
 def _run(opened: TerminalCommand) -> None:

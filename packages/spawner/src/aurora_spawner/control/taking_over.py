@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -66,7 +67,10 @@ def take_over_task(journal: Path, run_id: str, task_id: str) -> TakenTask:
         taken = _taken(journal, run_id, task_id, answer)
         _wait_for_end(journal, run_id, task_id)
     except BaseException:
-        hand_back_task(journal, run_id, task_id)
+        with suppress(
+            SpawnerError
+        ):  # without a coordinator, or one that takes it, the end of this process hands back
+            hand_back_task(journal, run_id, task_id)
         raise
     return taken
 
@@ -104,14 +108,11 @@ def _wait_for_end(journal: Path, run_id: str, task_id: str) -> None:
             time.sleep(_LOOK_S)
 
 
-def hand_back_task(journal: Path, run_id: str, task_id: str) -> bool:
+def hand_back_task(journal: Path, run_id: str, task_id: str) -> None:
     """Hands a task back that this process has taken over.
 
-    Returns:
-        False if no process works on the run, or it lets the task go by itself: a resume goes on with it.
+    Raises:
+        NotRunningError: No process works on the run; a resume goes on with the task.
+        SpawnerError: Its coordinator refuses it.
     """
-    try:
-        request_coordinator(journal, run_id, {"do": "hand_back", "task": task_id})
-    except SpawnerError:
-        return False
-    return True
+    request_coordinator(journal, run_id, {"do": "hand_back", "task": task_id})
