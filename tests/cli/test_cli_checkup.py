@@ -32,7 +32,7 @@ def test_every_check_is_made_in_a_project_and_each_once(shop: Path) -> None:
     names = [result.check for result in run_checks(shop, {})]
     assert names == [
         "python", "packages", "machine", "sandbox", "git", "providers", "project", "folder", "config", "agents",
-        "policies", "gates", "memory", "journal",
+        "policies", "gates", "interact", "memory", "journal",
     ]  # fmt: skip
 
 
