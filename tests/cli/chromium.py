@@ -215,6 +215,11 @@ class Page:
         self.ask("Input.dispatchMouseEvent", type="mousePressed", **at)
         self.ask("Input.dispatchMouseEvent", type="mouseReleased", **at)
 
+    def focus(self, selector: str) -> None:
+        """Puts the focus on the first element of a selector; unlike a click, it cannot miss one that moves."""
+        self.wait(f"document.querySelector({json.dumps(selector)})")
+        self.run(f"document.querySelector({json.dumps(selector)}).focus()")
+
     def write(self, text: str) -> None:
         """Writes where the focus is."""
         self.ask("Input.insertText", text=text)
