@@ -25,6 +25,7 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts
 from aurora_spawner.journal.work_facts import ConflictForeseen
 from aurora_spawner.runs.resume_state import stored_task
+from aurora_spawner.testing import processes_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,7 @@ def test_a_run_of_another_process_is_seen_to_work_to_change_and_to_crash(tmp_pat
         (crashed,) = runs.look()
         assert (crashed.status.state, crashed.status.pid) == ("crashed", None)
         (tmp_path / "open").touch()
+        assert processes_of_run(run.run_id, within_s=20.0) == []  # the agent looks for a file that goes with the test
 
 
 def test_only_tasks_that_have_changed_are_read_anew(tmp_path: Path) -> None:
