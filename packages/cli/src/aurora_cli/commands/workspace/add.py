@@ -26,7 +26,7 @@ __all__ = ["command"]
     cls=AurCommand,
     examples=(
         ("aur workspace add", "The project of the current folder, under the name of its folder."),
-        ("aur workspace add ~/work/shop --name till", "Another one, under a name of your own."),
+        ("aur workspace add ~/code/shop --name till", "Another one, under a name of your own."),
     ),
 )
 @click.argument(
