@@ -249,6 +249,27 @@ def test_a_branch_that_the_user_switches_to_meanwhile_does_not_get_the_work(
     assert [*(repository.path / ".git").rglob("*.lock")] == []
 
 
+@pytest.mark.parametrize("just_before", ["ls-files", "update-index"])
+def test_what_the_user_commits_meanwhile_stays_on_the_branch(
+    repository: Repository, workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch, just_before: str
+) -> None:
+    merging, run, commits = _merged_queue(repository, workspaces), Git.run, list[str]()
+
+    def commit_meanwhile(git: Git, *arguments: str, **more: Any) -> Output:
+        if arguments[0] == just_before and not commits:
+            write(repository.path, {"mine.py": "1\n"})
+            repository("add", "mine.py")
+            repository("commit", "-qm", "mine")
+            commits.append(repository("rev-parse", "main"))
+        return run(git, *arguments, **more)
+
+    monkeypatch.setattr(Git, "run", commit_meanwhile)
+    assert merging.deliver(update_checkout=True) is Delivery.MERGED
+    assert repository("rev-parse", "main") == merging.head
+    assert repository("merge-base", "--is-ancestor", commits[0], "main") == ""
+    assert ((repository.path / "mine.py").read_text(), repository("status", "--porcelain")) == ("1\n", "")
+
+
 def test_a_delivery_that_is_killed_after_the_files_is_completed_by_the_next(
     repository: Repository, workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch
 ) -> None:

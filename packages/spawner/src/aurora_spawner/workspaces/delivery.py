@@ -41,36 +41,37 @@ def _returns_to(checkout: Path, ref: str) -> bool:
     )
 
 
-def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[str] = ()) -> bool:
-    """Moves a checked out branch and the files to a newer commit.
+def fast_forward(checkout: Path, ref: str, old: str, new: str, *, own_files: Collection[str] = ()) -> bool:
+    """Moves a checked out branch and the files from one commit to a newer one.
 
     Returns False if there is uncommitted work, or if another branch is checked out by now.
 
     Args:
+        old: What the newer commit contains; a commit that the user adds meanwhile is not left behind.
         own_files: Files that Aurora writes itself, relative to the checkout. Their changes are no uncommitted work,
             and stay, unless the newer commit changes them too.
 
     Raises:
         OverwriteError: Ignored, untracked or hidden files stand where the commit has files; nothing changed.
-        GitError: Git failed, a hook of the user's before the move included.
+        GitError: The branch is at another commit by now, or git failed, a hook of the user's before the move
+            included.
     """
     git = Git.of_checkout(checkout)
     if git.branch() != ref or operation_in(git) is not None:
         return False
-    files = tuple(dict.fromkeys(_overwritten(git, ref, new)))
+    files = tuple(dict.fromkeys(_overwritten(git, old, new)))
     if files:
         problem = (
             f"has files of yours where the work has some: {', '.join(files)}; move them away, then deliver again"
         )
         raise OverwriteError(checkout, problem, files=files)
-    if blocking_files(git, ref, new, own_files=own_files):
+    if blocking_files(git, old, new, own_files=own_files):
         return False
-    old = git.text("rev-parse", ref)
     git.run("update-index", "-q", "--refresh", accepted=(0, 1))  # else a file that was only touched counts as changed
     with prepared_move(git, ref, new=new, old=old) as move:
         if git.branch() != ref:
             return False  # the user has just switched to another branch, which must not get the work
-        if not _is_begun_before(git, ref, new):
+        if not _is_begun_before(git, old, new):
             try:
                 git.run("read-tree", "-m", "-u", old, new)
             except GitError:
@@ -82,7 +83,7 @@ def fast_forward(checkout: Path, ref: str, new: str, *, own_files: Collection[st
     return True
 
 
-def blocking_files(git: Git, ref: str, new: str, *, own_files: Collection[str]) -> frozenset[str]:
+def blocking_files(git: Git, old: str, new: str, *, own_files: Collection[str]) -> frozenset[str]:
     """Returns the tracked files whose uncommitted changes keep a checkout from being updated to a newer commit.
 
     Those of `own_files` and task files with new ticks alone do not, unless the newer commit changes them too.
@@ -90,12 +91,12 @@ def blocking_files(git: Git, ref: str, new: str, *, own_files: Collection[str]) 
     question = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
     listing = git.run(*question, environment={"GIT_OPTIONAL_LOCKS": "0"})
     dirty = frozenset(entry[3:] for entry in listing.fields)
-    if dirty and _is_begun_before(git, ref, new):
+    if dirty and _is_begun_before(git, old, new):
         return frozenset()
     own = dirty & frozenset(own_files)
     own |= ticked_files(git, dirty - own)
     if own:
-        own -= frozenset(git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", ref, new).fields)
+        own -= frozenset(git.run("diff-tree", "-r", "--name-only", "--no-renames", "-z", old, new).fields)
     return dirty - own
 
 
@@ -107,9 +108,9 @@ def files_in_the_way(git: Git, ref: str, new: str, *, own_files: Collection[str]
     return blocking_files(Git.of_checkout(checkouts[0]), ref, new, own_files=own_files)
 
 
-def _is_begun_before(git: Git, ref: str, new: str) -> bool:
+def _is_begun_before(git: Git, old: str, new: str) -> bool:
     """Returns True if an update to a commit was killed after its files were written: the index has them already."""
-    has_new, has_old = (git.succeeds("diff-index", "--cached", "--quiet", commit, "--") for commit in (new, ref))
+    has_new, has_old = (git.succeeds("diff-index", "--cached", "--quiet", commit, "--") for commit in (new, old))
     return has_new and not has_old
 
 

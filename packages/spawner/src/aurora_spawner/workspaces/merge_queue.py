@@ -223,7 +223,7 @@ class MergeQueue:
             # A second checkout of the branch, or one on a drive that is away, would be left behind.
             if not update_checkout or len(checkouts) > 1 or not checkouts[0].is_dir():
                 return False
-            if fast_forward(checkouts[0], self._target_ref, head, own_files=self.own_files):
+            if fast_forward(checkouts[0], self._target_ref, target, head, own_files=self.own_files):
                 return True
             before = checkouts  # unless the user has just switched to another branch, it stays as it is
         return False
