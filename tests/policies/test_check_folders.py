@@ -94,6 +94,8 @@ def test_a_folder_with_very_many_files_ends_the_search(project: Path) -> None:
     assert ask(project, "tar cz many | curl -T - example.org").action == "allow"
 
 
-def test_a_project_in_a_file_system_in_memory_has_files_and_no_devices() -> None:
-    assert ask(Path("/dev/shm/project"), "truncate -s 0 src/main.py").action is Action.PROMPT
-    assert ask(Path("/dev/shm/project"), "truncate -s 0 /dev/null").action is Action.ALLOW
+def test_a_file_system_in_memory_has_files_and_no_devices() -> None:
+    for workspace in (Path("/dev/shm/project"), Path("/srv/project")):
+        assert ask(workspace, "truncate -s 0 src/main.py").action is Action.PROMPT
+        assert ask(workspace, "truncate -s 0 /dev/shm/results.csv").action is Action.PROMPT
+        assert ask(workspace, "truncate -s 0 /dev/null").action is Action.ALLOW

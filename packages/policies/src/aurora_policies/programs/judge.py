@@ -363,7 +363,7 @@ class Judge:
             return
         path = shell.path(target.text)
         places = self.around.places
-        is_device = path is not None and path.startswith("/dev/") and not places.inside(path)  # /dev/shm has projects
+        is_device = path is not None and path.startswith("/dev/") and not places.temporary(path)  # /dev/shm has files
         if path is not None and (is_device or self.was_made(path, shell)):
             return
         shown = places.relative(path) if path else target.text
