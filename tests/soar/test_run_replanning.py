@@ -15,7 +15,7 @@ from tests.warm_python import run_warm
 
 from aurora_soar import Aurora
 from aurora_soar.errors import NotReplannableError, ReplannedBeforeError, TaskFileChangedError
-from aurora_soar.replanning.record import RunReplan, decided
+from aurora_soar.replanning.record import RunReplan, decide, decided
 from aurora_soar.replanning.remaining import OpenTask
 from aurora_soar.replanning.revision import Change, RevisedTask, Revision, fresh_ids
 from aurora_soar.replanning.rewrite import rewritten
@@ -162,6 +162,19 @@ def test_it_is_done_once_a_run(opened: Opened, root: Path) -> None:
         RunState.INTERRUPTED,
         RunState.SUCCEEDED,
     ]
+
+
+def test_for_an_edited_file_the_model_is_asked_anew_and_that_plan_survives_a_kill(opened: Opened, root: Path) -> None:
+    aurora = opened()
+    run_id = failed_run(aurora)
+    first = planned(aurora, run_id)
+    (root / "tasks.md").write_text(f"{first.before}- [ ] 5 Draw the logo\n")
+    write_plan(root, subgoal("Write the lexer"), subgoal("Draw the logo"))
+    second = planned(aurora, run_id)
+    assert changes(second) == [("2", "coder", "new"), ("5", "coder", "kept")]
+    assert len(lines(root / "asked")) == 2, "an answer about the file as it was says nothing about the new task"
+    decide(aurora.project.runs_db, second)  # and killed before the file is written
+    assert planned(aurora, run_id) == second
 
 
 def test_a_run_that_somebody_works_on_is_not_changed(opened: Opened) -> None:

@@ -63,7 +63,8 @@ async def replan_rest(
 ) -> RunReplan | None:
     """Returns the new plan of what a run leaves, for review; None if a signal ended the planning. See `Aurora`.
 
-    A plan that an earlier process has made for the run is returned again, and so are the answers of its model.
+    A plan that an earlier process has made for the run and the file is returned again, and so are the answers of its
+    model.
     """
     journal = parts.project.runs_db
     run, rows = find_run(journal, run_id)
@@ -75,11 +76,10 @@ async def replan_rest(
     assert file is not None, "its path was found"
     work = remaining_work(run, rows, attempts_of(journal, run_id), file)
     tool = parts.config.tool
-    if (record_id := find_record(journal, run_id, tool)) is not None:
+    if (record_id := find_record(journal, run_id, tool, before)) is not None:
         await settle_parts(parts.project_agents, record_id)
-    with recorded(journal, run_id, record_id, _options(parts, tool), tool=tool) as record:
-        known = planned_in(record)
-        if known is not None and known.before == before:
+    with recorded(journal, run_id, record_id, _options(parts, tool), tool=tool, before=before) as record:
+        if (known := planned_in(record)) is not None:
             return known
         goal = _goal_of(parts, work, path, before)
         revision = await _revise(parts, work, goal, record, open_memory=open_memory, index=index)

@@ -74,9 +74,22 @@ class RunReplan:
         return Path(self.taskfile)
 
 
-def find_record(journal: Path, run_id: str, tool: str | None) -> str | None:
-    """Returns the record of a replanning by that agent that was cut off or not decided; None if there is none."""
-    wanted = {"run_id": run_id, "tool": tool}
+def _asked_note(run_id: str, tool: str | None, before: str) -> dict[str, Any]:
+    return {"run_id": run_id, "tool": tool, "before": _digest(before)}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find_record(journal: Path, run_id: str, tool: str | None, before: str) -> str | None:
+    """Returns the record of a replanning that was cut off or not decided; None if there is none.
+
+    Args:
+        tool: the agent that planned.
+        before: the text of the task file that it planned for; of another one nothing is taken.
+    """
+    wanted = _asked_note(run_id, tool, before)
     for summary in list_checkpoints(journal):
         if summary.run.kind == REPLAN_RUN and summary.run.state is not RunState.FAILED:
             notes = read_notes(journal, summary.run.run_id)
@@ -87,20 +100,20 @@ def find_record(journal: Path, run_id: str, tool: str | None) -> str | None:
 
 @contextmanager
 def recorded(
-    journal: Path, run_id: str, record_id: str | None, options: RunOptions, *, tool: str | None
+    journal: Path, run_id: str, record_id: str | None, options: RunOptions, *, tool: str | None, before: str
 ) -> Iterator[QuestionRecord]:
     """Holds the record of a new replanning, or the one that was begun; it stays open until somebody has decided.
 
     Args:
         tool: the agent that plans; None for rules.
+        before: the text of the task file.
 
     Raises:
         RunHeldError: another process plans.
         JournalError: the journal cannot be written.
     """
     if record_id is None:
-        note = {"run_id": run_id, "tool": tool}
-        record_id = create_noted_run(journal, options, topic=_ASKED, note=note)
+        record_id = create_noted_run(journal, options, topic=_ASKED, note=_asked_note(run_id, tool, before))
     with hold_noted_run(journal, record_id, state_dir=options.state_dir) as held:
         record = QuestionRecord(journal, held, accept_changes=False)
         state = RunState.INTERRUPTED
@@ -152,7 +165,7 @@ def decide(journal: Path, replan: RunReplan) -> None:
         "tasks": [each.id for each in replan.revision.tasks],
         "given_up": [each.id for each in replan.revision.given_up],
         "taskfile": replan.taskfile,
-        "sha256": hashlib.sha256(replan.after.encode()).hexdigest(),
+        "sha256": _digest(replan.after),
     }
     with open_journal(journal, replan.run_id) as store:
 
