@@ -11,7 +11,7 @@ from aurora_spawner.storage.stored_values import Reader, StoredValueError, path,
 from aurora_spawner.tasks.work import BRANCHES, CommitId, commit_id, is_branch_of_run
 from aurora_spawner.workspaces.errors import WorkspaceError
 
-Beginning = str
+BranchPrefix = str
 """The beginning of the names of a run's branches, with a slash at its end."""
 
 
@@ -49,7 +49,7 @@ class Isolation:
     """The agent that resolves conflicts of finished work; None leaves that work on its branch."""
     resolver_instructions: str | None = None
     """The role and way of working of that agent; None for none."""
-    branches: Beginning = BRANCHES
+    branches: BranchPrefix = BRANCHES
     """Begins the names of the branches of the run; ends with a slash."""
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class Isolation:
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def _beginning(value: object) -> Beginning:
+def _branch_prefix(value: object) -> BranchPrefix:
     if not is_branch_of_run(f"{text(value)}run-{'0' * 13}/task"):
         raise StoredValueError(f"must begin names of branches, not {ascii(value)[:60]}")
     return text(value)
@@ -73,7 +73,7 @@ _READERS: Final[dict[str, Reader]] = {
     "MergeMode": MergeMode,
     "Path": path,
     "CommitId": commit_id,
-    "Beginning": _beginning,
+    "BranchPrefix": _branch_prefix,
 }
 
 
