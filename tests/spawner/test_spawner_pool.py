@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -203,6 +204,15 @@ async def test_an_attempt_runs_on_a_worker_and_its_output_comes_back(url: str, f
     assert AttemptFolder(path=what.folder).read_exit() is not None
     assert states(url) == [(1, "finished", 1)]
     assert not kept_by_workers(folder), "the worker keeps nothing of a delivered attempt"
+
+
+async def test_nothing_of_an_attempt_that_is_over_stays_in_memory(url: str, folder: Path) -> None:
+    async with working(url, folder):
+        with pool(url) as executor:
+            await result(executor, await executor.start(order(folder, "upper", "a word of one order only")))
+            gc.collect()
+            orders = [each for each in gc.get_objects() if isinstance(each, AttemptOrder)]
+            assert "a word of one order only" not in {each.prompt for each in orders}
 
 
 async def test_the_environment_of_the_coordinator_stays_where_it_is(
