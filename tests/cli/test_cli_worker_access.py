@@ -75,6 +75,7 @@ def test_a_worker_is_let_in_by_its_token_and_refused_once_it_is_revoked(
     monkeypatch.setenv("HOME", str(tmp_path / "later"))  # this process still holds the lock of the first try
     refused = aur(*serve)
     assert (refused.returncode, "its token was revoked" in refused.stderr) == (ExitCode.ENVIRONMENT, True)
+    assert "serves pool" not in refused.stderr
     monkeypatch.setenv("AURORA_WORKER_TOKEN", "x -c role=postgres")
     monkeypatch.setenv("HOME", str(tmp_path / "last"))
     injected = aur(*serve[:-2])

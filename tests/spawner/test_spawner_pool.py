@@ -392,8 +392,9 @@ async def test_a_queued_attempt_is_cancelled_without_a_worker(url: str, folder: 
         executor.cancel(running, at_once=True)
         assert (await result(executor, running)).reason is EndReason.CANCELLED
     async with working(url, folder) as (_worker, lines):
+        await until(lambda: lines)
         await asyncio.sleep(0.5)
-    assert not lines, "what was voided is not begun"
+    assert lines == ["worker w serves pool p"], "what was voided is not begun"
 
 
 async def test_an_attempt_that_was_never_queued_never_will_be(url: str, folder: Path) -> None:
