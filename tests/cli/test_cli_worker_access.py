@@ -14,7 +14,7 @@ from aurora_cli.exits import ExitCode
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from subprocess import CompletedProcess
 
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = PostgresServer.create()
+def url(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> str:
     address = server.new_database()
     monkeypatch.setenv("AURORA_DATABASE_URL", address)
-    yield address
-    server.remove()
+    return address
 
 
 def test_a_worker_is_let_in_by_its_token_and_refused_once_it_is_revoked(

@@ -31,13 +31,6 @@ backends:
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
-
-
 @dataclass(slots=True)
 class Site:
     """A project, and the processes of `aur` that work on it."""

@@ -59,13 +59,6 @@ UPPER = CommandBackend("upper", (sys.executable, "-c", "import sys; print(sys.st
 SLEEPER = CommandBackend("sleeper", ("sh", "-c", "echo began; exec sleep 60"))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
-
-
 @pytest.fixture
 def url(server: PostgresServer) -> str:
     return server.new_database()
