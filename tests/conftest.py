@@ -8,10 +8,14 @@ import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.exhaustive import load_examples
 from tests.left_whole import LEFT_WHOLE
+
+if TYPE_CHECKING:
+    from tests.postgres import PostgresServer
 
 # Under `nohup`, or in the background of a script, this process has them ignored, and so would all that it starts; but
 # tests send them.
@@ -100,6 +104,16 @@ def factory_on_disk(pytestconfig: pytest.Config) -> Generator[pytest.TempPathFac
         yield pytest.TempPathFactory(
             Path(folder).resolve() / "t", 0, "failed", pytestconfig.trace.get("tmpdir"), _ispytest=True
         )
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator["PostgresServer"]:
+    """A PostgreSQL of the module's own."""
+    from tests.postgres import PostgresServer  # not at the start of every run
+
+    made = PostgresServer.create()
+    yield made
+    made.remove()
 
 
 def _function(item: pytest.Item) -> str:

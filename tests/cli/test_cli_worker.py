@@ -67,7 +67,7 @@ def test_a_pool_without_a_repository_makes_no_worktrees(
     assert "pool other, labels gpu, linux" in plan.stdout
     assert "worktree" not in plan.stdout
     refused = aur("spawn", "tasks.md", "--pool", "big", "--isolation", "worktree", "--yes")
-    assert refused.returncode == ExitCode.REFUSED
+    assert refused.returncode == ExitCode.ENVIRONMENT
     assert "pool big names no git repository through which trees could travel" in refused.stderr
     here = aur("spawn", "tasks.md", "--yes", "--isolation", "none")
     assert "tasks 1 name workers (Pool or Labels), and run here" in here.stderr

@@ -14,7 +14,7 @@ from aurora_cli.exits import ExitCode
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from subprocess import CompletedProcess
 
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = PostgresServer.create()
+def url(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> str:
     address = server.new_database()
     monkeypatch.setenv("AURORA_DATABASE_URL", address)
-    yield address
-    server.remove()
+    return address
 
 
 def test_a_worker_is_let_in_by_its_token_and_refused_once_it_is_revoked(
@@ -63,7 +61,7 @@ def test_a_worker_is_let_in_by_its_token_and_refused_once_it_is_revoked(
     file.chmod(0o644)
     serve = ("worker", "--pool", "big", "--name", "build-3", "--token-file", str(file))
     readable = aur(*serve)
-    assert (readable.returncode, "chmod 600" in readable.stderr) == (ExitCode.REFUSED, True)
+    assert (readable.returncode, "chmod 600" in readable.stderr) == (ExitCode.ENVIRONMENT, True)
     file.chmod(0o600)
     assert "member of the worker role alone" in aur(*serve).stderr, "the owner of the tables is bound by no token"
     monkeypatch.setenv("AURORA_DATABASE_URL", url.replace("aurora@", f"{name}_worker1@"))
@@ -75,6 +73,7 @@ def test_a_worker_is_let_in_by_its_token_and_refused_once_it_is_revoked(
     monkeypatch.setenv("HOME", str(tmp_path / "later"))  # this process still holds the lock of the first try
     refused = aur(*serve)
     assert (refused.returncode, "its token was revoked" in refused.stderr) == (ExitCode.ENVIRONMENT, True)
+    assert "serves pool" not in refused.stderr
     monkeypatch.setenv("AURORA_WORKER_TOKEN", "x -c role=postgres")
     monkeypatch.setenv("HOME", str(tmp_path / "last"))
     injected = aur(*serve[:-2])

@@ -31,13 +31,6 @@ backends:
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
-
-
 @dataclass(slots=True)
 class Site:
     """A project, and the processes of `aur` that work on it."""
@@ -176,7 +169,7 @@ def test_what_a_pool_does_not_run_is_refused_and_recorded(site: Site) -> None:
     assert ended, "the journal has the refusal"
     assert site.ran == []
     (site.folder / "tasks.md").write_text("- [ ] 1 One\n  - Agent: local\n")
-    refused = site.aur("spawn", "tasks.md", "--pool", "p", "--yes", status=3)
+    refused = site.aur("spawn", "tasks.md", "--pool", "p", "--yes", status=4)
     assert "a pool does not run local" in refused
     listed = site.json("worker", "list")["workers"]
     assert [(each["name"], each["state"], each["agents"]) for each in listed] == [("small", "serving", ["count"])]
@@ -187,8 +180,8 @@ def test_what_a_pool_does_not_run_is_refused_and_recorded(site: Site) -> None:
 def test_a_pool_without_a_database_is_refused(site: Site) -> None:
     (site.folder / "tasks.md").write_text("- [ ] 1 One\n")
     site.url = ""
-    assert "AURORA_DATABASE_URL" in site.aur("spawn", "tasks.md", "--pool", "p", "--yes", status=3)
-    assert "AURORA_DATABASE_URL" in site.aur("worker", "--pool", "p", status=3)
+    assert "AURORA_DATABASE_URL" in site.aur("spawn", "tasks.md", "--pool", "p", "--yes", status=4)
+    assert "AURORA_DATABASE_URL" in site.aur("worker", "--pool", "p", status=4)
     assert "name the pool" in site.aur("worker", status=2)
 
 

@@ -9,16 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
-import pytest
 from tests.postgres import PostgresServer
 from tests.spawner.workspaces.repository import ALONE, make_repository
 from tests.warm_python import WarmPopen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
 BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,13 +31,6 @@ def commands(*, about_roles: bool) -> list[list[str]]:
     chosen = [block for block in blocks("sh") if ("worker database" in block) is about_roles]
     lines = [line for block in chosen for line in block.splitlines() if line.strip()]
     return [shlex.split(line, comments=True) for line in lines if not line.startswith(INSTALLED)]
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
 
 
 def environment(home: Path) -> dict[str, str]:

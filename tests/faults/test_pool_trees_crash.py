@@ -31,13 +31,6 @@ backends:
 TASKS = "- [ ] 1 One\n- [ ] 2 Two\n- [ ] 3 Three\n  - Depends: 1, 2\n"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
-
-
 @dataclass(slots=True)
 class Site:
     """A project with its own git, a bare repository for the pool, and the processes of `aur` on them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -56,13 +57,6 @@ HOUR_S = 3600.0
 QUICK = LeaseTimes(lease_s=2.0, beat_every_s=0.2)
 UPPER = CommandBackend("upper", (sys.executable, "-c", "import sys; print(sys.stdin.read().upper())"))
 SLEEPER = CommandBackend("sleeper", ("sh", "-c", "echo began; exec sleep 60"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
 
 
 @pytest.fixture
@@ -203,6 +197,15 @@ async def test_an_attempt_runs_on_a_worker_and_its_output_comes_back(url: str, f
     assert AttemptFolder(path=what.folder).read_exit() is not None
     assert states(url) == [(1, "finished", 1)]
     assert not kept_by_workers(folder), "the worker keeps nothing of a delivered attempt"
+
+
+async def test_nothing_of_an_attempt_that_is_over_stays_in_memory(url: str, folder: Path) -> None:
+    async with working(url, folder):
+        with pool(url) as executor:
+            await result(executor, await executor.start(order(folder, "upper", "a word of one order only")))
+            gc.collect()
+            orders = [each for each in gc.get_objects() if isinstance(each, AttemptOrder)]
+            assert "a word of one order only" not in {each.prompt for each in orders}
 
 
 async def test_the_environment_of_the_coordinator_stays_where_it_is(
@@ -382,8 +385,9 @@ async def test_a_queued_attempt_is_cancelled_without_a_worker(url: str, folder: 
         executor.cancel(running, at_once=True)
         assert (await result(executor, running)).reason is EndReason.CANCELLED
     async with working(url, folder) as (_worker, lines):
+        await until(lambda: lines)
         await asyncio.sleep(0.5)
-    assert not lines, "what was voided is not begun"
+    assert lines == ["worker w serves pool p"], "what was voided is not begun"
 
 
 async def test_an_attempt_that_was_never_queued_never_will_be(url: str, folder: Path) -> None:

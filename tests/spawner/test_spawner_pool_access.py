@@ -52,13 +52,6 @@ DAY_S: Final = 86_400.0
 Answer = TypeVar("Answer")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
-
-
 @dataclass
 class Guarded:
     """A database with roles, and a login of each kind."""

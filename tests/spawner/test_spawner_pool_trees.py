@@ -33,7 +33,7 @@ from aurora_spawner.workspaces.isolation import MergeMode
 from aurora_spawner.workspaces.worktrees import Workspaces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from aurora_spawner import RunReport
@@ -49,13 +49,6 @@ ORDER = {
     "sandbox": "off",
     "depth": 1,
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    server = PostgresServer.create()
-    yield server
-    server.remove()
 
 
 @pytest.fixture

@@ -72,7 +72,6 @@ def _of_soar(error: Exception) -> ErrorReport | None:
     refused = (
         errors.NoSandboxError,
         errors.OverLimitError,
-        errors.PoolError,
         errors.UntrustedAgentError,
         errors.UserOnlyError,
     )

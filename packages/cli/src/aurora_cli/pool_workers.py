@@ -21,13 +21,13 @@ Value = TypeVar("Value")
 
 async def with_database(work: Callable[[Database], Awaitable[Value]]) -> Value:
     """Does something with the database of pools, which is closed afterwards."""
-    from aurora_soar.taskruns.pools import open_store
+    from aurora_soar.taskruns.pools import open_database
 
-    store = open_store()
+    database = open_database()
     try:
-        return await work(store.database)
+        return await work(database)
     finally:
-        store.database.close()
+        database.close()
 
 
 async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
@@ -51,14 +51,7 @@ async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
 
 async def known_workers() -> list[StoredWorker]:
     """Returns the workers of all pools."""
-    from aurora_soar.taskruns.pools import open_store
-
-    store = open_store()
-    try:
-        await store.database.make_tables()
-        return await store.workers()
-    finally:
-        store.database.close()
+    return await _with_store(lambda store: store.workers())
 
 
 async def change_worker(name: str, change: Callable[[AttemptStore, StoredWorker], Awaitable[None]]) -> StoredWorker:
@@ -67,16 +60,23 @@ async def change_worker(name: str, change: Callable[[AttemptStore, StoredWorker]
     Raises:
         click.UsageError: no worker, or more than one, has that name.
     """
-    from aurora_soar.taskruns.pools import open_store
 
-    store = open_store()
-    try:
-        await store.database.make_tables()
+    async def on(store: AttemptStore) -> StoredWorker:
         found = [each for each in await store.workers() if name in (each.name, each.id)]
         if len(found) != 1:
             problem = "no worker is named" if not found else f"{len(found)} workers are named"
             raise click.UsageError(f"{problem} {name}; `aur worker list --json` shows names and ids")
         await change(store, found[0])
-    finally:
-        store.database.close()
-    return found[0]
+        return found[0]
+
+    return await _with_store(on)
+
+
+async def _with_store(work: Callable[[AttemptStore], Awaitable[Value]]) -> Value:
+    async def on(database: Database) -> Value:
+        from aurora_spawner.distributed.attempt_store import AttemptStore
+
+        await database.make_tables()
+        return await work(AttemptStore(database))
+
+    return await with_database(on)

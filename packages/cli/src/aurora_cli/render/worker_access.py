@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aurora_cli.documents import Schema
+from aurora_cli.output import emit, emit_json
 from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aurora_spawner.distributed.roles import Role
     from aurora_spawner.distributed.worker_tokens import Refusal, WorkerToken
 
-__all__ = ["refusal_line", "role_line", "to_the_minute", "token_line"]
+__all__ = ["refusal_line", "show_roles", "to_the_minute", "token_line"]
 
 
 def to_the_minute(moment: float) -> str:
@@ -19,8 +23,16 @@ def to_the_minute(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def role_line(role: Role) -> str:
-    """Returns the line of a role: its kind, its name, and its logins."""
+def show_roles(roles: Sequence[Role], *, as_json: bool) -> None:
+    """Prints roles, one a line: its kind, its name, and its logins; or all as one document."""
+    if as_json:
+        emit_json(Schema.WORKER_ROLES, {"roles": [each.to_json() for each in roles]})
+        return
+    for each in roles:
+        emit(_role_line(each))
+
+
+def _role_line(role: Role) -> str:
     logins = ", ".join(one_line(each) for each in role.members) or "no login has it"
     return (
         f"{role.kind}  {one_line(role.name)}  {logins if role.exists else 'missing; run `aur worker database init`'}"

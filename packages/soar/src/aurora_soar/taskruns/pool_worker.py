@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from aurora_core.bounded import read_regular
+from aurora_core.bounded import open_regular
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.taskruns.confinement import AgentConfinement
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["open_worker", "worker_token"]
 
 _LONGEST: Final = 10_000
-"""Bytes of a file with a token."""
+"""Bytes that are read of a file with a token, which is far shorter."""
 
 
 def open_worker(
@@ -87,7 +87,8 @@ def worker_token(file: Path | None) -> str:
     if file is None:
         return os.environ.get(WORKER_TOKEN_VARIABLE, "").strip()
     try:
-        mode, content = file.stat().st_mode, read_regular(file, _LONGEST)
+        with os.fdopen(open_regular(file), "rb") as opened:
+            mode, content = os.fstat(opened.fileno()).st_mode, opened.read(_LONGEST)
     except OSError as error:
         raise PoolError(f"{file}: cannot be read: {error.strerror}", "write the token into it") from error
     if mode & 0o077:

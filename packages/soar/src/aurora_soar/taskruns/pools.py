@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.confinement import AgentConfinement
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
-    from aurora_spawner.distributed.attempt_store import AttemptStore
+    from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.exchange import Exchange
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "check_pool",
     "database_url",
     "exchange_at",
-    "open_store",
+    "open_database",
     "pool_agents",
     "pool_executor",
 ]
@@ -131,14 +131,13 @@ def _mode(confinement: AgentConfinement, agent: str) -> SandboxMode:
     return SandboxMode.REQUIRE if sandbox.required else SandboxMode.AUTO
 
 
-def open_store() -> AttemptStore:
-    """Opens the rows of attempts and workers.
+def open_database() -> Database:
+    """Opens the database that runs on pools and their workers share.
 
     Raises:
         PoolError: no database is named, or the packages for it are not installed.
     """
     url = database_url()
-    from aurora_spawner.distributed.attempt_store import AttemptStore
     from aurora_spawner.distributed.database import Database
 
-    return AttemptStore(Database(url))
+    return Database(url)

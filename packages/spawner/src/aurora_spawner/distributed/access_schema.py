@@ -33,19 +33,16 @@ CREATE TABLE aurora_refusals (
 );
 """
 
+_FACT_OF_WORKER: Final = """
+CREATE FUNCTION {function}() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = {schema}, pg_temp AS $body$
+    SELECT {column} FROM aurora_worker_tokens
+    WHERE hash = sha256(convert_to(coalesce(current_setting('{setting}', true), ''), 'UTF8'))
+        AND revoked_at IS NULL AND expires_at > clock_timestamp() AND worker <> ''
+$body$;
+"""
+"""A function that says one thing about the worker of this connection; NULL if its token is none that holds."""
 ACCESS_FUNCTIONS: Final = """
-CREATE FUNCTION aurora_worker_id() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = {schema}, pg_temp AS $body$
-    SELECT worker FROM aurora_worker_tokens
-    WHERE hash = sha256(convert_to(coalesce(current_setting('{setting}', true), ''), 'UTF8'))
-        AND revoked_at IS NULL AND expires_at > clock_timestamp() AND worker <> ''
-$body$;
-CREATE FUNCTION aurora_worker_pool() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = {schema}, pg_temp AS $body$
-    SELECT pool FROM aurora_worker_tokens
-    WHERE hash = sha256(convert_to(coalesce(current_setting('{setting}', true), ''), 'UTF8'))
-        AND revoked_at IS NULL AND expires_at > clock_timestamp() AND worker <> ''
-$body$;
 CREATE FUNCTION aurora_admit(a_worker text, a_name text, a_pool text) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp AS $body$
 DECLARE
@@ -92,7 +89,11 @@ def access_schema(schema: str) -> str:
     Args:
         schema: The schema of the database that has the other tables, quoted: the functions look nowhere else.
     """
+    facts = "".join(
+        _FACT_OF_WORKER.format(schema=schema, setting=TOKEN_SETTING, function=function, column=column)
+        for function, column in (("aurora_worker_id", "worker"), ("aurora_worker_pool", "pool"))
+    )
     functions = ACCESS_FUNCTIONS.format(
         schema=schema, setting=TOKEN_SETTING, most=MOST_REFUSALS, kept=KEPT, kept_refusals=KEPT_REFUSALS
     )
-    return ACCESS_TABLES + functions
+    return ACCESS_TABLES + facts + functions

@@ -145,10 +145,10 @@ class PoolExecutor:
             if outages:  # the answer to a try was lost, and it may have been queued
                 raise
             raise AttemptRefusedError(EndReason.NOT_TAKEN, str(error)) from error
-        self._waiting[order.token] = order
         if row.token != order.token or row.lease.state is AttemptState.VOIDED:
             problem = "the queue has this attempt from another coordinator; only one may execute a run"
             raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
+        self._waiting[order.token] = order
         return self._running(order.token, order.folder)
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
@@ -156,6 +156,12 @@ class PoolExecutor:
 
         The work on a tree is in the worktree of the task then.
         """
+        end = await self._ended(attempt)
+        self._waiting.pop(attempt.token, None)
+        self._sending.pop(attempt.token, None)
+        return end
+
+    async def _ended(self, attempt: RunningAttempt) -> AttemptEnd:
         unsent = await self._unsent(attempt.token)
         if unsent is not None:
             return unsent

@@ -89,7 +89,7 @@ class Worker:
         place: The worker's own folder, which this process has locked.
         url: The database.
         token: By which the database knows this worker; "" for one without roles.
-        tell: Receives one line for each attempt that begins or ends, and for each problem.
+        tell: Receives one line once it serves, for each attempt that begins or ends, and for each problem.
     """
 
     def __init__(
@@ -129,6 +129,7 @@ class Worker:
         try:
             await until_reachable(self._database.make_tables, tell=self._tell)
             await self._sign_on()
+            self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
             async with asyncio.TaskGroup() as group:
                 await self._take_over(group)
                 upkeep = [group.create_task(each) for each in (self._keep_up(), self._keep_clean())]

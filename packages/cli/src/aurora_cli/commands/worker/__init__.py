@@ -122,7 +122,7 @@ def command(
         place=home / "workers" / _UNREADABLE.sub("_", f"{pool}--{name}"),
         tell=lambda line: note(printable(line)),
     )
-    return asyncio.run(_serve(worker, f"worker {name} serves pool {pool}"))
+    return asyncio.run(_serve(worker))
 
 
 def _refuse_options(context: click.Context, subcommand: str) -> None:
@@ -137,12 +137,8 @@ def _refuse_options(context: click.Context, subcommand: str) -> None:
             raise click.UsageError(f"{option.opts[0]} is for serving a pool, and not for `aur worker {subcommand}`")
 
 
-async def _serve(worker: Worker, said: str) -> ExitCode:
-    """Serves until it has drained; a second signal leaves the attempts as they are.
-
-    Args:
-        said: what the user is told once a signal drains.
-    """
+async def _serve(worker: Worker) -> ExitCode:
+    """Serves until it has drained; a second signal leaves the attempts as they are."""
     serving = asyncio.ensure_future(worker.run())
     asked = False
 
@@ -158,7 +154,6 @@ async def _serve(worker: Worker, said: str) -> ExitCode:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    note(said)
     try:
         await serving
     except asyncio.CancelledError:

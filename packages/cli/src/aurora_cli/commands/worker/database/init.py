@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
-from aurora_cli.output import emit, emit_json, note
+from aurora_cli.output import emit, note
 from aurora_cli.pool_workers import with_database
-from aurora_cli.render.worker_access import role_line
+from aurora_cli.render.worker_access import show_roles
 from aurora_cli.work_options import database_option
 from aurora_soar.user_only import check_user
 
@@ -48,13 +47,10 @@ def command(*, as_sql: bool, as_json: bool) -> int:
         emit(asyncio.run(with_database(_statements)))
         return ExitCode.DONE
     roles = asyncio.run(with_database(_made))
-    if as_json:
-        emit_json(Schema.WORKER_ROLES, {"roles": [each.to_json() for each in roles]})
-        return ExitCode.DONE
-    for each in roles:
-        emit(role_line(each))
-    worker = next(each.name for each in roles if each.kind == "worker")
-    note(f"make a login for each machine, such as: CREATE ROLE build3 LOGIN PASSWORD '…' IN ROLE \"{worker}\"")
+    show_roles(roles, as_json=as_json)
+    if not as_json:
+        worker = next(each.name for each in roles if each.kind == "worker")
+        note(f"make a login for each machine, such as: CREATE ROLE build3 LOGIN PASSWORD '…' IN ROLE \"{worker}\"")
     return ExitCode.DONE
 
 

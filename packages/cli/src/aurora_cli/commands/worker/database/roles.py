@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
-from aurora_cli.output import emit, emit_json
 from aurora_cli.pool_workers import with_database
-from aurora_cli.render.worker_access import role_line
+from aurora_cli.render.worker_access import show_roles
 from aurora_cli.work_options import database_option
 
 if TYPE_CHECKING:
@@ -39,11 +37,7 @@ def command(*, as_json: bool) -> int:
     The exit status is 1 if they have not been made.
     """
     roles = asyncio.run(with_database(_found))
-    if as_json:
-        emit_json(Schema.WORKER_ROLES, {"roles": [each.to_json() for each in roles]})
-    else:
-        for each in roles:
-            emit(role_line(each))
+    show_roles(roles, as_json=as_json)
     return ExitCode.DONE if all(each.exists for each in roles) else ExitCode.NOT_REACHED
 
 
