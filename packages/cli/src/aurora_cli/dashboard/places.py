@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from aurora_cli.dashboard.actions import act
-from aurora_cli.errors import WorkspaceUnusableError
+from aurora_cli.error_messages import error_report
+from aurora_cli.errors import CliError, WorkspaceUnusableError
+from aurora_cli.run_names import named, parted
 from aurora_cli.watch.facts import Reader
+from aurora_cli.watch.steering import NOT_DONE
 from aurora_cli.watch.workspaces_reader import WorkspacesReader
-from aurora_cli.watch.workspaces_steering import usable_root
-from aurora_cli.workspaces.naming import named, parted
+from aurora_cli.wiring import workspace_root
+from aurora_core import AuroraCoreError
 from aurora_soar.aurora.root import Aurora
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aurora_cli.watch.ports import RunsReader
     from aurora_core.workspaces import Workspace
@@ -37,7 +41,8 @@ class Places(Protocol):
         """Returns the project of a run, and the name that the run has in its journal.
 
         Raises:
-            WorkspaceUnusableError: its workspace is not in the list, or nothing in its folder may be used.
+            UnknownWorkspaceError, WorkspaceListError: its workspace is not in the list, or the list cannot be read.
+            WorkspaceUnusableError: nothing in its folder may be used.
         """
 
     def sessions(self) -> Sequence[ReadSession]:
@@ -50,7 +55,7 @@ class Places(Protocol):
         """Returns the project of such a name, the first one for "", and None if there is none.
 
         Raises:
-            WorkspaceUnusableError: as `of_run`.
+            UnknownWorkspaceError, WorkspaceListError, WorkspaceUnusableError: as `of_run`.
         """
 
     def act(self, given: Mapping[str, str]) -> str:
@@ -114,16 +119,14 @@ class AllWorkspaces:
     def of_run(self, run_id: str) -> tuple[Aurora, str]:
         """Returns the project of the workspace that the run is named with."""
         workspace, own_id = parted(run_id)
-        return _opened(workspace), own_id
+        return Aurora.open(workspace_root(workspace), existing=True), own_id
 
     def sessions(self) -> Sequence[ReadSession]:
         """Returns the sessions of all workspaces that can be used."""
-        roots = [(each.name, usable_root(each.name)[0]) for each in self._workspaces()]
         found = [
             replace(each, run_id=named(name, each.run_id))
-            for name, root in roots
-            if root is not None
-            for each in Aurora.open(root, existing=True).all_sessions()
+            for name, aurora in self._usable()
+            for each in aurora.all_sessions()
         ]
         return sorted(found, key=lambda each: each.created_at, reverse=True)
 
@@ -134,23 +137,20 @@ class AllWorkspaces:
     def project(self, name: str) -> Aurora | None:
         """Returns the project of a workspace; for "", of the first one that can be used."""
         if name:
-            return _opened(name)
-        roots = (usable_root(each.name)[0] for each in self._workspaces())
-        return next((Aurora.open(root, existing=True) for root in roots if root is not None), None)
+            return Aurora.open(workspace_root(name), existing=True)
+        return next((aurora for _, aurora in self._usable()), None)
 
     def act(self, given: Mapping[str, str]) -> str:
         """Does it in the workspace that the run, or the question, is named with."""
         about = "question" if given.get("question") else "run"
         workspace, own_name = parted(given.get(about, ""))
-        root, problem = usable_root(workspace)
-        if root is None:
-            return f"not done: {problem}"
-        said = act(root, {**given, about: own_name})
-        return said.replace(own_name, named(workspace, own_name)) if own_name else said
+        try:
+            root = workspace_root(workspace)
+        except (AuroraCoreError, CliError) as error:
+            return f"{NOT_DONE}{error_report(error).message}"
+        return act(root, {**given, about: own_name}, workspace=workspace)
 
-
-def _opened(workspace: str) -> Aurora:
-    root, problem = usable_root(workspace)
-    if root is None:
-        raise WorkspaceUnusableError(workspace, problem)
-    return Aurora.open(root, existing=True)
+    def _usable(self) -> Iterator[tuple[str, Aurora]]:
+        for each in self._workspaces():
+            with suppress(WorkspaceUnusableError):
+                yield each.name, Aurora.open(workspace_root(each.name), existing=True)
