@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aurora_cli.render.moments import to_the_minute
 from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
     from aurora_spawner.distributed.roles import Role
     from aurora_spawner.distributed.worker_tokens import Refusal, WorkerToken
 
-__all__ = ["refusal_line", "role_line", "to_the_minute", "token_line"]
-
-
-def to_the_minute(moment: float) -> str:
-    """Returns a moment to the minute, UTC."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
+__all__ = ["refusal_line", "role_line", "token_line"]
 
 
 def role_line(role: Role) -> str:
