@@ -116,6 +116,8 @@ def test_runs_of_all_are_listed_with_their_workspace_and_steered_in_their_own_jo
     assert document(aur("status", "--all", "--json"))["workspaces"][0]["runs"] == []
     with Journal(farm.runs_db, make=False) as store:
         assert load_run(store, waiting.run_id).state == "cancelled"
+    misnamed = aur("workspace", "add", str(shop.root), "--name", "a:b")
+    assert (misnamed.returncode, "workspaces.json" in misnamed.stderr) == (ExitCode.USAGE, False)
     missing = aur("pause", f"sho:{finished.run_id}")
     assert (missing.returncode, "did you mean 'shop'" in missing.stderr) == (ExitCode.USAGE, True)
     wrong = aur("status", f"farm:{finished.run_id}")
