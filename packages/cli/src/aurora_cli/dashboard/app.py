@@ -119,8 +119,8 @@ class Dashboard:
 
     async def sessions(self, request: Request) -> Response:
         """Returns the list of the sessions in which the user talks with agents."""
-        found = await asyncio.to_thread(self._places.sessions)
-        return self._html(request, "sessions", sessions=[session_row(each) for each in found])
+        found, problems = await asyncio.to_thread(self._places.sessions)
+        return self._html(request, "sessions", sessions=[session_row(each) for each in found], problems=problems)
 
     async def picture(self, request: Request) -> Response:
         """Returns the graph and timeline of a run."""

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Protocol
 from aurora_cli.dashboard.actions import act
 from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError, WorkspaceUnusableError
+from aurora_cli.render.workspaces import problem_line
 from aurora_cli.run_names import named, parted
 from aurora_cli.watch.facts import Reader
 from aurora_cli.watch.steering import NOT_DONE
 from aurora_cli.watch.workspaces_reader import WorkspacesReader
 from aurora_cli.wiring import workspace_root
+from aurora_cli.workspaces.readings import read_each
 from aurora_core import AuroraCoreError
 from aurora_soar.aurora.root import Aurora
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aurora_cli.watch.ports import RunsReader
     from aurora_core.workspaces import Workspace
@@ -45,8 +47,11 @@ class Places(Protocol):
             WorkspaceUnusableError: nothing in its folder may be used.
         """
 
-    def sessions(self) -> Sequence[ReadSession]:
-        """Returns the sessions in which the user talks with agents, the newest first; named as the runs are."""
+    def sessions(self) -> tuple[Sequence[ReadSession], Sequence[str]]:
+        """Returns the sessions in which the user talks with agents, named as the runs are; and the problems.
+
+        The newest are first. A problem is a line about a workspace whose sessions could not all be read.
+        """
 
     def searched(self) -> Sequence[str]:
         """Returns the names of the projects whose memories can be searched; nothing if there is one alone."""
@@ -81,9 +86,9 @@ class OneProject:
         """Returns the project itself."""
         return self._aurora, run_id
 
-    def sessions(self) -> Sequence[ReadSession]:
-        """Returns its sessions."""
-        return self._aurora.all_sessions()
+    def sessions(self) -> tuple[Sequence[ReadSession], Sequence[str]]:
+        """Returns its sessions; what cannot be read is an error."""
+        return self._aurora.all_sessions(), ()
 
     def searched(self) -> Sequence[str]:
         """Returns nothing: there is one memory."""
@@ -121,14 +126,16 @@ class AllWorkspaces:
         workspace, own_id = parted(run_id)
         return Aurora.open(workspace_root(workspace), existing=True), own_id
 
-    def sessions(self) -> Sequence[ReadSession]:
-        """Returns the sessions of all workspaces that can be used."""
+    def sessions(self) -> tuple[Sequence[ReadSession], Sequence[str]]:
+        """Returns the sessions of all workspaces, each read beside the others."""
+        readings = read_each(self._workspaces(), lambda aurora: aurora.all_sessions())
         found = [
-            replace(each, run_id=named(name, each.run_id))
-            for name, aurora in self._usable()
-            for each in aurora.all_sessions()
+            replace(each, run_id=named(reading.workspace.name, each.run_id))
+            for reading in readings
+            for each in reading.value or ()
         ]
-        return sorted(found, key=lambda each: each.created_at, reverse=True)
+        problems = [problem_line(each.workspace, each.problem) for each in readings if each.problem]
+        return sorted(found, key=lambda each: each.created_at, reverse=True), problems
 
     def searched(self) -> Sequence[str]:
         """Returns the names of the workspaces."""
@@ -138,7 +145,10 @@ class AllWorkspaces:
         """Returns the project of a workspace; for "", of the first one that can be used."""
         if name:
             return Aurora.open(workspace_root(name), existing=True)
-        return next((aurora for _, aurora in self._usable()), None)
+        for each in self._workspaces():
+            with suppress(WorkspaceUnusableError):
+                return Aurora.open(workspace_root(each.name), existing=True)
+        return None
 
     def act(self, given: Mapping[str, str]) -> str:
         """Does it in the workspace that the run, or the question, is named with."""
@@ -149,8 +159,3 @@ class AllWorkspaces:
         except (AuroraCoreError, CliError) as error:
             return f"{NOT_DONE}{error_report(error).message}"
         return act(root, {**given, about: own_name}, workspace=workspace)
-
-    def _usable(self) -> Iterator[tuple[str, Aurora]]:
-        for each in self._workspaces():
-            with suppress(WorkspaceUnusableError):
-                yield each.name, Aurora.open(workspace_root(each.name), existing=True)
