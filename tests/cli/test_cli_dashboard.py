@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from tests.cli.finished_runs import Shed
+from tests.cli.finished_runs import Shed, writes
 from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
 from tests.cli.watched import asking, facts_of, live, question, task
 from tests.exhaustive import few
 
-from aurora_cli.dashboard import costs
+from aurora_cli import background
+from aurora_cli.dashboard import actions, costs
 from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
@@ -36,6 +37,8 @@ from aurora_spawner.control import live_runs
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.comment_file import CommentFileError
 from aurora_spawner.journal.change_views import ForeseenConflict
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
@@ -519,6 +522,24 @@ def test_conflicts_that_are_foreseen_are_listed() -> None:
     )
     assert "1 and &lt;2&gt;, in till.py, stock.py" in page
     assert "No task has begun" in page
+
+
+def test_comments_are_sent_unless_the_work_has_changed(shed: Shed, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(background, "start", lambda _aurora, run_id, more=(): started.append(run_id))
+    run_id = shed.run(writes("1", "new.txt", "hello"), merge=MergeMode.NEVER).run_id
+    with Aurora.open(shed.path, existing=True) as aurora:
+        work = aurora.commentable_work(run_id, "1")
+    (line,) = [number for number, text in enumerate(work.diff.splitlines(), 1) if text == "+hello"]
+    given = {"do": "comment", "run": run_id, "task": "1", "base": work.base, f"line-{line}": "Why?"}
+    assert "the work has changed since" in actions.act(shed.path, {**given, "commit": work.base})
+    assert started == []
+    assert actions.act(shed.path, {**given, "commit": work.commit}) == (
+        f"1 comment sent; {run_id} continues in the background"
+    )
+    assert started == [run_id]
+    with Journal(shed.journal, make=False) as store:
+        assert load_tasks(store, run_id)[0].state == "pending"
 
 
 def test_fields_become_comments_on_lines() -> None:

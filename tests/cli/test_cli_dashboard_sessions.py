@@ -27,6 +27,7 @@ from aurora_cli.dashboard.talks import KEY_CHARS, LONGEST_PIECE, MOST_CHARS, PIE
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.quiet import Quiet
 from aurora_cli.workspaces.readings import all_workspaces
+from aurora_core import Project
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import find_run
@@ -210,13 +211,19 @@ def test_who_may_only_look_and_who_is_no_page_of_ours_says_nothing(project: Shed
         assert len(turns_of(project, talk.id)) == 1
 
 
-def test_sessions_of_all_workspaces_are_read_and_spoken_in(shed: Shed, aur: Aur) -> None:
+def test_sessions_of_all_workspaces_are_read_and_spoken_in(shed: Shed, aur: Aur, tmp_path: Path) -> None:
     assert aur("workspace", "add", "--name", "shed").returncode == 0
+    (tmp_path / "damaged").mkdir()
+    damaged = Project.init(tmp_path / "damaged")
+    damaged.runs_db.write_bytes(b"no database" * 1000)
+    assert aur("workspace", "add", str(damaged.root)).returncode == 0
 
     def on_the_page(run_id: str) -> tuple[str, str]:
         page = f"/runs/shed:{run_id}"
         with served(shed, AllWorkspaces(all_workspaces)) as site, site.client() as client:
-            assert f'href="{PLACE}/runs/shed%3A{run_id}"' in client.get("/sessions").text
+            listed = client.get("/sessions").text
+            assert f'href="{PLACE}/runs/shed%3A{run_id}"' in listed
+            assert f"workspace damaged: {damaged.runs_db}" in listed, "and it holds up no other"
             said = act(client, page, do="say", run=f"shed:{run_id}", text='[["say", "from afar"], ["done"]]')["said"]
             wait_for(lambda: 'id="turn-1-end"' in client.get(page).text)
             return said, text_of(client, page)

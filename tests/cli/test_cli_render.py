@@ -1,12 +1,18 @@
 """Values look the same everywhere: text for people, documents with stable keys for programs."""
 
+import time
+
 import click
+import pytest
 
 from aurora_cli.render import doctor_checks, hits, index, stats
+from aurora_cli.render.moments import to_the_minute
+from aurora_cli.render.posts import post_lines
 from aurora_cli.render.run_comparison import comparison_lines
 from aurora_core import ChunkKind, Hit, IndexReport, LeftOutGroup, MemoryStats, SkippedFile
 from aurora_soar.doctor.checks import CheckResult, Level
 from aurora_spawner.replay.comparison import RunComparison, RunTotals, TaskComparison, TaskSide
+from aurora_spawner.tasks.posts import Post, PostedBy, PostKind
 
 
 def hit(**changed: object) -> Hit:
@@ -141,6 +147,17 @@ def test_stats_are_one_fact_a_line_most_first() -> None:
         "database      12.3 MB, schema 1",
         "last indexed  2001-09-09 01:46:40 UTC",
     ]
+
+
+def test_moments_are_labelled_and_the_same_in_every_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    post = Post(number=1, at=1e9, kind=PostKind.FACT, text="seen", by=PostedBy.USER)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        lines = list(post_lines(post))
+        assert to_the_minute(1e9) == "2001-09-09 01:46 UTC"
+    time.tzset()
+    assert lines[0].startswith("1  2001-09-09 01:46:40 UTC  fact by the user")
 
 
 def test_stats_of_an_empty_memory_say_none_and_never() -> None:

@@ -61,20 +61,20 @@ def plain(lines: object) -> list[str]:
 
 def test_a_run_in_a_list_is_a_line_with_counts_in_a_fixed_order() -> None:
     (line,) = plain(runs.as_lines([summary(run_row(), pending=1, failed=2, succeeded=3)]))
-    assert line == "spawn-1  2001-09-09 01:46:40  failed  3 succeeded, 2 failed, 1 pending  resumable"
+    assert line == "spawn-1  2001-09-09 01:46:40 UTC  failed  3 succeeded, 2 failed, 1 pending  resumable"
 
 
 def test_a_run_that_failed_though_all_its_tasks_succeeded_names_the_command_that_says_why() -> None:
     (line,) = plain(runs.as_lines([summary(run_row(), succeeded=2)]))
-    assert line == "spawn-1  2001-09-09 01:46:40  failed  2 succeeded  resumable  why: aur runs show spawn-1"
+    assert line == "spawn-1  2001-09-09 01:46:40 UTC  failed  2 succeeded  resumable  why: aur runs show spawn-1"
 
 
 def test_a_run_that_nobody_drives_has_crashed_wherever_it_is_told() -> None:
     crashed = run_row(state=RunState.RUNNING)
     (line,) = plain(runs.as_lines([summary(crashed, running=1)]))
-    assert line == "spawn-1  2001-09-09 01:46:40  crashed  1 running  resumable"
+    assert line == "spawn-1  2001-09-09 01:46:40 UTC  crashed  1 running  resumable"
     (driven,) = plain(runs.as_lines([replace(summary(crashed, running=1), held=True)]))
-    assert driven == "spawn-1  2001-09-09 01:46:40  running  1 running"
+    assert driven == "spawn-1  2001-09-09 01:46:40 UTC  running  1 running"
     rows = runs.as_document([summary(crashed)])["runs"]
     assert isinstance(rows, list)
     assert rows[0]["state"] == "crashed"
@@ -99,7 +99,7 @@ def test_a_shown_run_has_a_line_a_task_and_its_reason_below() -> None:
     )
     rows = [task_row(SpawnTask("Count it", "wc", id="1"), failed), task_row(SpawnTask("Say it", id="2"), None)]
     assert plain(runs.as_detail(detail(run_row(), *rows))) == [
-        "spawn-1  2001-09-09 01:46:40  failed",
+        "spawn-1  2001-09-09 01:46:40 UTC  failed",
         "in /shop, 4 concurrent",
         "  1  Count it  @wc  failed  2.5 s",
         "      no luck",

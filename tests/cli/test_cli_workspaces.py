@@ -19,6 +19,7 @@ from tests.cli.waiting import wait_for
 
 from aurora_cli.dashboard.places import AllWorkspaces
 from aurora_cli.exits import ExitCode
+from aurora_cli.run_names import named, parted
 from aurora_cli.watch import workspaces_reader
 from aurora_cli.watch.facts import Wanted
 from aurora_cli.watch.workspaces_reader import WorkspacesReader
@@ -87,6 +88,12 @@ def states(aur: Aur) -> dict[str, str]:
     return {str(each["name"]): str(each["state"]) for each in found}
 
 
+def test_a_name_is_parted_as_it_was_written() -> None:
+    for workspace, name in (("shop", "spawn-1"), ("shop", "spawn-1/a:b"), ("", "spawn-1"), ("", "spawn-1/a:b")):
+        assert parted(named(workspace, name)) == (workspace, name)
+    assert parted(":spawn-1") == ("", ":spawn-1")
+
+
 def test_runs_of_all_are_listed_with_their_workspace_and_steered_in_their_own_journal(
     aur: Aur, two: tuple[Project, Project]
 ) -> None:
@@ -104,10 +111,13 @@ def test_runs_of_all_are_listed_with_their_workspace_and_steered_in_their_own_jo
     assert aur("logs", f"shop:{finished.run_id}/1").stdout == "done\n"
     assert aur("cancel", waiting.run_id).returncode != ExitCode.DONE, "not in the current folder's journal"
     cancelled = aur("cancel", f"farm:{waiting.run_id}")
-    assert f"in workspace farm ({farm.root})" in cancelled.stderr
+    assert f"in workspace farm ({farm.root}); its runs are named farm:RUN here" in cancelled.stderr
+    assert f"cancelling farm:{waiting.run_id}\n" in cancelled.stderr
     assert document(aur("status", "--all", "--json"))["workspaces"][0]["runs"] == []
     with Journal(farm.runs_db, make=False) as store:
         assert load_run(store, waiting.run_id).state == "cancelled"
+    misnamed = aur("workspace", "add", str(shop.root), "--name", "a:b")
+    assert (misnamed.returncode, "workspaces.json" in misnamed.stderr) == (ExitCode.USAGE, False)
     missing = aur("pause", f"sho:{finished.run_id}")
     assert (missing.returncode, "did you mean 'shop'" in missing.stderr) == (ExitCode.USAGE, True)
     wrong = aur("status", f"farm:{finished.run_id}")
@@ -252,7 +262,7 @@ def test_keys_of_the_live_view_steer_the_right_journal(two: tuple[Project, Proje
     run_id = run_of(farm).run_id
     steering = WorkspacesSteering()
     assert steering.pause(f"shop:{run_id}").startswith("not done:")
-    assert f"run farm:{run_id} is not running" in steering.pause(f"farm:{run_id}")
+    assert steering.pause(f"farm:{run_id}").startswith(f"not done: workspace farm: run {run_id} is not running")
     assert steering.cancel(f"farm:{run_id}", "1") == f"cancelling farm:{run_id}/1"
     with Journal(farm.runs_db, make=False) as store:
         assert load_tasks(store, run_id)[0].cancel_asked

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_core import Project, ProjectError
-from aurora_core.errors import UnknownWorkspaceError, WorkspaceListError
+from aurora_core.errors import UnknownWorkspaceError, WorkspaceListError, WorkspaceNameError
 from aurora_core.workspaces import Workspace, WorkspaceList, WorkspaceState, look_at
 
 
@@ -53,13 +53,13 @@ def test_a_workspace_is_added_renamed_and_forgotten_and_its_folder_stays(
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("", "cannot be a name"), ("a:b", "cannot be a name"), ("../x", "cannot be a name"), ("shop", "is the name of")],
+    [("", "it takes"), ("a:b", "it takes"), ("../x", "it takes"), ("shop", "has it; give another one: --name")],
 )
 def test_a_name_that_cannot_be_used_changes_nothing(
     listed: WorkspaceList, tmp_path: Path, name: str, problem: str
 ) -> None:
     listed.add(make(tmp_path / "shop"))
-    with pytest.raises(WorkspaceListError, match=problem):
+    with pytest.raises(WorkspaceNameError, match=problem):
         listed.add(make(tmp_path / "other"), name)
     assert [each.name for each in listed.all()] == ["shop"]
 

@@ -125,7 +125,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         StoreCorruptError,
         StoreError,
     )
-    from aurora_core.errors import UnknownWorkspaceError
+    from aurora_core.errors import UnknownWorkspaceError, WorkspaceNameError
     from aurora_policies import PoliciesError, PolicyFileError
     from aurora_spawner.errors import (
         AgentActsError,
@@ -169,6 +169,7 @@ def _library_errors() -> tuple[tuple[tuple[type[Exception], ...], ExitCode, str]
         NotAQuestionError,
         ReplayError,
         UnknownWorkspaceError,
+        WorkspaceNameError,
     )
     return (
         ((NotPickableError,), ExitCode.NOT_REACHED, ""),

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from aurora_cli.errors import MissingPathError
+from aurora_cli.run_names import named, parted
 
 NAME_LENGTH: Final = 200
 WORKSPACE: Final = "aurora_cli.workspace"
@@ -35,6 +36,7 @@ __all__ = [
     "json_option",
     "labels_in",
     "max_concurrent_option",
+    "name_here",
     "one_word",
     "run_argument",
     "target_argument",
@@ -190,11 +192,17 @@ def accept_changes_option(command: Command) -> Command:
 
 def in_workspace(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
     """Takes the workspace off a name, as in `shop:spawn-1`; `wiring` then opens that workspace's project."""
-    name, found, rest = (value or "").partition(":")
-    if not found or "/" in name:
+    workspace, name = parted(value or "")
+    if not workspace:
         return value
-    ctx.meta[WORKSPACE] = name
-    return rest
+    ctx.meta[WORKSPACE] = workspace
+    return name
+
+
+def name_here(run_id: str) -> str:
+    """Returns the name by which commands in this folder take a run of the project that this command is about."""
+    context = click.get_current_context(silent=True)
+    return named(context.meta.get(WORKSPACE, "") if context is not None else "", run_id)
 
 
 def run_argument(command: Command) -> Command:

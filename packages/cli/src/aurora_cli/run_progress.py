@@ -12,6 +12,7 @@ from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
+from aurora_cli.options import name_here
 from aurora_cli.output import emit, emit_json, is_live_terminal, note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.merge_report import delivery_lines
@@ -54,7 +55,7 @@ def execute(
             a run that the journal does not keep.
         on_start: called once the journal says that this process works on the run.
     """
-    waits, told = WaitsForPerson(), set[str]()
+    waits, told, name = WaitsForPerson(), set[str](), name_here(run.run_id)
     tells_at_once = not (as_json or is_live_terminal())
     with watch() as show:
 
@@ -66,7 +67,7 @@ def execute(
                     _emit_answer(event.result)  # now: the merge may wait for an approval
                     told.add(event.task_id)
             if isinstance(event, RunPaused):
-                note(f"aur resume {run.run_id} continues the run, aur cancel {run.run_id} ends it")
+                note(f"aur resume {name} continues the run, aur cancel {name} ends it")
 
         pools = aurora.config.pools
         executing = partial(execute_run, run, file, titles, on_start=on_start, outbox=aurora.outbox, pools=pools)
@@ -78,14 +79,14 @@ def execute(
         result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told, waited_s=waits.seconds
     )
     if delivers and not as_json and _can_be_replanned(run, result.report):
-        note(f"aur plan replan {run.run_id} plans anew what is left")
+        note(f"aur plan replan {name} plans anew what is left")
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
         return code
     merged = deliver_if_wanted(aurora, run.run_id, f"Merge it into {target}")
     if merged is None:
         return code
-    for line in delivery_lines(run.run_id, merged):
+    for line in delivery_lines(name, merged):
         note(line)
     return code if merged.arrived else ExitCode.NOT_REACHED
 
@@ -155,7 +156,7 @@ def resume(
     )
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
-    note(f"continuing {plan.run.run_id}")
+    note(f"continuing {name_here(plan.run.run_id)}")
     return execute(aurora, run, plan.file, plan.titles, as_json=as_json)
 
 
@@ -165,8 +166,9 @@ def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_j
     if as_json:
         emit_json(Schema.RUN_STARTED, {"run_id": run_id, "pid": started.pid, "log": str(started.log)})
     else:
-        emit(run_id)
-        note(f"it runs in the background: aur status {run_id}, aur logs {run_id}, aur cancel {run_id}")
+        name = name_here(run_id)
+        emit(name)
+        note(f"it runs in the background: aur status {name}, aur logs {name}, aur cancel {name}")
     return ExitCode.DONE
 
 
@@ -195,7 +197,7 @@ def report_result(
     else:
         emit(summary(report, waited_s=waited_s))
     if report.merge:
-        for line in merge_lines(report.run_id, report.merge):
+        for line in merge_lines(name_here(report.run_id), report.merge):
             note(line)
     for sentence in report.trouble:
         note(f"warning: {sentence}")

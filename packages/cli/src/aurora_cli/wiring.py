@@ -32,6 +32,7 @@ __all__ = [
     "open_new",
     "persona_named",
     "show_notice",
+    "workspace_root",
 ]
 
 
@@ -55,19 +56,28 @@ def _folder() -> Path:
     """Returns the folder of the workspace that the command names; else the current one.
 
     Raises:
-        UnknownWorkspaceError, WorkspaceListError: there is no such workspace, or the list cannot be read.
-        WorkspaceUnusableError: its folder is not the one that was added, or is not the user's.
+        UnknownWorkspaceError, WorkspaceListError, WorkspaceUnusableError: as `workspace_root`.
     """
     context = click.get_current_context(silent=True)
     name = context.meta.get(WORKSPACE) if context is not None else None
     if name is None:
         return Path.cwd()
-    workspace = WorkspaceList.of(os.environ).named(name)
-    found = look_at(workspace)
+    root = workspace_root(name)
+    note_once(WORKSPACE, f"in workspace {name} ({one_line(str(root), 400)}); its runs are named {name}:RUN here")
+    return root
+
+
+def workspace_root(name: str) -> Path:
+    """Returns the folder of a workspace, if it may be used as it is now.
+
+    Raises:
+        UnknownWorkspaceError, WorkspaceListError: there is no such workspace, or the list cannot be read.
+        WorkspaceUnusableError: its folder is not the one that was added, or is not the user's.
+    """
+    found = look_at(WorkspaceList.of(os.environ).named(name))
     if found.project is None:
         raise WorkspaceUnusableError(name, found.problem)
-    note_once(WORKSPACE, f"in workspace {name} ({one_line(str(workspace.root), 400)})")
-    return workspace.root
+    return found.project.root
 
 
 def open_memory_of_agent() -> Aurora:

@@ -10,6 +10,7 @@ AuroraCoreError
 ├── TrustStoreError      a record of trust cannot be read or written
 ├── WorkspaceListError   the list of workspaces cannot be read or changed
 ├── UnknownWorkspaceError  no workspace of the list has a name
+├── WorkspaceNameError   a name cannot be that of a workspace, or another one has it
 └── StoreError           memory.db cannot be used
     ├── StoreCorruptError    it is damaged
     └── StoreBusyError       another process kept it locked for too long
@@ -36,6 +37,7 @@ __all__ = [
     "UnknownKeyError",
     "UnknownWorkspaceError",
     "WorkspaceListError",
+    "WorkspaceNameError",
 ]
 
 
@@ -120,6 +122,18 @@ class WorkspaceListError(AuroraCoreError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path}: {reason}")
+
+
+class WorkspaceNameError(AuroraCoreError):
+    """A name cannot be that of a workspace, or another one has it; the list is as it was.
+
+    Attributes:
+        name: the name.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        super().__init__(f"{name[:60]!r} cannot be the name of this workspace: {reason}; give another one: --name")
 
 
 class UnknownWorkspaceError(AuroraCoreError):

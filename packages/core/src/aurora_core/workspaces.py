@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_core.bounded import read_regular
-from aurora_core.errors import ProjectError, UnknownWorkspaceError, WorkspaceListError
+from aurora_core.errors import ProjectError, UnknownWorkspaceError, WorkspaceListError, WorkspaceNameError
 from aurora_core.folder_lock import folder_locked
 from aurora_core.private_files import private_folder, write_private
 from aurora_core.project import Project
@@ -33,6 +33,7 @@ MOST: Final = 500
 """Workspaces in the list."""
 _VERSION: Final = 1
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_RULE: Final = "it takes 1 to 40 letters, digits, dots, dashes and underscores, the first a letter or a digit"
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -123,12 +124,13 @@ class WorkspaceList:
             name: the name of its folder if None.
 
         Raises:
-            WorkspaceListError: the name cannot be used or is taken, or the list cannot be read or written.
+            WorkspaceNameError: the name cannot be used, or is taken.
+            WorkspaceListError: the list cannot be read or written.
         """
         name = _UNFIT.sub("-", project.root.name).strip("-.")[:40] if name is None else name
         path = self._writable()
         if not _NAME.fullmatch(name):
-            raise WorkspaceListError(path, f"{name[:60]!r} cannot be a name: use letters, digits, dots and dashes")
+            raise WorkspaceNameError(name, _RULE)
         added = Workspace(
             name=name,
             root=project.root,
@@ -139,7 +141,7 @@ class WorkspaceList:
             others = [each for each in _read(path) if each.root != project.root]
             taken = next((each for each in others if each.name == name), None)
             if taken is not None:
-                raise WorkspaceListError(path, f"{name} is the name of {taken.root}; give another one with --name")
+                raise WorkspaceNameError(name, f"{taken.root} has it")
             if len(others) >= MOST:
                 raise WorkspaceListError(path, f"has {MOST} workspaces, the most that it takes; remove one first")
             _write(path, [*others, added])

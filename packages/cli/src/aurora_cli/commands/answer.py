@@ -8,7 +8,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import approval_argument, json_option
+from aurora_cli.options import approval_argument, json_option, name_here
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.approvals import answer_document, answer_line
 from aurora_spawner.control.approvals import answer_agent, check_is_user
@@ -35,5 +35,5 @@ def command(*, approval: str, text: str, as_json: bool) -> ExitCode:
     report = answer_agent(wiring.open_existing().project.runs_db, approval, text)
     if as_json:
         emit_json(Schema.APPROVAL_ANSWER, answer_document(report))
-    note(answer_line(report))
+    note(answer_line(report, shown_as=name_here))
     return ExitCode.DONE if report.first else ExitCode.NOT_REACHED

@@ -11,7 +11,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import approval_argument, json_option
+from aurora_cli.options import approval_argument, json_option, name_here
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.approvals import answer_document, answer_line, question_lines
 from aurora_cli.render.words import one_line
@@ -68,7 +68,7 @@ def answer(
     report = answer_approval(journal, approval, approved=approved, note=remark, always=always)
     if as_json:
         emit_json(Schema.APPROVAL_ANSWER, answer_document(report))
-    note(answer_line(report))
+    note(answer_line(report, shown_as=name_here))
     return ExitCode.DONE if report.answer.approved is approved else ExitCode.NOT_REACHED
 
 

@@ -8,7 +8,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, target_argument
+from aurora_cli.options import json_option, name_here, target_argument
 from aurora_cli.output import emit_json, note
 from aurora_soar.errors import NoProjectError
 from aurora_soar.taskruns.settle import end_orphans
@@ -46,7 +46,8 @@ def command(*, target: str, at_once: bool, as_json: bool) -> int:
         before, changed = None, True
     else:
         before, changed = stood, stood is None or not stood.settled
-        note(f"cancelling {target}" if changed else f"{target} is already {stood}; nothing changed")
+        name = name_here(target)
+        note(f"cancelling {name}" if changed else f"{name} is already {stood}; nothing changed")
     if as_json:
         state = None if before is None else str(before)
         emit_json(

@@ -12,7 +12,7 @@ from aurora_cli.documents import Schema
 from aurora_cli.errors import IsSessionError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, target_argument
+from aurora_cli.options import json_option, name_here, target_argument
 from aurora_cli.output import emit_json
 from aurora_cli.render.logs import emit_bytes
 from aurora_spawner.control.logs import read_logs, task_outputs
@@ -50,7 +50,7 @@ def command(*, target: str, follow: bool, errors: bool, as_json: bool) -> int:
         raise click.UsageError("-f follows one task: aur logs -f RUN/TASK; `aur status` lists the running tasks")
     journal, stream = wiring.open_existing().project.runs_db, _stream(errors=errors)
     if not task_id and find_run(journal, run_id)[0].kind == SESSION_RUN:
-        raise IsSessionError(run_id)
+        raise IsSessionError(name_here(run_id))
     if as_json:
         emit_json(Schema.LOGS, _document(journal, run_id, task_id or None, stream))
         return ExitCode.DONE

@@ -11,7 +11,7 @@ from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import accept_changes_option, json_option, run_argument
+from aurora_cli.options import accept_changes_option, json_option, name_here, run_argument
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render.merge_report import as_document, delivery_lines, task_lines
 from aurora_cli.user_prompts import is_interactive
@@ -59,7 +59,7 @@ def command(
             emit(line)
         if not yes:
             report = _deliver_if_wanted(aurora, run_id, tasks, report)
-        for line in delivery_lines(run_id, report):
+        for line in delivery_lines(name_here(run_id), report):
             emit(line)
     return ExitCode.DONE if report.arrived else ExitCode.NOT_REACHED
 

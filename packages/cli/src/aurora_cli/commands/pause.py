@@ -8,7 +8,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, run_argument
+from aurora_cli.options import json_option, name_here, run_argument
 from aurora_cli.output import emit_json, note
 from aurora_spawner.control.steering import pause_run
 
@@ -30,5 +30,6 @@ def command(*, run_id: str, as_json: bool) -> int:
     pause_run(wiring.open_existing().project.runs_db, run_id)
     if as_json:
         emit_json(Schema.RUN_PAUSED, {"run_id": run_id, "paused": True})
-    note(f"{run_id} is paused; continue with: aur resume {run_id}")
+    name = name_here(run_id)
+    note(f"{name} is paused; continue with: aur resume {name}")
     return ExitCode.DONE

@@ -12,7 +12,7 @@ from aurora_cli.documents import Schema
 from aurora_cli.errors import RunAtWorkError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import accept_changes_option, json_option, run_argument
+from aurora_cli.options import accept_changes_option, json_option, name_here, run_argument
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.index import index_with_progress
 from aurora_soar.resumption.kinds import QUESTION_RUN
@@ -114,7 +114,8 @@ def _resume(
 ) -> ExitCode:
     kind = find_run(aurora.project.runs_db, run_id)[0].kind
     if kind == SESSION_RUN:
-        raise click.UsageError(f"{run_id} is a session; go on with it by: aur interact --resume {run_id}")
+        name = name_here(run_id)
+        raise click.UsageError(f"{name} is a session; go on with it by: aur interact --resume {name}")
     if is_held(aurora.project.runs_db, run_id):
         useless = {
             "TASKFILE": taskfile is not None,
@@ -125,7 +126,7 @@ def _resume(
             "--accept-changes": accept_changes,
         }
         if any(useless.values()):
-            raise RunAtWorkError(run_id, [option for option, given in useless.items() if given])
+            raise RunAtWorkError(name_here(run_id), [option for option, given in useless.items() if given])
         return _unpause(aurora.project.runs_db, run_id, as_json=as_json)
     if kind == QUESTION_RUN and not (background or retry_failed):
         return resume_question(run_id, accept_changes=accept_changes, as_json=as_json)
@@ -153,5 +154,5 @@ def _unpause(journal: Path, run_id: str, *, as_json: bool) -> ExitCode:
     unpause_run(journal, run_id)
     if as_json:
         emit_json(Schema.RUN_CONTINUED, {"run_id": run_id})
-    note(f"{run_id} continues")
+    note(f"{name_here(run_id)} continues")
     return ExitCode.DONE

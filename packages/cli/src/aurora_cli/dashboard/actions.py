@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aurora_cli import background
 from aurora_cli.dashboard.comments import comments_in
-from aurora_cli.render.words import count, one_line
+from aurora_cli.render.words import count
 from aurora_cli.watch.steering import NOT_DONE, Steering
 from aurora_core import ProjectError
 from aurora_soar.aurora.root import Aurora
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["act"]
 
 
-def act(root: Path, given: Mapping[str, str]) -> str:
+def act(root: Path, given: Mapping[str, str], *, workspace: str = "") -> str:
     """Does what the fields of a form ask for, as the command of that name does; returns a sentence for the user.
 
     The project is opened anew: configuration, policies and trust are those of now, however old the page is, and the
     notices of two actions at once do not mix.
+
+    Args:
+        workspace: The name with which the sentence names runs; "" if the project is shown alone.
     """
     try:
         with Aurora.open(root, existing=True) as aurora:
-            return _Action(aurora, given).do()
+            return _Action(aurora, given, workspace).do()
     except (NoProjectError, ProjectError) as error:  # the folder was moved, or is another user's now
         return f"{NOT_DONE}{error}"
 
@@ -40,10 +43,10 @@ def act(root: Path, given: Mapping[str, str]) -> str:
 class _Action:
     """One action of a project; what fails becomes a sentence."""
 
-    def __init__(self, aurora: Aurora, given: Mapping[str, str]) -> None:
+    def __init__(self, aurora: Aurora, given: Mapping[str, str], workspace: str) -> None:
         self._aurora = aurora
         self._journal = aurora.project.runs_db
-        self._steering = Steering(aurora)
+        self._steering = Steering(aurora, workspace=workspace)
         self._given = given
         self._run_id = given.get("run", "")
         self._task_id = given.get("task") or None
@@ -90,10 +93,10 @@ class _Action:
         words, run_id = checked_turn(self._given.get("text", "").replace("\r\n", "\n")), self._run_id
         if not words.strip():
             return f"{NOT_DONE}the turn is empty"
-        session = self._aurora.read_session(run_id)
+        session, name = self._aurora.read_session(run_id), self._steering.name(run_id)
         if not session.held:
             if session.transcript.team_works:
-                return f"{NOT_DONE}its team has not done its work; first: aur interact --resume {one_line(run_id)}"
+                return f"{NOT_DONE}its team has not done its work; first: aur interact --resume {name}"
             background.hold_session(self._aurora, run_id)
         number = say_in_session(self._journal, run_id, words)
         if number is None:
@@ -105,7 +108,7 @@ class _Action:
         if not is_held(self._journal, self._run_id):
             return self._start()
         unpause_run(self._journal, self._run_id)
-        return f"{one_line(self._run_id)} continues"
+        return f"{self._steering.name(self._run_id)} continues"
 
     def _start(self, *more: str) -> str:
         from aurora_core import Memory  # with numpy
@@ -113,7 +116,7 @@ class _Action:
         plan = self._aurora.plan_resume(self._run_id)
         self._aurora.refresh_memory(plan.agents, Memory.index)
         background.start(self._aurora, self._run_id, more=more)
-        return f"{one_line(self._run_id)} continues in the background"
+        return f"{self._steering.name(self._run_id)} continues in the background"
 
     def _comment(self, task_id: str) -> str:
         run_id, given = self._run_id, self._given

@@ -27,6 +27,7 @@ from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError, WorkspaceUnusableError
 from aurora_cli.watch.steering import NOT_DONE
 from aurora_core import AuroraCoreError
+from aurora_core.errors import UnknownWorkspaceError
 from aurora_soar.errors import SoarError
 from aurora_spawner.control.lookup import check_task, is_held
 from aurora_spawner.errors import SpawnerError, UnknownRunError, UnknownTaskError
@@ -118,8 +119,8 @@ class Dashboard:
 
     async def sessions(self, request: Request) -> Response:
         """Returns the list of the sessions in which the user talks with agents."""
-        found = await asyncio.to_thread(self._places.sessions)
-        return self._html(request, "sessions", sessions=[session_row(each) for each in found])
+        found, problems = await asyncio.to_thread(self._places.sessions)
+        return self._html(request, "sessions", sessions=[session_row(each) for each in found], problems=problems)
 
     async def picture(self, request: Request) -> Response:
         """Returns the graph and timeline of a run."""
@@ -239,7 +240,7 @@ class _Stream(StreamingResponse):
 
 async def _failed(_request: Request, error: Exception) -> Response:
     report = error_report(error)
-    unknown = isinstance(error, (UnknownRunError, UnknownTaskError, WorkspaceUnusableError))
+    unknown = isinstance(error, (UnknownRunError, UnknownTaskError, UnknownWorkspaceError, WorkspaceUnusableError))
     text = "\n".join(filter(None, (report.message, report.hint)))
     return PlainTextResponse(text + "\n", status_code=404 if unknown else 500)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ import jinja2
 import markupsafe
 
 from aurora_cli.dashboard.talks import MOST_CHARS, head_values
+from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.talks import usage_line
 from aurora_cli.render.words import printable
 from aurora_cli.watch.task_rows import TaskRows
@@ -42,10 +42,6 @@ _STATES: Final = ("pending", "running", "succeeded", "failed", "skipped", "cance
 def _shown(value: object) -> object:
     """Returns text with escapes for its control characters, which may turn what a person reads."""
     return printable(value) if isinstance(value, str) and not isinstance(value, markupsafe.Markup) else value
-
-
-def _clock(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 class Drawn:
@@ -99,7 +95,7 @@ class Pages:
             auto_reload=False,
         )
         found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE, team=TEAM)
-        found.filters |= {"masked": masked, "clock": _clock}
+        found.filters |= {"masked": masked, "clock": to_the_second}
         return found
 
     def prepare(self) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from aurora_cli.dashboard.actions import act
-from aurora_cli.errors import WorkspaceUnusableError
+from aurora_cli.error_messages import error_report
+from aurora_cli.errors import CliError, WorkspaceUnusableError
+from aurora_cli.render.workspaces import problem_line
+from aurora_cli.run_names import named, parted
 from aurora_cli.watch.facts import Reader
+from aurora_cli.watch.steering import NOT_DONE
 from aurora_cli.watch.workspaces_reader import WorkspacesReader
-from aurora_cli.watch.workspaces_steering import usable_root
-from aurora_cli.workspaces.naming import named, parted
+from aurora_cli.wiring import workspace_root
+from aurora_cli.workspaces.readings import read_each
+from aurora_core import AuroraCoreError
 from aurora_soar.aurora.root import Aurora
 
 if TYPE_CHECKING:
@@ -37,11 +43,15 @@ class Places(Protocol):
         """Returns the project of a run, and the name that the run has in its journal.
 
         Raises:
-            WorkspaceUnusableError: its workspace is not in the list, or nothing in its folder may be used.
+            UnknownWorkspaceError, WorkspaceListError: its workspace is not in the list, or the list cannot be read.
+            WorkspaceUnusableError: nothing in its folder may be used.
         """
 
-    def sessions(self) -> Sequence[ReadSession]:
-        """Returns the sessions in which the user talks with agents, the newest first; named as the runs are."""
+    def sessions(self) -> tuple[Sequence[ReadSession], Sequence[str]]:
+        """Returns the sessions in which the user talks with agents, named as the runs are; and the problems.
+
+        The newest are first. A problem is a line about a workspace whose sessions could not all be read.
+        """
 
     def searched(self) -> Sequence[str]:
         """Returns the names of the projects whose memories can be searched; nothing if there is one alone."""
@@ -50,7 +60,7 @@ class Places(Protocol):
         """Returns the project of such a name, the first one for "", and None if there is none.
 
         Raises:
-            WorkspaceUnusableError: as `of_run`.
+            UnknownWorkspaceError, WorkspaceListError, WorkspaceUnusableError: as `of_run`.
         """
 
     def act(self, given: Mapping[str, str]) -> str:
@@ -76,9 +86,9 @@ class OneProject:
         """Returns the project itself."""
         return self._aurora, run_id
 
-    def sessions(self) -> Sequence[ReadSession]:
-        """Returns its sessions."""
-        return self._aurora.all_sessions()
+    def sessions(self) -> tuple[Sequence[ReadSession], Sequence[str]]:
+        """Returns its sessions; what cannot be read is an error."""
+        return self._aurora.all_sessions(), ()
 
     def searched(self) -> Sequence[str]:
         """Returns nothing: there is one memory."""
@@ -114,18 +124,18 @@ class AllWorkspaces:
     def of_run(self, run_id: str) -> tuple[Aurora, str]:
         """Returns the project of the workspace that the run is named with."""
         workspace, own_id = parted(run_id)
-        return _opened(workspace), own_id
+        return Aurora.open(workspace_root(workspace), existing=True), own_id
 
-    def sessions(self) -> Sequence[ReadSession]:
-        """Returns the sessions of all workspaces that can be used."""
-        roots = [(each.name, usable_root(each.name)[0]) for each in self._workspaces()]
+    def sessions(self) -> tuple[Sequence[ReadSession], Sequence[str]]:
+        """Returns the sessions of all workspaces, each read beside the others."""
+        readings = read_each(self._workspaces(), lambda aurora: aurora.all_sessions())
         found = [
-            replace(each, run_id=named(name, each.run_id))
-            for name, root in roots
-            if root is not None
-            for each in Aurora.open(root, existing=True).all_sessions()
+            replace(each, run_id=named(reading.workspace.name, each.run_id))
+            for reading in readings
+            for each in reading.value or ()
         ]
-        return sorted(found, key=lambda each: each.created_at, reverse=True)
+        problems = [problem_line(each.workspace, each.problem) for each in readings if each.problem]
+        return sorted(found, key=lambda each: each.created_at, reverse=True), problems
 
     def searched(self) -> Sequence[str]:
         """Returns the names of the workspaces."""
@@ -134,23 +144,18 @@ class AllWorkspaces:
     def project(self, name: str) -> Aurora | None:
         """Returns the project of a workspace; for "", of the first one that can be used."""
         if name:
-            return _opened(name)
-        roots = (usable_root(each.name)[0] for each in self._workspaces())
-        return next((Aurora.open(root, existing=True) for root in roots if root is not None), None)
+            return Aurora.open(workspace_root(name), existing=True)
+        for each in self._workspaces():
+            with suppress(WorkspaceUnusableError):
+                return Aurora.open(workspace_root(each.name), existing=True)
+        return None
 
     def act(self, given: Mapping[str, str]) -> str:
         """Does it in the workspace that the run, or the question, is named with."""
         about = "question" if given.get("question") else "run"
         workspace, own_name = parted(given.get(about, ""))
-        root, problem = usable_root(workspace)
-        if root is None:
-            return f"not done: {problem}"
-        said = act(root, {**given, about: own_name})
-        return said.replace(own_name, named(workspace, own_name)) if own_name else said
-
-
-def _opened(workspace: str) -> Aurora:
-    root, problem = usable_root(workspace)
-    if root is None:
-        raise WorkspaceUnusableError(workspace, problem)
-    return Aurora.open(root, existing=True)
+        try:
+            root = workspace_root(workspace)
+        except (AuroraCoreError, CliError) as error:
+            return f"{NOT_DONE}{error_report(error).message}"
+        return act(root, {**given, about: own_name}, workspace=workspace)

@@ -192,7 +192,7 @@ class View:
             return self._pages.parts(facts, self.run_id, self._drawn)
         try:
             return self._pages.session_parts(facts, live, self._said(), self._turns)
-        except (SpawnerError, CliError) as error:
+        except (SpawnerError, AuroraCoreError, CliError) as error:
             self.is_session = False
             problem = error_report(error).message
             return self._pages.parts(replace(facts, problems=(*facts.problems, problem)), self.run_id, self._drawn)

@@ -9,7 +9,7 @@ from aurora_cli.render.words import one_line
 from aurora_spawner.tasks.approvals import AGENT_GATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aurora_spawner.control.approvals import AnswerReport, ApprovalRow
     from aurora_spawner.tasks.approvals import ApprovalAnswer
@@ -112,25 +112,29 @@ def answer_document(report: AnswerReport) -> dict[str, object]:
     }
 
 
-def _continuing(run_id: str) -> str:
+def _continuing(run_id: str, name: str) -> str:
     from aurora_spawner.conversations.stored import SESSION_RUN  # the one thing here that needs conversations
 
     kind = run_id.partition("-")[0]
-    return f"aur interact --resume {run_id}" if kind == SESSION_RUN else f"aur resume {run_id}"
+    return f"aur interact --resume {name}" if kind == SESSION_RUN else f"aur resume {name}"
 
 
-def answer_line(report: AnswerReport) -> str:
-    """Returns what came of an answer, in one line."""
-    row = report.approval
+def answer_line(report: AnswerReport, *, shown_as: Callable[[str], str] = str) -> str:
+    """Returns what came of an answer, in one line.
+
+    Args:
+        shown_as: Returns the name by which commands are told to take a run, or a question.
+    """
+    row, question, run_id = report.approval, shown_as(report.approval.approval), shown_as(report.approval.run_id)
     if not report.first:
-        return f"{row.approval} was answered before: {_words(report.answer)}; nothing changed"
+        return f"{question} was answered before: {_words(report.answer)}; nothing changed"
     said = "answered" if row.gate == AGENT_GATE else "approved" if report.answer.approved else "denied"
     if report.running:
-        return f"{row.approval} {said}; {_who(row)} has the answer"
+        return f"{question} {said}; {_who(row)} has the answer"
     if row.gate in _NEXT:
-        how = _NEXT[row.gate].format(row.run_id) if report.answer.approved else ""
-        return f"{row.approval} {said}{how}"
-    return f"{row.approval} {said}; no process works on the run, so continue it: {_continuing(row.run_id)}"
+        how = _NEXT[row.gate].format(run_id) if report.answer.approved else ""
+        return f"{question} {said}{how}"
+    return f"{question} {said}; no process works on the run, so continue it: {_continuing(row.run_id, run_id)}"
 
 
 def time_words(seconds: float) -> str:

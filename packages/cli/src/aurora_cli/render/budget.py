@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aurora_cli.render.moments import to_the_minute
 from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def limits_text(limits: Limits) -> str:
 def history_lines(entries: Sequence[Entry]) -> Iterator[str]:
     """Yields one line per attempt."""
     for each in entries:
-        at = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M")
+        at = to_the_minute(each.at)
         who = one_line(each.agent if each.model is None else f"{each.agent} ({each.model})", 40)
         yield f"{at}  {_amount(each):>18}  {who}  {one_line(each.run_id)}/{one_line(each.task_id, 40)}"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aurora_cli.render.merges import check_lines, delivery_words, merge_words, resolved_lines, target_lines
 from aurora_cli.render.words import one_line, printable
+from aurora_cli.run_names import named, parted
 from aurora_spawner.tasks.work import MergeOutcome
 
 if TYPE_CHECKING:
@@ -32,13 +33,18 @@ def task_lines(report: MergeReport) -> Iterator[str]:
 
 
 def delivery_lines(run_id: str, report: MergeReport) -> Iterator[str]:
-    """Yields what became of the target branch, and how to resolve what is not merged."""
+    """Yields what became of the target branch, and how to resolve what is not merged.
+
+    Args:
+        run_id: The name by which commands are told to take the run, with its workspace if it has one.
+    """
     yield from target_lines(report.merge.delivery)
     yield from check_lines(report.merge)
     if report.merged or report.merge.delivery.problem:
         yield delivery_words(run_id, report.merge.delivery, blocking=report.blocking)
     if report.approval:
-        yield f"to deliver it: aur approve {report.approval}, then: aur merge {run_id} --yes"
+        approval = named(parted(run_id)[0], report.approval)
+        yield f"to deliver it: aur approve {approval}, then: aur merge {run_id} --yes"
     yield from (printable(sentence) for sentence in report.kept)
     delivery = report.merge.delivery
     onto = delivery.target if report.on_target else delivery.branch

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.words import one_line, printable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["board_document", "post_lines", "posted_document", "posted_line"]
 
 def post_lines(post: Post) -> Iterator[str]:
     """Yields a post: a line about it, and its text indented, so that no text can pass for such a line."""
-    when = time.strftime("%H:%M:%S", time.localtime(post.at))
+    when = to_the_second(post.at)
     yield f"{post.number}  {when}  {post.kind} by {one_line(post.author)} for {one_line(str(post.to))}"
     for line in printable(post.text).splitlines():
         yield f"    {line}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aurora_cli.output import emit, note
 from aurora_cli.render.approvals import settled_line, short_line
+from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
 from aurora_soar.resumption.kinds import QUESTION_RUN
@@ -69,7 +69,7 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
         state = _coloured(state_word(run, held=summary.held))
         counts = "a question" if run.kind == QUESTION_RUN and not summary.total else _counts(summary.counts)
         why = f"  why: aur runs show {run.run_id}" if _failed_after_all(summary) else ""
-        yield f"{run.run_id}  {_moment(run.created_at)}  {state}  {counts}{hint}{why}"
+        yield f"{run.run_id}  {to_the_second(run.created_at)}  {state}  {counts}{hint}{why}"
 
 
 def _failed_after_all(summary: RunSummary) -> bool:
@@ -104,7 +104,7 @@ class RunDetail:
 def as_detail(detail: RunDetail) -> Iterator[str]:
     """Yields the lines of a run and of its tasks."""
     run, tasks, work, approvals = detail.run, detail.tasks, detail.work, detail.approvals
-    yield f"{run.run_id}  {_moment(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
+    yield f"{run.run_id}  {to_the_second(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent{_sandboxed(detail.sandboxes)}"
     if detail.replanned is not None:
         yield _replanned(detail.replanned)
@@ -349,7 +349,3 @@ def _counts(counts: Mapping[Any, int]) -> str:
 
 def _coloured(state: str) -> str:
     return click.style(str(state), fg=_COLOURS.get(str(state)))
-
-
-def _moment(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from aurora_cli.render.moments import to_the_minute
 from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ def as_lines(sessions: Sequence[Session]) -> Iterator[str]:
     """Yields a line for each session: its name, its latest turn, and its first question."""
     width = max((len(each.id) for each in sessions), default=0)
     for each in sessions:
-        at = datetime.fromtimestamp(each.last_at, UTC)
         turns, first = count(len(each.turns), "turn"), one_line(each.turns[0].asked, 70)
-        yield f"{each.id:<{width}}  {at:%Y-%m-%d %H:%M}  {turns}  {first}"
+        yield f"{each.id:<{width}}  {to_the_minute(each.last_at)}  {turns}  {first}"
 
 
 def as_documents(sessions: Sequence[Session]) -> list[dict[str, object]]:

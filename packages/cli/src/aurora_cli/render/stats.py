@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.index import kinds
+from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.words import one_line, size
 from aurora_core.report import JUDGED
 
@@ -26,7 +26,7 @@ def as_text(stats: MemoryStats) -> str:
         ("chunks", f"{stats.chunks:,}{_parts(_in_words(stats.by_kind))}"),
         ("languages", _parts(stats.languages).strip(" ()") or "none"),
         ("database", f"{size(stats.database_bytes)}, schema {stats.schema_version}"),
-        ("last indexed", _when(stats.last_indexed_at)),
+        ("last indexed", "never" if stats.last_indexed_at is None else to_the_second(stats.last_indexed_at)),
     )
     lines = [f"{name:<13} {value}" for name, value in rows]
     return "\n".join([*lines, *_left_out(stats.left_out)])
@@ -72,9 +72,3 @@ def as_document(stats: MemoryStats) -> dict[str, object]:
 def _parts(counts: Mapping[str, int]) -> str:
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return f" ({', '.join(f'{name} {number:,}' for name, number in ranked)})" if ranked else ""
-
-
-def _when(timestamp: float | None) -> str:
-    if timestamp is None:
-        return "never"
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

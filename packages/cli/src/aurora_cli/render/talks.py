@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from aurora_cli.render.approvals import settled_line, short_line
+from aurora_cli.render.moments import to_the_minute, to_the_second
 from aurora_cli.render.words import count, one_line, printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def sessions_lines(sessions: Sequence[ReadSession]) -> Iterator[str]:
     for session in sessions:
         talk = session.transcript
         at = talk.turns[-1].at if talk.turns else session.created_at
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+        when = to_the_minute(at)
         about = one_line(talk.goal or (talk.turns[0].text if talk.turns else "nothing was said yet"), 80)
         turns = count(len(talk.turns), "turn")
         yield f"{session.run_id}  {when}  @{one_line(talk.agent)}  {turns}, {session.state}: {about}"
@@ -61,7 +61,7 @@ def turns_lines(turns: Sequence[Turn]) -> Iterator[str]:
 
 
 def _turn_lines(turn: Turn) -> Iterator[str]:
-    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(turn.at))
+    at = to_the_second(turn.at)
     yield f"[{turn.number}] you, {at}"
     yield printable(turn.text)
     yield f"[{turn.number}] @{one_line(turn.agent)}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aurora_cli.documents import Schema
 from aurora_cli.output import emit, emit_json
+from aurora_cli.render.moments import to_the_minute
 from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.roles import Role
     from aurora_spawner.distributed.worker_tokens import Refusal, WorkerToken
 
-__all__ = ["refusal_line", "show_roles", "to_the_minute", "token_line"]
-
-
-def to_the_minute(moment: float) -> str:
-    """Returns a moment to the minute, UTC."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
+__all__ = ["refusal_line", "show_roles", "token_line"]
 
 
 def show_roles(roles: Sequence[Role], *, as_json: bool) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aurora_cli.error_messages import error_report
+from aurora_cli.run_names import named, parted
 from aurora_cli.watch.facts import Facts, Reader, Wanted
-from aurora_cli.workspaces.naming import named, named_detail, named_live, parted
+from aurora_cli.workspaces.naming import named_detail, named_live
 from aurora_cli.workspaces.readings import open_workspace
 from aurora_cli.workspaces.side_by_side import beside
 from aurora_core import AuroraCoreError

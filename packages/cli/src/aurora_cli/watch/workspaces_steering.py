@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aurora_cli.error_messages import error_report
-from aurora_cli.watch.steering import Steering
-from aurora_cli.workspaces.naming import parted
+from aurora_cli.errors import CliError
+from aurora_cli.run_names import parted
+from aurora_cli.watch.steering import NOT_DONE, Steering
+from aurora_cli.wiring import workspace_root
 from aurora_core import AuroraCoreError
-from aurora_core.workspaces import WorkspaceList, look_at
 from aurora_soar.aurora.root import Aurora
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from aurora_spawner.control.live_runs import LiveRun
 
-__all__ = ["WorkspacesSteering", "usable_root"]
-
-
-def usable_root(workspace: str) -> tuple[Path | None, str]:
-    """Returns the folder of a workspace as it is now; None, and why, if nothing may be done there."""
-    try:
-        found = look_at(WorkspaceList.of(os.environ).named(workspace))
-    except AuroraCoreError as error:
-        return None, error_report(error).message
-    return (found.project.root, "") if found.project else (None, found.problem)
+__all__ = ["WorkspacesSteering"]
 
 
 class WorkspacesSteering:
@@ -59,8 +49,9 @@ class WorkspacesSteering:
 
 def _there(name: str, act: Callable[[Steering, str], str]) -> str:
     workspace, own_name = parted(name)
-    root, problem = usable_root(workspace)
-    if root is None:
-        return f"not done: {problem}"
+    try:
+        root = workspace_root(workspace)
+    except (AuroraCoreError, CliError) as error:
+        return f"{NOT_DONE}{error_report(error).message}"
     with Aurora.open(root, existing=True) as aurora:
-        return act(Steering(aurora), own_name).replace(own_name, name)
+        return act(Steering(aurora, workspace=workspace), own_name)

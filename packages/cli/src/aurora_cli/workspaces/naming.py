@@ -1,9 +1,11 @@
-"""Names of runs and questions with their workspace, as in `shop:spawn-1`: what every command takes."""
+"""Readings of a workspace, with the names that its runs and questions have outside it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from aurora_cli.run_names import named
 
 if TYPE_CHECKING:
     from aurora_spawner.control.checkpoints import RunSummary
@@ -11,18 +13,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.status import RunStatus
     from aurora_spawner.journal.approval_views import ApprovalRow
 
-__all__ = ["named", "named_detail", "named_live", "named_status", "named_summary", "parted"]
-
-
-def named(workspace: str, name: str) -> str:
-    """Returns the name of a run or of a question with its workspace."""
-    return f"{workspace}:{name}"
-
-
-def parted(name: str) -> tuple[str, str]:
-    """Returns the workspace of such a name, and the name in its journal."""
-    workspace, _, rest = name.partition(":")
-    return workspace, rest
+__all__ = ["named_detail", "named_live", "named_status", "named_summary"]
 
 
 def named_status(workspace: str, status: RunStatus) -> RunStatus:

@@ -8,7 +8,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, run_argument
+from aurora_cli.options import json_option, name_here, run_argument
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.replan import as_document, as_text
@@ -52,7 +52,7 @@ def command(*, run_id: str, tool: str | None, yes: bool, no_index: bool, as_json
             index_with_progress(aurora.memory)
         replan = aurora.replan_run(run_id, index=False)
         if replan is None:
-            note(f"interrupted; to go on: aur plan replan {run_id}")
+            note(f"interrupted; to go on: aur plan replan {name_here(run_id)}")
             return ExitCode.INTERRUPTED
         decided = aurora.is_replan_decided(replan)
         if not as_json:
@@ -64,7 +64,7 @@ def command(*, run_id: str, tool: str | None, yes: bool, no_index: bool, as_json
     if as_json:
         emit_json(Schema.REPLAN, as_document(replan))
     else:
-        emit(f"written: {replan.taskfile}\ngo on:   aur resume {run_id}")
+        emit(f"written: {replan.taskfile}\ngo on:   aur resume {name_here(run_id)}")
     return ExitCode.DONE
 
 

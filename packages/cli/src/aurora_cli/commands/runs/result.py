@@ -11,7 +11,7 @@ from aurora_cli.documents import Schema
 from aurora_cli.errors import IsSessionError, NoResultError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option, target_argument
+from aurora_cli.options import json_option, name_here, target_argument
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.run import row_of
 from aurora_cli.render.words import one_line
@@ -48,16 +48,18 @@ def command(*, target: str, as_json: bool) -> int:
     run_id, _, task_id = target.partition("/")
     run, rows = find_run(wiring.open_existing().project.runs_db, run_id)
     if run.kind == SESSION_RUN:
-        raise IsSessionError(run_id)
+        raise IsSessionError(name_here(run_id))
     row = _task_of(run_id, task_id, rows)
     if row.result is None:
-        raise NoResultError(run_id, row.task_id, str(row.state))
+        raise NoResultError(name_here(run_id), row.task_id, str(row.state))
     if as_json:
         emit_json(Schema.TASK_RESULT, {"run_id": run_id} | row_of(row.result, row.task.headline))
     else:
         emit(row.result.output.rstrip("\n"))
         if len(row.result.output) >= JOURNAL_OUTPUT_LIMIT:
-            note(f"the middle of a long answer is left out here; all of it: aur logs {run_id}/{row.task_id}")
+            note(
+                f"the middle of a long answer is left out here; all of it: aur logs {name_here(run_id)}/{row.task_id}"
+            )
         if row.result.error:
             note(one_line(row.result.error, 400))
     return ExitCode.DONE if row.result.success else ExitCode.NOT_REACHED
@@ -78,5 +80,7 @@ def _task_of(run_id: str, task_id: str, rows: Sequence[TaskRow]) -> TaskRow:
         return known[task_id]
     if len(wanted) != 1:
         named = ", ".join(one_line(row.task_id) for row in wanted[:8])
-        raise click.UsageError(f"{run_id} has {len(wanted)} tasks; name one: aur runs result {run_id}/TASK ({named})")
+        raise click.UsageError(
+            f"{run_id} has {len(wanted)} tasks; name one: aur runs result {name_here(run_id)}/TASK ({named})"
+        )
     return wanted[0]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.pictures.chart import MEANINGS, duration, legend_drawing, timeline_drawing
 from aurora_cli.render.pictures.graph import Drawing, graph_drawing
 from aurora_cli.render.pictures.markup import element, text
@@ -113,7 +113,7 @@ def _svg(drawing: Drawing, name: str, *, style: str = "") -> str:
 def _headline(run: RunTimeline) -> str:
     counts = Counter(task.state for task in run.tasks)
     states = ", ".join(f"{number} {state}" for state, number in counts.items()) or "no tasks"
-    began = datetime.fromtimestamp(run.start, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    began = to_the_second(run.start)
     return f"{run.run_id}: {run.state}; {states}; from {began}, {duration(run.end - run.start)}"
 
 

@@ -12,7 +12,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import FiniteRange, json_option, one_word
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.pool_workers import DAY_S, with_tokens
-from aurora_cli.render.worker_access import to_the_minute
+from aurora_cli.render.moments import to_the_minute
 from aurora_cli.work_options import database_option
 from aurora_soar.user_only import check_user
 
