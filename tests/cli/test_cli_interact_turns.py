@@ -74,6 +74,30 @@ def test_a_turn_that_is_too_long_at_the_prompt_is_refused_and_the_session_goes_o
     assert "a turn has at most 1,048,576 characters" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("name", ["answer", "approve", "deny", "switch"])
+def test_a_line_that_names_nothing_is_refused(name: str) -> None:
+    with pytest.raises(BadLineError, match=f"{name}: .*at least 1 character"):
+        read_request(json.dumps({name: ""}).encode())
+
+
+def test_a_switch_to_nobody_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def talk() -> str:
+        async with imagined_session(tmp_path, [], World()) as session:
+            aurora = SimpleNamespace(project=SimpleNamespace(runs_db=tmp_path / "runs.db"))
+            typed = cast("PromptLine", Typed("/switch", "/switch @"))
+            await TerminalTalk(cast("Aurora", aurora), asks=False).talk(session, typed, first="", resumed=False)
+            return session.transcript.agent
+
+    assert asyncio.run(talk()) == "able"
+    assert capsys.readouterr().err.count("/switch needs the NAME of an agent") == 2
+
+
+def test_an_empty_goal_begins_no_session(aur: Any) -> None:
+    for goal in ("", " "):
+        refused = aur("interact", goal)
+        assert (refused.returncode, "the GOAL is empty" in refused.stderr) == (2, True)
+
+
 def test_a_goal_that_is_too_long_begins_no_session(aur: Any) -> None:
     refused = aur("interact", *["x" * 100_000] * 11)
     assert refused.returncode == 2

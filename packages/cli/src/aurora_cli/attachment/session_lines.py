@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.attachment.detaching import Detaching
 from aurora_cli.attachment.documents import attachment_document
@@ -13,6 +13,7 @@ from aurora_cli.attachment.lines import AGAIN_S, emit_attached, read_requests
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.documents import event_document
 from aurora_cli.interaction.requests import BadLineError
+from aurora_cli.render.words import one_line
 from aurora_spawner.control.attached import Attached, Attachment, CoordinatorEnded, CoordinatorKilled
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.control.talking import say_in_session
@@ -27,16 +28,19 @@ if TYPE_CHECKING:
 
 __all__ = ["attach_session_in_lines"]
 
+_TOLD_CHARS: Final = 160
+
 
 async def attach_session_in_lines(journal: Path, session_id: str) -> ExitCode:
     """Writes everything that was said and is said, and says what comes, until the session is left or a signal comes.
 
-    The status is 1 if the session's process was killed: nobody else follows here.
+    The status is 1 if a turn was not said, or if the session's process was killed: nobody else follows here.
     """
     talk = _LinesTalk(journal, session_id)
     detaching = Detaching()
     with detaching.on_signals():
         await detaching.until_detached(talk.follow(), talk.read(), talk.say_all())
+    talk.tell_all_unsaid()
     code = ExitCode.INTERRUPTED if detaching.is_set else talk.code
     emit_attached({"event": "detached", "id": session_id, "status": int(code)})
     return code
@@ -96,16 +100,38 @@ class _LinesTalk:
         """Says the turns of the input, in order."""
         while True:
             self._news.clear()
-            if self._waiting and self._follower.transcript.open_turn is None and await self._say(self._waiting[0]):
-                self._waiting.popleft()
-            else:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), AGAIN_S if self._waiting else None)
+            if not self._waiting or self._follower.transcript.open_turn is not None or not await self._say_next():
+                with suppress(TimeoutError):  # `wait_for` of Python 3.11 drops a cancellation that comes with news
+                    async with asyncio.timeout(AGAIN_S if self._waiting else None):
+                        await self._news.wait()
 
-    async def _say(self, text: str) -> bool:
-        """Says a turn; returns False if another runs."""
+    async def _say_next(self) -> bool:
+        """Says a turn; returns False if another runs. Cancelled, it sees this turn through: one is said or told."""
+        text = self._waiting[0]
+        saying = asyncio.ensure_future(asyncio.to_thread(say_in_session, self._journal, self._session_id, text))
         try:
-            return await asyncio.to_thread(say_in_session, self._journal, self._session_id, text) is not None
+            await asyncio.wait({saying})
+        except asyncio.CancelledError:
+            await asyncio.wait({saying})  # for its thread, without which this process would not end anyway
+            raise
+        finally:
+            over = self._is_over(saying, text)
+            if over:
+                self._waiting.popleft()
+        return over
+
+    def _is_over(self, saying: asyncio.Future[int | None], text: str) -> bool:
+        try:
+            return saying.result() is not None
         except SpawnerError as error:
-            emit_attached({"event": "error", "line": None, "problem": str(error)})
+            self._tell_unsaid(text, str(error))
             return True
+
+    def tell_all_unsaid(self) -> None:
+        """Tells which turns of the input came too late to be said."""
+        for text in self._waiting:
+            self._tell_unsaid(text, "the attachment has ended before its time came")
+
+    def _tell_unsaid(self, text: str, why: str) -> None:
+        self.code = ExitCode.NOT_REACHED
+        emit_attached({"event": "error", "line": None, "problem": f"not said: {one_line(text, _TOLD_CHARS)}: {why}"})

@@ -80,7 +80,7 @@ class _AttachedTalk:
         self._held = False
         """True while a process holds the session."""
         self._saying = ""
-        """The turn that this terminal says."""
+        """The turn that this terminal says, until it is in the journal; "" for none."""
 
     # What happens there.
 
@@ -158,23 +158,24 @@ class _AttachedTalk:
     async def _say(self, text: str) -> None:
         """Says a turn once no other runs, and waits until it is seen in the journal."""
         self._saying = text
-        before = len(self._follower.transcript.turns)
+        busy = False
         try:
-            busy = False
-            while await asyncio.to_thread(say_in_session, self._journal, self._session_id, text) is None:
+            while (number := await asyncio.to_thread(say_in_session, self._journal, self._session_id, text)) is None:
                 if not busy:
                     note("another turn is answered first")
                 busy = True
                 self._changed.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), AGAIN_S)
+                    async with asyncio.timeout(AGAIN_S):
+                        await self._changed.wait()
                 await self._until(lambda: not self._answering)
-                before = len(self._follower.transcript.turns)
-            await self._until(lambda: len(self._follower.transcript.turns) > before or not self._held)
+            await self._until(lambda: len(self._follower.transcript.turns) >= number or not self._held)
         except NotRunningError:
             note(f"nothing was said: no process works on the session; {GO_ON} {self._session_id} goes on with it")
         except SpawnerError as error:
             note(f"nothing was said: {error}")
+        finally:
+            self._saying = ""  # the same words may come from another terminal later
 
     def _command(self, text: str) -> None:
         talk = self._follower.transcript

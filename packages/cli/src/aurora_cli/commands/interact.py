@@ -58,9 +58,7 @@ class _Options:
         Raises:
             click.UsageError: they do.
         """
-        from aurora_spawner.conversations.transcript import checked_turn
-        from aurora_spawner.errors import TurnTooLongError
-
+        self._check_goal()
         only = [name for name, given in (("--list", self.list_sessions), ("--log", self.log)) if given]
         talks = self.goal or self.agent or self.tool or self.resume or self.team or self.hold
         if only and (talks or len(only) > 1):
@@ -77,6 +75,13 @@ class _Options:
             raise click.UsageError("--accept-changes needs --resume")
         if self.mode == BATCH and self.at_terminal and not (self.text or only):
             raise click.UsageError("--mode batch at a terminal needs the GOAL: it is the only turn")
+
+    def _check_goal(self) -> None:
+        from aurora_spawner.conversations.transcript import checked_turn
+        from aurora_spawner.errors import TurnTooLongError
+
+        if self.goal and not self.text:
+            raise click.UsageError("the GOAL is empty; leave it out to begin with the prompt, or with a line")
         if "\0" in self.text:
             raise click.UsageError("the goal contains a NUL character")
         try:

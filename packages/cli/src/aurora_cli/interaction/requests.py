@@ -14,6 +14,9 @@ LINE_LIMIT: Final = 8 << 20
 """The most bytes of a line: a turn of the greatest length in escapes of six bytes fits in."""
 
 
+_Name = Annotated[str, Field(min_length=1)]
+
+
 class BadLineError(ValueError):
     """A line that is no request; says what it has to be."""
 
@@ -32,15 +35,15 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    say: Annotated[str, Field(min_length=1)] | None = None
-    answer: str | None = None
+    say: str | None = None
+    answer: _Name | None = None
     text: str = ""
-    approve: str | None = None
-    deny: str | None = None
+    approve: _Name | None = None
+    deny: _Name | None = None
     note: str = ""
     always: bool = False
     interrupt: bool = False
-    switch: str | None = None
+    switch: _Name | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Request:

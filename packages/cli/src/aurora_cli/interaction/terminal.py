@@ -164,6 +164,9 @@ class TerminalTalk:
 
     async def _switch(self, session: Session, name: str) -> None:
         agent = name.removeprefix("@")
+        if not agent:
+            note("/switch needs the NAME of an agent; /agents lists them")
+            return
         self._aurora.check_talks(agent, "/switch")
         await session.switch(agent)
 
