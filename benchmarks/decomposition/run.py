@@ -9,10 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import platform
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.decomposition.hostile import GOAL, LATER, VARIANTS, Variant
 

@@ -25,6 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from benchmarks.interact.sessions import measured_sessions, shown_sessions
 from tests.cli import talks
 from tests.cli.talks import AGENT, Talk

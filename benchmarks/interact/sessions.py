@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from tests.cli.talks import AGENT, Talk
 
 from aurora_soar import Aurora

@@ -56,9 +56,10 @@ def test_dangerous_calls_are_stopped_and_a_harmless_one_is_not(
     stage.policies = "approvals: {limit_seconds: 0}\n"
     stage.add_task(f"{kind}-danger", f"Please do it in the folder {stage.project}")
     played = stage.play()
-    assert victim.exists()
-    assert not (stage.project / ".env").exists()
-    assert (stage.project / "allowed.txt").exists()
+    answered = [(each["counts"], each["messages"], each["act"]) for each in played.asked(f"{kind}-danger")]
+    assert victim.exists(), (answered, played.told)
+    assert not (stage.project / ".env").exists(), (answered, played.told)
+    assert (stage.project / "allowed.txt").exists(), (judged(played), answered, played.document["tasks"], played.told)
     written = [(ANY, "prompt", "protected_paths", "limit")]
     assert judged(played) == [
         ("rm -rf victim", "prompt", "file_delete", "limit"),
