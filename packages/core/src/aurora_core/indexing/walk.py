@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aurora_core.bounded import read_regular
 from aurora_core.checkouts import enclosing_repository, linked_worktree
@@ -23,7 +23,7 @@ from aurora_core.indexing.ignore import IgnoreRules, read_rules
 from aurora_core.report import CONFIDENTIAL, LARGE_DATA, NAMED_GENERATED, LeftOut, SkippedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "IGNORE_FILES",
@@ -74,13 +74,13 @@ _GENERATED_FILES: Final = _names("""
 # Keys, passwords and tokens: a memory answers to agents, and these are nobody's answer.
 _EXAMPLES: Final = r"(?:example|sample|template|dist|defaults?)"
 _CONFIDENTIAL: Final = re.compile(
-    r"(?:.*/)?(?:"
     rf"\.env(?:rc)?(?:\.(?!(?:[^/]*\.)?{_EXAMPLES}$)[^/]*)?|(?!{_EXAMPLES}\.)[^/]+\.(?:env|tfvars(?:\.json)?)"
     r"|id_(?:rsa|dsa|ecdsa|ed25519)|[._]netrc|\.(?:npmrc|pypirc|htpasswd|pgpass|git-credentials|dockercfg|s3cfg)"
-    r"|\.my\.cnf|kubeconfig|credentials\.json|\.aws/credentials|\.docker/config\.json|\.kube/config"
+    r"|\.my\.cnf|kubeconfig|credentials\.json"
     r"|[^/]*\.tfstate(?:\.[^/]*)?|[^/]+\.(?:pem|key|p8|p12|pfx|jks|keystore|kdbx|ppk|kubeconfig)"
-    r")"
 )
+"""By the name of a file, in lower case."""
+_CONFIDENTIAL_PLACES: Final = ("/.aws/credentials", "/.docker/config.json", "/.kube/config")
 
 IGNORED: Final = "is named in .gitignore"
 EXCLUDED: Final = "is named in memory.exclude"
@@ -88,8 +88,7 @@ OTHER_CHECKOUT: Final = "is a linked worktree: another checkout of this code"
 LINK: Final = "is a link"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundFile:
+class FoundFile(NamedTuple):  # there is one for each file of a project: a dataclass takes three times as long to make
     """A file worth reading.
 
     Attributes:
@@ -133,7 +132,7 @@ def found_file(root: Path, path: str) -> FoundFile | None:
     except (OSError, ValueError):
         return None
     fits = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_FILE_BYTES
-    return FoundFile(path=path, size=status.st_size, mtime_ns=status.st_mtime_ns) if fits else None
+    return FoundFile(path, status.st_size, status.st_mtime_ns) if fits else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +291,7 @@ def _judged(path: str, name: str, status: os.stat_result) -> Entry:
     lower = name.lower()
     if lower.endswith(_GENERATED_ENDINGS) or lower in _GENERATED_FILES:
         return LeftOut(path=_shown(path), reason=NAMED_GENERATED)
-    if _CONFIDENTIAL.fullmatch(path.lower()):
+    if _CONFIDENTIAL.fullmatch(lower) or f"/{path}".lower().endswith(_CONFIDENTIAL_PLACES):
         return LeftOut(path=_shown(path), reason=CONFIDENTIAL)
     try:
         path.encode("utf-8")
@@ -300,7 +299,7 @@ def _judged(path: str, name: str, status: os.stat_result) -> Entry:
         return SkippedFile(path=_shown(path), reason="its name is not UTF-8")
     if status.st_size > MAX_DATA_BYTES and lower[max(lower.rfind("."), 0) :] in DATA_SUFFIXES:
         return LeftOut(path=path, reason=LARGE_DATA)
-    return FoundFile(path=path, size=status.st_size, mtime_ns=status.st_mtime_ns)
+    return FoundFile(path, status.st_size, status.st_mtime_ns)
 
 
 def _walked(root: Path, top: str, paths: Sequence[str], excluded: IgnoreRules) -> Iterator[Entry]:
@@ -317,39 +316,49 @@ def _walked(root: Path, top: str, paths: Sequence[str], excluded: IgnoreRules) -
         except OSError as error:
             yield SkippedFile(path=_shown(folder), reason=f"cannot be read: {error.strerror}")
             continue
-        if any(entry.name in IGNORE_FILES for entry in entries):
+        names = {entry.name for entry in entries}
+        if ".git" in names and folder != top and linked_worktree(root / folder):
+            yield LeftOut(path=_shown(f"{folder}/"), reason=OTHER_CHECKOUT)
+            continue
+        if not names.isdisjoint(IGNORE_FILES):
             rules, complaints = _with_rules_of(f"{root}/{folder}/.gitignore", folder, rules)
             yield from complaints
         inner: list[str] = []
-        for path, entry in _wanted(folder, entries, paths):
-            is_folder = entry.is_dir(follow_symlinks=False)
-            reason = _reason(path, entry.name, rules, root=root, folder=is_folder)
-            if reason and entry.name != ".aurora":
-                yield LeftOut(path=_shown(f"{path}/" if is_folder else path), reason=reason)
-            elif not reason and is_folder:
-                inner.append(path)
-            elif not reason:
-                yield from _entry(path, entry)
+        yield from _in_folder(folder, entries, paths, rules, inner)
         pending += [(path, rules) for path in reversed(inner)]
 
 
-_name: Final = attrgetter("name")
-
-
-def _wanted(
-    folder: str, entries: Iterable[os.DirEntry[str]], paths: Sequence[str]
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _in_folder(
+    folder: str,
+    entries: Sequence[os.DirEntry[str]],
+    paths: Sequence[str],
+    rules: Sequence[IgnoreRules],
+    inner: list[str],
+) -> Iterator[Entry]:
+    """Yields what is in a folder, and adds the folders to walk next to `inner`."""
     for entry in entries:
         path = f"{folder}/{entry.name}" if folder else entry.name
-        if not paths or any(_on_the_way(path, below) for below in paths):
-            yield path, entry
+        if paths and not any(_on_the_way(path, below) for below in paths):
+            continue
+        is_folder = entry.is_dir(follow_symlinks=False)
+        reason = _reason(path, entry.name, rules, folder=is_folder)
+        if reason:
+            if entry.name != ".aurora":
+                yield LeftOut(path=_shown(f"{path}/" if is_folder else path), reason=reason)
+        elif is_folder:
+            inner.append(path)
+        elif (seen := _entry(path, entry)) is not None:
+            yield seen
+
+
+_name: Final = attrgetter("name")
 
 
 def _on_the_way(path: str, below: str) -> bool:
     return path == below or path.startswith(f"{below}/") or below.startswith(f"{path}/")
 
 
-def _reason(path: str, name: str, rules: Sequence[IgnoreRules], *, root: Path, folder: bool) -> str:
+def _reason(path: str, name: str, rules: Sequence[IgnoreRules], *, folder: bool) -> str:
     """Returns why an entry of a walked folder is left out; "" if it is not."""
     if folder and (reason := _folder_reason([name], tracked=False)):
         return reason
@@ -360,23 +369,18 @@ def _reason(path: str, name: str, rules: Sequence[IgnoreRules], *, root: Path, f
             if verdict:
                 return IGNORED
             break
-    # Nearly no folder has the entry, and asking for it costs a tenth of reading it.
-    if folder and os.path.lexists(f"{root}/{path}/.git") and linked_worktree(root / path):
-        return OTHER_CHECKOUT
     return ""
 
 
-def _entry(path: str, entry: os.DirEntry[str]) -> Iterator[Entry]:
+def _entry(path: str, entry: os.DirEntry[str]) -> Entry | None:
+    """Returns what an entry of a walked folder is; None for a socket, a pipe or a device."""
     if entry.is_symlink():
-        yield LeftOut(path=_shown(path), reason=LINK)
-        return
+        return LeftOut(path=_shown(path), reason=LINK)
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
-        yield SkippedFile(path=_shown(path), reason=f"cannot be read: {error.strerror}")
-        return
-    if stat.S_ISREG(status.st_mode):
-        yield _judged(path, entry.name, status)
+        return SkippedFile(path=_shown(path), reason=f"cannot be read: {error.strerror}")
+    return _judged(path, entry.name, status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _with_rules_of(
