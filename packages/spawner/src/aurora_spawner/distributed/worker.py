@@ -10,7 +10,7 @@ import asyncio
 import logging
 import shutil
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +30,8 @@ from aurora_spawner.distributed.held_attempt import HeldAttempt
 from aurora_spawner.distributed.lease import AttemptState, Cancel
 from aurora_spawner.distributed.queues import queues_of
 from aurora_spawner.distributed.tree_carrier import TreeCarrier
-from aurora_spawner.distributed.worker_orders import order_for, result_of
+from aurora_spawner.distributed.worker_gate import GatedAttempt, WorkerGate
+from aurora_spawner.distributed.worker_orders import order_for, result_of, where_it_worked
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
 from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
 from aurora_spawner.distributed.worker_trees import AgentPlace
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
-    from aurora_spawner.backends.command import CommandBackend
+    from aurora_spawner.backends.base import AgentBackend
     from aurora_spawner.distributed.lease import Lease
     from aurora_spawner.distributed.worker_trees import WorkerTrees
+    from aurora_spawner.gates.tool_calls import ToolCallGate
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +68,10 @@ class WorkerOptions:
     """The folder in which its agents work."""
     labels: tuple[str, ...] = ()
     """Names of what this machine has; attempts that need any other go to other workers."""
-    backends: Mapping[str, CommandBackend]
+    backends: Mapping[str, AgentBackend]
     """The agents that it runs, by name; an order for any other is refused."""
+    gate: ToolCallGate | None = None
+    """Judges the tool calls of agents with hooks; None leaves these in their own safe mode."""
     executor: Callable[[str], Executor]
     """Builds the executor for a use of a sandbox: off, auto or require."""
     environ: Mapping[str, str]
@@ -111,6 +115,7 @@ class Worker:
         self._draining = asyncio.Event()
         self._executors: dict[str, Executor] = {}
         self._refused: WorkerRefusedError | None = None
+        self._gate = None if options.gate is None else WorkerGate(gate=options.gate, folder=place.path, tell=tell)
         self._trees = TreeCarrier(
             worker=options.name, pool=options.pool, trees=options.trees, within_s=options.carry_within_s, tell=tell
         )
@@ -130,7 +135,7 @@ class Worker:
             await until_reachable(self._database.make_tables, tell=self._tell)
             await self._sign_on()
             self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
-            async with asyncio.TaskGroup() as group:
+            async with self._gate.serving() if self._gate else nullcontext(), asyncio.TaskGroup() as group:
                 await self._take_over(group)
                 upkeep = [group.create_task(each) for each in (self._keep_up(), self._keep_clean())]
                 serving = group.create_task(self._serve(group))
@@ -297,6 +302,7 @@ class Worker:
         if document.tree is not None:
             make_private_folder(held.folder)  # the next process looks for what it has begun
             place = await self._trees.bring_here(held, document)
+        held.place = place
         order = order_for(
             document,
             backend,
@@ -305,6 +311,7 @@ class Worker:
             cwd=place.cwd,
             environ=options.environ,
             variables=place.variables,
+            hook=self._gate.hook_for(held.token, _gated(held, document, place)) if self._gate else None,
         )
         executor = self._executor(document.sandbox)
         self._tell(f"attempt {held.token}: {document.agent} begins task {document.task_id} of {document.run_id}")
@@ -325,6 +332,10 @@ class Worker:
             return
         executor, held = self._executor("off"), self._held(token, taken, sent)
         held.document = document
+        if document is not None:
+            held.place = self._place_of(document)
+            if self._gate:
+                self._gate.hook_for(token, _gated(held, document, held.place))
         found = await executor.adopt(token=token, folder=held.folder, supervisor=None)
         if isinstance(found, AttemptEnd):
             if found.reason is EndReason.VOIDED:  # killed between its claim and its start
@@ -334,6 +345,13 @@ class Worker:
             return
         self._tell(f"attempt {token}: adopted")
         await self._see_to_end(held, found, executor)
+
+    def _place_of(self, document: OrderDocument) -> AgentPlace:
+        """Returns the place of an agent that an earlier process has begun."""
+        trees = self._options.trees
+        if document.tree is None or trees is None:
+            return AgentPlace(cwd=self._options.cwd, variables={})
+        return trees.found(document)
 
     async def _document_of(self, token: str) -> OrderDocument | None:
         """Returns the order of an attempt that was begun here; None if the database no longer has a readable one."""
@@ -374,12 +392,18 @@ class Worker:
 
     async def _bring_and_deliver(self, held: HeldAttempt, end: AttemptEnd) -> None:
         """Pushes the work on a tree, which has to be there before the result says so; then delivers the result."""
+        document, place = held.document, held.place
+        backend = None if document is None else self._options.backends.get(document.agent)
+        if backend is not None and place is not None and place.worktree is not None:
+            end = await asyncio.to_thread(where_it_worked, end, held.folder, backend, place.cwd)
         end, commit = await self._trees.take_back(held, end)
         await self._deliver(held, end, commit)
 
     async def _deliver(self, held: HeldAttempt, end: AttemptEnd, commit: str = "") -> None:
         """Delivers a result for as long as it takes; one that comes too late is dropped."""
         token, fence = held.token, held.beats.fence
+        if self._gate:
+            self._gate.forget(token)
         try:
             told = moved(end, -held.ahead_s)
             packed = (await asyncio.to_thread(result_of, told, held.folder, commit)).pack()
@@ -424,3 +448,7 @@ class Worker:
         if sandbox not in self._executors:
             self._executors[sandbox] = self._options.executor(sandbox)
         return self._executors[sandbox]
+
+
+def _gated(held: HeldAttempt, document: OrderDocument, place: AgentPlace) -> GatedAttempt:
+    return GatedAttempt(document=document, folder=held.folder, place=place)

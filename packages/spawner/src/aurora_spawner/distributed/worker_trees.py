@@ -40,6 +40,8 @@ class AgentPlace:
     cwd: Path
     variables: Mapping[str, str]
     """An author for commits of its own, where the worker's user has configured none."""
+    worktree: Path | None = None
+    """The top of its worktree, which it must not leave; None for an attempt without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,13 @@ class WorkerTrees:
         cwd = worktree.path / document.tree.folder
         if not cwd.resolve().is_relative_to(worktree.path.resolve()) or not cwd.is_dir():
             raise MissingTreeError(f"{document.tree.folder} is no folder of commit {start[:12]}")
-        return AgentPlace(cwd=cwd, variables=store.identity())
+        return AgentPlace(cwd=cwd, variables=store.identity(), worktree=worktree.path)
+
+    def found(self, document: OrderDocument) -> AgentPlace:
+        """Returns the place of an agent that an earlier process has begun."""
+        assert document.tree is not None
+        worktree = self._worktrees(document.run_id, document.tree.start).path_of(_name_of(document))
+        return AgentPlace(cwd=worktree / document.tree.folder, variables={}, worktree=worktree)
 
     def commit(self, document: OrderDocument, *, token: str) -> str:
         """Commits what an attempt has left, finished or not.
