@@ -119,6 +119,10 @@ class PostgresServer:
         """Returns the address of a database."""
         return f"postgresql://aurora@127.0.0.1:{self.port}/{database}"
 
+    def socket_url(self, url: str) -> str:
+        """Returns the address of the same database at the server's socket, which other network namespaces reach."""
+        return f"postgresql://aurora@/{url.rpartition('/')[2]}?host={self.folder}&port={self.port}"
+
     def new_database(self) -> str:
         """Makes an empty database and returns its address."""
         name = f"queue_{next(_NUMBERS)}"
