@@ -1,4 +1,4 @@
-"""Real Claude Code and Codex on a worker of a pool: its policies hold there, and their work comes back through git."""
+"""Real Claude Code and Codex on a worker of a pool: its policies hold, and their work comes back through git."""
 
 from __future__ import annotations
 
