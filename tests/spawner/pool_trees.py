@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner import Backend, SpawnTask
     from aurora_spawner.backends.base import AgentBackend
+    from aurora_spawner.distributed.worker_preparation import WorkerPreparation
     from aurora_spawner.gates.tool_calls import ToolCallGate
 
 QUICK = LeaseTimes(lease_s=3.0, beat_every_s=0.2)
@@ -47,6 +48,8 @@ class Site:
     backends: Mapping[str, AgentBackend] = field(default_factory=lambda: BACKENDS)
     gate: ToolCallGate | None = None
     """That of its workers."""
+    preparation: WorkerPreparation | None = None
+    """That of the worktrees of its workers."""
     places: dict[str, WorkerPlace] = field(default_factory=dict)
 
     @classmethod
@@ -104,7 +107,9 @@ class Site:
             executor=lambda _sandbox: LocalExecutor(grace_s=0.5),
             environ=dict(os.environ),
             times=QUICK,
-            trees=WorkerTrees(folder=place.path / "trees", exchange=self.exchange) if trees else None,
+            trees=WorkerTrees(folder=place.path / "trees", exchange=self.exchange, preparation=self.preparation)
+            if trees
+            else None,
             carry_within_s=self.carry_within_s,
             clean_every_s=0.3,
         )

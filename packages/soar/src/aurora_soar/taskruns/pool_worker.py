@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.gate import RunGate
     from aurora_spawner import CliBackend
-    from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.worker import Worker
 
 __all__ = ["open_worker", "worker_token"]
@@ -56,11 +55,13 @@ def open_worker(
         PoolError: no database is named, or an allowed agent cannot be run for a pool, as one whose hook does not
             reach the policies.
         UntrustedAgentError: an allowed agent is of the project's own, and the user does not trust it.
+        PreparationError: `worktree.yaml` is not valid.
         WorkerRunsError: another process is this worker.
     """
     url = database_url()
     from aurora_spawner.distributed.worker import Worker, WorkerOptions
     from aurora_spawner.distributed.worker_place import WorkerPlace
+    from aurora_spawner.distributed.worker_preparation import WorkerPreparation
     from aurora_spawner.distributed.worker_trees import WorkerTrees
 
     repository = agents.config.pools.get(pool)
@@ -72,10 +73,19 @@ def open_worker(
         if agent in backends and not isinstance(backends[agent], CommandBackend):
             tell(f"{agent}: the policy gate is {words}")
 
-    def executor(mode: str) -> Executor:
-        confining = AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
-        return ConfiningExecutor(inner=LocalExecutor(), confining=confining)
+    def confinement(mode: str) -> AgentConfinement:
+        return AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
 
+    trees = None
+    if repository:
+        preparation = WorkerPreparation(
+            preparation=agents.preparation(),
+            project=agents.project.root,
+            environ=os.environ,
+            env_pass=agents.config.env_pass,
+            confining=confinement,
+        )
+        trees = WorkerTrees(folder=place / "trees", exchange=exchange_at(repository), preparation=preparation)
     options = WorkerOptions(
         name=name,
         pool=pool,
@@ -84,9 +94,9 @@ def open_worker(
         cwd=agents.project.root,
         backends=backends,
         gate=gate.gate,
-        executor=executor,
+        executor=lambda mode: ConfiningExecutor(inner=LocalExecutor(), confining=confinement(mode)),
         environ=os.environ,
-        trees=WorkerTrees(folder=place / "trees", exchange=exchange_at(repository)) if repository else None,
+        trees=trees,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)
 

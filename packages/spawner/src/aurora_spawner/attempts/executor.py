@@ -137,6 +137,8 @@ class AttemptEnd:
     """The tool calls that were judged on the machine of its worker; the run itself has judged all others."""
     judged_calls: int = 0
     """The number of those calls, which may be more than are named."""
+    notices: tuple[str, ...] = ()
+    """What the report of the run says of its place on the machine of its worker."""
 
 
 class Executor(Protocol):

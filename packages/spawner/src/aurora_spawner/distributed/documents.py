@@ -26,6 +26,9 @@ RESULT_LIMIT_BYTES: Final = 24 << 20
 """The largest result, compressed and not: both streams, and what is said about them."""
 JUDGED_LIMIT: Final = 2000
 """Judged tool calls of an attempt that its result names, denied ones first."""
+NOTICES: Final = 20
+NOTICE_LIMIT: Final = 1000
+"""Characters of a notice."""
 _SEPARATOR: Final = b"\n"
 
 
@@ -161,6 +164,10 @@ class EndDocument(_Document):
     """The supervisor's exit record; None if it was killed, or never began."""
     judged: tuple[JudgedDocument, ...] = Field(default=(), strict=False, max_length=JUDGED_LIMIT)
     judged_calls: Count = 0
+    notices: tuple[Annotated[str, Field(max_length=NOTICE_LIMIT)], ...] = Field(
+        default=(), strict=False, max_length=NOTICES
+    )
+    """What the run's report says of its worktree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ class HeldAttempt:
     """Seconds that this machine's clock shows more than the database's."""
     document: OrderDocument | None = None
     """None if its order cannot be read, or an earlier process began it without a tree."""
+    notices: tuple[str, ...] = ()
+    """What its coordinator should know of its worktree."""
     place: AgentPlace | None = None
     """The place of its agent; None before it is known."""
 

@@ -33,10 +33,12 @@ from aurora_spawner.distributed.tree_carrier import TreeCarrier
 from aurora_spawner.distributed.worker_gate import GatedAttempt, WorkerGate
 from aurora_spawner.distributed.worker_orders import order_for, result_of, where_it_worked
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
+from aurora_spawner.distributed.worker_preparation import setup_mark
 from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
 from aurora_spawner.distributed.worker_trees import AgentPlace
 from aurora_spawner.errors import BackendError, first_failure
 from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -339,6 +341,7 @@ class Worker:
         found = await executor.adopt(token=token, folder=held.folder, supervisor=None)
         if isinstance(found, AttemptEnd):
             if found.reason is EndReason.VOIDED:  # killed between its claim and its start
+                await asyncio.to_thread(end_orphans, setup_mark(token), session=None)
                 await self._deliver(held, AttemptEnd(reason=EndReason.SUPERVISOR_LOST))
                 return
             await self._bring_and_deliver(held, found)
@@ -366,6 +369,7 @@ class Worker:
         """Ends an attempt whose lease this worker has lost; its result counts no longer."""
         executor, folder = self._executor("off"), self._place.folder_of(token)
         await end_left(executor, token=token, folder=folder, supervisor=None, at_once=True)
+        await asyncio.to_thread(end_orphans, setup_mark(token), session=None)
         self._tell(f"attempt {token}: ended, since its lease is lost")
         document = await self._document_of(token)
         if document is not None:
@@ -406,7 +410,7 @@ class Worker:
             self._gate.forget(token)
         try:
             told = moved(end, -held.ahead_s)
-            packed = (await asyncio.to_thread(result_of, told, held.folder, commit)).pack()
+            packed = (await asyncio.to_thread(result_of, told, held.folder, commit, held.notices)).pack()
         except DocumentError as error:
             packed = Result(
                 end=EndDocument(reason=EndReason.NOT_TAKEN), stderr=str(error).encode(), commit=commit

@@ -11,16 +11,17 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest
 from aurora_spawner.backends.time_limit import with_time_limit
-from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, EndDocument, Result
+from aurora_spawner.distributed.documents import NOTICE_LIMIT, NOTICES, SPOOL_LIMIT_BYTES, EndDocument, Result
 from aurora_spawner.distributed.worker_gate import judged_calls
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, attempt_variables, unattended_environment
 from aurora_spawner.tasks.prompts import as_argument
 from aurora_spawner.tasks.task import SpawnTask
 from aurora_spawner.workspaces.elsewhere import works_elsewhere
+from aurora_spawner.workspaces.preparation import GIT_SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.backends.base import AgentBackend
@@ -61,6 +62,8 @@ def order_for(
     invocation = backend.request(request)
     last = (as_argument(document.prompt, files.prompt),) if invocation.prompt_last else ()
     inherited = unattended_environment(environ, keep=invocation.keep_env, own=invocation.own_env)
+    if f"{GIT_SETTINGS}COUNT" in inherited:  # settings of the user's own, which are numbered
+        variables = {name: value for name, value in variables.items() if not name.startswith(GIT_SETTINGS)}
     names = attempt_variables(token=token, run_id=document.run_id, task_id=document.task_id, number=document.number)
     names |= {DEPTH_VARIABLE: str(document.depth), TOKEN_VARIABLE: token}
     limit = getattr(backend, "cost_flag", ()) if document.allowance_usd is not None else ()
@@ -99,8 +102,12 @@ def where_it_worked(end: AttemptEnd, folder: Path, backend: AgentBackend, cwd: P
     return end if problem is None else replace(end, reason=EndReason.WRONG_FOLDER, stderr=problem, stdout_path=None)
 
 
-def result_of(end: AttemptEnd, folder: Path, commit: str) -> Result:
-    """Returns what goes back to the coordinator: the end, the kept bytes of both streams, and the pushed commit."""
+def result_of(end: AttemptEnd, folder: Path, commit: str, notices: Sequence[str] = ()) -> Result:
+    """Returns what goes back to the coordinator: the end, the kept bytes of both streams, and the pushed commit.
+
+    Args:
+        notices: What its coordinator should know of its worktree.
+    """
     files = AttemptFolder(path=folder)
     streams = [
         b"".join(kept_pieces(path, total=None, cap=SPOOL_LIMIT_BYTES)) for path in (files.stdout, files.stderr)
@@ -109,6 +116,10 @@ def result_of(end: AttemptEnd, folder: Path, commit: str) -> Result:
         streams = [end.stdout.encode(), end.stderr.encode()]
     names = EndDocument.model_fields.keys() & {each.name for each in fields(end)}
     judged, count = judged_calls(folder)
-    own = {name: getattr(end, name) for name in names} | {"judged": judged, "judged_calls": count}
+    own = {name: getattr(end, name) for name in names} | {
+        "judged": judged,
+        "judged_calls": count,
+        "notices": tuple(each[:NOTICE_LIMIT] for each in notices[:NOTICES]),
+    }
     document = EndDocument.model_validate(own)
     return Result(end=document, stdout=streams[0], stderr=streams[1], commit=commit)

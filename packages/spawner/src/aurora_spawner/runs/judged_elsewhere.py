@@ -31,11 +31,13 @@ def judged_facts(attempt: Attempt) -> tuple[ToolCallJudged, ...]:
 
 
 def note_judged(run: RunContext, task_id: str, end: AttemptEnd) -> None:
-    """Counts what a worker has judged, and says what it has stopped."""
+    """Counts what a worker has judged; says what it has stopped, and what it has to say besides."""
     run.tasks.flight(task_id).judged_calls += end.judged_calls
     denied = [call_words(each.subject, each.rule or each.action) for each in end.judged if not each.allowed]
     if denied:
         run.notices.append(stopped_words(task_id, denied))
+    known = frozenset(run.notices)  # what a worker's project lacks is the same for all tasks
+    run.notices.extend(each for each in end.notices if each not in known)
     if end.judged_calls > len(end.judged):
         named, total = len(end.judged), end.judged_calls
         run.notices.append(f"task {task_id}: {total} tool calls were judged on its worker; the journal names {named}")
