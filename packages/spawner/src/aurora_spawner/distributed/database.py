@@ -188,11 +188,15 @@ class Database:
             QueueUnavailableError: The database cannot be reached now.
             QueueUnusableError: It refuses a statement, the login, or does not prove who it is.
         """
+        async with self._alone() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
+        """Gives the connection, on which each statement is a transaction of its own. Errors as for `transaction`."""
         async with self._one_at_a_time:
             try:
-                connection = await self._connected()
-                async with connection.transaction():
-                    yield connection
+                yield await self._connected()
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
                 raise _unreached(error) from error
@@ -210,14 +214,14 @@ class Database:
         return self._connection
 
     async def one(self, query: str, *values: object) -> dict[str, Any] | None:
-        """Returns the first row of a query; None without one. Errors as for `transaction`."""
-        async with self.transaction() as connection:
+        """Returns the first row of one statement; None without one. Errors as for `transaction`."""
+        async with self._alone() as connection:
             cursor = await connection.execute(query.encode(), values)
             return await cursor.fetchone() if cursor.description else None
 
     async def all(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Returns the rows of a query. Errors as for `transaction`."""
-        async with self.transaction() as connection:
+        """Returns the rows of one statement. Errors as for `transaction`."""
+        async with self._alone() as connection:
             cursor = await connection.execute(query.encode(), values)
             return await cursor.fetchall()
 

@@ -262,13 +262,16 @@ class Worker:
         except ForeignTokenError as error:
             self._tell(f"refused: {error}")
             return
+        sent = time.monotonic()
         stored = await until_reachable(lambda: self._store.read(token), tell=self._tell)
         if stored is None:
             return
-        sent = time.monotonic()
+        as_read = iter(((stored.lease, stored.now),))  # for the first try: after an outage its time would be too old
         claimed = await until_reachable(  # the last that may wait: the lease has begun, and nobody beats yet
             lambda: self._store.change(
-                token, lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s)
+                token,
+                lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s),
+                known=next(as_read, None),
             ),
             tell=self._tell,
         )
@@ -405,7 +408,7 @@ class Worker:
 
     async def _deliver(self, held: HeldAttempt, end: AttemptEnd, commit: str = "") -> None:
         """Delivers a result for as long as it takes; one that comes too late is dropped."""
-        token, fence = held.token, held.beats.fence
+        token = held.token
         if self._gate:
             self._gate.forget(token)
         try:
@@ -416,16 +419,19 @@ class Worker:
                 end=EndDocument(reason=EndReason.NOT_TAKEN), stderr=str(error).encode(), commit=commit
             ).pack()
         accepted = await until_reachable(
-            lambda: self._finish(token, fence, packed),
+            lambda: self._finish(token, held.beats.row, packed),
             tell=self._tell,
         )
         self._tell(f"attempt {token}: {end.reason}" if accepted else f"attempt {token}: its result comes too late")
         await self._trees.leave(held, accepted=accepted, kept=bool(commit))
         await asyncio.to_thread(shutil.rmtree, held.folder, ignore_errors=True)
 
-    async def _finish(self, token: str, fence: int, packed: bytes) -> bool:
+    async def _finish(self, token: str, held: Lease, packed: bytes) -> bool:
         """Returns True if the result counts; also if it was accepted already, and the answer to that got lost."""
-        if await self._store.change(token, lambda row, _now: lease.finish(row, fence), result=packed):
+        fence = held.fence
+        if await self._store.change(
+            token, lambda row, _now: lease.finish(row, fence), result=packed, known=(held, 0.0)
+        ):
             return True
         row = await self._store.read(token)
         return row is not None and row.lease.state is AttemptState.FINISHED and row.lease.fence == fence
@@ -440,7 +446,7 @@ class Worker:
         return HeldAttempt(
             token=token,
             folder=self._place.folder_of(token),
-            beats=Beats(store=self._store, token=token, fence=row.fence, times=self._options.times, since=sent),
+            beats=Beats(store=self._store, token=token, row=row, times=self._options.times, since=sent),
             ahead_s=ahead(self._options.clock(), row.until - self._lease_s),
         )
 
