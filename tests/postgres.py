@@ -126,6 +126,12 @@ class PostgresServer:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """The process id of the server, which is the parent of all others of it."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """Kills the server as a power cut would; its own processes notice and end."""
         assert self._process is not None

@@ -20,7 +20,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.distributed.documents import JUDGED_LIMIT, OrderDocument
 from aurora_spawner.distributed.worker_gate import JUDGED, judged_calls
-from aurora_spawner.distributed.worker_orders import order_for, where_it_worked
+from aurora_spawner.distributed.worker_orders import Inheritance, order_for, where_it_worked
 from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
@@ -117,7 +117,7 @@ def test_the_worker_gives_its_own_cli_the_hook_instructions_and_the_cost_limit(t
         token="token-1",
         folder=tmp_path,
         cwd=tmp_path,
-        environ={"PATH": os.environ["PATH"], "AURORA_DATABASE_URL": "postgresql://secret"},
+        inheritance=Inheritance({"PATH": os.environ["PATH"], "AURORA_DATABASE_URL": "postgresql://secret"}),
         variables={},
         hook=HookCommand(socket=tmp_path / "gate.sock", token="token-1"),
     )

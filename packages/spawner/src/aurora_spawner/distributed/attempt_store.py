@@ -150,6 +150,12 @@ class AttemptStore:
         self._submissions = Batches(carry_out=self._submit_all, most=SUBMITTED_AT_ONCE)
         self._swaps = Batches(carry_out=self._swap_all, most=SWAPPED_AT_ONCE)
 
+    def close(self) -> None:
+        """Closes the connection, and leaves what is under way."""
+        self._submissions.close()
+        self._swaps.close()
+        self.database.close()
+
     async def submit(
         self, token: str, *, key: tuple[str, str, int], pool: str, document: str, labels: Sequence[str] = ()
     ) -> StoredAttempt:

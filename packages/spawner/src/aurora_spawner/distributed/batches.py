@@ -40,6 +40,11 @@ class Batches(Generic[Item, Answer]):
             self._working = asyncio.create_task(self._work())
         return await answer
 
+    def close(self) -> None:
+        """Leaves what is under way; whoever waits for it is cancelled."""
+        if self._working is not None:
+            self._working.cancel()
+
     async def _work(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(self.most, len(self._waiting)))]

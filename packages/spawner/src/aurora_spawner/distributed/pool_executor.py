@@ -317,7 +317,7 @@ class PoolExecutor:
         if self._looks is not None:
             self._looks.close()
         if self._store is not None:
-            self._store.database.close()
+            self._store.close()
 
     async def adopt(
         self,

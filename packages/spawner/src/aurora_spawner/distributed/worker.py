@@ -31,7 +31,7 @@ from aurora_spawner.distributed.lease import AttemptState, Cancel
 from aurora_spawner.distributed.queues import queues_of
 from aurora_spawner.distributed.tree_carrier import TreeCarrier
 from aurora_spawner.distributed.worker_gate import GatedAttempt, WorkerGate
-from aurora_spawner.distributed.worker_orders import order_for, result_of, where_it_worked
+from aurora_spawner.distributed.worker_orders import Inheritance, order_for, result_of, where_it_worked
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
 from aurora_spawner.distributed.worker_preparation import setup_mark
 from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
@@ -117,6 +117,7 @@ class Worker:
         self._draining = asyncio.Event()
         self._executors: dict[str, Executor] = {}
         self._refused: WorkerRefusedError | None = None
+        self._inheritance = Inheritance(options.environ)
         self._gate = None if options.gate is None else WorkerGate(gate=options.gate, folder=place.path, tell=tell)
         self._trees = TreeCarrier(
             worker=options.name, pool=options.pool, trees=options.trees, within_s=options.carry_within_s, tell=tell
@@ -155,7 +156,7 @@ class Worker:
         finally:
             for executor in self._executors.values():
                 executor.close()
-            self._database.close()
+            self._store.close()
 
     async def _sign_on(self) -> None:
         """Announces the worker; one that is refused ends what an earlier process has left before it goes."""
@@ -314,7 +315,7 @@ class Worker:
             token=held.token,
             folder=held.folder,
             cwd=place.cwd,
-            environ=options.environ,
+            inheritance=self._inheritance,
             variables=place.variables,
             hook=self._gate.hook_for(held.token, _gated(held, document, place)) if self._gate else None,
         )

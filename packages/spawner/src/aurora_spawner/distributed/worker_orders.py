@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder, kept_pieces
@@ -24,9 +24,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from aurora_spawner.backends.base import AgentBackend
+    from aurora_spawner.backends.base import AgentBackend, Invocation
     from aurora_spawner.distributed.documents import OrderDocument
     from aurora_spawner.gates.hook_command import HookCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """The variables of a worker's own environment that its agents see, looked for once for each kind of agent."""
+
+    environ: Mapping[str, str]
+    _found: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict)
+
+    def of(self, invocation: Invocation) -> dict[str, str]:
+        """Returns those that an agent sees."""
+        needs = (invocation.keep_env, invocation.own_env)
+        if needs not in self._found:
+            self._found[needs] = unattended_environment(
+                self.environ, keep=invocation.keep_env, own=invocation.own_env
+            )
+        return self._found[needs]
 
 
 def order_for(
@@ -36,13 +53,14 @@ def order_for(
     token: str,
     folder: Path,
     cwd: Path,
-    environ: Mapping[str, str],
+    inheritance: Inheritance,
     variables: Mapping[str, str],
     hook: HookCommand | None,
 ) -> AttemptOrder:
     """Returns the order for a supervisor: the worker's own command for the agent that the document names.
 
     Args:
+        inheritance: What agents see of the worker's own environment.
         variables: Those of the place where the agent works.
         hook: What an agent with hooks runs before each tool call; None for a worker without a gate.
 
@@ -61,7 +79,7 @@ def order_for(
     )
     invocation = backend.request(request)
     last = (as_argument(document.prompt, files.prompt),) if invocation.prompt_last else ()
-    inherited = unattended_environment(environ, keep=invocation.keep_env, own=invocation.own_env)
+    inherited = inheritance.of(invocation)
     if f"{GIT_SETTINGS}COUNT" in inherited:  # settings of the user's own, which are numbered
         variables = {name: value for name, value in variables.items() if not name.startswith(GIT_SETTINGS)}
     names = attempt_variables(token=token, run_id=document.run_id, task_id=document.task_id, number=document.number)
