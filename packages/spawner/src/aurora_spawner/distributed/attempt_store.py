@@ -268,13 +268,16 @@ class AttemptStore:
         return changed
 
     async def _swap_all(self, swaps: Sequence[_Swap]) -> list[bool]:
-        leases = [[_columns(each.old) for each in swaps], [_columns(each.new) for each in swaps]]
+        ordered = sorted(
+            swaps, key=lambda each: each.token
+        )  # two that change the same rows do not wait for each other
+        leases = [[_columns(each.old) for each in ordered], [_columns(each.new) for each in ordered]]
         columns = (
-            [each.token for each in swaps],
+            [each.token for each in ordered],
             *(column for each in leases for column in zip(*each, strict=True)),
-            [each.progress for each in swaps],
-            [each.result for each in swaps],
-            [each.new.state in OVER for each in swaps],
+            [each.progress for each in ordered],
+            [each.result for each in ordered],
+            [each.new.state in OVER for each in ordered],
         )
         rows = await self.database.all(_SWAP, *(list(each) for each in columns))
         done = {row["token"] for row in rows}

@@ -68,9 +68,9 @@ class Batches(Generic[Item, Answer]):
         except Exception as error:  # noqa: BLE001 -- it is raised where the answer is waited for
             _fail(batch, error)
         else:
-            for (_item, answer), each in zip(batch, found, strict=True):
+            for (_item, answer), said in zip(batch, found, strict=True):
                 if not answer.done():  # nobody waits for it any more
-                    answer.set_result(each)
+                    answer.set_result(said)
 
 
 def _fail(batch: list[tuple[Item, asyncio.Future[Answer]]], error: Exception) -> None:
