@@ -5,7 +5,8 @@
 What happens to a run, and what must be true when it is over, is in tests/faults/pool_storm.py. Prints a line for
 each seed; the exit status is 1 if something was not true in one of them, whose logs then follow. Seeds mostly wait,
 so some can run at once, each with a server, workers and a project of its own. `--minutes` starts no further seed
-after that time; `--write` writes pool.md from the seeds that were run.
+after that time; `--slower N` makes the times of leases N times as long, for a busy machine; `--write` writes pool.md
+from the seeds that were run.
 """
 
 import argparse
@@ -30,10 +31,10 @@ from tests.postgres import PostgresServer
 RESULTS = Path(__file__).with_name("pool.md")
 
 
-def try_seed(seed: int, *, tasks: int, events: int) -> bool:
+def try_seed(seed: int, *, tasks: int, events: int, slower: float) -> bool:
     server, began = PostgresServer.create(), time.monotonic()
     try:
-        with storm_of(seed, tasks, server) as storm:
+        with storm_of(seed, tasks, server, slower=slower) as storm:
             try:
                 found, holds = weather(storm, events), True
             except AssertionError as error:
@@ -47,13 +48,16 @@ def try_seed(seed: int, *, tasks: int, events: int) -> bool:
     return holds
 
 
-def try_all(seeds: range, *, tasks: int, events: int, at_once: int, until: float) -> Iterator[dict[str, Any]]:
+def try_all(
+    seeds: range, *, tasks: int, events: int, slower: float, at_once: int, until: float
+) -> Iterator[dict[str, Any]]:
     """Tries seeds, each in a process of its own; yields what was found, in their order."""
 
     def alone(seed: int) -> str:
         if time.monotonic() > until:
             return ""
-        words = ["--first", str(seed), "--seeds", "1", "--tasks", str(tasks), "--events", str(events)]
+        sizes = ["--tasks", str(tasks), "--events", str(events), "--slower", str(slower)]
+        words = ["--first", str(seed), "--seeds", "1", *sizes]
         return subprocess.run(
             [sys.executable, __file__, *words], check=False, stdout=subprocess.PIPE, text=True
         ).stdout
@@ -65,7 +69,7 @@ def try_all(seeds: range, *, tasks: int, events: int, at_once: int, until: float
                 yield json.loads(line)
 
 
-def table(found: list[dict[str, Any]], *, tasks: int, events: int, at_once: int, load: float) -> str:
+def table(found: list[dict[str, Any]], *, tasks: int, events: int, slower: float, at_once: int, load: float) -> str:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
     happened, states, work = Counter[str](), Counter[str](), Counter[str]()
@@ -81,7 +85,8 @@ def table(found: list[dict[str, Any]], *, tasks: int, events: int, at_once: int,
         "",
         f"{len(found)} seeds of {tasks} tasks on three workers; up to {events} things happen to each. {at_once} ran",
         f"at once, each in {seconds[len(seconds) // 2]:.0f} s in the middle and {seconds[-1]:.0f} s at most.",
-        "What must be true when a run is over is in `tests/faults/pool_storm.py`.",
+        f"The times of leases are {slower:g} times those of the tests. What must be true when a run is over is in",
+        "`tests/faults/pool_storm.py`.",
         "",
         "| seed | holds | tasks | work | attempts | seconds |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -108,15 +113,17 @@ def main() -> int:
     options.add_argument("--first", type=int, default=1)
     options.add_argument("--tasks", type=int, default=60)
     options.add_argument("--events", type=int, default=40)
+    options.add_argument("--slower", type=float, default=1.0)
     options.add_argument("--at-once", type=int, default=1)
     options.add_argument("--minutes", type=float, default=1e6)
     options.add_argument("--write", action="store_true")
     given = options.parse_args()
     if given.seeds == 1 and not given.write:
-        return 0 if try_seed(given.first, tasks=given.tasks, events=given.events) else 1
-    load, sizes = os.getloadavg()[0], {"tasks": given.tasks, "events": given.events, "at_once": given.at_once}
-    seeds, until = range(given.first, given.first + given.seeds), time.monotonic() + 60 * given.minutes
-    found = list(try_all(seeds, **sizes, until=until))
+        one = try_seed(given.first, tasks=given.tasks, events=given.events, slower=given.slower)
+        return 0 if one else 1
+    load, seeds = os.getloadavg()[0], range(given.first, given.first + given.seeds)
+    sizes = {name: getattr(given, name) for name in ("tasks", "events", "slower", "at_once")}
+    found = list(try_all(seeds, **sizes, until=time.monotonic() + 60 * given.minutes))
     if given.write and found:
         RESULTS.write_text(table(found, **sizes, load=load))
     return 1 if any("fault" in each for each in found) else 0
