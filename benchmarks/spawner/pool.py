@@ -3,7 +3,7 @@
     python benchmarks/spawner/pool.py --tasks 10000 --write
 
 The coordinator, three workers of 16 slots and PostgreSQL share this machine, so the rate says little where it is
-busy; the processor time of the coordinator is its own.
+busy; the processor times of the coordinator, of the workers' own processes and of PostgreSQL are their own.
 """
 
 import argparse
@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import psutil
 from tests.postgres import PostgresServer
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
@@ -86,8 +87,23 @@ async def _workers_there(url: str) -> int:
     return len(found)
 
 
+def _cpu_of(pids: Iterable[int]) -> float:
+    """Returns the processor time of processes and their children that live, without those that have ended."""
+    found = 0.0
+    for pid in pids:
+        with suppress(psutil.Error):
+            used = psutil.Process(pid).cpu_times()
+            found += used.user + used.system
+    return found
+
+
+def _family(pid: int) -> list[int]:
+    return [pid, *(each.pid for each in psutil.Process(pid).children(recursive=True))]
+
+
 @contextmanager
-def workers(folder: Path, url: str) -> Iterator[None]:
+def workers(folder: Path, url: str) -> Iterator[list[int]]:
+    """Starts workers; yields their process ids."""
     began = [
         subprocess.Popen([sys.executable, __file__, "--worker", f"w{number}", str(folder), url])
         for number in range(WORKERS)
@@ -95,7 +111,7 @@ def workers(folder: Path, url: str) -> Iterator[None]:
     try:
         while asyncio.run(_workers_there(url)) < WORKERS:
             time.sleep(0.1)
-        yield
+        yield [each.pid for each in began]
     finally:
         for each in began:
             each.terminate()
@@ -111,8 +127,11 @@ def measure(kind: str, count: int) -> dict[str, float]:
         server = PostgresServer.create()
         try:
             url = server.new_database()
-            with workers(folder, url):
-                return asyncio.run(coordinate(count, folder, PoolExecutor(pool="p", url=url), "p"))
+            with workers(folder, url) as pids:
+                before, there = _cpu_of(pids), _cpu_of(_family(server.pid))
+                found = asyncio.run(coordinate(count, folder, PoolExecutor(pool="p", url=url), "p"))
+                own, database = _cpu_of(pids) - before, _cpu_of(_family(server.pid)) - there
+            return {**found, "workers_ms": own / count * 1e3, "database_ms": database / count * 1e3}
         finally:
             server.remove()
 
@@ -129,14 +148,22 @@ def table(rows: list[tuple[str, int, dict[str, float]]], load: float) -> str:
         "slots, on the same machine as the coordinator and PostgreSQL. The targets: 300 tasks a second or more, and",
         "8 ms of the coordinator's processor time a task or less.",
         "",
-        "| executor | tasks | seconds | tasks/s | coordinator's processor time a task, ms |",
-        "| --- | --- | --- | --- | --- |",
+        "Processor time a task, in ms: of the coordinator; of the workers, without their supervisors and agents; of",
+        "PostgreSQL.",
+        "",
+        "| executor | tasks | seconds | tasks/s | coordinator | workers | PostgreSQL |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {kind} | {count:,} | {found['seconds']:.1f} | {found['per_s']:.0f} | {found['cpu_ms']:.2f} |"
+        f"| {kind} | {count:,} | {found['seconds']:.1f} | {found['per_s']:.0f} | {found['cpu_ms']:.2f} "
+        f"| {_shown(found, 'workers_ms')} | {_shown(found, 'database_ms')} |"
         for kind, count, found in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def _shown(found: dict[str, float], name: str) -> str:
+    return f"{found[name]:.2f}" if name in found else "-"
 
 
 def main() -> None:

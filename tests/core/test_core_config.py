@@ -128,7 +128,12 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
         ("pools:\n  p: {repository: ../trees}\n", 2, "pools.p.repository", "must be an absolute path"),
         ("pools:\n  p: {repository: 'http://h/t'}\n", 2, "pools.p.repository", "must be an absolute path"),
         ("pools:\n  p: {repository: 'https://u:hush@h/t'}\n", 2, "pools.p.repository", "no user or password"),
-        ("backends:\n  a: {kind: claude, labels: [gpu]}\n", 2, "backends.a.labels", "is not a setting of kind"),
+        (
+            "backends:\n  a: {kind: model, api: openai, model: m, labels: [gpu]}\n",
+            2,
+            "backends.a.labels",
+            "is not a setting of kind",
+        ),
         ("backends:\n  a: {kind: command, command: [x], labels: [GPU]}\n", 2, "backends.a.labels.0", "pattern"),
         ("backends:\n  a: {kind: claude, modle: x}\n", 2, "backends.a.modle", "did you mean backends.a.model?"),
         ("tool: a\ntool: b\n", 2, "tool", "twice"),

@@ -42,6 +42,8 @@ class Stage:
     """More settings of the project."""
     policies: str = ""
     """What `.aurora/policies.yaml` holds; empty for no such file."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """More of what the user has set."""
 
     @property
     def project(self) -> Path:
@@ -62,6 +64,7 @@ class Stage:
             "LANG": "C.UTF-8",
             "GIT_CONFIG_NOSYSTEM": "1",
             "AURORA_TRUST": "1",
+            **self.variables,
         }
 
     def add_agent(self, kind: str, play: str, key: str, *, name: str = "", **more: Any) -> None:

@@ -1,7 +1,8 @@
 """A run on three workers while at random everything that can die or be cut off is: what is true when it is over.
 
 The workers reach the database by a socket of their own each, and nothing else of the network where the system allows
-that. One has a clock that is an hour ahead. Leases are of seconds. The seed decides what happens, and when.
+that. One has a clock that is an hour ahead. Leases are of seconds; for a machine that is too busy for that, all times
+can be stretched. The seed decides what happens, and when.
 """
 
 from __future__ import annotations
@@ -108,6 +109,8 @@ class Storm:
     project: Repository
     plan: Plan
     chance: random.Random
+    slower: float = 1.0
+    """The factor by which the times of leases, outages and limits are longer."""
     links: dict[str, Link] = field(default_factory=dict)
     workers: dict[str, WarmPopen[str]] = field(default_factory=dict)
     coordinators: list[WarmPopen[str]] = field(default_factory=list)
@@ -128,6 +131,7 @@ class Storm:
             "AURORA_TRUST": "1",
             "AURORA_DATABASE_URL": f"postgresql://aurora@/{self.database}?host={self.links[way].folder}",
             "AURORA_AHEAD_S": str(AHEAD.get(way, 0)),
+            "AURORA_SLOWER": str(self.slower),
         }
         if alone:
             environ["AURORA_ALONE"] = "1"
@@ -229,7 +233,7 @@ class Storm:
         link = self.links[self.chance.choice(list(self.links))]
         (link.freeze if self.chance.random() < 0.5 else link.sever)()
         forget = self.chance.random() < 0.5
-        self._mend(lambda: link.heal(forget=forget), self.chance.choice((0.5, 2.0, 5.0, 15.0)))
+        self._mend(lambda: link.heal(forget=forget), self.slower * self.chance.choice((0.5, 2.0, 5.0, 15.0)))
 
     def _mend(self, how: Callable[[], None], after_s: float) -> None:
         self.later.append((time.monotonic() + after_s, how))
@@ -260,7 +264,7 @@ class Storm:
             happens()
 
     def _wait_for_work(self) -> None:
-        end = time.monotonic() + CALM_LIMIT_S
+        end = time.monotonic() + self.slower * CALM_LIMIT_S
         while not self._supervisors():
             assert time.monotonic() < end, "no attempt begins"
             time.sleep(0.1)
@@ -281,7 +285,7 @@ class Storm:
         self.mend_due(everything=True)
         for name in WORKERS:
             self.start_worker(name)
-        end = time.monotonic() + CALM_LIMIT_S
+        end = time.monotonic() + self.slower * CALM_LIMIT_S
         for _ in range(5):
             if self.is_over() and self._ended_well():
                 break
@@ -297,7 +301,7 @@ class Storm:
             process.terminate()
         for name, process in self.workers.items():
             try:
-                assert process.wait(timeout=60) == 0, f"worker {name} ends with {process.returncode}"
+                assert process.wait(timeout=60 * self.slower) == 0, f"worker {name} ends with {process.returncode}"
             except subprocess.TimeoutExpired:
                 raise AssertionError(f"worker {name} does not drain") from None
 
@@ -325,7 +329,7 @@ def _supervisor_of(folder: Path) -> int:
 
 
 @contextmanager
-def storm_of(seed: int, tasks: int, server: PostgresServer) -> Iterator[Storm]:
+def storm_of(seed: int, tasks: int, server: PostgresServer, *, slower: float = 1.0) -> Iterator[Storm]:
     """Makes the site of a seed, and takes it away."""
     chance = random.Random(seed)
     plan = Plan.random(chance, tasks)
@@ -343,7 +347,7 @@ def storm_of(seed: int, tasks: int, server: PostgresServer) -> Iterator[Storm]:
         project = make_repository(folder / "project", files)
         project("checkout", "--quiet", "-b", "work")  # a protected branch would want an approval
         database = server.new_database().rpartition("/")[2]
-        storm = Storm(folder, server, database, project, plan, chance)
+        storm = Storm(folder, server, database, project, plan, chance, slower)
         for way in (*WORKERS, "coordinator"):
             (folder / "homes" / way).mkdir(parents=True)
             storm.links[way] = Link(folder / f"way-{way}", server.port)

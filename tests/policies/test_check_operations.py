@@ -140,6 +140,28 @@ def test_a_worktree_at_home_is_its_tasks_own_and_everything_around_it_is_not(fil
     assert ask(f"echo x > {file}", workspace=WORKTREE, isolated=True).rule == rule
 
 
+WORKER = HOME / ".config" / "aurora" / "workers" / "big--w1"
+ON_WORKER = WORKER / "trees" / "worktrees" / "repository-1a2b" / "spawn-1" / "1-1"
+
+
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("src/a.py", None),
+        (f"{ON_WORKER}/src/a.py", None),
+        (".aurora/policies.yaml", "self_protection"),
+        ("../2-1/src/a.py", "self_protection"),
+        (f"{WORKER}/gate.sock", "self_protection"),
+        (f"{WORKER}/attempts/token/judged.jsonl", "self_protection"),
+        (f"{HOME}/.config/aurora/policies.yaml", "self_protection"),
+    ],
+)
+def test_a_worktree_of_a_worker_is_its_tasks_own_and_the_worker_is_not(file: str, rule: str | None) -> None:
+    assert change(OperationType.WRITE, file, workspace=ON_WORKER, isolated=True).rule == rule
+    assert ask(f"echo x > {file}", workspace=ON_WORKER, isolated=True).rule == rule
+    assert change(OperationType.WRITE, f"{WORKER}/gate.sock", workspace=WORKER / "trees").rule == "self_protection"
+
+
 def test_an_isolated_task_works_inside_its_worktree() -> None:
     for command in ("git -C sub status", "echo x > a", "cd src && touch a", "cp a /tmp/b", "git commit -am x"):
         assert ask(command, isolated=True).action == "allow", command

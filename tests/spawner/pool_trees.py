@@ -7,7 +7,7 @@ import contextlib
 import os
 import subprocess
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tests.spawner.workspaces.repository import Repository, make_repository
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from aurora_spawner import SpawnTask
+    from aurora_spawner import Backend, SpawnTask
+    from aurora_spawner.backends.base import AgentBackend
+    from aurora_spawner.distributed.worker_preparation import WorkerPreparation
+    from aurora_spawner.gates.tool_calls import ToolCallGate
 
 QUICK = LeaseTimes(lease_s=3.0, beat_every_s=0.2)
 SH = CommandBackend("sh", ("sh",))
@@ -42,6 +45,11 @@ class Site:
     url: str
     project: Repository
     carry_within_s: float = 30.0
+    backends: Mapping[str, AgentBackend] = field(default_factory=lambda: BACKENDS)
+    gate: ToolCallGate | None = None
+    """That of its workers."""
+    preparation: WorkerPreparation | None = None
+    """That of the worktrees of its workers."""
     places: dict[str, WorkerPlace] = field(default_factory=dict)
 
     @classmethod
@@ -83,20 +91,25 @@ class Site:
             recovery=RecoveryPolicy(max_retries=retries, base_delay=0.01) if retries else None,
             pool="p",
         )
-        return Run.create(self.folder / "runs.db", tasks, BACKENDS, options)
+        return Run.create(self.folder / "runs.db", tasks, cast("Mapping[str, Backend]", self.backends), options)
 
     def worker(self, name: str, lines: list[str], *, trees: bool = True) -> Worker:
-        place = self.places.setdefault(name, WorkerPlace.locked(self.folder / name))
+        if name not in self.places:  # else its next process, in this one
+            self.places[name] = WorkerPlace.locked(self.folder / name)
+        place = self.places[name]
         options = WorkerOptions(
             name=name,
             pool="p",
             concurrency=4,
             cwd=self.folder,
-            backends=BACKENDS,
+            backends=self.backends,
+            gate=self.gate,
             executor=lambda _sandbox: LocalExecutor(grace_s=0.5),
             environ=dict(os.environ),
             times=QUICK,
-            trees=WorkerTrees(folder=place.path / "trees", exchange=self.exchange) if trees else None,
+            trees=WorkerTrees(folder=place.path / "trees", exchange=self.exchange, preparation=self.preparation)
+            if trees
+            else None,
             carry_within_s=self.carry_within_s,
             clean_every_s=0.3,
         )

@@ -66,8 +66,10 @@ def steps(world: World, rules: Rules) -> Iterator[World]:
 
 def _steps_of_worker(world: World, rules: Rules, worker: str) -> Iterator[World]:
     for number, row in enumerate(world.rows):
-        claimed = rules.claim(row, worker, now=world.now, lease_s=LEASE_S)
-        if claimed:
+        for read_at in range(world.now + 1):  # when it read the row, which nobody has changed since: see `_SWAP`
+            claimed = rules.claim(row, worker, now=read_at, lease_s=LEASE_S)
+            if not claimed:
+                continue
             begun = replace(world, started=_one_more(world.started, number))
             yield _holding(_with_row(begun, number, claimed), worker, number, claimed.fence)
         over = rules.take_over(row, worker, now=world.now, lease_s=LEASE_S) if row.fence < 2 else None

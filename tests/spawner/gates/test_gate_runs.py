@@ -116,7 +116,7 @@ class BrokenGate(WordGate):
 
 
 def test_a_gate_that_fails_or_hangs_denies_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aurora_spawner.runs.gate_server.JUDGE_LIMIT_S", 0.2)
+    monkeypatch.setattr("aurora_spawner.gates.hook_server.JUDGE_LIMIT_S", 0.2)
     calls = ("echo > fail", *(f"echo > hang{number}" for number in range(5)), "echo > kept")
     before = time.monotonic()
     report = run_commands(tmp_path, *calls, gate=BrokenGate())

@@ -34,8 +34,8 @@ _CONTROL_AT_HOME: Final = re.compile(
     r"|xinitrc|xprofile|kshrc|cshrc|tcshrc|login|gitconfig|git-credentials|ssh|gnupg|pam_environment|pypirc|netrc)(/.*)?"
     r"|Library/(LaunchAgents|LaunchDaemons)(/.*)?"
 )
-_WORKTREES: Final = ".aurora/worktrees/"
-"""The folder of worktrees at home: the files of a task's own worktree there are its work."""
+_WORKTREES: Final = re.compile(r"\.aurora/worktrees/|\.config/aurora/workers/[^/]+/trees/worktrees/")
+"""Folders of worktrees at home, also of a worker's: the files of a task's own worktree there are its work."""
 _CONTROL_ANYWHERE: Final = re.compile(
     r"(^|.*/)(\.aurora|\.claude/(settings[^/]*|hooks)|\.codex|\.gemini/settings[^/]*|\.qwen/settings[^/]*"
     r"|\.git/(hooks|config|info/attributes)|\.githooks|\.husky|\.mcp\.json|\.vscode/(settings|tasks)\.json|\.envrc)(/.*)?"
@@ -98,7 +98,11 @@ class Places:
         """The path is one that keeps agents under control, or runs commands later: settings, hooks, start files."""
         path = path.rstrip("/")
         home = self.home.rstrip("/") + "/"
-        own = self.inside(path) and self.workspace.startswith(home + _WORKTREES)
+        own = (
+            self.inside(path)
+            and self.workspace.startswith(home)
+            and _WORKTREES.match(self.workspace[len(home) :]) is not None
+        )
         if path.startswith(home) and not own and _CONTROL_AT_HOME.fullmatch(path[len(home) :]):
             return True
         if _CONTROL_ANYWHERE.fullmatch(self.relative(path)) or _CONTROL_OF_SYSTEM.fullmatch(path):

@@ -60,7 +60,7 @@ class BackendConfig:
         max_tokens: limit of a model's answer; None for the default.
         history_tokens: limit of the earlier turns that a model is sent in `aur interact`; None for the default.
         pool: in a run on a pool of workers: the pool for a command's tasks that name none.
-        labels: in a run on a pool of workers: what a worker must have to run a command.
+        labels: in a run on a pool of workers: what a worker must have to run the agent.
     """
 
     kind: str

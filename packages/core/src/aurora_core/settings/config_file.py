@@ -48,8 +48,8 @@ _ONLY_FOR: Final = {
     "max_tokens": ("model",),
     "history_tokens": ("model",),
     "env_pass": ("command", _CLI),
-    "pool": ("command",),
-    "labels": ("command",),
+    "pool": ("command", _CLI),
+    "labels": ("command", _CLI),
 }
 """Settings that only some kinds of agents have."""
 

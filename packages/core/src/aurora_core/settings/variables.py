@@ -59,6 +59,8 @@ VARIABLES: Final = (
     Variable(name="AURORA_MCP_TOKEN"),  # the token of `aur mcp serve --http`
     Variable(name="AURORA_WORKER_TOKEN"),  # by which the database of pools knows a worker
     Variable(name="AURORA_DATABASE_URL"),  # the database of pools of workers; it may hold a password
+    Variable(name="AURORA_DATABASE_CA"),  # the file of the authority that has signed the certificate of its server
+    Variable(name="AURORA_DATABASE_PLAIN"),  # 1 lets the connection to another machine do without TLS
     Variable(name="AURORA_DEBUG"),  # 1 prints the traceback of an error
     _for_agents("AURORA_ATTEMPT"),  # the attempt that a process belongs to
     _for_agents("AURORA_INBOX"),  # the socket at which an agent asks a person

@@ -216,4 +216,6 @@ def _cli(name: str, backend: BackendConfig, env_pass: tuple[str, ...], tools: tu
         named_provider=backend.provider,
         keep_env=env_pass,
         tools=tools,
+        pool=backend.pool,
+        labels=backend.labels,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies import Action, Operation, OperationType, PolicyResult
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["PolicyGate", "RunGate", "find_gate", "how_gated"]
 
 GATED: Final = "on: a hook asks the policies before each tool call"
+GATED_THERE: Final = "on its worker: a hook asks the policies there before each tool call"
 
 _TYPES: Final = {
     UseKind.COMMAND: OperationType.COMMAND,
@@ -102,6 +103,15 @@ class RunGate:
     gate: PolicyGate | None = None
     words: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+
+    def on_workers(self) -> RunGate:
+        """Returns it for a run on a pool: each worker tries its hooks for itself, and its policies judge."""
+
+        def said_there(said: str) -> str:
+            only_here = self.problem and self.problem in said
+            return GATED_THERE if said == GATED or only_here else said
+
+        return replace(self, words={name: said_there(said) for name, said in self.words.items()})
 
 
 def find_gate(policies: PoliciesEngine, backends: Mapping[str, Backend], agents: Collection[str]) -> RunGate:

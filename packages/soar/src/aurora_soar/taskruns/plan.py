@@ -92,7 +92,7 @@ class SpawnPlan:
             repository: the git repository through which its trees travel; None if it names none.
         """
         limits = replace(self.limits, pool=pool, repository=repository) if self.limits else None
-        return replace(self, limits=limits, sandboxes={})
+        return replace(self, limits=limits, sandboxes={}, gate=self.gate.on_workers())
 
     @property
     def waits(self) -> tuple[Wait, ...]:

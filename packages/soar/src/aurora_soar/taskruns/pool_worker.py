@@ -9,7 +9,10 @@ from aurora_core.bounded import open_regular
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.taskruns.confinement import AgentConfinement
+from aurora_soar.taskruns.gate import find_gate
 from aurora_soar.taskruns.pools import WORKER_TOKEN_VARIABLE, database_url, exchange_at, pool_agents
+from aurora_spawner import CommandBackend
+from aurora_spawner.backends.cli import has_gate
 from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_soar.taskruns.agents import ProjectAgents
-    from aurora_spawner import CommandBackend
-    from aurora_spawner.attempts.executor import Executor
+    from aurora_soar.taskruns.gate import RunGate
+    from aurora_spawner import CliBackend
     from aurora_spawner.distributed.worker import Worker
 
 __all__ = ["open_worker", "worker_token"]
@@ -43,37 +46,57 @@ def open_worker(
     """Opens the worker of this machine, whose agents work in the project's folder under its policies.
 
     Args:
-        allow: the agents that it runs; all that are commands of the user's own if empty.
+        allow: the agents that it runs; all commands of the user's own and all agent CLIs if empty.
         token: by which the database knows the worker; "" if the database has no roles.
         labels: what this machine has, for tasks that need it.
         place: the worker's own folder.
 
     Raises:
-        PoolError: no database is named, or an allowed agent cannot be run for a pool.
+        PoolError: no database is named, or an allowed agent cannot be run for a pool, as one whose hook does not
+            reach the policies.
         UntrustedAgentError: an allowed agent is of the project's own, and the user does not trust it.
+        PreparationError: `worktree.yaml` is not valid.
         WorkerRunsError: another process is this worker.
     """
     url = database_url()
     from aurora_spawner.distributed.worker import Worker, WorkerOptions
     from aurora_spawner.distributed.worker_place import WorkerPlace
+    from aurora_spawner.distributed.worker_preparation import WorkerPreparation
     from aurora_spawner.distributed.worker_trees import WorkerTrees
 
     repository = agents.config.pools.get(pool)
+    backends = _allowed(agents, allow)
+    gate = find_gate(agents.policies, backends, backends.keys())
+    if gate.problem:
+        backends = _ungated(backends, gate, allow, tell)
+    for agent, words in gate.words.items():
+        if agent in backends and not isinstance(backends[agent], CommandBackend):
+            tell(f"{agent}: the policy gate is {words}")
 
-    def executor(mode: str) -> Executor:
-        confining = AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
-        return ConfiningExecutor(inner=LocalExecutor(), confining=confining)
+    def confinement(mode: str) -> AgentConfinement:
+        return AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
 
+    trees = None
+    if repository:
+        preparation = WorkerPreparation(
+            preparation=agents.preparation(),
+            project=agents.project.root,
+            environ=os.environ,
+            env_pass=agents.config.env_pass,
+            confining=confinement,
+        )
+        trees = WorkerTrees(folder=place / "trees", exchange=exchange_at(repository), preparation=preparation)
     options = WorkerOptions(
         name=name,
         pool=pool,
         concurrency=concurrency,
         labels=tuple(labels),
         cwd=agents.project.root,
-        backends=_allowed(agents, allow),
-        executor=executor,
+        backends=backends,
+        gate=gate.gate,
+        executor=lambda mode: ConfiningExecutor(inner=LocalExecutor(), confining=confinement(mode)),
         environ=os.environ,
-        trees=WorkerTrees(folder=place / "trees", exchange=exchange_at(repository)) if repository else None,
+        trees=trees,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)
 
@@ -98,14 +121,36 @@ def worker_token(file: Path | None) -> str:
     return content.decode("utf-8", errors="replace").strip()
 
 
-def _allowed(agents: ProjectAgents, allow: Collection[str]) -> dict[str, CommandBackend]:
+def _allowed(agents: ProjectAgents, allow: Collection[str]) -> dict[str, CommandBackend | CliBackend]:
     agents.check_trusted((each, "--allow") for each in allow)
-    commands = pool_agents(agents.backends)
-    missing = sorted(set(allow) - commands.keys())
-    if missing or not commands:
-        known = ", ".join(sorted(commands)) or "none"
+    found = pool_agents(agents.backends)
+    missing = sorted(set(allow) - found.keys())
+    if missing or not found:
+        known = ", ".join(sorted(found)) or "none"
         problem = (
-            f"no command of your own is named {missing[0]}; there are: {known}" if missing else "no agent for a pool"
+            f"no agent for a pool is named {missing[0]}; there are: {known}" if missing else "no agent for a pool"
         )
-        raise PoolError(problem, "name a command under `backends:` in the configuration")
-    return {key: each for key, each in commands.items() if not allow or key in allow}
+        raise PoolError(problem, "install an agent CLI, or name a command under `backends:` in the configuration")
+    return {key: each for key, each in found.items() if not allow or key in allow}
+
+
+def _ungated(
+    backends: dict[str, CommandBackend | CliBackend],
+    gate: RunGate,
+    allow: Collection[str],
+    tell: Callable[[str], None],
+) -> dict[str, CommandBackend | CliBackend]:
+    """Returns the agents without those whose hook does not work here: nobody is there to see what they do.
+
+    Raises:
+        PoolError: none is left, or one was named.
+    """
+    gated = sorted(name for name, each in backends.items() if has_gate(each))
+    left = {name: each for name, each in backends.items() if name not in gated}
+    if not left or set(allow) & set(gated):
+        raise PoolError(
+            f"the policy gate does not work here, so {', '.join(gated)} cannot run for a pool: {gate.problem}",
+            "`aur agents doctor` shows what works",
+        )
+    tell(f"not for the pool: {', '.join(gated)}, since the policy gate does not work here: {gate.problem}")
+    return left

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.registry import LOCAL_AGENT
-from aurora_spawner import CommandBackend
+from aurora_spawner import CliBackend, CommandBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -59,11 +59,11 @@ def database_url() -> str:
     return url
 
 
-def pool_agents(backends: Mapping[str, Backend]) -> dict[str, CommandBackend]:
-    """Returns the agents that a worker can run: commands of the user's own."""
-    commands = {name: each for name, each in backends.items() if isinstance(each, CommandBackend)}
-    commands.pop(LOCAL_AGENT, None)
-    return commands
+def pool_agents(backends: Mapping[str, Backend]) -> dict[str, CommandBackend | CliBackend]:
+    """Returns the agents that a worker can run: commands of the user's own, and agent CLIs."""
+    found = {name: each for name, each in backends.items() if isinstance(each, CommandBackend | CliBackend)}
+    found.pop(LOCAL_AGENT, None)
+    return found
 
 
 def check_pool(
@@ -86,8 +86,8 @@ def check_pool(
     others = sorted(set(agents) & (backends.keys() - pool_agents(backends).keys()))
     if others:
         raise PoolError(
-            f"a pool does not run {', '.join(others)}: the policy gate and the memory do not reach a worker yet",
-            "give these tasks to an agent that is a command of your own (`backends:` in the configuration)",
+            f"a pool does not run {', '.join(others)}: models run on this machine, and the memory reaches no worker",
+            "give these tasks to an agent CLI, or to a command of your own (`backends:` in the configuration)",
         )
 
 

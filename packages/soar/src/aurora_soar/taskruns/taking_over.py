@@ -11,9 +11,9 @@ from aurora_soar.errors import UnknownAgentError
 from aurora_spawner import CliBackend, SpawnTask
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME as INBOX
 from aurora_spawner.backends.base import AttemptRequest
+from aurora_spawner.backends.time_limit import with_time_limit
 from aurora_spawner.errors import BackendError
 from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
-from aurora_spawner.runs.attempt_orders import with_time_limit
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, agent_environment, attempt_variables
 
 if TYPE_CHECKING:

@@ -69,6 +69,10 @@ class AttemptOrder:
     """Files and folders outside of `cwd` that the agent needs to write to, such as those of its sessions."""
     limits: ResourceLimits | None = None
     """The most memory, processes and processor time; None for no limits."""
+    instructions: str | None = None
+    """The task's instructions, if its command or files carry them and its prompt does not."""
+    allowance_usd: float | None = None
+    """The most that it may cost, for an agent that ends by itself there; its command has it, too."""
     tree: OrderedTree | None = None
     """The worktree of its task; None without one."""
     pool: str | None = None
@@ -88,6 +92,23 @@ class RunningAttempt:
     """The outcome of its own try of its sandbox; None if no sandbox was asked for."""
     begun: asyncio.Event | None = field(default=None, compare=False)
     """Set once it runs, for an attempt that waits for a worker; None if it runs already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedCall:
+    """A tool call of an agent, judged on the machine of its worker before it happened."""
+
+    tool: str
+    subject: str
+    """The call in words."""
+    action: str
+    """The answer of the policies there: allow, prompt or deny."""
+    allowed: bool
+    rule: str
+    """"" if no rule applies."""
+    reason: str
+    answered_by: str
+    """The source of the answer to a prompt, as in `ApprovalAnswer`; "" for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +133,12 @@ class AttemptEnd:
     exceeded: str = ""
     """The limit of memory, processes or processor time that it exceeded."""
     record: dict[str, Any] | None = None
+    judged: tuple[JudgedCall, ...] = ()
+    """The tool calls that were judged on the machine of its worker; the run itself has judged all others."""
+    judged_calls: int = 0
+    """The number of those calls, which may be more than are named."""
+    notices: tuple[str, ...] = ()
+    """What the report of the run says of its place on the machine of its worker."""
 
 
 class Executor(Protocol):

@@ -65,6 +65,10 @@ class CliBackend:
     """Names or patterns of further variables that it inherits from the user's environment."""
     tools: tuple[str, ...] = ()
     """The command of a server of tools (MCP) that each attempt gets, if the CLI takes one; empty for none."""
+    pool: str | None = None
+    """In a run on a pool of workers: the pool for tasks that name none."""
+    labels: tuple[str, ...] = ()
+    """In a run on a pool of workers: labels that a worker must have, beside those of the task."""
 
     def __post_init__(self) -> None:
         if self.kind not in PROFILES:

@@ -20,6 +20,7 @@ from aurora_spawner.conversations.stored import read_session, transcript_of
 from aurora_spawner.conversations.transcript import Transcript, TurnState
 from aurora_spawner.errors import PostRefusedError, SpawnerError
 from aurora_spawner.gates.hook import ALLOWED
+from aurora_spawner.gates.hook_server import denial, denied_if_failed, serve_hooks
 from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.approval_views import load_approvals
 from aurora_spawner.journal.facts import RunEnded
@@ -30,7 +31,7 @@ from aurora_spawner.recovery.outbox import Outbox
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
 from aurora_spawner.runs.callers import UserAlone
 from aurora_spawner.runs.control_server import answer_in, serve_requests
-from aurora_spawner.runs.gate_server import Judges, denial, denied_if_failed, serve_hooks
+from aurora_spawner.runs.gate_server import Judges
 from aurora_spawner.runs.leftovers import announced
 from aurora_spawner.runs.noted_run import notes_in
 from aurora_spawner.runs.recorder import Recorder
@@ -47,10 +48,10 @@ if TYPE_CHECKING:
     from aurora_spawner.backends.dialects.base import Dialect
     from aurora_spawner.conversations.port import Conversation, OnStart
     from aurora_spawner.conversations.session_events import SessionEvent
+    from aurora_spawner.gates.hook_server import HookAnswer
     from aurora_spawner.gates.tool_calls import ToolCallGate
     from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.runs.callers import Caller
-    from aurora_spawner.runs.gate_server import HookAnswer
     from aurora_spawner.tasks.run_events import RunEvent
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME, attempt_folder, home_of
 from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.backends.base import AttemptRequest, with_events
+from aurora_spawner.backends.time_limit import with_time_limit
 from aurora_spawner.gates.hook_command import SOCKET_NAME as GATE_SOCKET
 from aurora_spawner.gates.hook_command import HookCommand
-from aurora_spawner.runs.attempt_orders import new_token, with_time_limit
+from aurora_spawner.runs.attempt_orders import new_token
 from aurora_spawner.supervision.environment import INBOX_VARIABLE, attempt_variables, unattended_environment
 from aurora_spawner.tasks.prompts import as_argument
 from aurora_spawner.tasks.task import SpawnTask

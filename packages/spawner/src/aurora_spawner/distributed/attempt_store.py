@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.jobs import Job
 
+from aurora_spawner.distributed.batches import Batches
 from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
 from aurora_spawner.distributed.queues import queue_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import psycopg
     from psycopg.rows import DictRow
@@ -76,10 +79,38 @@ _ROW: Final = (
 _NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
 SMALL_RESULT_BYTES: Final = 1 << 16
 """The size up to which a result comes with the look that finds it; larger ones of many attempts would fill memory."""
+SUBMITTED_AT_ONCE: Final = 32
+"""Attempts that are queued in one transaction; their orders may take 2 MiB each."""
+SWAPPED_AT_ONCE: Final = 64
 _SUBMIT: Final = f"""
     INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, labels, state)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued') ON CONFLICT DO NOTHING RETURNING {_ROW}, {_NOW} AS now
+    SELECT token, run_id, task_id, number, pool, document,
+        ARRAY(SELECT jsonb_array_elements_text(labels::jsonb)), 'queued'
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %s::text[])
+        AS wanted(token, run_id, task_id, number, pool, document, labels)
+    ON CONFLICT DO NOTHING RETURNING {_ROW}, {_NOW} AS now
     """  # noqa: S608 -- constants
+_SWAP: Final = """
+    UPDATE aurora_attempts AS row SET
+        state = new.state, worker = new.worker, fence = new.fence, until = new.until, cancel = new.cancel,
+        progress = coalesce(new.progress, row.progress), result = coalesce(new.result, row.result),
+        over_at = CASE WHEN new.over THEN clock_timestamp() END
+    FROM unnest(
+        %s::text[],
+        %s::text[], %s::text[], %s::integer[], %s::double precision[], %s::text[],
+        %s::text[], %s::text[], %s::integer[], %s::double precision[], %s::text[],
+        %s::bigint[], %s::bytea[], %s::boolean[]
+    ) AS new(
+        token,
+        old_state, old_worker, old_fence, old_until, old_cancel,
+        state, worker, fence, until, cancel,
+        progress, result, over
+    )
+    WHERE row.token = new.token AND row.state = new.old_state AND row.worker = new.old_worker
+        AND row.fence = new.old_fence AND row.until = new.old_until AND row.cancel = new.old_cancel
+    RETURNING row.token
+    """
+"""Changes rows that are still as they were read; a row that is not is left as it is."""
 _LOOK: Final = f"""
     SELECT token, state, worker, fence, until, cancel, progress,
         CASE WHEN state IN ('queued', 'running') THEN '' ELSE document END AS document,
@@ -89,11 +120,41 @@ _LOOK: Final = f"""
     """  # noqa: S608 -- constants
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Submission:
+    token: str
+    key: tuple[str, str, int]
+    pool: str
+    document: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Swap:
+    token: str
+    old: Lease
+    new: Lease
+    progress: int | None
+    result: bytes | None
+
+
+@dataclass(slots=True)
 class AttemptStore:
     """The attempts and workers of a database. All calls raise `QueueUnavailableError` and `QueueUnusableError`."""
 
     database: Database
+    _submissions: Batches[_Submission, StoredAttempt] = field(init=False)
+    _swaps: Batches[_Swap, bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._submissions = Batches(carry_out=self._submit_all, most=SUBMITTED_AT_ONCE)
+        self._swaps = Batches(carry_out=self._swap_all, most=SWAPPED_AT_ONCE)
+
+    def close(self) -> None:
+        """Closes the connection, and leaves what is under way."""
+        self._submissions.close()
+        self._swaps.close()
+        self.database.close()
 
     async def submit(
         self, token: str, *, key: tuple[str, str, int], pool: str, document: str, labels: Sequence[str] = ()
@@ -104,23 +165,28 @@ class AttemptStore:
             key: Run, task and number of the attempt. The row has another token if somebody else has used the key.
             labels: Those that its worker must have.
         """
+        return await self._submissions.ask(
+            _Submission(token=token, key=key, pool=pool, document=document, labels=tuple(labels))
+        )
+
+    async def _submit_all(self, wanted: Sequence[_Submission]) -> list[StoredAttempt]:
+        columns = (
+            [each.token for each in wanted],
+            *zip(*(each.key for each in wanted), strict=True),
+            [each.pool for each in wanted],
+            [each.document for each in wanted],
+            [json.dumps(each.labels) for each in wanted],
+        )
         async with self.database.transaction() as connection:
-            cursor = await connection.execute(
-                _SUBMIT,
-                (token, *key, pool, document, list(labels)),
-            )
-            found = await cursor.fetchone()
-            if found is not None:
-                await _enqueue(connection, token, queue_name(pool, labels))
-            else:
-                cursor = await connection.execute(
-                    f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
-                    " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
-                    (token, *key, token),
-                )
-                found = await cursor.fetchone()
-        assert found is not None
-        return _attempt(found)
+            cursor = await connection.execute(_SUBMIT, [list(each) for each in columns])
+            rows = {row["token"]: row for row in await cursor.fetchall()}
+            queues = {each.token: queue_name(each.pool, each.labels) for each in wanted if each.token in rows}
+            if queues:
+                await _enqueue(connection, queues)
+            for each in wanted:
+                if each.token not in rows:
+                    rows[each.token] = await _row_of_key(connection, each)
+        return [_attempt(rows[each.token]) for each in wanted]
 
     async def read(self, token: str) -> StoredAttempt | None:
         """Returns an attempt; None if the database does not have it."""
@@ -155,6 +221,7 @@ class AttemptStore:
         *,
         progress: int | None = None,
         result: bytes | None = None,
+        known: tuple[Lease, float] | None = None,
     ) -> Lease | None:
         """Changes an attempt by a rule of `lease.py`; None if the rule does not allow it, or there is no such row.
 
@@ -162,7 +229,14 @@ class AttemptStore:
             rule: Gets the row and the database's time.
             progress: A number that has grown if the agent did something.
             result: The packed result, for the change that accepts it.
+            known: The row as it was last read or changed, and the database's time then, which ends a lease no later.
+                If it is still so, one statement changes it, with those of others. If not, the rule gets the row anew.
         """
+        if known is not None and len(result or b"") <= SMALL_RESULT_BYTES:
+            new = rule(*known)
+            swap = new and _Swap(token=token, old=known[0], new=new, progress=progress, result=result)
+            if swap and await self._swaps.ask(swap):
+                return new
         async with self.database.transaction() as connection:
             cursor = await connection.execute(
                 f"SELECT {_ROW} FROM aurora_attempts WHERE token = %s FOR UPDATE",  # noqa: S608 -- constants
@@ -193,6 +267,22 @@ class AttemptStore:
                 )
         return changed
 
+    async def _swap_all(self, swaps: Sequence[_Swap]) -> list[bool]:
+        ordered = sorted(
+            swaps, key=lambda each: each.token
+        )  # two that change the same rows do not wait for each other
+        leases = [[_columns(each.old) for each in ordered], [_columns(each.new) for each in ordered]]
+        columns = (
+            [each.token for each in ordered],
+            *(column for each in leases for column in zip(*each, strict=True)),
+            [each.progress for each in ordered],
+            [each.result for each in ordered],
+            [each.new.state in OVER for each in ordered],
+        )
+        rows = await self.database.all(_SWAP, *(list(each) for each in columns))
+        done = {row["token"] for row in rows}
+        return [each.token in done for each in swaps]
+
     async def held_by(self, worker: str) -> list[str]:
         """Returns the tokens of the attempts that a worker holds."""
         rows = await self.database.all(
@@ -212,7 +302,7 @@ class AttemptStore:
             for row in await cursor.fetchall():
                 with suppress(AlreadyEnqueued):
                     async with connection.transaction():  # else a refusal would end the outer one
-                        await _enqueue(connection, row["token"], queue_name(pool, row["labels"]))
+                        await _enqueue(connection, {row["token"]: queue_name(pool, row["labels"])})
             await connection.execute("SELECT aurora_forget_over()")
 
     async def announce(
@@ -278,9 +368,29 @@ _UNOPENED: Final = App(connector=PsycopgConnector())
 """Puts jobs into the queue on a connection that it is given."""
 
 
-async def _enqueue(connection: psycopg.AsyncConnection[DictRow], token: str, queue: str) -> None:
-    job = _UNOPENED.configure_task(JOB, queue=queue, queueing_lock=token, connection=connection, allow_unknown=True)
-    await job.defer_async(token=token)
+async def _enqueue(connection: psycopg.AsyncConnection[DictRow], queues: Mapping[str, str]) -> None:
+    """Queues attempts, each in the queue that is given for its token."""
+    jobs = [
+        Job(id=None, queue=queue, lock=None, queueing_lock=token, task_name=JOB, task_kwargs={"token": token})
+        for token, queue in queues.items()
+    ]
+    await _UNOPENED.job_manager.batch_defer_jobs_async(jobs, connection=connection)
+
+
+async def _row_of_key(connection: psycopg.AsyncConnection[DictRow], wanted: _Submission) -> DictRow:
+    """Returns the row that an attempt's token or key has already."""
+    cursor = await connection.execute(
+        f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
+        " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
+        (wanted.token, *wanted.key, wanted.token),
+    )
+    found = await cursor.fetchone()
+    assert found is not None
+    return found
+
+
+def _columns(row: Lease) -> tuple[str, str, int, float, str]:
+    return row.state.value, row.worker, row.fence, row.until, row.cancel.value
 
 
 def _lease(row: dict[str, Any]) -> Lease:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.distributed.attempt_store import AttemptStore
+    from aurora_spawner.distributed.lease import Lease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ class Beats:
 
     store: AttemptStore
     token: str
-    fence: int
+    row: Lease
+    """The row as this worker has last changed it."""
     times: LeaseTimes
     lost: bool = False
     """True once the lease is lost, or has to be taken for lost."""
@@ -46,6 +48,11 @@ class Beats:
     """The moment of the last beat that was answered, on this machine's clock; at first that before the claim."""
     _seen: tuple[int, int] = (0, 0)
     _progress: int = 0
+
+    @property
+    def fence(self) -> int:
+        """The fence of the lease."""
+        return self.row.fence
 
     @property
     def pause_s(self) -> float:
@@ -73,7 +80,7 @@ class Beats:
         if row is None:
             self.lost = True
             return Cancel.AT_ONCE
-        self.since = sent
+        self.since, self.row = sent, row
         return row.cancel
 
 

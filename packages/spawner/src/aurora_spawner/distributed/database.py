@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer")
 
 SCHEMA_VERSION: Final = 2
+AUTHORITY_VARIABLE: Final = "AURORA_DATABASE_CA"
+"""The variable with the file of the authority that has signed the server's certificate; an address goes first."""
+PLAIN_VARIABLE: Final = "AURORA_DATABASE_PLAIN"
+"""The variable that is 1 where the connection to a server of another machine may do without TLS."""
+_MAY_BE_PLAIN: Final = ("disable", "allow", "prefer")
+"""Modes in which libpq sends passwords, tokens and prompts as they are, or may do so."""
 _NOTICED: Final = {
     "connect_timeout": 10,
     "keepalives_idle": 15,
@@ -105,7 +111,8 @@ def secured(url: str, *, worker_token: str = "") -> str:
         worker_token: The token by which the database knows a worker.
 
     Raises:
-        QueueUnusableError: It is no address of a database, or no token.
+        QueueUnusableError: It is no address of a database, no token, or asks a server of another machine for a
+            connection without TLS, and `PLAIN_VARIABLE` does not say that this is meant.
     """
     if not _TOKEN.fullmatch(worker_token):  # it becomes a part of the options, and must not add others
         raise QueueUnusableError(
@@ -116,8 +123,11 @@ def secured(url: str, *, worker_token: str = "") -> str:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise QueueUnusableError(f"the database's address is not one: {error}".strip()) from error
-    if not _all_here(given) and "sslmode" not in given:
-        given |= {"sslmode": "verify-full", "sslrootcert": given.get("sslrootcert", "system")}
+    if not _all_here(given):
+        _check_encrypted(given)
+        authority = os.environ.get(AUTHORITY_VARIABLE) or os.environ.get("PGSSLROOTCERT") or "system"
+        if given.setdefault("sslmode", "verify-full") == "verify-full":
+            given.setdefault("sslrootcert", authority)
     if worker_token:
         said = " ".join(filter(None, (str(given.get("options") or ""), f"-c {TOKEN_SETTING}={worker_token}")))
         given["options"] = said
@@ -125,6 +135,20 @@ def secured(url: str, *, worker_token: str = "") -> str:
         given.setdefault(name, value)
     given.setdefault("application_name", "aurora")
     return make_conninfo("", **given)
+
+
+def _check_encrypted(given: Mapping[str, object]) -> None:
+    """Refuses an address that asks for a connection without TLS, or puts up with one, unless that is meant.
+
+    Raises:
+        QueueUnusableError: It does.
+    """
+    mode = given.get("sslmode")
+    if mode in _MAY_BE_PLAIN and os.environ.get(PLAIN_VARIABLE) != "1":
+        raise QueueUnusableError(
+            f"the address asks for sslmode={mode}, and its server is on another machine: whoever is between reads the"
+            f" password, the tokens and all prompts; leave sslmode out, or set {PLAIN_VARIABLE}=1 if that is meant"
+        )
 
 
 def _all_here(given: Mapping[str, object]) -> bool:
@@ -164,11 +188,15 @@ class Database:
             QueueUnavailableError: The database cannot be reached now.
             QueueUnusableError: It refuses a statement, the login, or does not prove who it is.
         """
+        async with self._alone() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
+        """Gives the connection, on which each statement is a transaction of its own. Errors as for `transaction`."""
         async with self._one_at_a_time:
             try:
-                connection = await self._connected()
-                async with connection.transaction():
-                    yield connection
+                yield await self._connected()
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
                 raise _unreached(error) from error
@@ -186,14 +214,14 @@ class Database:
         return self._connection
 
     async def one(self, query: str, *values: object) -> dict[str, Any] | None:
-        """Returns the first row of a query; None without one. Errors as for `transaction`."""
-        async with self.transaction() as connection:
+        """Returns the first row of one statement; None without one. Errors as for `transaction`."""
+        async with self._alone() as connection:
             cursor = await connection.execute(query.encode(), values)
             return await cursor.fetchone() if cursor.description else None
 
     async def all(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Returns the rows of a query. Errors as for `transaction`."""
-        async with self.transaction() as connection:
+        """Returns the rows of one statement. Errors as for `transaction`."""
+        async with self._alone() as connection:
             cursor = await connection.execute(query.encode(), values)
             return await cursor.fetchall()
 
@@ -239,8 +267,8 @@ def _unreached(error: psycopg.Error) -> QueueError:
     text = str(error).strip()
     if tls_problem(text):
         return ServerUntrustedError(
-            f"the database does not prove that it is the server of the address: {text}; if its certificate is of your"
-            " own authority, name that in the address (sslrootcert=FILE), else do not connect"
+            f"the database does not prove that it is the server of the address: {text}; if its certificate is of"
+            f" your own authority, name that (sslrootcert=FILE in the address, or {AUTHORITY_VARIABLE})"
         )
     if login_problem(text):
         return LoginRefusedError(f"the database refuses the login: {text}; correct the address, or ask its keeper")

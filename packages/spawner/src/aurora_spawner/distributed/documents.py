@@ -24,6 +24,11 @@ SPOOL_LIMIT_BYTES: Final = 8 << 20
 """The most that a worker keeps of each output stream, which is the most that comes back."""
 RESULT_LIMIT_BYTES: Final = 24 << 20
 """The largest result, compressed and not: both streams, and what is said about them."""
+JUDGED_LIMIT: Final = 2000
+"""Judged tool calls of an attempt that its result names, denied ones first."""
+NOTICES: Final = 20
+NOTICE_LIMIT: Final = 1000
+"""Characters of a notice."""
 _SEPARATOR: Final = b"\n"
 
 
@@ -78,6 +83,10 @@ class OrderDocument(_Document):
     """The number of agents above those that this one starts, itself included."""
     tree: TreeDocument | None = None
     """None for an attempt that works in the worker's own folder."""
+    instructions: str | None = None
+    """Those of the task, for an agent that is given them beside its prompt."""
+    allowance_usd: Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)] | None = None
+    """The most that it may cost, for an agent that ends by itself there."""
 
     @classmethod
     def of(cls, **fields: object) -> OrderDocument:
@@ -116,6 +125,27 @@ class OrderDocument(_Document):
         return _parsed(cls, text, "order")
 
 
+class JudgedDocument(_Document):
+    """A tool call that the gate of a worker has judged."""
+
+    tool: Annotated[str, Field(max_length=1000)]
+    subject: Annotated[str, Field(max_length=1000)]
+    action: Annotated[str, Field(pattern="^(allow|prompt|deny)$")]
+    allowed: bool
+    rule: Annotated[str, Field(max_length=1000)]
+    reason: Annotated[str, Field(max_length=1000)]
+    answered_by: Annotated[str, Field(max_length=100)]
+
+    @classmethod
+    def parse(cls, line: str) -> JudgedDocument:
+        """Reads one.
+
+        Raises:
+            DocumentError: It is none; the field is named.
+        """
+        return _parsed(cls, line, "judged call")
+
+
 class EndDocument(_Document):
     """The end of an attempt, as its worker has seen it."""
 
@@ -132,6 +162,12 @@ class EndDocument(_Document):
     exceeded: Annotated[str, Field(max_length=200)] = ""
     record: dict[str, Any] | None = None
     """The supervisor's exit record; None if it was killed, or never began."""
+    judged: tuple[JudgedDocument, ...] = Field(default=(), strict=False, max_length=JUDGED_LIMIT)
+    judged_calls: Count = 0
+    notices: tuple[Annotated[str, Field(max_length=NOTICE_LIMIT)], ...] = Field(
+        default=(), strict=False, max_length=NOTICES
+    )
+    """What the run's report says of its worktree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

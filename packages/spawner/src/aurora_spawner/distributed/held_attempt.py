@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.distributed.beats import Beats
     from aurora_spawner.distributed.documents import OrderDocument
+    from aurora_spawner.distributed.worker_trees import AgentPlace
 
     Answer = TypeVar("Answer")
 
@@ -31,6 +32,10 @@ class HeldAttempt:
     """Seconds that this machine's clock shows more than the database's."""
     document: OrderDocument | None = None
     """None if its order cannot be read, or an earlier process began it without a tree."""
+    notices: tuple[str, ...] = ()
+    """What its coordinator should know of its worktree."""
+    place: AgentPlace | None = None
+    """The place of its agent; None before it is known."""
 
     async def during(self, work: Coroutine[Any, Any, Answer], *, endable: bool) -> Answer:
         """Keeps the lease while something is done for the attempt, and returns what that returns.

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.attempt_folder import SMALLEST_CAP_BYTES, AttemptFolder, read_output
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError, RunningAttempt
+from aurora_spawner.attempts.executor import (
+    AttemptEnd,
+    AttemptOrder,
+    AttemptRefusedError,
+    JudgedCall,
+    RunningAttempt,
+)
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.attempt_looks import AttemptLooks
@@ -311,7 +317,7 @@ class PoolExecutor:
         if self._looks is not None:
             self._looks.close()
         if self._store is not None:
-            self._store.database.close()
+            self._store.close()
 
     async def adopt(
         self,
@@ -358,6 +364,8 @@ def _document_of(order: AttemptOrder, sandbox: str, tree: TreeDocument | None) -
         sandbox=sandbox,
         depth=int(order.environment.get(DEPTH_VARIABLE, "1")),
         tree=tree,
+        instructions=order.instructions,
+        allowance_usd=order.allowance_usd,
     )
 
 
@@ -381,7 +389,8 @@ def _unpacked(packed: bytes, folder: Path, ahead_s: float) -> tuple[AttemptEnd, 
     stderr_total = _count(end.record, "stderr_bytes", len(result.stderr))
     cap = _count(end.record, "cap_bytes", SPOOL_LIMIT_BYTES)
     ended = AttemptEnd(
-        **{name: getattr(end, name) for name in type(end).model_fields},
+        **{name: getattr(end, name) for name in type(end).model_fields if name != "judged"},
+        judged=tuple(JudgedCall(**each.model_dump()) for each in end.judged),
         stdout=read_output(files.stdout, total=end.stdout_bytes, cap=cap),
         stderr=read_output(files.stderr, total=stderr_total, cap=cap, limit=STDERR_LIMIT_BYTES),
         stdout_path=files.stdout,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.distributed.documents import OrderDocument
     from aurora_spawner.distributed.held_attempt import HeldAttempt
+    from aurora_spawner.distributed.worker_preparation import PreparedPlace, WorkerPreparation
     from aurora_spawner.distributed.worker_trees import AgentPlace, WorkerTrees
 
     Answer = TypeVar("Answer")
@@ -42,7 +46,28 @@ class TreeCarrier:
             WorkspaceError: The worktree cannot be made.
         """
         trees = self._found()
-        return await held.during(self._carry(lambda: trees.begin(document), held), endable=True)
+        place = await held.during(self._carry(lambda: trees.begin(document), held), endable=True)
+        return place if trees.preparation is None else await self._prepare(trees, trees.preparation, held, place)
+
+    async def _prepare(
+        self, trees: WorkerTrees, preparation: WorkerPreparation, held: HeldAttempt, place: AgentPlace
+    ) -> AgentPlace:
+        """Prepares a worktree, in a thread of its own: set-up may take minutes, and the shared ones carry others."""
+        assert held.document is not None
+        threads, ended = ThreadPoolExecutor(1, thread_name_prefix="aurora-setup"), threading.Event()
+        call = partial(trees.prepare, preparation, held.document, token=held.token, stopped=ended.is_set)
+        preparing = asyncio.get_running_loop().run_in_executor(threads, call)
+        try:
+            prepared = await held.during(_result(preparing), endable=True)
+        finally:
+            ended.set()
+            # Nothing may be in the worktree when somebody removes it; what went wrong is no longer asked for then.
+            await asyncio.gather(preparing, return_exceptions=True)
+            threads.shutdown(wait=False)
+        for sentence in prepared.notices:
+            self.tell(f"attempt {held.token}: {sentence}")
+        held.notices = prepared.notices
+        return replace(place, variables={**place.variables, **prepared.variables})
 
     async def take_back(self, held: HeldAttempt, end: AttemptEnd) -> tuple[AttemptEnd, str]:
         """Commits and pushes what an attempt has left, without the lease, too: its coordinator decides what counts.
@@ -123,3 +148,7 @@ class TreeCarrier:
             stopped=lambda: held.beats.lost,
             tell=lambda problem: self.tell(f"attempt {held.token}: {problem}"),
         )
+
+
+async def _result(preparing: asyncio.Future[PreparedPlace]) -> PreparedPlace:
+    return await asyncio.shield(preparing)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import shutil
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,12 +30,15 @@ from aurora_spawner.distributed.held_attempt import HeldAttempt
 from aurora_spawner.distributed.lease import AttemptState, Cancel
 from aurora_spawner.distributed.queues import queues_of
 from aurora_spawner.distributed.tree_carrier import TreeCarrier
-from aurora_spawner.distributed.worker_orders import order_for, result_of
+from aurora_spawner.distributed.worker_gate import GatedAttempt, WorkerGate
+from aurora_spawner.distributed.worker_orders import Inheritance, order_for, result_of, where_it_worked
 from aurora_spawner.distributed.worker_place import ForeignTokenError, WorkerPlace
+from aurora_spawner.distributed.worker_preparation import setup_mark
 from aurora_spawner.distributed.worker_tokens import WorkerRefusedError, admit
 from aurora_spawner.distributed.worker_trees import AgentPlace
 from aurora_spawner.errors import BackendError, first_failure
 from aurora_spawner.storage.private_files import make_private_folder
+from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -43,9 +46,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
-    from aurora_spawner.backends.command import CommandBackend
+    from aurora_spawner.backends.base import AgentBackend
     from aurora_spawner.distributed.lease import Lease
     from aurora_spawner.distributed.worker_trees import WorkerTrees
+    from aurora_spawner.gates.tool_calls import ToolCallGate
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +70,10 @@ class WorkerOptions:
     """The folder in which its agents work."""
     labels: tuple[str, ...] = ()
     """Names of what this machine has; attempts that need any other go to other workers."""
-    backends: Mapping[str, CommandBackend]
+    backends: Mapping[str, AgentBackend]
     """The agents that it runs, by name; an order for any other is refused."""
+    gate: ToolCallGate | None = None
+    """Judges the tool calls of agents with hooks; None leaves these in their own safe mode."""
     executor: Callable[[str], Executor]
     """Builds the executor for a use of a sandbox: off, auto or require."""
     environ: Mapping[str, str]
@@ -111,6 +117,8 @@ class Worker:
         self._draining = asyncio.Event()
         self._executors: dict[str, Executor] = {}
         self._refused: WorkerRefusedError | None = None
+        self._inheritance = Inheritance(options.environ)
+        self._gate = None if options.gate is None else WorkerGate(gate=options.gate, folder=place.path, tell=tell)
         self._trees = TreeCarrier(
             worker=options.name, pool=options.pool, trees=options.trees, within_s=options.carry_within_s, tell=tell
         )
@@ -130,7 +138,7 @@ class Worker:
             await until_reachable(self._database.make_tables, tell=self._tell)
             await self._sign_on()
             self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
-            async with asyncio.TaskGroup() as group:
+            async with self._gate.serving() if self._gate else nullcontext(), asyncio.TaskGroup() as group:
                 await self._take_over(group)
                 upkeep = [group.create_task(each) for each in (self._keep_up(), self._keep_clean())]
                 serving = group.create_task(self._serve(group))
@@ -148,7 +156,7 @@ class Worker:
         finally:
             for executor in self._executors.values():
                 executor.close()
-            self._database.close()
+            self._store.close()
 
     async def _sign_on(self) -> None:
         """Announces the worker; one that is refused ends what an earlier process has left before it goes."""
@@ -255,13 +263,16 @@ class Worker:
         except ForeignTokenError as error:
             self._tell(f"refused: {error}")
             return
+        sent = time.monotonic()
         stored = await until_reachable(lambda: self._store.read(token), tell=self._tell)
         if stored is None:
             return
-        sent = time.monotonic()
+        as_read = iter(((stored.lease, stored.now),))  # for the first try: after an outage its time would be too old
         claimed = await until_reachable(  # the last that may wait: the lease has begun, and nobody beats yet
             lambda: self._store.change(
-                token, lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s)
+                token,
+                lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s),
+                known=next(as_read, None),
             ),
             tell=self._tell,
         )
@@ -297,14 +308,16 @@ class Worker:
         if document.tree is not None:
             make_private_folder(held.folder)  # the next process looks for what it has begun
             place = await self._trees.bring_here(held, document)
+        held.place = place
         order = order_for(
             document,
             backend,
             token=held.token,
             folder=held.folder,
             cwd=place.cwd,
-            environ=options.environ,
+            inheritance=self._inheritance,
             variables=place.variables,
+            hook=self._gate.hook_for(held.token, _gated(held, document, place)) if self._gate else None,
         )
         executor = self._executor(document.sandbox)
         self._tell(f"attempt {held.token}: {document.agent} begins task {document.task_id} of {document.run_id}")
@@ -325,15 +338,27 @@ class Worker:
             return
         executor, held = self._executor("off"), self._held(token, taken, sent)
         held.document = document
+        if document is not None:
+            held.place = self._place_of(document)
+            if self._gate:
+                self._gate.hook_for(token, _gated(held, document, held.place))
         found = await executor.adopt(token=token, folder=held.folder, supervisor=None)
         if isinstance(found, AttemptEnd):
             if found.reason is EndReason.VOIDED:  # killed between its claim and its start
+                await asyncio.to_thread(end_orphans, setup_mark(token), session=None)
                 await self._deliver(held, AttemptEnd(reason=EndReason.SUPERVISOR_LOST))
                 return
             await self._bring_and_deliver(held, found)
             return
         self._tell(f"attempt {token}: adopted")
         await self._see_to_end(held, found, executor)
+
+    def _place_of(self, document: OrderDocument) -> AgentPlace:
+        """Returns the place of an agent that an earlier process has begun."""
+        trees = self._options.trees
+        if document.tree is None or trees is None:
+            return AgentPlace(cwd=self._options.cwd, variables={})
+        return trees.found(document)
 
     async def _document_of(self, token: str) -> OrderDocument | None:
         """Returns the order of an attempt that was begun here; None if the database no longer has a readable one."""
@@ -348,6 +373,7 @@ class Worker:
         """Ends an attempt whose lease this worker has lost; its result counts no longer."""
         executor, folder = self._executor("off"), self._place.folder_of(token)
         await end_left(executor, token=token, folder=folder, supervisor=None, at_once=True)
+        await asyncio.to_thread(end_orphans, setup_mark(token), session=None)
         self._tell(f"attempt {token}: ended, since its lease is lost")
         document = await self._document_of(token)
         if document is not None:
@@ -374,30 +400,39 @@ class Worker:
 
     async def _bring_and_deliver(self, held: HeldAttempt, end: AttemptEnd) -> None:
         """Pushes the work on a tree, which has to be there before the result says so; then delivers the result."""
+        document, place = held.document, held.place
+        backend = None if document is None else self._options.backends.get(document.agent)
+        if backend is not None and place is not None and place.worktree is not None:
+            end = await asyncio.to_thread(where_it_worked, end, held.folder, backend, place.cwd)
         end, commit = await self._trees.take_back(held, end)
         await self._deliver(held, end, commit)
 
     async def _deliver(self, held: HeldAttempt, end: AttemptEnd, commit: str = "") -> None:
         """Delivers a result for as long as it takes; one that comes too late is dropped."""
-        token, fence = held.token, held.beats.fence
+        token = held.token
+        if self._gate:
+            self._gate.forget(token)
         try:
             told = moved(end, -held.ahead_s)
-            packed = (await asyncio.to_thread(result_of, told, held.folder, commit)).pack()
+            packed = (await asyncio.to_thread(result_of, told, held.folder, commit, held.notices)).pack()
         except DocumentError as error:
             packed = Result(
                 end=EndDocument(reason=EndReason.NOT_TAKEN), stderr=str(error).encode(), commit=commit
             ).pack()
         accepted = await until_reachable(
-            lambda: self._finish(token, fence, packed),
+            lambda: self._finish(token, held.beats.row, packed),
             tell=self._tell,
         )
         self._tell(f"attempt {token}: {end.reason}" if accepted else f"attempt {token}: its result comes too late")
         await self._trees.leave(held, accepted=accepted, kept=bool(commit))
         await asyncio.to_thread(shutil.rmtree, held.folder, ignore_errors=True)
 
-    async def _finish(self, token: str, fence: int, packed: bytes) -> bool:
+    async def _finish(self, token: str, held: Lease, packed: bytes) -> bool:
         """Returns True if the result counts; also if it was accepted already, and the answer to that got lost."""
-        if await self._store.change(token, lambda row, _now: lease.finish(row, fence), result=packed):
+        fence = held.fence
+        if await self._store.change(
+            token, lambda row, _now: lease.finish(row, fence), result=packed, known=(held, 0.0)
+        ):
             return True
         row = await self._store.read(token)
         return row is not None and row.lease.state is AttemptState.FINISHED and row.lease.fence == fence
@@ -412,7 +447,7 @@ class Worker:
         return HeldAttempt(
             token=token,
             folder=self._place.folder_of(token),
-            beats=Beats(store=self._store, token=token, fence=row.fence, times=self._options.times, since=sent),
+            beats=Beats(store=self._store, token=token, row=row, times=self._options.times, since=sent),
             ahead_s=ahead(self._options.clock(), row.until - self._lease_s),
         )
 
@@ -424,3 +459,7 @@ class Worker:
         if sandbox not in self._executors:
             self._executors[sandbox] = self._options.executor(sandbox)
         return self._executors[sandbox]
+
+
+def _gated(held: HeldAttempt, document: OrderDocument, place: AgentPlace) -> GatedAttempt:
+    return GatedAttempt(document=document, folder=held.folder, place=place)

@@ -23,11 +23,12 @@ from aurora_spawner.workspaces.run_worktrees import RunWorktrees
 from aurora_spawner.workspaces.turns import turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aurora_spawner.distributed.documents import OrderDocument
     from aurora_spawner.distributed.exchange import Exchange
+    from aurora_spawner.distributed.worker_preparation import PreparedPlace, WorkerPreparation
 
 PUSHED: Final = "refs/aurora/pushed/"
 """Refs of this repository for what was pushed; the ref in the pool's repository, without its beginning, follows."""
@@ -40,6 +41,8 @@ class AgentPlace:
     cwd: Path
     variables: Mapping[str, str]
     """An author for commits of its own, where the worker's user has configured none."""
+    worktree: Path | None = None
+    """The top of its worktree, which it must not leave; None for an attempt without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class WorkerTrees:
 
     folder: Path
     exchange: Exchange
+    preparation: WorkerPreparation | None = None
+    """Prepares each worktree for its agent; None gives it its commit and nothing else."""
 
     def begin(self, document: OrderDocument) -> AgentPlace:
         """Fetches what an attempt starts from and makes its worktree; returns where its agent works.
@@ -63,7 +68,22 @@ class WorkerTrees:
         cwd = worktree.path / document.tree.folder
         if not cwd.resolve().is_relative_to(worktree.path.resolve()) or not cwd.is_dir():
             raise MissingTreeError(f"{document.tree.folder} is no folder of commit {start[:12]}")
-        return AgentPlace(cwd=cwd, variables=store.identity())
+        return AgentPlace(cwd=cwd, variables=store.identity(), worktree=worktree.path)
+
+    def prepare(
+        self, preparation: WorkerPreparation, document: OrderDocument, *, token: str, stopped: Callable[[], bool]
+    ) -> PreparedPlace:
+        """Prepares the worktree of an attempt for its agent; see `WorkerPreparation.prepare`."""
+        assert document.tree is not None
+        worktree = self._worktrees(document.run_id, document.tree.start).find(_name_of(document))
+        home = (self.folder / "worktrees").resolve()
+        return preparation.prepare(worktree, document, home=home, token=token, stopped=stopped)
+
+    def found(self, document: OrderDocument) -> AgentPlace:
+        """Returns the place of an agent that an earlier process has begun."""
+        assert document.tree is not None
+        worktree = self._worktrees(document.run_id, document.tree.start).path_of(_name_of(document))
+        return AgentPlace(cwd=worktree / document.tree.folder, variables={}, worktree=worktree)
 
     def commit(self, document: OrderDocument, *, token: str) -> str:
         """Commits what an attempt has left, finished or not.

@@ -152,7 +152,7 @@ class BudgetedExecutor(WrappingExecutor):
         own_usd = _own_limit(order.command, flag)
         if not flag or allowance_usd is None or (own_usd is not None and own_usd <= allowance_usd):
             return order
-        return replace(order, command=(*order.command, *flag, f"{allowance_usd:.6f}"))
+        return replace(order, command=(*order.command, *flag, f"{allowance_usd:.6f}"), allowance_usd=allowance_usd)
 
     async def _reserve(self, order: AttemptOrder) -> float | None:
         """Reserves money; returns the allowance that its agent is to get."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import uuid
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME, AttemptFolder, attempt_folder, home_of
 from aurora_spawner.attempts.executor import AttemptOrder, OrderedTree
 from aurora_spawner.backends.base import AttemptRequest, with_events
-from aurora_spawner.backends.profiles import TIME_LIMIT_MS
 from aurora_spawner.backends.sessions import (
     SESSION_RECORD,
     SessionRecord,
@@ -21,6 +19,7 @@ from aurora_spawner.backends.sessions import (
     handed_back_prompt,
     session_record_for,
 )
+from aurora_spawner.backends.time_limit import with_time_limit
 from aurora_spawner.board.digest import prompt_with_posts
 from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.supervision.environment import (
@@ -173,6 +172,7 @@ class OrderBuilder:
             environment={**inherited, **variables, **with_time_limit(invocation.env, deadline_s), **names, **own},
             cwd=cwd,
             deadline_s=deadline_s,
+            instructions=task.instructions if invocation.instructed else None,
             open_tasks=open_tasks,
             files={**invocation.files, **_session_record_file(folder, record, invocation, backend)},
             resumes=record.session_id,
@@ -222,14 +222,6 @@ class OrderBuilder:
                 self.environ, keep=invocation.keep_env, own=invocation.own_env
             )
         return self._passed[needs]
-
-
-def with_time_limit(variables: Mapping[str, str], deadline_s: float | None) -> Mapping[str, str]:
-    """Returns an agent's variables with its time limit in those that pass it."""
-    if TIME_LIMIT_MS not in variables.values():
-        return variables
-    limit = "0" if deadline_s is None else str(math.ceil(deadline_s * 1000))
-    return {name: limit if value == TIME_LIMIT_MS else value for name, value in variables.items()}
 
 
 def _session_record_file(

@@ -10,9 +10,9 @@ from aurora_spawner.backends.base import with_events
 from aurora_spawner.journal.facts import AttemptStalled
 from aurora_spawner.liveness.output_listener import OutputListener
 from aurora_spawner.liveness.watchdog import WAITS_FOR_A_WORKER, Watchdog
-from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.in_flight import Termination
 from aurora_spawner.tasks import run_events
+from aurora_spawner.workspaces.elsewhere import works_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable

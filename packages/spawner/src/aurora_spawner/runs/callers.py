@@ -1,4 +1,4 @@
-"""The callers at the sockets of a run: who they are, and whether they are still there.
+"""The callers at the sockets of a run: who they are.
 
 What the user alone decides is not taken from a process of an agent, whatever its environment says.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.process_identity import identify
 from aurora_spawner.errors import AgentActsError, AgentAnswersError, UnknownLineageError
@@ -17,8 +17,8 @@ from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.supervision.belonging import attempt_of
 
 if TYPE_CHECKING:
-    from asyncio import StreamReader, StreamWriter
-    from collections.abc import Callable, Coroutine
+    from asyncio import StreamWriter
+    from collections.abc import Callable
 
     from aurora_spawner.attempts.process_identity import ProcessIdentity
     from aurora_spawner.errors import SpawnerError
@@ -29,7 +29,6 @@ REFUSALS_LIMIT: Final = 20
 _CREDENTIALS: Final = struct.Struct("3i")
 """Process, user and group of a caller, as Linux tells them."""
 _ID_LIMIT: Final = 100
-_Answer = TypeVar("_Answer")
 
 
 class Caller:
@@ -125,19 +124,6 @@ class UserAlone:
         self._refused += 1
         self._note(sentence.replace("{}", fact.why))
         await self._recorder.append(task_id, fact)
-
-
-async def unless_gone(answer: Coroutine[Any, Any, _Answer], reader: StreamReader) -> _Answer | None:
-    """Returns the answer; None if its caller hangs up before, which cancels it."""
-    answering = asyncio.ensure_future(answer)
-    gone = asyncio.ensure_future(reader.read(1))
-    try:
-        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return answering.result() if answering.done() else None
-    finally:
-        answering.cancel()
-        gone.cancel()
-        await asyncio.gather(answering, gone, return_exceptions=True)
 
 
 def _peer_of(writer: StreamWriter) -> int:

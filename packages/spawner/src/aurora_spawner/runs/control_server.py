@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.attempt_folder import SOCKET_NAME
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import PostRefusedError, SpawnerError
+from aurora_spawner.gates.hanging_up import unless_gone
 from aurora_spawner.runs import board_requests
 from aurora_spawner.runs.agent_questions import ask_for_agent
-from aurora_spawner.runs.callers import Caller, unless_gone
+from aurora_spawner.runs.callers import Caller
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.private_sockets import REQUEST_LIMIT_BYTES, bound_socket, short_path
 from aurora_spawner.storage.stored_values import StoredValueError

@@ -93,18 +93,6 @@ def _missing(end: AttemptEnd) -> str:
     return f"the folder {missing}" if missing is not None and not missing.exists() else "its folder"
 
 
-def works_elsewhere(folder: str, cwd: Path) -> str | None:
-    """Returns what is wrong if an agent says that it works outside of the folder that it was started in.
-
-    A folder that is not there is one of a container, where the same place has another name.
-    """
-    place = os.path.realpath(folder)
-    own = os.path.realpath(cwd)
-    if place == own or place.startswith(f"{own}{os.sep}") or not os.path.isdir(place):  # noqa: PTH112 -- as given
-        return None
-    return f"it works in {place}, not in its worktree {own}; what it did there was not undone"
-
-
 def _exit_complaint(end: AttemptEnd, reply: Reply) -> str | None:
     if reply.finished or (end.exit_code == 0 and not reply.ends_with_event):
         return None

@@ -93,6 +93,11 @@ class RunContext:
         """Returns a task as it is now."""
         return self.tasks.tasks[task_id]
 
+    @property
+    def elsewhere(self) -> bool:
+        """True if agents work on other machines, where folders are looked at by those who run them."""
+        return self.options.pool is not None
+
     def agent_of(self, task_id: str) -> str:
         """Returns the agent that has a task now."""
         return self.recovery.agent_of(self.tasks.tasks[task_id])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.journal.facts import TaskReopened, TaskSettled
 from aurora_spawner.journal.work_facts import WorkChecked, WorkReturned
 from aurora_spawner.recovery import actions
+from aurora_spawner.runs.judged_elsewhere import judged_facts
 from aurora_spawner.runs.recorder import ended_fact
 from aurora_spawner.runs.resume_state import stored_task
 from aurora_spawner.runs.task_result import TAKEN_OVER, for_journal
@@ -47,7 +48,9 @@ async def settle_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         _leave_unchecked(run, task_id, result)
         return attempt
     withdrawn = run.approvals.withdraw(task_id, "its attempt has ended")
-    ended = (*checked, *returned, *withdrawn, *((ended_fact(attempt.number, attempt.end),) if attempt.number else ()))
+    judged = judged_facts(attempt) if attempt.number else ()
+    last = (ended_fact(attempt.number, attempt.end),) if attempt.number else ()
+    ended = (*judged, *checked, *returned, *withdrawn, *last)
     is_interrupted = result is not None and result.termination_reason == TAKEN_OVER
     if is_interrupted or (result is None and run.tasks.taken(task_id)):
         return await _leave_to_user(run, attempt, *ended)

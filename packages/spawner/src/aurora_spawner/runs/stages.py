@@ -39,8 +39,8 @@ from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.journal.work_facts import FilesClaimed
 from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.diff_stages import approve_work, judge_diff
-from aurora_spawner.runs.evidence import works_elsewhere
 from aurora_spawner.runs.gate_server import note_unasked
+from aurora_spawner.runs.judged_elsewhere import note_judged
 from aurora_spawner.runs.recorder import started_fact
 from aurora_spawner.runs.resolution_stage import accept_resolution, check_work
 from aurora_spawner.runs.result_stage import read_result
@@ -53,6 +53,7 @@ from aurora_spawner.runs.waiting import take_signal
 from aurora_spawner.runs.worktree_stages import commit_attempt, prepare_worktree
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
+from aurora_spawner.workspaces.elsewhere import works_elsewhere
 
 if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import RunningAttempt
@@ -144,7 +145,7 @@ async def _follow(run: RunContext, attempt: Attempt, running: RunningAttempt) ->
         running,
         run.backends[agent],
         on_signal=None if listener is None else partial(take_signal, run, agent, listener),
-        cwd=None if attempt.worktree is None else run.cwd_of(attempt.worktree),
+        cwd=None if attempt.worktree is None or run.elsewhere else run.cwd_of(attempt.worktree),
     )
     begun = running.begun
     waiting = asyncio.ensure_future(run.watch.suspend_until(attempt.task_id, begun)) if begun else None
@@ -168,6 +169,7 @@ async def read_output(run: RunContext, attempt: Attempt) -> Attempt:
     if attempt.reply is not None:  # a hedge was judged by it
         return attempt
     attempt = attempt._replace(reply=reply_of(attempt.end, run.backends[attempt.agent]))
+    note_judged(run, attempt.task_id, attempt.end)
     note_unasked(run, attempt)
     return attempt
 
@@ -196,7 +198,7 @@ async def judge_attempt(run: RunContext, attempt: Attempt) -> Attempt:
 def _where_it_worked(run: RunContext, attempt: Attempt, end: AttemptEnd) -> AttemptEnd:
     """Returns the end of an attempt; it is another if the agent worked outside of its worktree and ended unseen."""
     folder = attempt.reply.folder if attempt.reply else None
-    if attempt.worktree is None or folder is None or end.reason != EndReason.EXITED:
+    if attempt.worktree is None or run.elsewhere or folder is None or end.reason != EndReason.EXITED:
         return end
     problem = works_elsewhere(folder, run.cwd_of(attempt.worktree))
     return end if problem is None else replace(end, reason=EndReason.WRONG_FOLDER, stderr=problem)

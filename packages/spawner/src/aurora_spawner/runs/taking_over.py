@@ -77,6 +77,10 @@ def _check(run: RunContext, task_id: str) -> None:
 async def _session_of(run: RunContext, task_id: str, agent: str) -> str:
     _check(run, task_id)
     backend = run.backends[agent]
+    if run.elsewhere:
+        raise TakeOverError(
+            task_id, f"@{agent} works on a worker of pool {run.options.pool}, and its session is there"
+        )
     if not isinstance(backend, CliBackend) or backend.profile.interactive is None:
         instead = f'tell it something by: aur comm send --to {task_id} "…", or see its work by: aur diff'
         raise TakeOverError(task_id, f"@{agent} has no session that can be opened in a terminal; {instead}")

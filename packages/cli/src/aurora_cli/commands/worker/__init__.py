@@ -40,7 +40,7 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
     entries=WORKERS,
     invoke_without_command=True,
     examples=(
-        ("aur worker --pool big --concurrency 4", "Serve a pool with all commands of your own."),
+        ("aur worker --pool big --concurrency 4", "Serve a pool with all commands of your own and all agent CLIs."),
         ("aur worker --pool big --allow build,test", "With two of them."),
         ("aur worker --pool big --labels gpu,linux", "Also for tasks that need these labels, or some of them."),
         ("aur worker list", "Pools, workers, and what they run."),
@@ -64,7 +64,7 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
     type=AgentNames(),
     default=(),
     metavar="A,B",
-    help="The agents to run; all commands of your own by default.",
+    help="The agents to run; all commands of your own and all agent CLIs by default.",
 )
 @click.option(
     "--token-file",
@@ -92,8 +92,8 @@ def command(
 ) -> int:
     """Serve a pool with this machine's agents; manage workers.
 
-    A worker runs agents that are commands of your own, under the policies of the project that it is started in, in
-    that folder. SIGTERM and Ctrl-C let it take nothing more and end with its last attempt; a second one leaves the
+    A worker runs commands of your own and agent CLIs under the policies of the project that it is started in, in that
+    folder. SIGTERM and Ctrl-C let it take nothing more and end with its last attempt; a second one leaves the
     attempts to the next process of the same name, as does a crash.
     """
     if context.invoked_subcommand is not None:
