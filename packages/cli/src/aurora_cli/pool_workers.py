@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.worker_tokens import TokenStore
 
-__all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tokens"]
+__all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tables", "with_tokens"]
 
 DAY_S: Final = 86_400.0
 Value = TypeVar("Value")
@@ -30,6 +30,16 @@ async def with_database(work: Callable[[Database], Awaitable[Value]]) -> Value:
         database.close()
 
 
+async def with_tables(work: Callable[[Database], Awaitable[Value]]) -> Value:
+    """Does something with the database of pools, whose tables are made if they are missing."""
+
+    async def on(database: Database) -> Value:
+        await database.make_tables()
+        return await work(database)
+
+    return await with_database(on)
+
+
 async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
     """Does something with the tokens of workers.
 
@@ -40,13 +50,12 @@ async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
     async def on(database: Database) -> Value:
         from aurora_spawner.distributed.worker_tokens import TokenStore, UnknownTokenError
 
-        await database.make_tables()
         try:
             return await work(TokenStore(database))
         except UnknownTokenError as error:
             raise click.UsageError(str(error)) from error
 
-    return await with_database(on)
+    return await with_tables(on)
 
 
 async def known_workers() -> list[StoredWorker]:
@@ -76,7 +85,6 @@ async def _with_store(work: Callable[[AttemptStore], Awaitable[Value]]) -> Value
     async def on(database: Database) -> Value:
         from aurora_spawner.distributed.attempt_store import AttemptStore
 
-        await database.make_tables()
         return await work(AttemptStore(database))
 
-    return await with_database(on)
+    return await with_tables(on)

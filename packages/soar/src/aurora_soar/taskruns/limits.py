@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.settings.user_folder import user_folder
@@ -75,6 +76,7 @@ class RunLimits:
         sandbox: the mode that was asked for in this run; the policies' own if that is stricter.
         pool: the pool of workers that runs the attempts; None for this machine.
         repository: the git repository through which the trees of that pool travel; None if it names none.
+        folder: the project's, whose runs share what is its share of a pool.
         notify: receives what the user should know about the budget.
         told: warnings about the budget so far, without their figures; `notify:` in the configuration tells each once.
     """
@@ -87,6 +89,7 @@ class RunLimits:
     sandbox: SandboxMode | None = None
     pool: str | None = None
     repository: str | None = None
+    folder: Path = field(default_factory=Path.cwd)
     notify: Notify = log_notice
     told: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -193,6 +196,7 @@ class RunLimits:
                 self.pool,
                 self.confinement,
                 self.repository,
+                workspace=self.folder,
                 tell=lambda message: self.notify(Notice(message=f"pool {self.pool}: {message}", warning=True)),
             )
         # Also without confinement now: a resume may find attempts that have begun with some.

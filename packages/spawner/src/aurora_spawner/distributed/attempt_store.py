@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued
 
+from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
 from aurora_spawner.distributed.queues import queue_name
+from aurora_spawner.distributed.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.database import Database
 
 JOB: Final = "aurora.attempt"
-"""The name of the queue's only kind of job; its argument is an attempt's token."""
-REQUEUE_AFTER_S: Final = 10.0
+"""The name of the queue's only kind of job: a bell, which tells a worker that something waits."""
+MOST_TRIES: Final = 8
+"""Tries to claim a next attempt, of which each fails only if what was chosen has just been cancelled."""
+_FIRST_COME: Final = Standing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,10 @@ _NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
 SMALL_RESULT_BYTES: Final = 1 << 16
 """The size up to which a result comes with the look that finds it; larger ones of many attempts would fill memory."""
 _SUBMIT: Final = f"""
-    INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, labels, state)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, 'queued') ON CONFLICT DO NOTHING RETURNING {_ROW}, {_NOW} AS now
+    INSERT INTO aurora_attempts
+        (token, run_id, task_id, number, pool, document, labels, rank, lane, workspace, agent, provider, state)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'queued')
+    ON CONFLICT DO NOTHING RETURNING {_ROW}, {_NOW} AS now
     """  # noqa: S608 -- constants
 _LOOK: Final = f"""
     SELECT token, state, worker, fence, until, cancel, progress,
@@ -96,19 +100,26 @@ class AttemptStore:
     database: Database
 
     async def submit(
-        self, token: str, *, key: tuple[str, str, int], pool: str, document: str, labels: Sequence[str] = ()
+        self,
+        token: str,
+        *,
+        key: tuple[str, str, int],
+        pool: str,
+        document: str,
+        labels: Sequence[str] = (),
+        standing: Standing = _FIRST_COME,
     ) -> StoredAttempt:
         """Queues an attempt once, however often it is called, and returns the row that its key has.
 
         Args:
             key: Run, task and number of the attempt. The row has another token if somebody else has used the key.
             labels: Those that its worker must have.
+            standing: What decides when its turn comes.
         """
+        lane = standing.lane(key[0], labels)
+        stands = (standing.rank, lane, standing.workspace, standing.agent, standing.provider)
         async with self.database.transaction() as connection:
-            cursor = await connection.execute(
-                _SUBMIT,
-                (token, *key, pool, document, list(labels)),
-            )
+            cursor = await connection.execute(_SUBMIT, (token, *key, pool, document, list(labels), *stands))
             found = await cursor.fetchone()
             if found is not None:
                 await _enqueue(connection, token, queue_name(pool, labels))
@@ -164,34 +175,31 @@ class AttemptStore:
             result: The packed result, for the change that accepts it.
         """
         async with self.database.transaction() as connection:
-            cursor = await connection.execute(
-                f"SELECT {_ROW} FROM aurora_attempts WHERE token = %s FOR UPDATE",  # noqa: S608 -- constants
-                (token,),
-            )
-            row = await cursor.fetchone()
-            if row is None:
-                return None
-            cursor = await connection.execute(f"SELECT {_NOW} AS now")  # once the row is ours
-            clock = await cursor.fetchone()
-            changed = rule(_lease(row), clock["now"] if clock else 0.0)
-            if changed is not None:
-                await connection.execute(
-                    "UPDATE aurora_attempts SET state = %s, worker = %s, fence = %s, until = %s, cancel = %s,"
-                    " progress = coalesce(%s, progress), result = coalesce(%s, result),"
-                    " over_at = CASE WHEN %s THEN clock_timestamp() END WHERE token = %s",
-                    (
-                        changed.state.value,
-                        changed.worker,
-                        changed.fence,
-                        changed.until,
-                        changed.cancel.value,
-                        progress,
-                        result,
-                        changed.state in OVER,
-                        token,
-                    ),
-                )
+            _row, changed = await _changed(connection, token, rule, progress=progress, result=result)
         return changed
+
+    async def claim_next(
+        self, pool: str, *, labels: Sequence[str], worker: str, lease_s: float
+    ) -> tuple[StoredAttempt, Lease] | None:
+        """Gives a worker the attempt whose turn it is, with its lease; None if none may begin now.
+
+        Args:
+            labels: Those of the worker.
+        """
+        for _ in range(MOST_TRIES):
+            async with self.database.transaction() as connection:
+                cursor = await connection.execute("SELECT aurora_next(%s, %s) AS token", (pool, list(labels)))
+                chosen = await cursor.fetchone()
+                if chosen is None or chosen["token"] is None:
+                    return None
+                row, claimed = await _changed(
+                    connection,
+                    chosen["token"],
+                    lambda row, now: lease.claim(row, worker, now=now, lease_s=lease_s),
+                )
+            if row is not None and claimed is not None:
+                return _attempt({**row, "now": claimed.until - lease_s}), claimed
+        return None
 
     async def held_by(self, worker: str) -> list[str]:
         """Returns the tokens of the attempts that a worker holds."""
@@ -200,20 +208,9 @@ class AttemptStore:
         )
         return [row["token"] for row in rows]
 
-    async def requeue(self, pool: str) -> None:
-        """Queues the attempts again whose place in the queue was lost with a worker; removes those long over."""
-        async with self.database.transaction() as connection:
-            cursor = await connection.execute(
-                "SELECT token, labels FROM aurora_attempts a WHERE pool = %s AND state = 'queued'"
-                " AND created_at < clock_timestamp() - make_interval(secs => %s) AND NOT EXISTS"
-                " (SELECT FROM procrastinate_jobs WHERE queueing_lock = a.token AND status = 'todo') LIMIT 100",
-                (pool, REQUEUE_AFTER_S),
-            )
-            for row in await cursor.fetchall():
-                with suppress(AlreadyEnqueued):
-                    async with connection.transaction():  # else a refusal would end the outer one
-                        await _enqueue(connection, row["token"], queue_name(pool, row["labels"]))
-            await connection.execute("SELECT aurora_forget_over()")
+    async def forget_over(self) -> None:
+        """Removes the attempts that are over for long."""
+        await self.database.one("SELECT aurora_forget_over()")
 
     async def announce(
         self,
@@ -281,6 +278,45 @@ _UNOPENED: Final = App(connector=PsycopgConnector())
 async def _enqueue(connection: psycopg.AsyncConnection[DictRow], token: str, queue: str) -> None:
     job = _UNOPENED.configure_task(JOB, queue=queue, queueing_lock=token, connection=connection, allow_unknown=True)
     await job.defer_async(token=token)
+
+
+async def _changed(
+    connection: psycopg.AsyncConnection[DictRow],
+    token: str,
+    rule: Callable[[Lease, float], Lease | None],
+    *,
+    progress: int | None = None,
+    result: bytes | None = None,
+) -> tuple[dict[str, Any] | None, Lease | None]:
+    """Changes an attempt as `AttemptStore.change` does; returns its row before, and its lease after that."""
+    cursor = await connection.execute(
+        f"SELECT {_ROW} FROM aurora_attempts WHERE token = %s FOR UPDATE",  # noqa: S608 -- constants
+        (token,),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None, None
+    cursor = await connection.execute(f"SELECT {_NOW} AS now")  # once the row is ours
+    clock = await cursor.fetchone()
+    changed = rule(_lease(row), clock["now"] if clock else 0.0)
+    if changed is not None:
+        await connection.execute(
+            "UPDATE aurora_attempts SET state = %s, worker = %s, fence = %s, until = %s, cancel = %s,"
+            " progress = coalesce(%s, progress), result = coalesce(%s, result),"
+            " over_at = CASE WHEN %s THEN clock_timestamp() END WHERE token = %s",
+            (
+                changed.state.value,
+                changed.worker,
+                changed.fence,
+                changed.until,
+                changed.cancel.value,
+                progress,
+                result,
+                changed.state in OVER,
+                token,
+            ),
+        )
+    return row, changed
 
 
 def _lease(row: dict[str, Any]) -> Lease:

@@ -25,6 +25,7 @@ from psycopg.rows import DictRow, dict_row
 from aurora_spawner.distributed.access_schema import TOKEN_SETTING, access_schema
 from aurora_spawner.distributed.documents import ORDER_LIMIT_BYTES, RESULT_LIMIT_BYTES
 from aurora_spawner.distributed.refusals import login_problem, tls_problem
+from aurora_spawner.distributed.turns_schema import turns_schema
 from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 _NOTICED: Final = {
     "connect_timeout": 10,
     "keepalives_idle": 15,
@@ -61,6 +62,9 @@ CREATE TABLE aurora_attempts (
     worker text NOT NULL DEFAULT '', fence integer NOT NULL DEFAULT 0,
     until double precision NOT NULL DEFAULT 0, cancel text NOT NULL DEFAULT '',
     progress bigint NOT NULL DEFAULT 0, labels text[] NOT NULL DEFAULT '{{}}',
+    rank integer NOT NULL DEFAULT 0, lane text NOT NULL DEFAULT '' CHECK (length(lane) <= 64),
+    workspace text NOT NULL DEFAULT '', agent text NOT NULL DEFAULT '', provider text NOT NULL DEFAULT '',
+    CHECK (greatest(octet_length(workspace), octet_length(agent), octet_length(provider)) <= 1000),
     result bytea CHECK (octet_length(result) <= {RESULT_LIMIT_BYTES}),
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(), over_at timestamptz,
     UNIQUE (run_id, task_id, number)
@@ -216,7 +220,7 @@ class Database:
                 cursor = await connection.execute("SELECT quote_ident(current_schema()) AS name")
                 schema = await cursor.fetchone()
                 assert schema is not None
-                await connection.execute(access_schema(schema["name"]).encode())
+                await connection.execute((turns_schema(schema["name"]) + access_schema(schema["name"])).encode())
                 return
             cursor = await connection.execute("SELECT version FROM aurora_schema")
             found = await cursor.fetchone()

@@ -30,6 +30,7 @@ from aurora_spawner.distributed.exchange import (
 )
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
 from aurora_spawner.distributed.nobody import nobody_for
+from aurora_spawner.distributed.standing import Standing
 from aurora_spawner.distributed.worker_tokens import why_lost
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
@@ -65,6 +66,10 @@ class PoolExecutor:
     """Receives what the user should know while an attempt waits."""
     trees: PoolTrees | None = None
     """Carries the trees of tasks with worktrees; None if the pool names no repository."""
+    workspace: str = ""
+    """The project, which has its share of the pool beside others."""
+    provider: Callable[[str], str] = lambda _agent: ""
+    """Tells the account whose limits an agent meets; attempts wait in the queue while it is paused."""
     lost_after_s: float = lease.LOST_AFTER_S
     carry_within_s: float = GIVE_UP_AFTER_S
     """The time for which the pool's repository is tried again if it cannot be reached."""
@@ -137,7 +142,12 @@ class PoolExecutor:
             store = await self._opened()
             row = await until_reachable(
                 lambda: store.submit(
-                    order.token, key=key, pool=order.pool or self.pool, document=document, labels=order.labels
+                    order.token,
+                    key=key,
+                    pool=order.pool or self.pool,
+                    document=document,
+                    labels=order.labels,
+                    standing=self._standing(order),
                 ),
                 tell=tell,
             )
@@ -150,6 +160,14 @@ class PoolExecutor:
             raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
         self._waiting[order.token] = order
         return self._running(order.token, order.folder)
+
+    def _standing(self, order: AttemptOrder) -> Standing:
+        return Standing(
+            priority=order.priority,
+            workspace=self.workspace,
+            agent=order.agent,
+            provider=self.provider(order.agent),
+        )
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
         """Waits for the result, and writes the output into the attempt's folder as if it had run here.
