@@ -15,7 +15,7 @@ from aurora_soar.errors import OverLimitError
 from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.ledger import open_ledger
-from aurora_soar.taskruns.pools import check_pool, pool_executor
+from aurora_soar.taskruns.pools import check_pool, database_url, pool_executor, shared_gates
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
+    from aurora_spawner.recovery.settings import RecoverySettings
 
 __all__ = ["RunLimits", "free_agents", "user_prices"]
 
@@ -201,6 +202,14 @@ class RunLimits:
             )
         # Also without confinement now: a resume may find attempts that have begun with some.
         return ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
+
+    def recovery(self, settings: RecoverySettings) -> RecoverySettings:
+        """Returns the recovery of the run: on a pool, its provider gates are those of all runs on its database.
+
+        Raises:
+            PoolError: no database is named, or the packages for it are not installed.
+        """
+        return settings if self.pool is None else replace(settings, gates=shared_gates(database_url()))
 
     async def reconcile(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
         """Settles the reservations of attempts of a run that have ended: at the reported cost, else the estimate.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.exchange import Exchange
+    from aurora_spawner.providers.gate_store import ProviderStore
 
 __all__ = [
     "DATABASE_VARIABLE",
@@ -32,6 +33,8 @@ __all__ = [
     "open_database",
     "pool_agents",
     "pool_executor",
+    "shared_gates",
+    "workspace_name",
 ]
 
 DATABASE_VARIABLE: Final = "AURORA_DATABASE_URL"
@@ -133,6 +136,17 @@ def pool_executor(
         tell=tell,
         trees=None if repository is None else PoolTrees(exchange=exchange_at(repository)),
     )
+
+
+def shared_gates(url: str) -> Callable[[str], ProviderStore]:
+    """Returns what opens the provider gates that a run shares with all runs on the pools of a database."""
+
+    def opened(run_id: str) -> ProviderStore:
+        from aurora_spawner.distributed.shared_gates import SharedGates
+
+        return SharedGates(url, holder=run_id)
+
+    return opened
 
 
 def workspace_name(folder: Path) -> str:

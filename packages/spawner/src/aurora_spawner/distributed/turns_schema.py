@@ -118,10 +118,13 @@ BEGIN
     END IF;
     IF chosen.gate->>'state' IN ('paused', 'probing', 'ramping') THEN
         IF chosen.gate->>'state' = 'ramping' AND now_s > (chosen.gate->>'since')::float8 + {ramp_s} THEN
-            DELETE FROM aurora_gates WHERE provider = chosen.provider;
+            DELETE FROM aurora_gates WHERE provider = chosen.provider AND gate = chosen.gate;
         ELSIF chosen.gate->>'state' = 'paused' OR chosen.created_at < (chosen.gate->>'since')::float8 THEN
             UPDATE aurora_gates SET gate = aurora_gate_after(gate, now_s, chosen.run_id)
-                WHERE provider = chosen.provider;
+                WHERE provider = chosen.provider AND gate = chosen.gate;
+            IF NOT FOUND THEN  -- a coordinator has just changed it: the next look decides anew
+                RETURN NULL;
+            END IF;
         END IF;
     END IF;
     INSERT INTO aurora_shares (pool, workspace, run_id) VALUES (a_pool, chosen.workspace, chosen.run_id)
