@@ -27,7 +27,7 @@ from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aurora_policies import Caps, PoliciesEngine
     from aurora_policies.budget import Ledger, Limits
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
+    from aurora_spawner.limits.budget_port import BudgetGate
     from aurora_spawner.recovery.settings import RecoverySettings
 
 __all__ = ["RunLimits", "free_agents", "user_prices"]
@@ -174,9 +175,11 @@ class RunLimits:
         inner = self._innermost(detached=detached)
         if self._costly:
             ledger = self._ledger()
+            budget, close = self._budget(ledger)
             inner = BudgetedExecutor(
                 inner=inner,
-                gate=ledger,
+                gate=budget,
+                on_close=close,
                 backends=self.backends,
                 resumes=resumes,
                 free=free_agents(self.backends),
@@ -223,6 +226,7 @@ class RunLimits:
             return
         by_token = {each.token: each for each in attempts}
         executor = self.using(reserved.values()).executor(resumes=run_id)
+        budget, close = self._budget(self._ledger())
         for token in reserved:
             attempt = by_token.get(token)
             ended = over or (attempt is not None and attempt.state == "ended")
@@ -230,7 +234,8 @@ class RunLimits:
                 found = await executor.adopt(token=token, folder=attempt.folder, supervisor=attempt.supervisor)
                 ended = isinstance(found, AttemptEnd)
             if ended:  # without a record, or of an agent that counts as free by now; else this changes nothing
-                self._ledger().settle(token, None)
+                budget.settle(token, None)
+        close()
         executor.close()
 
     def _is_new(self, message: str) -> bool:
@@ -242,6 +247,17 @@ class RunLimits:
         is_new = about not in self.told
         self.told.add(about)
         return is_new
+
+    def _budget(self, ledger: Ledger) -> tuple[BudgetGate, Callable[[], None]]:
+        """Returns what grants money, and what closes it: on a pool, also the budget that its runs share."""
+        if self.pool is None:
+            return ledger, lambda: None
+        url = database_url()
+        from aurora_soar.taskruns.pool_budget import PoolBudget
+        from aurora_spawner.distributed.pool_money import PoolMoney
+
+        money = PoolMoney(url, self.pool)
+        return PoolBudget(ledger, money), money.close
 
     def _ledger(self) -> Ledger:
         return open_ledger(self.policies, per_run_usd=self.per_run_usd)

@@ -24,6 +24,7 @@ from psycopg.rows import DictRow, dict_row
 
 from aurora_spawner.distributed.access_schema import TOKEN_SETTING, access_schema
 from aurora_spawner.distributed.documents import ORDER_LIMIT_BYTES, RESULT_LIMIT_BYTES
+from aurora_spawner.distributed.money_schema import MONEY_TABLES
 from aurora_spawner.distributed.refusals import login_problem, tls_problem
 from aurora_spawner.distributed.turns_schema import turns_schema
 from aurora_spawner.errors import SpawnerError
@@ -175,7 +176,7 @@ class Database:
                     yield connection
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
-                raise _unreached(error) from error
+                raise unreached(error) from error
             except psycopg.Error as error:
                 raise QueueUnusableError(f"the database refuses: {error}".strip()) from error
             except BaseException:  # cut off in the middle: the connection is in an unknown state
@@ -220,7 +221,8 @@ class Database:
                 cursor = await connection.execute("SELECT quote_ident(current_schema()) AS name")
                 schema = await cursor.fetchone()
                 assert schema is not None
-                await connection.execute((turns_schema(schema["name"]) + access_schema(schema["name"])).encode())
+                more = MONEY_TABLES + turns_schema(schema["name"]) + access_schema(schema["name"])
+                await connection.execute(more.encode())
                 return
             cursor = await connection.execute("SELECT version FROM aurora_schema")
             found = await cursor.fetchone()
@@ -238,7 +240,7 @@ class Database:
                 connection.pgconn.finish()
 
 
-def _unreached(error: psycopg.Error) -> QueueError:
+def unreached(error: psycopg.Error) -> QueueError:
     """Returns the error for a connection that was not made, or was lost."""
     text = str(error).strip()
     if tls_problem(text):

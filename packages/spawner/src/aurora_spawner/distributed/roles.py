@@ -30,6 +30,8 @@ _TABLES: Final = (
     "aurora_limits",
     "aurora_gates",
     "aurora_shares",
+    "aurora_budgets",
+    "aurora_reservations",
     "procrastinate_jobs",
     "procrastinate_events",
     "procrastinate_workers",
@@ -46,11 +48,13 @@ _GRANTS: Final = f"""
 GRANT SELECT ON aurora_schema TO {{coordinator}}, {{worker}}, {{reader}};
 GRANT SELECT ({_FACTS_OF_TOKENS}) ON aurora_worker_tokens TO {{coordinator}}, {{reader}};
 GRANT SELECT ON aurora_refusals TO {{coordinator}}, {{reader}};
-GRANT SELECT ON aurora_workers, aurora_limits, aurora_gates TO {{coordinator}}, {{reader}};
+GRANT SELECT ON aurora_workers, aurora_limits, aurora_gates, aurora_budgets, aurora_reservations
+    TO {{coordinator}}, {{reader}};
 
 GRANT SELECT, INSERT, UPDATE ({_LEASE}) ON aurora_attempts TO {{coordinator}};
 GRANT UPDATE (draining), DELETE ON aurora_workers TO {{coordinator}};
-GRANT INSERT, UPDATE, DELETE ON aurora_limits, aurora_gates TO {{coordinator}};
+GRANT INSERT, UPDATE, DELETE ON aurora_limits, aurora_gates, aurora_budgets TO {{coordinator}};
+GRANT INSERT, UPDATE ON aurora_reservations TO {{coordinator}};
 GRANT SELECT, INSERT ON procrastinate_jobs TO {{coordinator}};
 GRANT INSERT ON procrastinate_events TO {{coordinator}};
 

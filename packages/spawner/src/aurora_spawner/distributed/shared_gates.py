@@ -26,7 +26,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from aurora_spawner.distributed.clocks import ahead, gate_moved
-from aurora_spawner.distributed.database import secured
+from aurora_spawner.distributed.database import QueueUnavailableError, secured, unreached
 from aurora_spawner.providers.gate import GateAnswer, GateState, ProviderGate
 from aurora_spawner.providers.gate_store import ProviderStore
 
@@ -50,6 +50,7 @@ _GATES_LOCK: Final = 0x41555247
 
 _Change = Callable[[ProviderGate], ProviderGate]
 _GO: Final = GateAnswer(go=True)
+_BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,8 @@ class SharedGates(ProviderStore):
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._closing = False
+        self._away_since: float | None = None
+        self._away_s = 0.0
         self._of_thread = threading.local()
         self._thread: threading.Thread | None = None
 
@@ -220,9 +223,9 @@ class SharedGates(ProviderStore):
                 if connection is None or connection.closed:
                     connection = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
                 self._exchange(connection)
-                self.trouble = None
+                self._note_success()
             except psycopg.Error as error:
-                self.trouble = f"the gates of the pool cannot be exchanged with the database: {error}".strip()
+                self._note_failure(error)
                 if connection is not None:
                     connection.close()
                 if self._closing:
@@ -232,6 +235,24 @@ class SharedGates(ProviderStore):
             self._wake.clear()
         if connection is not None:
             connection.close()
+
+    def _note_success(self) -> None:
+        if self._away_since is not None:
+            self._away_s += time.monotonic() - self._away_since
+            self._away_since = None
+        self.trouble = (
+            f"the database of the pool was away for {max(1.0, self._away_s):.0f} s; meanwhile nothing began"
+            if self._away_s
+            else None
+        )
+
+    def _note_failure(self, error: psycopg.Error) -> None:
+        """Notes an outage; a database that answers and refuses will say so to whatever is queued, so that may try."""
+        self.trouble = f"the provider gates of the pool cannot be exchanged: {error}".strip()
+        if isinstance(error, _BROKEN) and isinstance(unreached(error), QueueUnavailableError):
+            self._away_since = self._away_since or time.monotonic()
+        else:
+            self._seen.known = True
 
     def _exchange(self, connection: psycopg.Connection[DictRow]) -> None:
         """Makes the changes that were reported, and brings all gates."""
