@@ -118,6 +118,7 @@ WITHOUT_SHAPE = {
         Schema.WORKERS,
         Schema.WORKER_LIMITS,
         Schema.WORKER_BUDGETS,
+        Schema.WORKER_ADVICE,
     ),
     *(Schema.WORKER_ROLES, Schema.WORKER_TOKENS, Schema.WORKER_TOKENS_REVOKED, Schema.WORKER_TOKEN_ADDED),
 }

@@ -87,6 +87,7 @@ class Schema(StrEnum):
     TRUSTED_PROJECTS = "aur.trusted-projects/1"
     TRUST_REMOVED = "aur.trust-removed/1"
     WORKERS = "aur.workers/1"
+    WORKER_ADVICE = "aur.worker-advice/1"
     WORKER_BUDGETS = "aur.worker-budgets/1"
     WORKER_LIMITS = "aur.worker-limits/1"
     WORKER_ROLES = "aur.worker-roles/1"

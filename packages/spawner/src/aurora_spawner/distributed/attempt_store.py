@@ -303,6 +303,7 @@ async def _changed(
         await connection.execute(
             "UPDATE aurora_attempts SET state = %s, worker = %s, fence = %s, until = %s, cancel = %s,"
             " progress = coalesce(%s, progress), result = coalesce(%s, result),"
+            " claimed_at = CASE WHEN state = 'queued' AND %s = 'running' THEN clock_timestamp() ELSE claimed_at END,"
             " over_at = CASE WHEN %s THEN clock_timestamp() END WHERE token = %s",
             (
                 changed.state.value,
@@ -312,6 +313,7 @@ async def _changed(
                 changed.cancel.value,
                 progress,
                 result,
+                changed.state.value,
                 changed.state in OVER,
                 token,
             ),

@@ -67,7 +67,7 @@ CREATE TABLE aurora_attempts (
     workspace text NOT NULL DEFAULT '', agent text NOT NULL DEFAULT '', provider text NOT NULL DEFAULT '',
     CHECK (greatest(octet_length(workspace), octet_length(agent), octet_length(provider)) <= 1000),
     result bytea CHECK (octet_length(result) <= {RESULT_LIMIT_BYTES}),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(), over_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(), claimed_at timestamptz, over_at timestamptz,
     UNIQUE (run_id, task_id, number)
 );
 CREATE INDEX aurora_attempts_open ON aurora_attempts (pool, state) WHERE state IN ('queued', 'running');

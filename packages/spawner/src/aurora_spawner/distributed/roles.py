@@ -30,6 +30,7 @@ _TABLES: Final = (
     "aurora_limits",
     "aurora_gates",
     "aurora_shares",
+    "aurora_advice",
     "aurora_budgets",
     "aurora_reservations",
     "procrastinate_jobs",
@@ -37,23 +38,23 @@ _TABLES: Final = (
     "procrastinate_workers",
     "procrastinate_periodic_defers",
 )
-_LEASE: Final = "state, worker, fence, until, cancel, progress, result, over_at"
+_LEASE: Final = "state, worker, fence, until, cancel, progress, result, claimed_at, over_at"
 _FACTS_OF_TOKENS: Final = "id, name, pool, worker, created_at, expires_at, revoked_at"
 _FACTS_OF_ATTEMPTS: Final = (
     "token, run_id, task_id, number, pool, state, worker, fence, until, cancel, progress, labels, created_at,"
-    " over_at, rank, workspace, agent, provider"
+    " claimed_at, over_at, rank, workspace, agent, provider"
 )
 
 _GRANTS: Final = f"""
 GRANT SELECT ON aurora_schema TO {{coordinator}}, {{worker}}, {{reader}};
 GRANT SELECT ({_FACTS_OF_TOKENS}) ON aurora_worker_tokens TO {{coordinator}}, {{reader}};
 GRANT SELECT ON aurora_refusals TO {{coordinator}}, {{reader}};
-GRANT SELECT ON aurora_workers, aurora_limits, aurora_gates, aurora_budgets, aurora_reservations
+GRANT SELECT ON aurora_workers, aurora_limits, aurora_gates, aurora_budgets, aurora_reservations, aurora_advice
     TO {{coordinator}}, {{reader}};
 
 GRANT SELECT, INSERT, UPDATE ({_LEASE}) ON aurora_attempts TO {{coordinator}};
 GRANT UPDATE (draining), DELETE ON aurora_workers TO {{coordinator}};
-GRANT INSERT, UPDATE, DELETE ON aurora_limits, aurora_gates, aurora_budgets TO {{coordinator}};
+GRANT INSERT, UPDATE, DELETE ON aurora_limits, aurora_gates, aurora_budgets, aurora_advice TO {{coordinator}};
 GRANT INSERT, UPDATE ON aurora_reservations TO {{coordinator}};
 GRANT SELECT, INSERT ON procrastinate_jobs TO {{coordinator}};
 GRANT INSERT ON procrastinate_events TO {{coordinator}};

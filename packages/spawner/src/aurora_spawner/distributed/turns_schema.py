@@ -29,6 +29,12 @@ CREATE TABLE aurora_limits (
     most integer NOT NULL CHECK (most BETWEEN 0 AND {MOST_AT_ONCE}),
     PRIMARY KEY (pool, agent)
 );
+CREATE TABLE aurora_advice (
+    pool text PRIMARY KEY CHECK (length(pool) BETWEEN 1 AND {NAME_LIMIT}), desired integer NOT NULL,
+    changed_at double precision NOT NULL, lower_since double precision, peak integer NOT NULL,
+    told integer, hook_at double precision
+);
+CREATE INDEX aurora_attempts_ended ON aurora_attempts (pool, over_at) WHERE state = 'finished';
 CREATE TABLE aurora_gates (
     provider text PRIMARY KEY CHECK (octet_length(provider) <= 1000),
     gate jsonb NOT NULL CHECK (pg_column_size(gate) <= 65536)
