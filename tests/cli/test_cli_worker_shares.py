@@ -1,14 +1,23 @@
-"""What all runs on a pool share, from the command line, on a real PostgreSQL: limits and the budget."""
+"""What all runs on a pool share, from the command line, on a real PostgreSQL: limits, budget, advice, workers."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from tests.postgres import PostgresServer
 
 from aurora_cli.exits import ExitCode
+from aurora_soar.doctor.agents import SignedIn, installed_agents
+from aurora_spawner import CommandBackend
+from aurora_spawner.distributed.announced import AnnouncedTool
+from aurora_spawner.distributed.attempt_store import AttemptStore
+from aurora_spawner.distributed.database import Database
+from aurora_spawner.providers.gate import GateState, ProviderGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,3 +102,49 @@ def test_a_hook_that_fails_is_told_and_run_again(aur: Aur, url: str) -> None:
     assert "the hook sh ended with status 7: no quota" in failed.stderr
     assert "cannot be run" in aur("worker", "advise", "big", "--cool-down", "0", "--hook", "no-such-hook").stderr
     assert aur("worker", "advise", "big", "--hook", "true").returncode == ExitCode.DONE
+
+
+async def announce(url: str) -> None:
+    store = AttemptStore(Database(url))
+    await store.database.make_tables()
+    tools = [
+        AnnouncedTool(name="claude", kind="claude", version="2.0.1 \x1b[31m", signed_in="yes"),
+        AnnouncedTool(name="report", kind="command", version="", signed_in="unknown"),
+    ]
+    await store.announce(
+        "w-id", name="w", pool="big", concurrency=2, agents=["report"], labels=[], new=True, tools=tools
+    )
+    store.database.close()
+
+
+def test_the_list_has_the_versions_and_sign_ins_of_workers_and_the_gates(aur: Aur, url: str) -> None:
+    asyncio.run(announce(url))
+    gate = ProviderGate(provider="acme", state=GateState.PAUSED, since=time.time(), until=4e9, window="5-hour limit")
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO aurora_gates VALUES ('acme', %s)", (json.dumps(gate.to_dict()),))
+    shown = aur("worker", "list").stdout
+    assert "  claude  2.0.1 \\x1b[31m  signed in: yes\n" in shown
+    assert "provider acme is paused" in shown
+    document = json.loads(aur("worker", "list", "--json").stdout)
+    assert [each["name"] for each in document["workers"][0]["tools"]] == ["claude", "report"]
+    (shut,) = document["gates"]
+    assert (shut["provider"], shut["state"]) == ("acme", "paused")
+
+
+def test_the_agents_of_a_machine_are_found_with_their_versions_and_logins(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho '9.9.9 (Claude Code)'\n", encoding="utf-8")
+    program.chmod(0o755)
+    environ = {"PATH": f"{program.parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    own = CommandBackend("report", ("sh", "report.sh"))
+    gone = CommandBackend("gone", ("no-such-program",))
+    found = {
+        each.name: each
+        for each in installed_agents({"report": own, "gone": gone}, environ, home=tmp_path, folder=tmp_path)
+    }
+    assert found.keys() == {"claude", "report"}
+    assert (found["claude"].kind, found["claude"].version) == ("claude", "9.9.9 (Claude Code)")
+    assert found["report"].signed_in is SignedIn.UNKNOWN
+    signed = installed_agents({}, {**environ, "ANTHROPIC_API_KEY": "k"}, home=tmp_path, folder=tmp_path)
+    assert [each.signed_in for each in signed] == [SignedIn.YES]

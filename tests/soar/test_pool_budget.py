@@ -81,7 +81,7 @@ def test_coordinators_in_processes_of_their_own_share_one_budget(url: str, tmp_p
     with multiprocessing.get_context("spawn").Pool(3) as processes:
         granted = processes.starmap(ask, asked)
     assert sum(granted) == 3
-    assert figures(url) == (0.0, pytest.approx(0.9), 0.0)
+    assert figures(url) == pytest.approx((0.0, 0.9, 0.0))
 
 
 def test_what_is_settled_and_released_is_there_for_others(url: str, budget: PoolBudget, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_is_settled_and_released_is_there_for_others(url: str, budget: Pool
     budget.settle("a", 0.05)
     budget.release("b")
     budget.settle("c", None)
-    assert figures(url) == (pytest.approx(0.35), 0.0, pytest.approx(0.3))
+    assert figures(url) == pytest.approx((0.35, 0.0, 0.3))
     assert [reserve(other, token) for token in "xyz"] == [True, True, False]
     refused = other.reserve(token="z", run_id="run", task_id="1", agent="a", model=None)
     assert refused.reason == (
@@ -102,7 +102,7 @@ def test_what_is_settled_and_released_is_there_for_others(url: str, budget: Pool
 
 def test_a_second_request_for_an_attempt_reserves_nothing_more(url: str, budget: PoolBudget) -> None:
     assert [reserve(budget, "a") for _ in range(3)] == [True] * 3
-    assert figures(url) == (0.0, pytest.approx(0.3), 0.0)
+    assert figures(url) == pytest.approx((0.0, 0.3, 0.0))
     budget.release("a")
     assert figures(url)[1] == 0.0
 
@@ -110,7 +110,7 @@ def test_a_second_request_for_an_attempt_reserves_nothing_more(url: str, budget:
 def test_the_user_s_own_limit_holds_beside_it(url: str, tmp_path: Path) -> None:
     poor = budget_of(url, tmp_path / "poor", monthly_usd=0.5)
     assert [reserve(poor, "a"), reserve(poor, "b")] == [True, False]
-    assert figures(url) == (0.0, pytest.approx(0.3), 0.0), "what the ledger refuses is given back to the pool"
+    assert figures(url) == pytest.approx((0.0, 0.3, 0.0)), "what the ledger refuses is given back to the pool"
     poor.money.close()
 
 
@@ -149,9 +149,9 @@ def test_without_the_database_nothing_begins_and_what_runs_spends_what_it_has(
         budget.settle("a", 0.45)
     finally:
         server.start()
-    assert figures(url) == (0.0, pytest.approx(0.4), 0.0)
+    assert figures(url) == pytest.approx((0.0, 0.4, 0.0))
     assert reserve(budget, "b")
-    assert figures(url) == (pytest.approx(0.45), pytest.approx(0.3), 0.0), "its cost is told afterwards"
+    assert figures(url) == pytest.approx((0.45, 0.3, 0.0)), "its cost is told afterwards"
 
 
 class AwayAtFirst(PoolBudget):
@@ -159,7 +159,7 @@ class AwayAtFirst(PoolBudget):
 
     asked = 0
 
-    def reserve(self, **request: object) -> Grant:  # type: ignore[override]
+    def reserve(self, **request: object) -> Grant:
         AwayAtFirst.asked += 1
         if AwayAtFirst.asked <= 2:
             raise BudgetAwayError("the budget of pool p cannot be asked")
@@ -194,7 +194,7 @@ async def test_an_attempt_waits_until_the_budget_can_be_asked(url: str, tmp_path
     executor.close()
     assert end.stdout == "hello"
     assert (AwayAtFirst.asked, sum("task 1 waits" in each for each in said)) == (3, 1)
-    assert (await asyncio.to_thread(figures, url))[:2] == (pytest.approx(0.3), 0.0)
+    assert (await asyncio.to_thread(figures, url))[:2] == pytest.approx((0.3, 0.0))
 
 
 async def test_what_a_dead_coordinator_has_reserved_counts_as_spent_once_its_attempt_is_over(
@@ -216,8 +216,8 @@ async def test_what_a_dead_coordinator_has_reserved_counts_as_spent_once_its_att
         other.money.close()
         return figures(url)
 
-    assert await asyncio.to_thread(age, KEPT_S - 60) == (0.0, pytest.approx(0.9), 0.0)
-    assert await asyncio.to_thread(age, 120) == (pytest.approx(0.3), pytest.approx(0.3), pytest.approx(0.3))
+    assert await asyncio.to_thread(age, KEPT_S - 60) == pytest.approx((0.0, 0.9, 0.0))
+    assert await asyncio.to_thread(age, 120) == pytest.approx((0.3, 0.3, 0.3))
     late = budget_of(url, tmp_path / "dead")
     await asyncio.to_thread(late.settle, "gone", 0.2)
     assert (await asyncio.to_thread(figures, url))[0] == pytest.approx(0.2), "its real cost, once it is resumed"

@@ -58,8 +58,7 @@ def coordinators(url: str, count: int = 2, *, off_by_s: float = 0.0) -> Iterator
 
 
 async def known(*gates: SharedGates) -> None:
-    for each in gates:
-        await until(lambda each=each: each.ask("known").go)
+    await until(lambda: all(each.ask("known").go for each in gates))
 
 
 def limit(gates: SharedGates, wait_s: float, *, began: float | None = None) -> ProviderGate:

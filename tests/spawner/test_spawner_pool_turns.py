@@ -182,7 +182,7 @@ async def test_of_many_workers_that_ask_at_once_none_breaks_a_limit(server: Post
 
     async def work(mine: Queue) -> list[str]:
         nonlocal most
-        done = []
+        done: list[str] = []
         while len(done) < 30 and (token := await mine.take() or "none"):
             if token == "none":
                 if not await queue.store.database.one("SELECT 1 FROM aurora_attempts WHERE state = 'queued' LIMIT 1"):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.worker_tokens import TokenStore
+    from aurora_spawner.providers.gate import ProviderGate
 
 __all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tables", "with_tokens"]
 
@@ -58,9 +59,15 @@ async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
     return await with_tables(on)
 
 
-async def known_workers() -> list[StoredWorker]:
-    """Returns the workers of all pools."""
-    return await _with_store(lambda store: store.workers())
+async def known_workers() -> tuple[list[StoredWorker], list[ProviderGate]]:
+    """Returns the workers of all pools, and the gates of providers that are not open."""
+
+    async def both(store: AttemptStore) -> tuple[list[StoredWorker], list[ProviderGate]]:
+        from aurora_spawner.distributed.shared_gates import shut_gates
+
+        return await store.workers(), await shut_gates(store.database)
+
+    return await _with_store(both)
 
 
 async def change_worker(name: str, change: Callable[[AttemptStore, StoredWorker], Awaitable[None]]) -> StoredWorker:

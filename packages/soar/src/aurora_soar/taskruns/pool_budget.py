@@ -31,7 +31,7 @@ class PoolBudget:
     _reserved: dict[str, int] = field(default_factory=dict)
     """Micros that the pool has reserved for attempts of this run, by token, as far as this process knows."""
     _untold: dict[str, Callable[[], None]] = field(default_factory=dict)
-    """What the database is still to be told of attempts, by token."""
+    """Calls that tell the database of attempts, and are still to be made; by token."""
 
     def reserve(
         self,

@@ -14,12 +14,13 @@ from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_spawner import CommandBackend
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.distributed.announced import AnnouncedTool
     from aurora_spawner.distributed.worker import Worker
 
 __all__ = ["open_worker", "worker_token"]
@@ -39,6 +40,7 @@ def open_worker(
     labels: Collection[str],
     place: Path,
     tell: Callable[[str], None],
+    tools: Callable[[], Sequence[AnnouncedTool]],
 ) -> Worker:
     """Opens the worker of this machine, whose agents work in the project's folder under its policies.
 
@@ -47,6 +49,7 @@ def open_worker(
         token: by which the database knows the worker; "" if the database has no roles.
         labels: what this machine has, for tasks that need it.
         place: the worker's own folder.
+        tools: finds out which agents are on this machine, for those who look at the list of workers.
 
     Raises:
         PoolError: no database is named, or an allowed agent cannot be run for a pool.
@@ -73,6 +76,7 @@ def open_worker(
         backends=_allowed(agents, allow),
         executor=executor,
         environ=os.environ,
+        tools=tools,
         trees=WorkerTrees(folder=place / "trees", exchange=exchange_at(repository)) if repository else None,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)

@@ -1,4 +1,4 @@
-"""How many workers a pool should have: by what waits in its queue and for how long, without going up and down. Pure.
+"""Advises the number of workers of a pool: by what waits in its queue and for how long, without flapping. Pure.
 
 What is wanted follows the queue from one moment to the next. What is advised follows it up at once, and down only
 after less was wanted for a while without a break, and then to the most that was wanted in that while. Between two
@@ -32,7 +32,7 @@ class AdviceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolFigures:
-    """What a pool's queue and workers are like, at one moment."""
+    """The state of a pool's queue and workers, at one moment."""
 
     pool: str
     queued: int
@@ -67,7 +67,7 @@ class Advice:
     peak: int = 0
     """The most that was wanted since then."""
     told: int | None = None
-    """What a hook was told last; None if none was."""
+    """The number that a hook was told last; None if none was."""
     hook_at: float | None = None
     """The moment at which a hook was run last."""
 

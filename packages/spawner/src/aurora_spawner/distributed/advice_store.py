@@ -68,7 +68,7 @@ class PoolAdvice:
     reasons: tuple[str, ...]
     desired: int
     before: int | None
-    """What was advised until now; None if nothing was."""
+    """The number that was advised until now; None if none was."""
     unchanged_s: float
     """Seconds since the advice has changed."""
     hook_due: bool

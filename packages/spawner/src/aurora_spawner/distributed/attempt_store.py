@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, PsycopgConnector
 
 from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.announced import AnnouncedTool, read_tools
 from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
 from aurora_spawner.distributed.queues import queue_name
 from aurora_spawner.distributed.standing import Standing
@@ -58,6 +60,8 @@ class StoredWorker:
     """Seconds since its last sign of life, on the database's clock."""
     running: int
     """Attempts that it holds."""
+    tools: tuple[AnnouncedTool, ...] = ()
+    """The agents on its machine, those that it does not run for the pool included."""
 
     @property
     def state(self) -> str:
@@ -68,7 +72,9 @@ class StoredWorker:
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields and the state as JSON values."""
-        return {**asdict(self), "agents": list(self.agents), "labels": list(self.labels), "state": self.state}
+        tools = [each.to_json() for each in self.tools]
+        lists = {"agents": list(self.agents), "labels": list(self.labels), "tools": tools}
+        return {**asdict(self), **lists, "state": self.state}
 
 
 _ROW: Final = (
@@ -222,16 +228,19 @@ class AttemptStore:
         agents: Sequence[str],
         labels: Sequence[str],
         new: bool,
+        tools: Sequence[AnnouncedTool] = (),
     ) -> bool | None:
         """Writes a sign of life of a worker.
 
         Returns:
             True if it is to drain; None if it was removed, unless it is new.
         """
-        values = (name, pool, concurrency, list(agents), list(labels), worker)
+        known = json.dumps([each.to_json() for each in tools])
+        values = (name, pool, concurrency, list(agents), list(labels), known, worker)
         row = await self.database.one(
             "UPDATE aurora_workers SET name = %s, pool = %s, concurrency = %s, agents = %s, labels = %s,"
-            " seen_at = clock_timestamp(), draining = draining AND NOT %s WHERE id = %s RETURNING draining",
+            " tools = %s, seen_at = clock_timestamp(), draining = draining AND NOT %s WHERE id = %s"
+            " RETURNING draining",
             *values[:-1],
             new,
             worker,
@@ -239,8 +248,8 @@ class AttemptStore:
         if row is not None or not new:
             return None if row is None else bool(row["draining"])
         await self.database.one(
-            "INSERT INTO aurora_workers (name, pool, concurrency, agents, labels, id)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
+            "INSERT INTO aurora_workers (name, pool, concurrency, agents, labels, tools, id)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
             *values,
         )
         return False
@@ -248,13 +257,21 @@ class AttemptStore:
     async def workers(self) -> list[StoredWorker]:
         """Returns all workers, by pool and name."""
         rows = await self.database.all(
-            "SELECT w.id, w.name, w.pool, concurrency, agents, labels, draining,"
+            "SELECT w.id, w.name, w.pool, concurrency, agents, labels, tools, draining,"
             " extract(epoch FROM clock_timestamp() - seen_at)::float8 AS seen_s, (SELECT count(*)"
             " FROM aurora_attempts WHERE worker = w.id AND state = 'running') AS running"
             " FROM aurora_workers w ORDER BY w.pool, w.name, w.id"
         )
         return [
-            StoredWorker(**{**row, "agents": tuple(row["agents"]), "labels": tuple(row["labels"])}) for row in rows
+            StoredWorker(
+                **{
+                    **row,
+                    "agents": tuple(row["agents"]),
+                    "labels": tuple(row["labels"]),
+                    "tools": read_tools(row["tools"]),
+                }
+            )
+            for row in rows
         ]
 
     async def drain(self, worker: str) -> None:

@@ -77,6 +77,7 @@ CREATE TABLE aurora_workers (
     CHECK (greatest(octet_length(id), octet_length(name), octet_length(pool)) <= 1000),
     agents text[] NOT NULL CHECK (pg_column_size(agents) <= 65536),
     labels text[] NOT NULL DEFAULT '{{}}' CHECK (pg_column_size(labels) <= 65536),
+    tools jsonb NOT NULL DEFAULT '[]' CHECK (pg_column_size(tools) <= 65536),
     draining boolean NOT NULL DEFAULT false,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );

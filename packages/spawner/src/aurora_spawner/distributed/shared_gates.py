@@ -33,6 +33,7 @@ from aurora_spawner.providers.gate_store import ProviderStore
 if TYPE_CHECKING:
     from psycopg.rows import DictRow
 
+    from aurora_spawner.distributed.database import Database
     from aurora_spawner.tasks.usage_windows import UsageWindow
 
 LOOK_EVERY_S: Final = 1.0
@@ -65,7 +66,7 @@ class _Report:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the run knows of the database. Times are those of its clock."""
+    """The knowledge of a run about the database. Times are those of its clock."""
 
     gates: dict[str, ProviderGate] = field(default_factory=dict)
     known: bool = False
@@ -310,6 +311,13 @@ class SharedGates(ProviderStore):
 
 
 _NOW: Final = "extract(epoch FROM clock_timestamp())::float8"
+
+
+async def shut_gates(database: Database) -> list[ProviderGate]:
+    """Returns the gates of a database that are not open, on its clock; errors as of `Database.all`."""
+    rows = await database.all(f"SELECT provider, gate, {_NOW} AS now FROM aurora_gates ORDER BY provider")  # noqa: S608 -- constants
+    found = [_gate_in(row["provider"], row, row["now"]) for row in rows]
+    return [gate for gate in found if gate.state is not GateState.OPEN]
 
 
 def _stored(connection: psycopg.Connection[DictRow]) -> tuple[dict[str, ProviderGate], float]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 LARGEST_PRIORITY: Final = 2_000_000_000
-"""What a column of whole numbers holds; larger priorities count as this."""
+"""The most that a column of whole numbers holds; larger priorities count as this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -39,11 +40,12 @@ from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.command import CommandBackend
+    from aurora_spawner.distributed.announced import AnnouncedTool
     from aurora_spawner.distributed.lease import Lease
     from aurora_spawner.distributed.worker_place import WorkerPlace
     from aurora_spawner.distributed.worker_trees import WorkerTrees
@@ -54,6 +56,8 @@ RETRY_S: Final = 1.0
 """Time between two tries to reach the database."""
 CLEAN_EVERY_S: Final = 60.0
 LOOK_EVERY_S: Final = 1.0
+TOOLS_EVERY_S: Final = 900.0
+"""Time after which it is found out again which agents are on this machine, and signed in."""
 _REFUSALS: Final = (DocumentError, BackendError, ExchangeError, WorkspaceError)
 
 
@@ -82,6 +86,8 @@ class WorkerOptions:
     """The time for which the pool's repository is tried again if it cannot be reached."""
     clean_every_s: float = CLEAN_EVERY_S
     """Time between two looks for worktrees that are needed no longer."""
+    tools: Callable[[], Sequence[AnnouncedTool]] = tuple
+    """Finds out which agents are on this machine; it may take long, and is called again from time to time."""
     look_every_s: float = LOOK_EVERY_S
     """Time between two looks, while there is room, for attempts that no bell was rung for."""
 
@@ -115,6 +121,8 @@ class Worker:
         self._draining = asyncio.Event()
         self._executors: dict[str, Executor] = {}
         self._refused: WorkerRefusedError | None = None
+        self._tools: tuple[AnnouncedTool, ...] = ()
+        self._tools_at: float | None = None
         self._trees = TreeCarrier(
             worker=options.name, pool=options.pool, trees=options.trees, within_s=options.carry_within_s, tell=tell
         )
@@ -177,6 +185,7 @@ class Worker:
             agents=sorted(options.backends),
             labels=sorted(options.labels),
             new=new,
+            tools=self._tools,
         )
         if drains or drains is None:
             self.drain()
@@ -184,6 +193,7 @@ class Worker:
     async def _keep_up(self) -> None:
         """Shows that the worker lives, and removes what is over for long."""
         while True:
+            self._find_tools()
             await asyncio.sleep(self._options.times.beat_every_s)
             try:
                 with suppress(QueueUnavailableError):
@@ -194,6 +204,18 @@ class Worker:
                 self._refused = error
                 self.drain()
                 return
+
+    def _find_tools(self) -> None:
+        """Has it found out, if it is time, which agents are here; in a thread that no end of the worker waits for."""
+        now = time.monotonic()
+        if self._tools_at is not None and now - self._tools_at < TOOLS_EVERY_S:
+            return
+        self._tools_at = now
+
+        def find() -> None:
+            self._tools = tuple(self._options.tools())
+
+        threading.Thread(target=find, name="agents of this machine", daemon=True).start()
 
     async def _keep_clean(self) -> None:
         """Removes worktrees that are needed no longer."""
