@@ -17,9 +17,10 @@ from tests.exhaustive import few
 
 from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.attempt_store import AttemptStore
-from aurora_spawner.distributed.database import Database
-from aurora_spawner.distributed.lease import LOST_AFTER_S, Cancel
-from aurora_spawner.distributed.pool_limits import LimitStore
+from aurora_spawner.distributed.database import BROKEN, Database
+from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S, LOST_AFTER_S, Cancel
+from aurora_spawner.distributed.nobody import held_for
+from aurora_spawner.distributed.pool_limits import LimitStore, PoolLimit
 from aurora_spawner.distributed.standing import Standing
 from aurora_spawner.providers.gate import RAMP_LIMIT_S, GateState, ProviderGate
 
@@ -199,6 +200,33 @@ async def test_of_many_workers_that_ask_at_once_none_breaks_a_limit(server: Post
         each.store.database.close()
     assert Counter(token for some in done for token in some) == Counter(map(str, range(30)))
     assert 1 < most <= 5
+
+
+async def test_who_is_cut_off_in_the_middle_of_a_choice_does_not_keep_the_pool_s_lock(queue: Queue) -> None:
+    await queue.put("1")
+    asked = "SELECT current_setting('idle_in_transaction_session_timeout')"
+    with psycopg.connect(queue.store.database.conninfo) as connection:
+        connection.execute("SELECT aurora_next('p', '{}')")
+        assert connection.execute(asked).fetchone() == (f"{LOCK_ENDS_AFTER_S}s",)
+        connection.execute("SELECT set_config('idle_in_transaction_session_timeout', '300ms', true)")
+        assert await asyncio.wait_for(queue.take(), 10) == "1"
+        with pytest.raises(BROKEN):
+            connection.execute(asked)
+
+
+def test_why_an_attempt_waits_that_a_worker_could_take() -> None:
+    limits = [PoolLimit(pool="p", agent="", most=3, running=2), PoolLimit(pool="p", agent="a", most=1, running=1)]
+    gates = [ProviderGate(provider="x", state=GateState.PAUSED, reason="429")]
+    assert held_for(limits, gates, pool="p", agent="a", provider="x") == (
+        "pool p: agent a is at its limit of 1 at once, in all runs"
+    )
+    assert held_for(limits, gates, pool="p", agent="b", provider="x") == "provider x is paused: 429"
+    assert not held_for(limits, gates, pool="p", agent="b", provider="y")
+    full = [PoolLimit(pool="p", agent="", most=2, running=2)]
+    assert (
+        held_for(full, [], pool="p", agent="b", provider="") == "pool p: it is at its limit of 2 at once, in all runs"
+    )
+    assert not held_for(full, [], pool="q", agent="b", provider="")
 
 
 async def shut(queue: Queue, gate: ProviderGate) -> None:

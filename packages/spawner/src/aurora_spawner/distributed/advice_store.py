@@ -13,6 +13,7 @@ from aurora_spawner.distributed.advice import (
     hook_is_due,
     wanted_workers,
 )
+from aurora_spawner.distributed.database import LOCK_ENDS
 from aurora_spawner.distributed.lease import LEASE_S, LOST_AFTER_S
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class AdviceStore:
             with_hook: The caller has a hook, and will run it if the answer says so.
         """
         async with self.database.transaction() as connection:
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('aurora_advice'), hashtext(%s))", (pool,))
+            lock = f"SELECT {LOCK_ENDS}, pg_advisory_xact_lock(hashtext('aurora_advice'), hashtext(%s))"
+            await connection.execute(lock.encode(), (pool,))
             cursor = await connection.execute(_FIGURES.encode(), {"pool": pool})
             row = await cursor.fetchone()
             assert row is not None

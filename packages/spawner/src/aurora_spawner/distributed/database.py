@@ -24,6 +24,7 @@ from psycopg.rows import DictRow, dict_row
 
 from aurora_spawner.distributed.access_schema import TOKEN_SETTING, access_schema
 from aurora_spawner.distributed.documents import ORDER_LIMIT_BYTES, RESULT_LIMIT_BYTES
+from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S
 from aurora_spawner.distributed.money_schema import MONEY_TABLES
 from aurora_spawner.distributed.refusals import login_problem, tls_problem
 from aurora_spawner.distributed.turns_schema import turns_schema
@@ -47,6 +48,14 @@ _NOTICED: Final = {
 
 Left to the system, a statement would wait for a lost answer for hours. The last is in milliseconds.
 """
+LOCK_ENDS: Final = f"set_config('idle_in_transaction_session_timeout', '{LOCK_ENDS_AFTER_S}s', true)"
+"""The expression that lets a session lose its locks if it is cut off in the middle of its transaction."""
+BROKEN: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+"""The errors of a connection that is not there, or no longer."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,200}")
 _SCHEMA_LOCK: Final = 0x4155524F5241
 """The advisory lock under which the tables are made, so that two that begin at once do not both make them."""
@@ -175,7 +184,7 @@ class Database:
                 connection = await self._connected()
                 async with connection.transaction():
                     yield connection
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except BROKEN as error:
                 self.close()
                 raise unreached(error) from error
             except psycopg.Error as error:

@@ -29,7 +29,9 @@ from aurora_spawner.distributed.exchange import (
     until_carried,
 )
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
-from aurora_spawner.distributed.nobody import nobody_for
+from aurora_spawner.distributed.nobody import held_for, nobody_for
+from aurora_spawner.distributed.pool_limits import LimitStore
+from aurora_spawner.distributed.shared_gates import shut_gates
 from aurora_spawner.distributed.standing import Standing
 from aurora_spawner.distributed.worker_tokens import why_lost
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
@@ -193,19 +195,24 @@ class PoolExecutor:
             if row.lease.state is AttemptState.RUNNING and attempt.begun is not None:
                 attempt.begun.set()
             if row.lease.state is AttemptState.QUEUED and row.waited_s >= NOBODY_AFTER_S:
-                await self._tell_if_nobody(store, attempt.token)
+                await self._tell_why(store, attempt.token)
             if row.progress != progress:
                 progress = row.progress
                 _show_life(attempt.folder)
 
-    async def _tell_if_nobody(self, store: AttemptStore, token: str) -> None:
-        """Tells once for each reason why an attempt waits, if no worker that is there can take it."""
+    async def _tell_why(self, store: AttemptStore, token: str) -> None:
+        """Tells once for each reason why an attempt waits, if that is not that all workers are busy."""
         order = self._waiting.pop(token, None)
         if order is None:
             return
         workers = await until_reachable(store.workers, tell=self.tell)
         pool = order.pool or self.pool
         reason = nobody_for(workers, pool=pool, labels=order.labels, agent=order.agent)
+        if not reason:
+            limits = await until_reachable(LimitStore(store.database).all, tell=self.tell)
+            gates = await until_reachable(lambda: shut_gates(store.database), tell=self.tell)
+            provider = self.provider(order.agent)
+            reason = held_for(limits, gates, pool=pool, agent=order.agent, provider=provider)
         if reason and reason not in self._told:
             self._told.add(reason)
             self.tell(f"task {order.task_id} waits: {reason}")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from aurora_spawner.distributed.database import secured
+from aurora_spawner.distributed.database import LOCK_ENDS, secured
 from aurora_spawner.distributed.money_schema import MOST_MICROS
 from aurora_spawner.errors import SpawnerError
 
@@ -209,7 +209,7 @@ class PoolMoney:
                     self._connection = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
                 with self._connection.transaction():
                     self._connection.execute(
-                        "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_MONEY_LOCK, self.pool)
+                        f"SELECT {LOCK_ENDS}, pg_advisory_xact_lock(%s, hashtext(%s))", (_MONEY_LOCK, self.pool)
                     )
                     yield self._connection
             except psycopg.Error as error:

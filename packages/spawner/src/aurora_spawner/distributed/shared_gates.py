@@ -26,7 +26,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from aurora_spawner.distributed.clocks import ahead, gate_moved
-from aurora_spawner.distributed.database import QueueUnavailableError, secured, unreached
+from aurora_spawner.distributed.database import BROKEN, LOCK_ENDS, QueueUnavailableError, secured, unreached
 from aurora_spawner.providers.gate import GateAnswer, GateState, ProviderGate
 from aurora_spawner.providers.gate_store import ProviderStore
 
@@ -51,7 +51,6 @@ _GATES_LOCK: Final = 0x41555247
 
 _Change = Callable[[ProviderGate], ProviderGate]
 _GO: Final = GateAnswer(go=True)
-_BROKEN: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +249,7 @@ class SharedGates(ProviderStore):
     def _note_failure(self, error: psycopg.Error) -> None:
         """Notes an outage; a database that answers and refuses will say so to whatever is queued, so that may try."""
         self.trouble = f"the provider gates of the pool cannot be exchanged: {error}".strip()
-        if isinstance(error, _BROKEN) and isinstance(unreached(error), QueueUnavailableError):
+        if isinstance(error, BROKEN) and isinstance(unreached(error), QueueUnavailableError):
             self._away_since = self._away_since or time.monotonic()
         else:
             self._seen.known = True
@@ -265,7 +264,7 @@ class SharedGates(ProviderStore):
         if changed:
             self._of_thread.won = {}  # what was only tried does not count
             with connection.transaction():
-                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_GATES_LOCK,))
+                connection.execute(f"SELECT {LOCK_ENDS}, pg_advisory_xact_lock(%s)", (_GATES_LOCK,))
                 for provider in sorted(changed):
                     self._make(connection, provider, [each for each in reports if each.provider == provider])
             gates, now = _stored(connection)

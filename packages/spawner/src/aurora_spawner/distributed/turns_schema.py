@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aurora_spawner.distributed.lease import LOST_AFTER_S
+from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S, LOST_AFTER_S
 from aurora_spawner.providers.gate import PROBE_LIMIT_S, RAMP_LIMIT_S, WAIT_RESET_S
 
 _TURN_LOCK: Final = 0x41555254
@@ -82,6 +82,8 @@ BEGIN
         AND aurora_worker_pool() IS DISTINCT FROM a_pool THEN
         RETURN NULL;
     END IF;
+    -- Who is cut off must not keep the lock.
+    PERFORM set_config('idle_in_transaction_session_timeout', '{ends_s}s', true);
     PERFORM pg_advisory_xact_lock({lock}, hashtext(a_pool));
     now_s := extract(epoch FROM clock_timestamp());
     WITH RECURSIVE head AS (
@@ -149,6 +151,7 @@ def turns_schema(schema: str) -> str:
     return _TABLES + _FUNCTIONS.format(
         schema=schema,
         lock=_TURN_LOCK,
+        ends_s=LOCK_ENDS_AFTER_S,
         lost_s=LOST_AFTER_S,
         probe_s=PROBE_LIMIT_S,
         ramp_s=RAMP_LIMIT_S,
