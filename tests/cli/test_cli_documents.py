@@ -110,7 +110,16 @@ WITHOUT_SHAPE = {
     ),
     *(Schema.PULL_REQUEST, Schema.QUESTION_ANSWER, Schema.RUN_CONTINUED, Schema.RUN_NOT_STARTED, Schema.RUN_PAUSED),
     *(Schema.RUN_STARTED, Schema.SEMANTIC_ON, Schema.REPLAN),
-    *(Schema.INTERACT_SESSION, Schema.INTERACT_EVENT, Schema.POST, Schema.POSTED, Schema.WORKERS),
+    *(
+        Schema.INTERACT_SESSION,
+        Schema.INTERACT_EVENT,
+        Schema.POST,
+        Schema.POSTED,
+        Schema.WORKERS,
+        Schema.WORKER_LIMITS,
+        Schema.WORKER_BUDGETS,
+        Schema.WORKER_ADVICE,
+    ),
     *(Schema.WORKER_ROLES, Schema.WORKER_TOKENS, Schema.WORKER_TOKENS_REVOKED, Schema.WORKER_TOKEN_ADDED),
 }
 """Documents of commands that need worktrees, a background, a database or a model; the tests of each read them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -48,9 +49,12 @@ def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, server: 
         "tasks.md": tasks,
         ".aurora/config.yaml": config,
         "tools/report.sh": "echo $AURORA_TASK_ID > report-$AURORA_TASK_ID.txt; echo done\n",
-        ".gitignore": ".aurora/*\n",
+        ".gitignore": ".aurora/*\ntools/scale.sh\n",
     }
     project = make_repository(tmp_path / "project", files)
+    hook = project.path / "tools" / "scale.sh"
+    hook.write_text(f"#!/bin/sh\ncat > {tmp_path}/advice.json\n")
+    hook.chmod(0o755)
     project("checkout", "--quiet", "-b", "work")  # a protected branch would want an approval
     environ = environment(tmp_path / "home")
     started: list[WarmPopen[str]] = []
@@ -86,6 +90,8 @@ def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, server: 
         assert (project.path / "report-2.txt").read_text() == "2\n"
         assert said["aur worker list"].count("serving") == 2
         assert "[gpu, linux]" in said["aur worker list"]
+        assert "at most 2" in said["aur worker limit"]
+        assert json.loads((tmp_path / "advice.json").read_text())["figures"]["workers"] == 2
     finally:
         for process in started:
             if process.poll() is None:

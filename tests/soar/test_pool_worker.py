@@ -61,6 +61,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ope
             token="",
             labels=(),
             place=tmp_path / f"place-{len(list(tmp_path.iterdir()))}",
+            tools=tuple,
             tell=said.append,
         )
         return options, said, notices

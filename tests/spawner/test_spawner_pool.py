@@ -8,6 +8,7 @@ import gc
 import os
 import socket
 import sys
+import threading
 import time
 import zlib
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, AttemptRefusedError
 from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.announced import AnnouncedTool, read_tools
 from aurora_spawner.distributed.attempt_looks import AttemptLooks
 from aurora_spawner.distributed.attempt_store import (
     JOB,
@@ -107,6 +109,7 @@ def worker_at(
     pool: str = "p",
     labels: tuple[str, ...] = (),
     clock: Callable[[], float] = time.time,
+    tools: Callable[[], tuple[AnnouncedTool, ...]] = tuple,
 ) -> Worker:
     options = WorkerOptions(
         name="w",
@@ -119,6 +122,7 @@ def worker_at(
         environ=dict(os.environ),
         times=QUICK,
         clock=clock,
+        tools=tools,
     )
     return Worker(options, place=place, url=url, tell=lines.append)
 
@@ -158,6 +162,11 @@ async def result(executor: PoolExecutor, running: RunningAttempt) -> AttemptEnd:
 def states(url: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT number, state, fence FROM aurora_attempts ORDER BY number").fetchall()
+
+
+def jobs(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT 1 FROM procrastinate_jobs").fetchall()
 
 
 async def until(true: Callable[[], object], *, within_s: float = 20.0) -> None:
@@ -365,6 +374,38 @@ async def test_a_worker_is_asked_for_the_sandbox_of_the_run(url: str, folder: Pa
     assert asked == ["require"]
 
 
+async def test_a_worker_announces_the_agents_of_its_machine_once_it_knows_them(url: str, folder: Path) -> None:
+    known = threading.Event()
+
+    def tools() -> tuple[AnnouncedTool, ...]:
+        known.wait(10)
+        return (AnnouncedTool(name="claude", kind="claude", version="2.0.1", signed_in="no"),)
+
+    worker = worker_at(url, folder, WorkerPlace.locked(folder / "worker-1"), [], tools=tools)
+    serving = asyncio.create_task(worker.run())
+    store = AttemptStore(Database(url))
+    await store.database.make_tables()
+    with pool(url) as executor:
+        end = await result(executor, await executor.start(order(folder, "upper")))
+    assert end.stdout == "HELLO\n", "it serves before it knows them"
+    assert [each.tools for each in await store.workers()] == [()]
+    known.set()
+    async with asyncio.timeout(10):
+        while not (found := (await store.workers())[0]).tools:  # noqa: ASYNC110 -- the database has no event
+            await asyncio.sleep(0.05)
+    assert found.to_json()["tools"] == [{"name": "claude", "kind": "claude", "version": "2.0.1", "signed_in": "no"}]
+    worker.drain()
+    await asyncio.wait_for(serving, 30)
+    store.database.close()
+
+
+def test_what_a_worker_announces_is_read_as_data_of_a_stranger() -> None:
+    for stored in (None, "x", {"a": 1}, 7):
+        assert read_tools(stored) == ()
+    strange = read_tools([None, {"name": ["x"], "version": "v" * 10_000, "more": 1}, *[{}] * 1000])
+    assert (len(strange), strange[1].name, len(strange[1].version)) == (100, "", 200)
+
+
 async def test_results_stay_for_a_week(url: str, folder: Path) -> None:
     with pool(url) as executor:
         for number in (1, 2):
@@ -374,7 +415,7 @@ async def test_results_stay_for_a_week(url: str, folder: Path) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE aurora_attempts SET over_at = over_at - make_interval(days => 5 + number)")
     store = AttemptStore(Database(url))
-    await store.requeue("p")
+    await store.forget_over()
     store.database.close()
     assert states(url) == [(1, "voided", 0)]
 
@@ -448,17 +489,18 @@ async def test_a_forged_row_runs_nothing_and_ends_no_worker(
     assert end.stdout == "STILL HERE\n"
 
 
-async def test_a_job_whose_token_leads_out_of_the_worker_s_folder_is_told_and_runs_nothing(
-    url: str, folder: Path
-) -> None:
-    async with working(url, folder) as (_worker, lines):
+async def test_the_token_in_a_job_decides_nothing(url: str, folder: Path) -> None:
+    """A job is a bell: whoever can write one can wake a worker, and choose nothing."""
+    async with working(url, folder):
         with pool(url) as executor:
             await result(executor, await executor.start(order(folder, "upper")))
-            with psycopg.connect(url) as connection:  # the table of attempts takes no such token
+            with psycopg.connect(url) as connection:
                 job = '{"token": "../outside"}'
                 put = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('p', %s, %s)"
                 connection.execute(put, (JOB, job))
-            await until(lambda: any("../outside is no token" in each for each in lines))
+            await until(lambda: not jobs(url))
+            end = await result(executor, await executor.start(order(folder, "upper", number=2)))
+    assert end.stdout == "HELLO\n"
     assert not (folder / "outside").exists()
 
 
@@ -552,7 +594,7 @@ async def test_a_worker_that_has_claimed_waits_for_nothing_before_it_starts(
         monkeypatch.setattr(AttemptStore, "read", noted)
         async with working(url, folder):
             await until_begun(folder)
-            assert read_while == {AttemptState.QUEUED}, "an outage would let it start what counts as lost already"
+            assert AttemptState.RUNNING not in read_while, "an outage would let it start what counts as lost already"
             executor.cancel(running, at_once=True)
             await result(executor, running)
 

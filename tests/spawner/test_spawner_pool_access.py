@@ -167,6 +167,7 @@ READER: Final = {
     "reads the queue": "SELECT token, state, worker FROM aurora_attempts",
     "reads the workers": "SELECT name, pool, agents FROM aurora_workers",
     "reads the refusals": "SELECT * FROM aurora_refusals",
+    "reads limits, gates and costs": "SELECT 1 FROM aurora_limits, aurora_gates, aurora_budgets, aurora_reservations",
 }
 REFUSED: Final = {
     ("reader", "gives work"): "INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, state)"
@@ -185,6 +186,14 @@ REFUSED: Final = {
     ("reader", "makes a token"): "INSERT INTO aurora_worker_tokens (id, hash, name, pool, expires_at)"
     " VALUES ('x', sha256(''), 'w', 'p', now() + interval '1 day')",
     ("reader", "makes a function"): "CREATE FUNCTION sha256(text) RETURNS bytea LANGUAGE sql AS 'SELECT null::bytea'",
+    ("reader", "takes an attempt"): "SELECT aurora_next('p', '{}')",
+    ("reader", "opens a gate"): "DELETE FROM aurora_gates",
+    ("reader", "raises a budget"): "UPDATE aurora_budgets SET monthly = 1000000",
+    ("coordinator", "takes an attempt"): "SELECT aurora_next('p', '{}')",
+    ("coordinator", "deletes costs"): "DELETE FROM aurora_reservations",
+    ("worker", "lifts a limit"): "DELETE FROM aurora_limits",
+    ("worker", "opens a gate"): "DELETE FROM aurora_gates",
+    ("worker", "reads costs"): "SELECT * FROM aurora_reservations",
     ("coordinator", "makes a token"): "INSERT INTO aurora_worker_tokens (id, hash, name, pool, expires_at)"
     " VALUES ('x', sha256(''), 'w', 'p', now() + interval '1 day')",
     ("coordinator", "prolongs a token"): "UPDATE aurora_worker_tokens SET expires_at = now() + interval '9 years'",
@@ -311,6 +320,18 @@ async def test_a_worker_cannot_touch_what_another_one_holds(guarded: Guarded) ->
     guarded.rows("UPDATE aurora_attempts SET state = 'lost'")
     guarded.sql("worker", "UPDATE aurora_attempts SET state = 'finished', result = 'late'", token=mine)
     assert guarded.rows("SELECT state, result FROM aurora_attempts") == [("lost", None)]
+
+
+async def test_a_worker_is_given_nothing_of_another_pool(guarded: Guarded) -> None:
+    token = await guarded.token(pool="other")
+    with guarded.pool() as executor:
+        await executor.start(what := order(guarded.folder, "upper"))
+    guarded.sql("worker", "SELECT aurora_admit('w-id', 'w', 'other')", token=token)
+    assert guarded.sql("worker", "SELECT aurora_next('p', '{}')", token=token) == [(None,)]
+    assert guarded.rows("SELECT aurora_next('other', '{}')") == [(None,)]
+    mine = await guarded.token("v")
+    guarded.sql("worker", "SELECT aurora_admit('v-id', 'v', 'p')", token=mine)
+    assert guarded.sql("worker", "SELECT aurora_next('p', '{}')", token=mine) == [(what.token,)]
 
 
 @pytest.mark.parametrize("kind", ["owner", "coordinator", "reader"])

@@ -154,6 +154,9 @@ WORKER_DATABASE: Final[tuple[Entry, ...]] = (
 
 WORKERS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="worker.list", summary="List the workers of all pools."),
+    Entry(name="limit", module="worker.limit", summary="Limit the attempts of a pool that run at once."),
+    Entry(name="budget", module="worker.budget", summary="Show or set the budget that all runs on a pool share."),
+    Entry(name="advise", module="worker.advise", summary="Say how many workers a pool should have."),
     Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
     Entry(
         name="remove",

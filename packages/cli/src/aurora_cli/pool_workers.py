@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.worker_tokens import TokenStore
+    from aurora_spawner.providers.gate import ProviderGate
 
-__all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tokens"]
+__all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tables", "with_tokens"]
 
 DAY_S: Final = 86_400.0
 Value = TypeVar("Value")
@@ -30,6 +31,16 @@ async def with_database(work: Callable[[Database], Awaitable[Value]]) -> Value:
         database.close()
 
 
+async def with_tables(work: Callable[[Database], Awaitable[Value]]) -> Value:
+    """Does something with the database of pools, whose tables are made if they are missing."""
+
+    async def on(database: Database) -> Value:
+        await database.make_tables()
+        return await work(database)
+
+    return await with_database(on)
+
+
 async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
     """Does something with the tokens of workers.
 
@@ -40,18 +51,23 @@ async def with_tokens(work: Callable[[TokenStore], Awaitable[Value]]) -> Value:
     async def on(database: Database) -> Value:
         from aurora_spawner.distributed.worker_tokens import TokenStore, UnknownTokenError
 
-        await database.make_tables()
         try:
             return await work(TokenStore(database))
         except UnknownTokenError as error:
             raise click.UsageError(str(error)) from error
 
-    return await with_database(on)
+    return await with_tables(on)
 
 
-async def known_workers() -> list[StoredWorker]:
-    """Returns the workers of all pools."""
-    return await _with_store(lambda store: store.workers())
+async def known_workers() -> tuple[list[StoredWorker], list[ProviderGate]]:
+    """Returns the workers of all pools, and the gates of providers that are not open."""
+
+    async def both(store: AttemptStore) -> tuple[list[StoredWorker], list[ProviderGate]]:
+        from aurora_spawner.distributed.shared_gates import shut_gates
+
+        return await store.workers(), await shut_gates(store.database)
+
+    return await _with_store(both)
 
 
 async def change_worker(name: str, change: Callable[[AttemptStore, StoredWorker], Awaitable[None]]) -> StoredWorker:
@@ -76,7 +92,6 @@ async def _with_store(work: Callable[[AttemptStore], Awaitable[Value]]) -> Value
     async def on(database: Database) -> Value:
         from aurora_spawner.distributed.attempt_store import AttemptStore
 
-        await database.make_tables()
         return await work(AttemptStore(database))
 
-    return await with_database(on)
+    return await with_tables(on)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aurora_soar.doctor.talking import Talking
     from aurora_spawner import Backend
 
-__all__ = ["AgentCheck", "SignedIn", "check_agents"]
+__all__ = ["AgentCheck", "InstalledAgent", "SignedIn", "check_agents", "installed_agents"]
 
 VERSION_LIMIT_S: Final = 20.0
 
@@ -76,6 +76,21 @@ class AgentCheck:
     advice: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledAgent:
+    """An agent whose program is on this machine.
+
+    Attributes:
+        kind: `command`, or the kind of its CLI.
+        version: first line of `--version`; "" if it does not report it.
+    """
+
+    name: str
+    kind: str
+    version: str
+    signed_in: SignedIn
+
+
 def check_agents(
     backends: Mapping[str, Backend],
     environ: Mapping[str, str],
@@ -95,15 +110,7 @@ def check_agents(
     known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
     checked = {**known, **backends}
     programs = {name: program_of(backend, environ, folder) for name, backend in checked.items()}
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        asked = {
-            name: pool.submit(
-                _version, program, agent_environment(environ, keep=each.keep_env, own=each.own_env()), home
-            )
-            for name, each in checked.items()
-            if isinstance(each, CliBackend) and (program := programs[name])
-        }
-        versions = {name: answer.result() for name, answer in asked.items()}
+    versions = _versions(checked, programs, environ, home)
     problem = probe_gate(PolicyGate(policies=policies))
     sandboxes = AgentConfinement(policies=policies, backends=checked).words(checked)
     talking = talking_of(checked)
@@ -121,6 +128,45 @@ def check_agents(
         )
         for name, each in checked.items()
     )
+
+
+def installed_agents(
+    backends: Mapping[str, Backend], environ: Mapping[str, str], *, home: Path, folder: Path
+) -> tuple[InstalledAgent, ...]:
+    """Returns the known CLIs and the configured agents whose program is on this machine; models are left out.
+
+    Args:
+        folder: the folder in which the agents work.
+    """
+    known: dict[str, Backend] = {kind: CliBackend(name=kind, kind=kind) for kind in PROFILES}
+    checked = {name: each for name, each in {**known, **backends}.items() if not isinstance(each, ModelBackend)}
+    programs = {name: program_of(backend, environ, folder) for name, backend in checked.items()}
+    versions = _versions(checked, programs, environ, home)
+    return tuple(
+        InstalledAgent(
+            name=name,
+            kind=each.kind if isinstance(each, CliBackend) else "command",
+            version=versions.get(name) or "",
+            signed_in=_signed_in(each, environ, home)[0],
+        )
+        for name, each in checked.items()
+        if programs[name]
+    )
+
+
+def _versions(
+    backends: Mapping[str, Backend], programs: Mapping[str, str | None], environ: Mapping[str, str], home: Path
+) -> dict[str, str | None]:
+    """Asks the programs of CLIs for their versions, several at a time."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        asked = {
+            name: pool.submit(
+                _version, program, agent_environment(environ, keep=each.keep_env, own=each.own_env()), home
+            )
+            for name, each in backends.items()
+            if isinstance(each, CliBackend) and (program := programs[name])
+        }
+        return {name: answer.result() for name, answer in asked.items()}
 
 
 def _check(

@@ -177,6 +177,7 @@ class ProjectAgents:
             sandbox=sandbox,
             pool=pool,
             repository=self.config.pools.get(pool or ""),
+            folder=self.project.root,
             notify=self._notify_here if elsewhere else self.notify,
         )
 

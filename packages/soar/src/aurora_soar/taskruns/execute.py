@@ -115,12 +115,13 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
     if limits:
         tasks = len(attempted(plan.file.tasks))
         limits.check(plan.agents, tasks=tasks, isolated=plan.isolation.isolation is not None)
+    recovery = limits.recovery(plan.recovery) if limits and plan.recovery else plan.recovery
     options = project_run_options(
         project,
         kind=TASKFILE_RUN if plan.from_file else TASK_RUN,
         default_agent=plan.default_agent,
         timeout_s=plan.timeout_s,
-        recovery=skipping(plan.recovery) if keep_in and plan.recovery else plan.recovery,
+        recovery=skipping(recovery) if keep_in and recovery else recovery,
         # A run whose journal is thrown away cannot be resumed: its agents end with this process.
         executor=limits.executor(detached=keep_in is None) if limits else None,
         state_dir=None if keep_in else default_state_dir(),
@@ -206,7 +207,7 @@ async def resumed_run(
         agreed=agreed,
         max_concurrent=agents.max_concurrent(max_concurrent or plan.run.max_concurrent),
         start_rate_per_s=1 / stagger_s if stagger_s else None,
-        recovery=agents.recovery(background=plan.run.default_timeout_s is None),
+        recovery=limits.recovery(agents.recovery(background=plan.run.default_timeout_s is None)),
         prices=limits.prices,
         state_dir=default_state_dir(),
         **agents.check_options(run_task_checks=untrusted is None),

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.settings.user_folder import user_folder
@@ -14,7 +15,7 @@ from aurora_soar.errors import OverLimitError
 from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.ledger import open_ledger
-from aurora_soar.taskruns.pools import check_pool, pool_executor
+from aurora_soar.taskruns.pools import check_pool, database_url, pool_executor, shared_gates
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -26,7 +27,7 @@ from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from aurora_policies import Caps, PoliciesEngine
     from aurora_policies.budget import Ledger, Limits
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
+    from aurora_spawner.limits.budget_port import BudgetGate
+    from aurora_spawner.recovery.settings import RecoverySettings
 
 __all__ = ["RunLimits", "free_agents", "user_prices"]
 
@@ -75,6 +78,7 @@ class RunLimits:
         sandbox: the mode that was asked for in this run; the policies' own if that is stricter.
         pool: the pool of workers that runs the attempts; None for this machine.
         repository: the git repository through which the trees of that pool travel; None if it names none.
+        folder: the project's, whose runs share what is its share of a pool.
         notify: receives what the user should know about the budget.
         told: warnings about the budget so far, without their figures; `notify:` in the configuration tells each once.
     """
@@ -87,6 +91,7 @@ class RunLimits:
     sandbox: SandboxMode | None = None
     pool: str | None = None
     repository: str | None = None
+    folder: Path = field(default_factory=Path.cwd)
     notify: Notify = log_notice
     told: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -170,9 +175,11 @@ class RunLimits:
         inner = self._innermost(detached=detached)
         if self._costly:
             ledger = self._ledger()
+            budget, close = self._budget(ledger)
             inner = BudgetedExecutor(
                 inner=inner,
-                gate=ledger,
+                gate=budget,
+                on_close=close,
                 backends=self.backends,
                 resumes=resumes,
                 free=free_agents(self.backends),
@@ -193,10 +200,19 @@ class RunLimits:
                 self.pool,
                 self.confinement,
                 self.repository,
+                workspace=self.folder,
                 tell=lambda message: self.notify(Notice(message=f"pool {self.pool}: {message}", warning=True)),
             )
         # Also without confinement now: a resume may find attempts that have begun with some.
         return ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
+
+    def recovery(self, settings: RecoverySettings) -> RecoverySettings:
+        """Returns the recovery of the run: on a pool, its provider gates are those of all runs on its database.
+
+        Raises:
+            PoolError: no database is named, or the packages for it are not installed.
+        """
+        return settings if self.pool is None else replace(settings, gates=shared_gates(database_url()))
 
     async def reconcile(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
         """Settles the reservations of attempts of a run that have ended: at the reported cost, else the estimate.
@@ -210,6 +226,7 @@ class RunLimits:
             return
         by_token = {each.token: each for each in attempts}
         executor = self.using(reserved.values()).executor(resumes=run_id)
+        budget, close = self._budget(self._ledger())
         for token in reserved:
             attempt = by_token.get(token)
             ended = over or (attempt is not None and attempt.state == "ended")
@@ -217,7 +234,8 @@ class RunLimits:
                 found = await executor.adopt(token=token, folder=attempt.folder, supervisor=attempt.supervisor)
                 ended = isinstance(found, AttemptEnd)
             if ended:  # without a record, or of an agent that counts as free by now; else this changes nothing
-                self._ledger().settle(token, None)
+                budget.settle(token, None)
+        close()
         executor.close()
 
     def _is_new(self, message: str) -> bool:
@@ -229,6 +247,17 @@ class RunLimits:
         is_new = about not in self.told
         self.told.add(about)
         return is_new
+
+    def _budget(self, ledger: Ledger) -> tuple[BudgetGate, Callable[[], None]]:
+        """Returns what grants money, and what closes it: on a pool, also the budget that its runs share."""
+        if self.pool is None:
+            return ledger, lambda: None
+        url = database_url()
+        from aurora_soar.taskruns.pool_budget import PoolBudget
+        from aurora_spawner.distributed.pool_money import PoolMoney
+
+        money = PoolMoney(url, self.pool)
+        return PoolBudget(ledger, money), money.close
 
     def _ledger(self) -> Ledger:
         return open_ledger(self.policies, per_run_usd=self.per_run_usd)

@@ -17,12 +17,13 @@ from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.gate import RunGate
     from aurora_spawner import CliBackend
+    from aurora_spawner.distributed.announced import AnnouncedTool
     from aurora_spawner.distributed.worker import Worker
 
 __all__ = ["open_worker", "worker_token"]
@@ -42,6 +43,7 @@ def open_worker(
     labels: Collection[str],
     place: Path,
     tell: Callable[[str], None],
+    tools: Callable[[], Sequence[AnnouncedTool]],
 ) -> Worker:
     """Opens the worker of this machine, whose agents work in the project's folder under its policies.
 
@@ -50,6 +52,7 @@ def open_worker(
         token: by which the database knows the worker; "" if the database has no roles.
         labels: what this machine has, for tasks that need it.
         place: the worker's own folder.
+        tools: finds out which agents are on this machine, for those who look at the list of workers.
 
     Raises:
         PoolError: no database is named, or an allowed agent cannot be run for a pool, as one whose hook does not
@@ -96,6 +99,7 @@ def open_worker(
         gate=gate.gate,
         executor=lambda mode: ConfiningExecutor(inner=LocalExecutor(), confining=confinement(mode)),
         environ=os.environ,
+        tools=tools,
         trees=trees,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +12,7 @@ from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner import CliBackend, CommandBackend
+from aurora_spawner.recovery.fallbacks import provider_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.exchange import Exchange
+    from aurora_spawner.providers.gate_store import ProviderStore
 
 __all__ = [
     "DATABASE_VARIABLE",
@@ -29,6 +33,8 @@ __all__ = [
     "open_database",
     "pool_agents",
     "pool_executor",
+    "shared_gates",
+    "workspace_name",
 ]
 
 DATABASE_VARIABLE: Final = "AURORA_DATABASE_URL"
@@ -99,13 +105,19 @@ def exchange_at(repository: str) -> Exchange:
 
 
 def pool_executor(
-    pool: str, confinement: AgentConfinement, repository: str | None, *, tell: Callable[[str], None]
+    pool: str,
+    confinement: AgentConfinement,
+    repository: str | None,
+    *,
+    workspace: Path,
+    tell: Callable[[str], None],
 ) -> Executor:
     """Builds the executor that runs attempts on a pool.
 
     Args:
         confinement: what this side asks for; a worker's own policies may be stricter.
         repository: the git repository for its trees; None if it names none.
+        workspace: the project's folder; the runs of one share what is its share of the pool.
         tell: receives what the user should know while attempts wait.
 
     Raises:
@@ -119,9 +131,28 @@ def pool_executor(
         pool=pool,
         url=url,
         sandbox=lambda agent: _mode(confinement, agent).value,
+        workspace=workspace_name(workspace),
+        provider=lambda agent: provider_of(confinement.backends[agent]),
         tell=tell,
         trees=None if repository is None else PoolTrees(exchange=exchange_at(repository)),
     )
+
+
+def shared_gates(url: str) -> Callable[[str], ProviderStore]:
+    """Returns what opens the provider gates that a run shares with all runs on the pools of a database."""
+
+    def opened(run_id: str) -> ProviderStore:
+        from aurora_spawner.distributed.shared_gates import SharedGates
+
+        return SharedGates(url, holder=run_id)
+
+    return opened
+
+
+def workspace_name(folder: Path) -> str:
+    """Returns a name for a project's folder on this machine, which does not say where that is."""
+    place = f"{socket.gethostname()}:{folder.resolve()}"
+    return f"{folder.resolve().name[:80]}-{hashlib.sha256(place.encode()).hexdigest()[:8]}"
 
 
 def _mode(confinement: AgentConfinement, agent: str) -> SandboxMode:

@@ -79,6 +79,8 @@ class AttemptOrder:
     """The pool of workers that is to run it, for an executor of pools; None for that of the run."""
     labels: tuple[str, ...] = ()
     """The labels that its worker must have, for an executor of pools."""
+    priority: int = 0
+    """The priority of its task, for an executor whose attempts wait for those of other runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

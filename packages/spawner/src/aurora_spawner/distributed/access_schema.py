@@ -79,6 +79,7 @@ CREATE FUNCTION aurora_forget_over() RETURNS void LANGUAGE sql SECURITY DEFINER
 SET search_path = {schema}, pg_temp AS $body$
     DELETE FROM aurora_attempts WHERE over_at < clock_timestamp() - interval '{kept}';
     DELETE FROM aurora_refusals WHERE last_at < clock_timestamp() - interval '{kept_refusals}';
+    DELETE FROM aurora_shares WHERE claimed_at < clock_timestamp() - interval '{kept}';
 $body$;
 """
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job
 
+from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.announced import AnnouncedTool, read_tools
 from aurora_spawner.distributed.batches import Batches
 from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
 from aurora_spawner.distributed.queues import queue_name
+from aurora_spawner.distributed.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.database import Database
 
 JOB: Final = "aurora.attempt"
-"""The name of the queue's only kind of job; its argument is an attempt's token."""
-REQUEUE_AFTER_S: Final = 10.0
+"""The name of the queue's only kind of job: a bell, which tells a worker that something waits."""
+MOST_TRIES: Final = 8
+"""Tries to claim a next attempt, of which each fails only if what was chosen has just been cancelled."""
+_FIRST_COME: Final = Standing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,8 @@ class StoredWorker:
     """Seconds since its last sign of life, on the database's clock."""
     running: int
     """Attempts that it holds."""
+    tools: tuple[AnnouncedTool, ...] = ()
+    """The agents on its machine, those that it does not run for the pool included."""
 
     @property
     def state(self) -> str:
@@ -69,7 +74,9 @@ class StoredWorker:
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields and the state as JSON values."""
-        return {**asdict(self), "agents": list(self.agents), "labels": list(self.labels), "state": self.state}
+        tools = [each.to_json() for each in self.tools]
+        lists = {"agents": list(self.agents), "labels": list(self.labels), "tools": tools}
+        return {**asdict(self), **lists, "state": self.state}
 
 
 _ROW: Final = (
@@ -83,17 +90,22 @@ SUBMITTED_AT_ONCE: Final = 32
 """Attempts that are queued in one transaction; their orders may take 2 MiB each."""
 SWAPPED_AT_ONCE: Final = 64
 _SUBMIT: Final = f"""
-    INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, labels, state)
+    INSERT INTO aurora_attempts
+        (token, run_id, task_id, number, pool, document, labels, rank, lane, workspace, agent, provider, state)
     SELECT token, run_id, task_id, number, pool, document,
-        ARRAY(SELECT jsonb_array_elements_text(labels::jsonb)), 'queued'
-    FROM unnest(%s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %s::text[])
-        AS wanted(token, run_id, task_id, number, pool, document, labels)
+        ARRAY(SELECT jsonb_array_elements_text(labels::jsonb)), rank, lane, workspace, agent, provider, 'queued'
+    FROM unnest(
+        %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %s::text[],
+        %s::integer[], %s::text[], %s::text[], %s::text[], %s::text[]
+    ) AS wanted(token, run_id, task_id, number, pool, document, labels, rank, lane, workspace, agent, provider)
     ON CONFLICT DO NOTHING RETURNING {_ROW}, {_NOW} AS now
     """  # noqa: S608 -- constants
 _SWAP: Final = """
     UPDATE aurora_attempts AS row SET
         state = new.state, worker = new.worker, fence = new.fence, until = new.until, cancel = new.cancel,
         progress = coalesce(new.progress, row.progress), result = coalesce(new.result, row.result),
+        claimed_at = CASE WHEN row.state = 'queued' AND new.state = 'running' THEN clock_timestamp()
+            ELSE row.claimed_at END,
         over_at = CASE WHEN new.over THEN clock_timestamp() END
     FROM unnest(
         %s::text[],
@@ -127,6 +139,7 @@ class _Submission:
     pool: str
     document: str
     labels: tuple[str, ...]
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,16 +170,24 @@ class AttemptStore:
         self.database.close()
 
     async def submit(
-        self, token: str, *, key: tuple[str, str, int], pool: str, document: str, labels: Sequence[str] = ()
+        self,
+        token: str,
+        *,
+        key: tuple[str, str, int],
+        pool: str,
+        document: str,
+        labels: Sequence[str] = (),
+        standing: Standing = _FIRST_COME,
     ) -> StoredAttempt:
         """Queues an attempt once, however often it is called, and returns the row that its key has.
 
         Args:
             key: Run, task and number of the attempt. The row has another token if somebody else has used the key.
             labels: Those that its worker must have.
+            standing: What decides when its turn comes.
         """
         return await self._submissions.ask(
-            _Submission(token=token, key=key, pool=pool, document=document, labels=tuple(labels))
+            _Submission(token=token, key=key, pool=pool, document=document, labels=tuple(labels), standing=standing)
         )
 
     async def _submit_all(self, wanted: Sequence[_Submission]) -> list[StoredAttempt]:
@@ -176,6 +197,11 @@ class AttemptStore:
             [each.pool for each in wanted],
             [each.document for each in wanted],
             [json.dumps(each.labels) for each in wanted],
+            [each.standing.rank for each in wanted],
+            [each.standing.lane(each.key[0], each.labels) for each in wanted],
+            [each.standing.workspace for each in wanted],
+            [each.standing.agent for each in wanted],
+            [each.standing.provider for each in wanted],
         )
         async with self.database.transaction() as connection:
             cursor = await connection.execute(_SUBMIT, [list(each) for each in columns])
@@ -238,33 +264,7 @@ class AttemptStore:
             if swap and await self._swaps.ask(swap):
                 return new
         async with self.database.transaction() as connection:
-            cursor = await connection.execute(
-                f"SELECT {_ROW} FROM aurora_attempts WHERE token = %s FOR UPDATE",  # noqa: S608 -- constants
-                (token,),
-            )
-            row = await cursor.fetchone()
-            if row is None:
-                return None
-            cursor = await connection.execute(f"SELECT {_NOW} AS now")  # once the row is ours
-            clock = await cursor.fetchone()
-            changed = rule(_lease(row), clock["now"] if clock else 0.0)
-            if changed is not None:
-                await connection.execute(
-                    "UPDATE aurora_attempts SET state = %s, worker = %s, fence = %s, until = %s, cancel = %s,"
-                    " progress = coalesce(%s, progress), result = coalesce(%s, result),"
-                    " over_at = CASE WHEN %s THEN clock_timestamp() END WHERE token = %s",
-                    (
-                        changed.state.value,
-                        changed.worker,
-                        changed.fence,
-                        changed.until,
-                        changed.cancel.value,
-                        progress,
-                        result,
-                        changed.state in OVER,
-                        token,
-                    ),
-                )
+            _row, changed = await _changed(connection, token, rule, progress=progress, result=result)
         return changed
 
     async def _swap_all(self, swaps: Sequence[_Swap]) -> list[bool]:
@@ -283,6 +283,29 @@ class AttemptStore:
         done = {row["token"] for row in rows}
         return [each.token in done for each in swaps]
 
+    async def claim_next(
+        self, pool: str, *, labels: Sequence[str], worker: str, lease_s: float
+    ) -> tuple[StoredAttempt, Lease] | None:
+        """Gives a worker the attempt whose turn it is, with its lease; None if none may begin now.
+
+        Args:
+            labels: Those of the worker.
+        """
+        for _ in range(MOST_TRIES):
+            async with self.database.transaction() as connection:
+                cursor = await connection.execute("SELECT aurora_next(%s, %s) AS token", (pool, list(labels)))
+                chosen = await cursor.fetchone()
+                if chosen is None or chosen["token"] is None:
+                    return None
+                row, claimed = await _changed(
+                    connection,
+                    chosen["token"],
+                    lambda row, now: lease.claim(row, worker, now=now, lease_s=lease_s),
+                )
+            if row is not None and claimed is not None:
+                return _attempt({**row, "now": claimed.until - lease_s}), claimed
+        return None
+
     async def held_by(self, worker: str) -> list[str]:
         """Returns the tokens of the attempts that a worker holds."""
         rows = await self.database.all(
@@ -290,20 +313,9 @@ class AttemptStore:
         )
         return [row["token"] for row in rows]
 
-    async def requeue(self, pool: str) -> None:
-        """Queues the attempts again whose place in the queue was lost with a worker; removes those long over."""
-        async with self.database.transaction() as connection:
-            cursor = await connection.execute(
-                "SELECT token, labels FROM aurora_attempts a WHERE pool = %s AND state = 'queued'"
-                " AND created_at < clock_timestamp() - make_interval(secs => %s) AND NOT EXISTS"
-                " (SELECT FROM procrastinate_jobs WHERE queueing_lock = a.token AND status = 'todo') LIMIT 100",
-                (pool, REQUEUE_AFTER_S),
-            )
-            for row in await cursor.fetchall():
-                with suppress(AlreadyEnqueued):
-                    async with connection.transaction():  # else a refusal would end the outer one
-                        await _enqueue(connection, {row["token"]: queue_name(pool, row["labels"])})
-            await connection.execute("SELECT aurora_forget_over()")
+    async def forget_over(self) -> None:
+        """Removes the attempts that are over for long."""
+        await self.database.one("SELECT aurora_forget_over()")
 
     async def announce(
         self,
@@ -315,16 +327,19 @@ class AttemptStore:
         agents: Sequence[str],
         labels: Sequence[str],
         new: bool,
+        tools: Sequence[AnnouncedTool] = (),
     ) -> bool | None:
         """Writes a sign of life of a worker.
 
         Returns:
             True if it is to drain; None if it was removed, unless it is new.
         """
-        values = (name, pool, concurrency, list(agents), list(labels), worker)
+        known = json.dumps([each.to_json() for each in tools])
+        values = (name, pool, concurrency, list(agents), list(labels), known, worker)
         row = await self.database.one(
             "UPDATE aurora_workers SET name = %s, pool = %s, concurrency = %s, agents = %s, labels = %s,"
-            " seen_at = clock_timestamp(), draining = draining AND NOT %s WHERE id = %s RETURNING draining",
+            " tools = %s, seen_at = clock_timestamp(), draining = draining AND NOT %s WHERE id = %s"
+            " RETURNING draining",
             *values[:-1],
             new,
             worker,
@@ -332,8 +347,8 @@ class AttemptStore:
         if row is not None or not new:
             return None if row is None else bool(row["draining"])
         await self.database.one(
-            "INSERT INTO aurora_workers (name, pool, concurrency, agents, labels, id)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
+            "INSERT INTO aurora_workers (name, pool, concurrency, agents, labels, tools, id)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
             *values,
         )
         return False
@@ -341,13 +356,21 @@ class AttemptStore:
     async def workers(self) -> list[StoredWorker]:
         """Returns all workers, by pool and name."""
         rows = await self.database.all(
-            "SELECT w.id, w.name, w.pool, concurrency, agents, labels, draining,"
+            "SELECT w.id, w.name, w.pool, concurrency, agents, labels, tools, draining,"
             " extract(epoch FROM clock_timestamp() - seen_at)::float8 AS seen_s, (SELECT count(*)"
             " FROM aurora_attempts WHERE worker = w.id AND state = 'running') AS running"
             " FROM aurora_workers w ORDER BY w.pool, w.name, w.id"
         )
         return [
-            StoredWorker(**{**row, "agents": tuple(row["agents"]), "labels": tuple(row["labels"])}) for row in rows
+            StoredWorker(
+                **{
+                    **row,
+                    "agents": tuple(row["agents"]),
+                    "labels": tuple(row["labels"]),
+                    "tools": read_tools(row["tools"]),
+                }
+            )
+            for row in rows
         ]
 
     async def drain(self, worker: str) -> None:
@@ -391,6 +414,47 @@ async def _row_of_key(connection: psycopg.AsyncConnection[DictRow], wanted: _Sub
 
 def _columns(row: Lease) -> tuple[str, str, int, float, str]:
     return row.state.value, row.worker, row.fence, row.until, row.cancel.value
+
+
+async def _changed(
+    connection: psycopg.AsyncConnection[DictRow],
+    token: str,
+    rule: Callable[[Lease, float], Lease | None],
+    *,
+    progress: int | None = None,
+    result: bytes | None = None,
+) -> tuple[dict[str, Any] | None, Lease | None]:
+    """Changes an attempt as `AttemptStore.change` does; returns its row before, and its lease after that."""
+    cursor = await connection.execute(
+        f"SELECT {_ROW} FROM aurora_attempts WHERE token = %s FOR UPDATE",  # noqa: S608 -- constants
+        (token,),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None, None
+    cursor = await connection.execute(f"SELECT {_NOW} AS now")  # once the row is ours
+    clock = await cursor.fetchone()
+    changed = rule(_lease(row), clock["now"] if clock else 0.0)
+    if changed is not None:
+        await connection.execute(
+            "UPDATE aurora_attempts SET state = %s, worker = %s, fence = %s, until = %s, cancel = %s,"
+            " progress = coalesce(%s, progress), result = coalesce(%s, result),"
+            " claimed_at = CASE WHEN state = 'queued' AND %s = 'running' THEN clock_timestamp() ELSE claimed_at END,"
+            " over_at = CASE WHEN %s THEN clock_timestamp() END WHERE token = %s",
+            (
+                changed.state.value,
+                changed.worker,
+                changed.fence,
+                changed.until,
+                changed.cancel.value,
+                progress,
+                result,
+                changed.state.value,
+                changed.state in OVER,
+                token,
+            ),
+        )
+    return row, changed
 
 
 def _lease(row: dict[str, Any]) -> Lease:

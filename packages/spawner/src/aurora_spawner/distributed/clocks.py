@@ -1,4 +1,4 @@
-"""The clocks of machines, which differ: the times of an attempt travel on the database's clock. Pure."""
+"""The clocks of machines, which differ: times of attempts and gates travel on the database's clock. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptEnd
+    from aurora_spawner.providers.gate import ProviderGate
 
 ALIKE_S: Final = 2.0
 """Clocks that differ by less are alike: the answer of a database takes its time, too."""
@@ -32,6 +33,15 @@ def moved(end: AttemptEnd, by_s: float) -> AttemptEnd:
         ended_at=None if end.ended_at is None else _later(end.ended_at, by_s),
         record=record,
     )
+
+
+def gate_moved(gate: ProviderGate, by_s: float) -> ProviderGate:
+    """Returns a gate with its times on another clock, which shows so many seconds more; 0 stays no time."""
+    if not by_s:
+        return gate
+    since, until, next_start = (at and _later(at, by_s) for at in (gate.since, gate.until, gate.next_start))
+    successes = tuple(_later(at, by_s) for at in gate.successes)
+    return replace(gate, since=since, until=until, next_start=next_start, successes=successes)
 
 
 def _later(moment: float, by_s: float) -> float:

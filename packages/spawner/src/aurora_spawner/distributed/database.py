@@ -24,7 +24,10 @@ from psycopg.rows import DictRow, dict_row
 
 from aurora_spawner.distributed.access_schema import TOKEN_SETTING, access_schema
 from aurora_spawner.distributed.documents import ORDER_LIMIT_BYTES, RESULT_LIMIT_BYTES
+from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S
+from aurora_spawner.distributed.money_schema import MONEY_TABLES
 from aurora_spawner.distributed.refusals import login_problem, tls_problem
+from aurora_spawner.distributed.turns_schema import turns_schema
 from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 AUTHORITY_VARIABLE: Final = "AURORA_DATABASE_CA"
 """The variable with the file of the authority that has signed the server's certificate; an address goes first."""
 PLAIN_VARIABLE: Final = "AURORA_DATABASE_PLAIN"
@@ -51,6 +54,14 @@ _NOTICED: Final = {
 
 Left to the system, a statement would wait for a lost answer for hours. The last is in milliseconds.
 """
+LOCK_ENDS: Final = f"set_config('idle_in_transaction_session_timeout', '{LOCK_ENDS_AFTER_S}s', true)"
+"""The expression that lets a session lose its locks if it is cut off in the middle of its transaction."""
+BROKEN: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+"""The errors of a connection that is not there, or no longer."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{0,200}")
 _SCHEMA_LOCK: Final = 0x4155524F5241
 """The advisory lock under which the tables are made, so that two that begin at once do not both make them."""
@@ -67,8 +78,11 @@ CREATE TABLE aurora_attempts (
     worker text NOT NULL DEFAULT '', fence integer NOT NULL DEFAULT 0,
     until double precision NOT NULL DEFAULT 0, cancel text NOT NULL DEFAULT '',
     progress bigint NOT NULL DEFAULT 0, labels text[] NOT NULL DEFAULT '{{}}',
+    rank integer NOT NULL DEFAULT 0, lane text NOT NULL DEFAULT '' CHECK (length(lane) <= 64),
+    workspace text NOT NULL DEFAULT '', agent text NOT NULL DEFAULT '', provider text NOT NULL DEFAULT '',
+    CHECK (greatest(octet_length(workspace), octet_length(agent), octet_length(provider)) <= 1000),
     result bytea CHECK (octet_length(result) <= {RESULT_LIMIT_BYTES}),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp(), over_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(), claimed_at timestamptz, over_at timestamptz,
     UNIQUE (run_id, task_id, number)
 );
 CREATE INDEX aurora_attempts_open ON aurora_attempts (pool, state) WHERE state IN ('queued', 'running');
@@ -78,6 +92,7 @@ CREATE TABLE aurora_workers (
     CHECK (greatest(octet_length(id), octet_length(name), octet_length(pool)) <= 1000),
     agents text[] NOT NULL CHECK (pg_column_size(agents) <= 65536),
     labels text[] NOT NULL DEFAULT '{{}}' CHECK (pg_column_size(labels) <= 65536),
+    tools jsonb NOT NULL DEFAULT '[]' CHECK (pg_column_size(tools) <= 65536),
     draining boolean NOT NULL DEFAULT false,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -197,9 +212,9 @@ class Database:
         async with self._one_at_a_time:
             try:
                 yield await self._connected()
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except BROKEN as error:
                 self.close()
-                raise _unreached(error) from error
+                raise unreached(error) from error
             except psycopg.Error as error:
                 raise QueueUnusableError(f"the database refuses: {error}".strip()) from error
             except BaseException:  # cut off in the middle: the connection is in an unknown state
@@ -244,7 +259,8 @@ class Database:
                 cursor = await connection.execute("SELECT quote_ident(current_schema()) AS name")
                 schema = await cursor.fetchone()
                 assert schema is not None
-                await connection.execute(access_schema(schema["name"]).encode())
+                more = MONEY_TABLES + turns_schema(schema["name"]) + access_schema(schema["name"])
+                await connection.execute(more.encode())
                 return
             cursor = await connection.execute("SELECT version FROM aurora_schema")
             found = await cursor.fetchone()
@@ -262,7 +278,7 @@ class Database:
                 connection.pgconn.finish()
 
 
-def _unreached(error: psycopg.Error) -> QueueError:
+def unreached(error: psycopg.Error) -> QueueError:
     """Returns the error for a connection that was not made, or was lost."""
     text = str(error).strip()
     if tls_problem(text):

@@ -15,6 +15,11 @@ from typing import Final
 LEASE_S: Final = 60.0
 """The time for which a heartbeat keeps an attempt its worker's, on the database's clock."""
 BEAT_EVERY_S: Final = 5.0
+LOCK_ENDS_AFTER_S: Final = 15
+"""The time after which the database ends a session that holds a lock of a whole pool and says nothing.
+
+Its machine may be cut off, and all others wait for it.
+"""
 LOST_AFTER_S: Final = 30.0
 """The time after the end of a lease in which its worker ends the agent by itself; then the attempt counts as lost."""
 

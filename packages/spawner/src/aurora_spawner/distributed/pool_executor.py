@@ -35,7 +35,10 @@ from aurora_spawner.distributed.exchange import (
     until_carried,
 )
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
-from aurora_spawner.distributed.nobody import nobody_for
+from aurora_spawner.distributed.nobody import held_for, nobody_for
+from aurora_spawner.distributed.pool_limits import LimitStore
+from aurora_spawner.distributed.shared_gates import shut_gates
+from aurora_spawner.distributed.standing import Standing
 from aurora_spawner.distributed.worker_tokens import why_lost
 from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
@@ -71,6 +74,10 @@ class PoolExecutor:
     """Receives what the user should know while an attempt waits."""
     trees: PoolTrees | None = None
     """Carries the trees of tasks with worktrees; None if the pool names no repository."""
+    workspace: str = ""
+    """The project, which has its share of the pool beside others."""
+    provider: Callable[[str], str] = lambda _agent: ""
+    """Tells the account whose limits an agent meets; attempts wait in the queue while it is paused."""
     lost_after_s: float = lease.LOST_AFTER_S
     carry_within_s: float = GIVE_UP_AFTER_S
     """The time for which the pool's repository is tried again if it cannot be reached."""
@@ -143,7 +150,12 @@ class PoolExecutor:
             store = await self._opened()
             row = await until_reachable(
                 lambda: store.submit(
-                    order.token, key=key, pool=order.pool or self.pool, document=document, labels=order.labels
+                    order.token,
+                    key=key,
+                    pool=order.pool or self.pool,
+                    document=document,
+                    labels=order.labels,
+                    standing=self._standing(order),
                 ),
                 tell=tell,
             )
@@ -156,6 +168,14 @@ class PoolExecutor:
             raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
         self._waiting[order.token] = order
         return self._running(order.token, order.folder)
+
+    def _standing(self, order: AttemptOrder) -> Standing:
+        return Standing(
+            priority=order.priority,
+            workspace=self.workspace,
+            agent=order.agent,
+            provider=self.provider(order.agent),
+        )
 
     async def collect(self, attempt: RunningAttempt) -> AttemptEnd:
         """Waits for the result, and writes the output into the attempt's folder as if it had run here.
@@ -181,19 +201,24 @@ class PoolExecutor:
             if row.lease.state is AttemptState.RUNNING and attempt.begun is not None:
                 attempt.begun.set()
             if row.lease.state is AttemptState.QUEUED and row.waited_s >= NOBODY_AFTER_S:
-                await self._tell_if_nobody(store, attempt.token)
+                await self._tell_why(store, attempt.token)
             if row.progress != progress:
                 progress = row.progress
                 _show_life(attempt.folder)
 
-    async def _tell_if_nobody(self, store: AttemptStore, token: str) -> None:
-        """Tells once for each reason why an attempt waits, if no worker that is there can take it."""
+    async def _tell_why(self, store: AttemptStore, token: str) -> None:
+        """Tells once for each reason why an attempt waits, if that is not that all workers are busy."""
         order = self._waiting.pop(token, None)
         if order is None:
             return
         workers = await until_reachable(store.workers, tell=self.tell)
         pool = order.pool or self.pool
         reason = nobody_for(workers, pool=pool, labels=order.labels, agent=order.agent)
+        if not reason:
+            limits = await until_reachable(LimitStore(store.database).all, tell=self.tell)
+            gates = await until_reachable(lambda: shut_gates(store.database), tell=self.tell)
+            provider = self.provider(order.agent)
+            reason = held_for(limits, gates, pool=pool, agent=order.agent, provider=provider)
         if reason and reason not in self._told:
             self._told.add(reason)
             self.tell(f"task {order.task_id} waits: {reason}")

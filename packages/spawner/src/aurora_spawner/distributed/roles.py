@@ -27,25 +27,35 @@ _TABLES: Final = (
     "aurora_workers",
     "aurora_worker_tokens",
     "aurora_refusals",
+    "aurora_limits",
+    "aurora_gates",
+    "aurora_shares",
+    "aurora_advice",
+    "aurora_budgets",
+    "aurora_reservations",
     "procrastinate_jobs",
     "procrastinate_events",
     "procrastinate_workers",
     "procrastinate_periodic_defers",
 )
-_LEASE: Final = "state, worker, fence, until, cancel, progress, result, over_at"
+_LEASE: Final = "state, worker, fence, until, cancel, progress, result, claimed_at, over_at"
 _FACTS_OF_TOKENS: Final = "id, name, pool, worker, created_at, expires_at, revoked_at"
 _FACTS_OF_ATTEMPTS: Final = (
-    "token, run_id, task_id, number, pool, state, worker, fence, until, cancel, progress, labels, created_at, over_at"
+    "token, run_id, task_id, number, pool, state, worker, fence, until, cancel, progress, labels, created_at,"
+    " claimed_at, over_at, rank, workspace, agent, provider"
 )
 
 _GRANTS: Final = f"""
 GRANT SELECT ON aurora_schema TO {{coordinator}}, {{worker}}, {{reader}};
 GRANT SELECT ({_FACTS_OF_TOKENS}) ON aurora_worker_tokens TO {{coordinator}}, {{reader}};
 GRANT SELECT ON aurora_refusals TO {{coordinator}}, {{reader}};
-GRANT SELECT ON aurora_workers TO {{coordinator}}, {{reader}};
+GRANT SELECT ON aurora_workers, aurora_limits, aurora_gates, aurora_budgets, aurora_reservations, aurora_advice
+    TO {{coordinator}}, {{reader}};
 
 GRANT SELECT, INSERT, UPDATE ({_LEASE}) ON aurora_attempts TO {{coordinator}};
 GRANT UPDATE (draining), DELETE ON aurora_workers TO {{coordinator}};
+GRANT INSERT, UPDATE, DELETE ON aurora_limits, aurora_gates, aurora_budgets, aurora_advice TO {{coordinator}};
+GRANT INSERT, UPDATE ON aurora_reservations TO {{coordinator}};
 GRANT SELECT, INSERT ON procrastinate_jobs TO {{coordinator}};
 GRANT INSERT ON procrastinate_events TO {{coordinator}};
 
@@ -58,10 +68,10 @@ GRANT SELECT, UPDATE ON procrastinate_periodic_defers TO {{worker}};
 GRANT SELECT ({_FACTS_OF_ATTEMPTS}) ON aurora_attempts TO {{reader}};
 
 GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq TO {{coordinator}}, {{worker}};
-REVOKE ALL ON FUNCTION aurora_worker_id(), aurora_worker_pool(), aurora_admit(text, text, text), aurora_forget_over()
-    FROM PUBLIC;
+REVOKE ALL ON FUNCTION aurora_worker_id(), aurora_worker_pool(), aurora_admit(text, text, text), aurora_forget_over(),
+    aurora_next(text, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION aurora_worker_id(), aurora_worker_pool(), aurora_admit(text, text, text),
-    aurora_forget_over() TO {{worker}};
+    aurora_forget_over(), aurora_next(text, text[]) TO {{worker}};
 """  # noqa: S608 -- constants
 
 _ME: Final = "(SELECT aurora_worker_id())"

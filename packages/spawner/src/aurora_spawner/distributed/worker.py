@@ -1,7 +1,8 @@
 """A worker: takes attempts of its pool, runs them under supervisors of its machine, and delivers their results.
 
-The queue hands out tokens; whether the attempt behind one may run is decided by its row. Attempts outlive the
-worker's process: the next process of the same worker takes them over.
+The queue rings a bell for each attempt; which one a worker gets is chosen by the database when it has room, and
+whether it may run is decided by its row. Attempts outlive the worker's process: the next process of the same worker
+takes them over.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import threading
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -42,11 +44,12 @@ from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import AgentBackend
+    from aurora_spawner.distributed.announced import AnnouncedTool
     from aurora_spawner.distributed.lease import Lease
     from aurora_spawner.distributed.worker_trees import WorkerTrees
     from aurora_spawner.gates.tool_calls import ToolCallGate
@@ -56,6 +59,9 @@ _log = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
 """Time between two tries to reach the database."""
 CLEAN_EVERY_S: Final = 60.0
+LOOK_EVERY_S: Final = 1.0
+TOOLS_EVERY_S: Final = 900.0
+"""Time after which it is found out again which agents are on this machine, and signed in."""
 _REFUSALS: Final = (DocumentError, BackendError, ExchangeError, WorkspaceError)
 
 
@@ -86,6 +92,10 @@ class WorkerOptions:
     """The time for which the pool's repository is tried again if it cannot be reached."""
     clean_every_s: float = CLEAN_EVERY_S
     """Time between two looks for worktrees that are needed no longer."""
+    tools: Callable[[], Sequence[AnnouncedTool]] = tuple
+    """Finds out which agents are on this machine; it may take long, and is called again from time to time."""
+    look_every_s: float = LOOK_EVERY_S
+    """Time between two looks, while there is room, for attempts that no bell was rung for."""
 
 
 class Worker:
@@ -113,12 +123,14 @@ class Worker:
         self._store = AttemptStore(self._database)
         self._tell = tell
         self._slots = asyncio.Semaphore(options.concurrency)
-        self._carried: dict[str, asyncio.Task[None]] = {}
+        self._carried: set[asyncio.Task[None]] = set()
         self._draining = asyncio.Event()
         self._executors: dict[str, Executor] = {}
         self._refused: WorkerRefusedError | None = None
         self._inheritance = Inheritance(options.environ)
         self._gate = None if options.gate is None else WorkerGate(gate=options.gate, folder=place.path, tell=tell)
+        self._tools: tuple[AnnouncedTool, ...] = ()
+        self._tools_at: float | None = None
         self._trees = TreeCarrier(
             worker=options.name, pool=options.pool, trees=options.trees, within_s=options.carry_within_s, tell=tell
         )
@@ -140,12 +152,15 @@ class Worker:
             self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
             async with self._gate.serving() if self._gate else nullcontext(), asyncio.TaskGroup() as group:
                 await self._take_over(group)
-                upkeep = [group.create_task(each) for each in (self._keep_up(), self._keep_clean())]
+                upkeep = [
+                    group.create_task(each)
+                    for each in (self._keep_up(), self._keep_clean(), self._keep_looking(group))
+                ]
                 serving = group.create_task(self._serve(group))
                 await self._draining.wait()
                 serving.cancel()
                 while self._carried:
-                    await asyncio.wait(self._carried.values())
+                    await asyncio.wait(self._carried)
                 for each in upkeep:
                     each.cancel()
             if self._refused is not None:
@@ -178,23 +193,37 @@ class Worker:
             agents=sorted(options.backends),
             labels=sorted(options.labels),
             new=new,
+            tools=self._tools,
         )
         if drains or drains is None:
             self.drain()
 
     async def _keep_up(self) -> None:
-        """Shows that the worker lives, and brings back to the queue what a dead one took out of it."""
+        """Shows that the worker lives, and removes what is over for long."""
         while True:
+            self._find_tools()
             await asyncio.sleep(self._options.times.beat_every_s)
             try:
                 with suppress(QueueUnavailableError):
                     await self._announce(new=False)
-                    await self._store.requeue(self._options.pool)
+                    await self._store.forget_over()
             except WorkerRefusedError as error:  # its attempts notice by their heartbeats, and end their agents
                 self._tell(str(error))
                 self._refused = error
                 self.drain()
                 return
+
+    def _find_tools(self) -> None:
+        """Has it found out, if it is time, which agents are here; in a thread that no end of the worker waits for."""
+        now = time.monotonic()
+        if self._tools_at is not None and now - self._tools_at < TOOLS_EVERY_S:
+            return
+        self._tools_at = now
+
+        def find() -> None:
+            self._tools = tuple(self._options.tools())
+
+        threading.Thread(target=find, name="agents of this machine", daemon=True).start()
 
     async def _keep_clean(self) -> None:
         """Removes worktrees that are needed no longer."""
@@ -203,13 +232,15 @@ class Worker:
             await asyncio.sleep(self._options.clean_every_s)
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
-        """Takes tokens out of the queue; begins again whenever the database comes back."""
+        """Takes an attempt at each bell; begins again whenever the database comes back."""
         while True:
             queue = queue_of(self._database.conninfo)
 
             @queue.task(name=JOB)
-            async def attempt(token: str) -> None:
-                await asyncio.shield(self._carry(group, token, self._begin))
+            async def attempt(token: str) -> None:  # noqa: ARG001 -- another one may be its turn
+                taken = await self._take(group)
+                if taken is not None:
+                    await asyncio.shield(taken)
 
             try:
                 async with queue.open_async():
@@ -229,61 +260,88 @@ class Worker:
                 self._tell("the queue cannot be reached; trying again")
             await asyncio.sleep(RETRY_S)
 
-    def _carry(
-        self, group: asyncio.TaskGroup, token: str, work: Callable[[str], Coroutine[Any, Any, None]]
-    ) -> asyncio.Task[None]:
-        """Gives an attempt a task of its own; a token that comes twice has one."""
-        if token not in self._carried:
-            task = self._carried[token] = group.create_task(self._in_slot(token, work))
-            task.add_done_callback(lambda _task: self._carried.pop(token, None))
-        return self._carried[token]
+    async def _keep_looking(self, group: asyncio.TaskGroup) -> None:
+        """Takes, while there is room, what no bell was rung for, or its bell has gone with another worker.
 
-    async def _in_slot(self, token: str, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        async with self._slots:
-            try:
-                await work(token)
-            except QueueError as error:
-                self._tell(f"attempt {token}: {error}")
+        Attempts that a limit or a provider holds back begin by this, too.
+        """
+        while True:
+            await asyncio.sleep(self._options.look_every_s)
+            while not self._slots.locked() and await self._take(group) is not None:
+                pass
+
+    async def _take(self, group: asyncio.TaskGroup) -> asyncio.Task[None] | None:
+        """Waits for room, claims the attempt whose turn it is, and sees it to its end in a task of its own.
+
+        None if nothing may begin now. The room is free again once that task is over.
+        """
+        await self._slots.acquire()
+        try:
+            begun = None if self._draining.is_set() else await self._claim()
+        except BaseException:
+            self._slots.release()
+            raise
+        if begun is None:
+            self._slots.release()
+            return None
+        held, order = begun
+        return self._kept(group.create_task(self._in_slot(held.token, self._begin(held, order))))
+
+    def _kept(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        self._carried.add(task)
+        task.add_done_callback(self._carried.discard)
+        return task
+
+    async def _in_slot(self, token: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except QueueError as error:
+            self._tell(f"attempt {token}: {error}")
+        finally:
+            self._slots.release()
 
     async def _take_over(self, group: asyncio.TaskGroup) -> None:
         """Goes on with the attempts of an earlier process, and ends those that this worker has lost meanwhile."""
         held = await until_reachable(lambda: self._store.held_by(self._place.worker_id), tell=self._tell)
-        for token in held:
-            self._carry(group, token, self._go_on)
-        for token in self._place.tokens():
-            if token not in held:
-                self._carry(group, token, self._end_lost)
+        left = [(token, self._go_on) for token in held]
+        left += [(token, self._end_lost) for token in self._place.tokens() if token not in held]
+        for token, work in left:
+            self._kept(group.create_task(self._with_room(token, work)))
 
-    async def _begin(self, token: str) -> None:
-        """Claims an attempt, and sees it to its end."""
-        if self._draining.is_set():  # it stays in the queue for another worker
-            return
+    async def _with_room(self, token: str, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        await self._slots.acquire()
+        await self._in_slot(token, work(token))
+
+    async def _claim(self) -> tuple[HeldAttempt, str] | None:
+        """Claims the attempt whose turn it is, with its order; None if none may begin here now."""
+        options, sent = self._options, time.monotonic()
         try:
-            self._place.folder_of(token)
+            claimed = await self._store.claim_next(
+                options.pool, labels=options.labels, worker=self._place.worker_id, lease_s=self._lease_s
+            )
+        except (
+            QueueUnavailableError
+        ):  # asked again at the next look; a claim whose answer got lost ends with its lease
+            return None
+        except QueueError as error:
+            self._tell(str(error))
+            return None
+        if claimed is None:
+            return None
+        row, taken = claimed
+        try:
+            return self._held(row.token, taken, sent), row.document
         except ForeignTokenError as error:
             self._tell(f"refused: {error}")
-            return
-        sent = time.monotonic()
-        stored = await until_reachable(lambda: self._store.read(token), tell=self._tell)
-        if stored is None:
-            return
-        as_read = iter(((stored.lease, stored.now),))  # for the first try: after an outage its time would be too old
-        claimed = await until_reachable(  # the last that may wait: the lease has begun, and nobody beats yet
-            lambda: self._store.change(
-                token,
-                lambda row, now: lease.claim(row, self._place.worker_id, now=now, lease_s=self._lease_s),
-                known=next(as_read, None),
-            ),
-            tell=self._tell,
-        )
-        if claimed is None:
-            return
-        held = self._held(token, claimed, sent)
+            return None
+
+    async def _begin(self, held: HeldAttempt, order: str) -> None:
+        """Starts a claimed attempt, and sees it to its end."""
         try:
-            held.document = OrderDocument.parse(stored.document)
+            held.document = OrderDocument.parse(order)
             running, executor = await self._start(held, held.document)
         except (*_REFUSALS, AttemptRefusedError, OSError) as error:
-            self._tell(f"attempt {token}: does not begin: {error}")
+            self._tell(f"attempt {held.token}: does not begin: {error}")
             await self._deliver(held, self._unbegun(error))
             return
         await self._see_to_end(held, running, executor)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from aurora_spawner.errors import SpawnerError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class BudgetAwayError(SpawnerError):
+    """A budget cannot be asked now; nothing that costs money may begin until it can."""
 
 
 class BudgetAnswer(Protocol):
@@ -55,6 +61,9 @@ class BudgetGate(Protocol):
             sharers: For an agent that ends by itself at an allowance, the number of attempts of the run that still
                 need money, this one included: it gets its share. 0 for other agents.
             continues_session: True if the attempt continues the session of an earlier one.
+
+        Raises:
+            BudgetAwayError: It cannot be asked now; the attempt waits, and nothing is reserved for it.
         """
         ...
 

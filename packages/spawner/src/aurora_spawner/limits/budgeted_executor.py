@@ -17,6 +17,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, Ru
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.replies import ReadEnd, read_end
 from aurora_spawner.backends.sessions import read_session_record
+from aurora_spawner.limits.budget_port import BudgetAwayError
 from aurora_spawner.limits.costing import Costing
 from aurora_spawner.limits.meter import UsageMeter
 from aurora_spawner.limits.prices import PriceTable
@@ -73,6 +74,8 @@ class BudgetedExecutor(WrappingExecutor):
     tell: Callable[[str], None] = lambda _message: None
     """Called with each thing that the user should know, once."""
     look_every_s: float = LOOK_EVERY_S
+    on_close: Callable[[], None] = lambda: None
+    """Called at the end of the run, for a gate that holds something open."""
     _reserved: dict[str, _Reservation] = field(default_factory=dict)
     """By token; an executor knows attempts, not tasks."""
     _notified: set[str] = field(default_factory=set)
@@ -123,6 +126,11 @@ class BudgetedExecutor(WrappingExecutor):
             return await self._settled(token, folder, found)
         return self._settled_before(folder, found)
 
+    def close(self) -> None:
+        """Closes the gate and the wrapped executor."""
+        self.on_close()
+        self.inner.close()
+
     # Before an attempt.
 
     def _costing(self) -> Costing:
@@ -159,16 +167,21 @@ class BudgetedExecutor(WrappingExecutor):
         shares = bool(_cost_flag(self.backends.get(order.agent)))
         while True:
             change = self._change
-            answer = await self._ask(
-                self.gate.reserve,
-                token=order.token,
-                run_id=order.run_id,
-                task_id=order.task_id,
-                agent=order.agent,
-                model=order.model,
-                sharers=max(1, order.open_tasks - len(self._reserved)) if shares else 0,
-                continues_session=order.resumes is not None,
-            )
+            try:
+                answer = await self._ask(
+                    self.gate.reserve,
+                    token=order.token,
+                    run_id=order.run_id,
+                    task_id=order.task_id,
+                    agent=order.agent,
+                    model=order.model,
+                    sharers=max(1, order.open_tasks - len(self._reserved)) if shares else 0,
+                    continues_session=order.resumes is not None,
+                )
+            except BudgetAwayError as error:
+                self._notify_once(f"task {order.task_id} waits, and what else costs money: {error}", about="away")
+                await asyncio.sleep(self.look_every_s)
+                continue
             for notice in answer.notices:
                 self._notify_once(notice)
             if answer.granted:
@@ -188,6 +201,8 @@ class BudgetedExecutor(WrappingExecutor):
         """Asks the gate without holding up the loop; once it has failed, nothing more is settled."""
         try:
             return await asyncio.to_thread(question, *given, **more)
+        except BudgetAwayError:
+            raise
         except Exception:
             self._broken = True
             raise

@@ -56,8 +56,12 @@ class ProviderPatience:
         outbox: Outbox,
         usable: Callable[[str], bool],
     ) -> None:
-        self.store = ProviderStore(
-            settings.state_dir, tolerant=True, holder=run_id, clock=settings.clock, chance=settings.chance
+        self.store = (
+            settings.gates(run_id)
+            if settings.gates
+            else ProviderStore(
+                settings.state_dir, tolerant=True, holder=run_id, clock=settings.clock, chance=settings.chance
+            )
         )
         self.asked: set[str] = set()
         """Agents that this run's tasks have been for."""
@@ -100,7 +104,8 @@ class ProviderPatience:
         if answer.wait_until is None or self.unavailable(agent):
             self.held.pop(agent, None)
             return True
-        self._note(self.gate(agent))
+        if (gate := self.gate(agent)).state is not GateState.OPEN:
+            self._note(gate)
         self.held[agent] = answer.wait_until
         return False
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 -- read by whoever inspects the fields
 from types import MappingProxyType
 
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.states import RecoveryState
 
@@ -33,6 +33,9 @@ class RecoverySettings:
     """The fallbacks of each agent, in order; a model and the local agent follow as the policy says."""
     state_dir: Path | None = field(default_factory=default_state_dir)
     """The folder of the provider limits that all runs of the user share; None for limits of this run alone."""
+    gates: Callable[[str], ProviderStore] | None = None
+    """Opens the provider limits that a run of this name shares with more than the runs of the user; None for those in
+    `state_dir`."""
     adhoc: frozenset[str] = frozenset()
     """Agents generated for this run."""
     on_state_change: StateWatcher | None = None

@@ -180,6 +180,7 @@ class OrderBuilder:
             writes=invocation.writes,
             pool=task.pool or getattr(backend, "pool", None),
             labels=tuple(dict.fromkeys((*task.labels, *getattr(backend, "labels", ())))),
+            priority=task.priority,
             tree=None if worktree is None else OrderedTree(path=worktree, title=task.headline),
         )
 

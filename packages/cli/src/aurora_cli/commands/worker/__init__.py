@@ -25,6 +25,8 @@ from aurora_cli.work_options import database_option
 from aurora_soar.taskruns.pools import WORKER_TOKEN_VARIABLE
 
 if TYPE_CHECKING:
+    from aurora_soar.aurora.root import Aurora
+    from aurora_spawner.distributed.announced import AnnouncedTool
     from aurora_spawner.distributed.worker import Worker
 
 __all__ = ["command"]
@@ -121,8 +123,21 @@ def command(
         labels=labels,
         place=home / "workers" / _UNREADABLE.sub("_", f"{pool}--{name}"),
         tell=lambda line: note(printable(line)),
+        tools=lambda: _tools(aurora),
     )
     return asyncio.run(_serve(worker))
+
+
+def _tools(aurora: Aurora) -> list[AnnouncedTool]:
+    """Finds out which agents are on this machine, with their versions and sign-ins."""
+    from aurora_soar.doctor.agents import installed_agents
+    from aurora_spawner.distributed.announced import AnnouncedTool
+
+    found = installed_agents(aurora.agents, os.environ, home=Path.home(), folder=aurora.project.root)
+    return [
+        AnnouncedTool(name=each.name, kind=each.kind, version=each.version, signed_in=each.signed_in.value)
+        for each in found
+    ]
 
 
 def _refuse_options(context: click.Context, subcommand: str) -> None:

@@ -31,11 +31,16 @@ __all__ = ["command"]
 def command(*, as_json: bool) -> int:
     """List the workers of all pools.
 
-    A worker is serving, draining, or silent: it gave no sign of life for longer than a lease.
+    A worker is serving, draining, or silent: it gave no sign of life for longer than a lease. Below it are the agent
+    CLIs on its machine, with their versions and sign-ins; at the end, the providers that are paused or stopped.
     """
-    found = asyncio.run(known_workers())
+    found, gates = asyncio.run(known_workers())
     if as_json:
-        emit_json(Schema.WORKERS, {"workers": [each.to_json() for each in found]})
+        shut = [
+            {"provider": each.provider, "state": each.state.value, "until": each.until or None, "reason": each.reason}
+            for each in gates
+        ]
+        emit_json(Schema.WORKERS, {"workers": [each.to_json() for each in found], "gates": shut})
         return ExitCode.DONE
     for each in found:
         line = (
@@ -43,6 +48,11 @@ def command(*, as_json: bool) -> int:
         )
         labels = f"  [{', '.join(each.labels)}]" if each.labels else ""
         emit(printable(f"{line}  {', '.join(each.agents)}{labels}"))
+        for tool in each.tools:
+            if tool.kind != "command":
+                emit(printable(f"  {tool.name}  {tool.version or 'no version'}  signed in: {tool.signed_in}"))
+    for gate in gates:
+        emit(printable(gate.describe()))
     if not found:
         note("no worker has announced itself")
     return ExitCode.DONE
