@@ -305,6 +305,8 @@ class Worker:
         held = await until_reachable(lambda: self._store.held_by(self._place.worker_id), tell=self._tell)
         left = [(token, self._go_on) for token in held]
         left += [(token, self._end_lost) for token in self._place.tokens() if token not in held]
+        if self._gate:
+            self._gate.expect(token for token, _work in left)
         for token, work in left:
             self._kept(group.create_task(self._with_room(token, work)))
 
@@ -398,8 +400,10 @@ class Worker:
         held.document = document
         if document is not None:
             held.place = self._place_of(document)
-            if self._gate:
-                self._gate.hook_for(token, _gated(held, document, held.place))
+        if self._gate and document is not None and held.place is not None:
+            self._gate.hook_for(token, _gated(held, document, held.place))
+        elif self._gate:
+            self._gate.forget(token)
         found = await executor.adopt(token=token, folder=held.folder, supervisor=None)
         if isinstance(found, AttemptEnd):
             if found.reason is EndReason.VOIDED:  # killed between its claim and its start
@@ -429,6 +433,8 @@ class Worker:
 
     async def _end_lost(self, token: str) -> None:
         """Ends an attempt whose lease this worker has lost; its result counts no longer."""
+        if self._gate:
+            self._gate.forget(token)
         executor, folder = self._executor("off"), self._place.folder_of(token)
         await end_left(executor, token=token, folder=folder, supervisor=None, at_once=True)
         await asyncio.to_thread(end_orphans, setup_mark(token), session=None)
