@@ -82,6 +82,9 @@ BEGIN
         AND aurora_worker_pool() IS DISTINCT FROM a_pool THEN
         RETURN NULL;
     END IF;
+    IF NOT EXISTS (SELECT FROM aurora_attempts WHERE pool = a_pool AND state = 'queued') THEN
+        RETURN NULL;  -- without the lock, since each idle worker asks once a second
+    END IF;
     -- Who is cut off must not keep the lock.
     PERFORM set_config('idle_in_transaction_session_timeout', '{ends_s}s', true);
     PERFORM pg_advisory_xact_lock({lock}, hashtext(a_pool));
