@@ -41,6 +41,7 @@ from aurora_spawner.distributed.database import Database, QueueUnusableError, se
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.lease import AttemptState
 from aurora_spawner.distributed.pool_executor import PoolExecutor
+from aurora_spawner.distributed.pool_limits import LimitStore
 from aurora_spawner.distributed.worker import Worker, WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
 from aurora_spawner.recovery.policy import RecoveryPolicy
@@ -110,6 +111,7 @@ def worker_at(
     labels: tuple[str, ...] = (),
     clock: Callable[[], float] = time.time,
     tools: Callable[[], tuple[AnnouncedTool, ...]] = tuple,
+    look_every_s: float = 1.0,
 ) -> Worker:
     options = WorkerOptions(
         name="w",
@@ -123,6 +125,7 @@ def worker_at(
         times=QUICK,
         clock=clock,
         tools=tools,
+        look_every_s=look_every_s,
     )
     return Worker(options, place=place, url=url, tell=lines.append)
 
@@ -404,6 +407,23 @@ def test_what_a_worker_announces_is_read_as_data_of_a_stranger() -> None:
         assert read_tools(stored) == ()
     strange = read_tools([None, {"name": ["x"], "version": "v" * 10_000, "more": 1}, *[{}] * 1000])
     assert (len(strange), strange[1].name, len(strange[1].version)) == (100, "", 200)
+
+
+async def test_what_a_limit_holds_back_begins_when_a_place_is_free_and_not_at_the_next_look(
+    url: str, folder: Path
+) -> None:
+    store = AttemptStore(Database(url))
+    await store.database.make_tables()
+    await LimitStore(store.database).set("p", "", 1)
+    worker = worker_at(url, folder, WorkerPlace.locked(folder / "worker-1"), [], look_every_s=600.0)
+    with pool(url) as executor:
+        begun = [await executor.start(order(folder, "upper", number=number)) for number in range(1, 7)]
+        serving = asyncio.create_task(worker.run())
+        ends = await asyncio.gather(*(result(executor, each) for each in begun))
+    assert [each.stdout for each in ends] == ["HELLO\n"] * 6
+    worker.drain()
+    await asyncio.wait_for(serving, 30)
+    store.database.close()
 
 
 async def test_results_stay_for_a_week(url: str, folder: Path) -> None:

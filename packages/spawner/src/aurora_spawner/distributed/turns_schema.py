@@ -48,7 +48,7 @@ CREATE TABLE aurora_shares (
 
 _FUNCTIONS: Final = """
 CREATE FUNCTION aurora_held_before(a_gate jsonb, a_now float8) RETURNS float8 LANGUAGE sql IMMUTABLE
-SET search_path = {schema}, pg_temp AS $body$
+AS $body$
     -- Nothing is admitted in a pause; to a probe or a ramp, what was queued since it began.
     SELECT CASE a_gate->>'state'
         WHEN 'paused' THEN CASE WHEN a_now < (a_gate->>'until')::float8 THEN 'infinity'::float8 END
@@ -58,7 +58,7 @@ SET search_path = {schema}, pg_temp AS $body$
     END
 $body$;
 CREATE FUNCTION aurora_gate_after(a_gate jsonb, a_now float8, a_run text) RETURNS jsonb LANGUAGE sql IMMUTABLE
-SET search_path = {schema}, pg_temp AS $body$
+AS $body$
     -- The gate after an attempt that nobody has asked for since its state was entered; as `ProviderGate.ask`.
     SELECT CASE
         WHEN a_gate->>'state' = 'ramping' THEN a_gate || jsonb_build_object(
@@ -82,6 +82,9 @@ BEGIN
         AND aurora_worker_pool() IS DISTINCT FROM a_pool THEN
         RETURN NULL;
     END IF;
+    IF NOT EXISTS (SELECT FROM aurora_attempts WHERE pool = a_pool AND state = 'queued') THEN
+        RETURN NULL;  -- without the lock, since each idle worker asks once a second
+    END IF;
     -- Who is cut off must not keep the lock.
     PERFORM set_config('idle_in_transaction_session_timeout', '{ends_s}s', true);
     PERFORM pg_advisory_xact_lock({lock}, hashtext(a_pool));
@@ -100,26 +103,30 @@ BEGIN
     ), full_up AS (
         SELECT agent FROM aurora_limits l WHERE pool = a_pool
             AND most <= (SELECT coalesce(sum(times), 0) FROM running r WHERE l.agent IN ('', r.agent))
+    ), by_run AS (
+        SELECT workspace, run_id, sum(times) AS times FROM running GROUP BY 1, 2
+    ), by_workspace AS (
+        SELECT workspace, sum(times) AS times FROM running GROUP BY 1
+    ), turns AS (
+        SELECT workspace, max(claimed_at) AS claimed_at FROM aurora_shares WHERE pool = a_pool GROUP BY 1
     )
     SELECT own.token, own.created_at, first.workspace, first.run_id, first.provider, gates.gate INTO chosen
     FROM head JOIN aurora_attempts first ON first.token = head.token
         LEFT JOIN aurora_gates gates ON gates.provider = first.provider
         LEFT JOIN aurora_shares shares
             ON shares.pool = a_pool AND shares.workspace = first.workspace AND shares.run_id = first.run_id
+        LEFT JOIN by_run ON by_run.workspace = first.workspace AND by_run.run_id = first.run_id
+        LEFT JOIN by_workspace ON by_workspace.workspace = first.workspace
+        LEFT JOIN turns ON turns.workspace = first.workspace
         CROSS JOIN LATERAL (
             SELECT a.token, extract(epoch FROM a.created_at)::float8 AS created_at FROM aurora_attempts a
             WHERE a.pool = a_pool AND a.state = 'queued' AND a.rank = first.rank AND a.lane = first.lane
-                AND a.created_at >= to_timestamp(coalesce(aurora_held_before(gates.gate, now_s), '-infinity'))
+                AND a.created_at >= CASE WHEN gates.gate IS NULL THEN '-infinity'
+                    ELSE to_timestamp(coalesce(aurora_held_before(gates.gate, now_s), '-infinity')) END
             ORDER BY a.created_at LIMIT 1) own
     WHERE first.labels <@ a_labels AND NOT EXISTS (SELECT FROM full_up WHERE full_up.agent IN ('', first.agent))
-    ORDER BY first.rank,
-        (SELECT coalesce(sum(times), 0) FROM running WHERE running.workspace = first.workspace),
-        (SELECT max(claimed_at) FROM aurora_shares s WHERE s.pool = a_pool AND s.workspace = first.workspace)
-            NULLS FIRST,
-        (SELECT coalesce(sum(times), 0) FROM running
-            WHERE running.workspace = first.workspace AND running.run_id = first.run_id),
-        shares.claimed_at NULLS FIRST,
-        own.created_at
+    ORDER BY first.rank, coalesce(by_workspace.times, 0), turns.claimed_at NULLS FIRST,
+        coalesce(by_run.times, 0), shares.claimed_at NULLS FIRST, own.created_at
     LIMIT 1;
     IF chosen.token IS NULL THEN
         RETURN NULL;

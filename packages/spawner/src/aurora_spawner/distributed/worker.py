@@ -129,6 +129,9 @@ class Worker:
         self._refused: WorkerRefusedError | None = None
         self._inheritance = Inheritance(options.environ)
         self._gate = None if options.gate is None else WorkerGate(gate=options.gate, folder=place.path, tell=tell)
+        self._look = asyncio.Event()
+        self._idle_bells = 0
+        """Bells at which nothing could begin: what they were for is found by looking."""
         self._tools: tuple[AnnouncedTool, ...] = ()
         self._tools_at: float | None = None
         self._trees = TreeCarrier(
@@ -239,8 +242,10 @@ class Worker:
             @queue.task(name=JOB)
             async def attempt(token: str) -> None:  # noqa: ARG001 -- another one may be its turn
                 taken = await self._take(group)
-                if taken is not None:
-                    await asyncio.shield(taken)
+                if taken is None:
+                    self._idle_bells += 1
+                    return
+                await asyncio.shield(taken)
 
             try:
                 async with queue.open_async():
@@ -266,9 +271,14 @@ class Worker:
         Attempts that a limit or a provider holds back begin by this, too.
         """
         while True:
-            await asyncio.sleep(self._options.look_every_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.look_every_s):
+                    await self._look.wait()
+            self._look.clear()
             while not self._slots.locked() and await self._take(group) is not None:
-                pass
+                self._idle_bells = max(0, self._idle_bells - 1)
+            if not self._carried:
+                self._idle_bells = 0
 
     async def _take(self, group: asyncio.TaskGroup) -> asyncio.Task[None] | None:
         """Waits for room, claims the attempt whose turn it is, and sees it to its end in a task of its own.
@@ -299,6 +309,8 @@ class Worker:
             self._tell(f"attempt {token}: {error}")
         finally:
             self._slots.release()
+            if self._idle_bells:  # a place within a limit is free now
+                self._look.set()
 
     async def _take_over(self, group: asyncio.TaskGroup) -> None:
         """Goes on with the attempts of an earlier process, and ends those that this worker has lost meanwhile."""
