@@ -154,6 +154,7 @@ WORKER_DATABASE: Final[tuple[Entry, ...]] = (
 
 WORKERS: Final[tuple[Entry, ...]] = (
     Entry(name="list", module="worker.list", summary="List the workers of all pools."),
+    Entry(name="ssh", module="worker.ssh", summary="Serve one coordinator that comes over ssh."),
     Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
     Entry(
         name="remove",

@@ -1,4 +1,4 @@
-"""The worker of this machine: its agents, and the policies under which they run."""
+"""This machine as a worker, or as a host over ssh: its agents, and the policies under which they run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import PoolError
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.pools import WORKER_TOKEN_VARIABLE, database_url, exchange_at, pool_agents
+from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES
 from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_spawner import CommandBackend
     from aurora_spawner.attempts.executor import Executor
+    from aurora_spawner.distributed.ssh.host_attempts import HostOptions
     from aurora_spawner.distributed.worker import Worker
 
-__all__ = ["open_worker", "worker_token"]
+__all__ = ["open_host", "open_worker", "worker_token"]
 
 _LONGEST: Final = 10_000
 """Bytes that are read of a file with a token, which is far shorter."""
@@ -58,12 +60,8 @@ def open_worker(
     from aurora_spawner.distributed.worker_place import WorkerPlace
     from aurora_spawner.distributed.worker_trees import WorkerTrees
 
-    repository = agents.config.pools.get(pool)
-
-    def executor(mode: str) -> Executor:
-        confining = AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
-        return ConfiningExecutor(inner=LocalExecutor(), confining=confining)
-
+    found = agents.config.pools.get(pool)
+    repository = found.repository if found else None
     options = WorkerOptions(
         name=name,
         pool=pool,
@@ -71,11 +69,45 @@ def open_worker(
         labels=tuple(labels),
         cwd=agents.project.root,
         backends=_allowed(agents, allow),
-        executor=executor,
+        executor=_executor_of(agents),
         environ=os.environ,
         trees=WorkerTrees(folder=place / "trees", exchange=exchange_at(repository)) if repository else None,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)
+
+
+def open_host(agents: ProjectAgents, *, name: str, allow: Collection[str], place: Path) -> HostOptions:
+    """Returns what this machine offers to a coordinator that comes over ssh.
+
+    Args:
+        name: that of the machine, for people.
+        allow: the agents that it runs; all that are commands of the user's own if empty.
+        place: the folder of attempts and trees.
+
+    Raises:
+        PoolError: an allowed agent cannot be run for a pool.
+        UntrustedAgentError: an allowed agent is of the project's own, and the user does not trust it.
+    """
+    from aurora_spawner.distributed.ssh.host_attempts import HostOptions
+
+    return HostOptions(
+        name=name,
+        place=place,
+        cwd=agents.project.root,
+        backends=_allowed(agents, allow),
+        executor=_executor_of(agents),
+        environ=os.environ,
+    )
+
+
+def _executor_of(agents: ProjectAgents) -> Callable[[str], Executor]:
+    """Returns what builds the executor for a use of a sandbox, under the policies of the project here."""
+
+    def executor(mode: str) -> Executor:
+        confining = AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
+        return ConfiningExecutor(inner=LocalExecutor(cap_bytes=SPOOL_LIMIT_BYTES), confining=confining)
+
+    return executor
 
 
 def worker_token(file: Path | None) -> str:

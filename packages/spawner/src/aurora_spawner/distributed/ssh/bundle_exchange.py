@@ -1,0 +1,162 @@
+"""The refs of a host, reached over ssh: commits go there and come back as git bundles.
+
+Each call has a connection of its own, so that a large tree is in nobody's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+
+from aurora_spawner.distributed.documents import DocumentError
+from aurora_spawner.distributed.exchange import (
+    ExchangeError,
+    ExchangeUnreachableError,
+    MissingTreeError,
+    PushRefusedError,
+)
+from aurora_spawner.distributed.ssh.bundles import read_bundle, write_bundle
+from aurora_spawner.distributed.ssh.connection import Connection
+from aurora_spawner.distributed.ssh.destination import HostRefusedError, HostUnreachableError
+from aurora_spawner.distributed.ssh.frames import BUNDLE_LIMIT_BYTES, Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aurora_spawner.distributed.ssh.destination import Destination
+    from aurora_spawner.workspaces.git import Git
+
+    Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleExchange:
+    """The repository that a host keeps for trees, with the calls of `Exchange`. Not for use in an event loop."""
+
+    destination: Destination
+    limit_bytes: int = BUNDLE_LIMIT_BYTES
+    _turn: threading.Lock = field(default_factory=threading.Lock, compare=False)
+    """One connection at a time: a host lets in few at once that have not yet logged in."""
+
+    def push_new(self, git: Git, commit: str, ref: str) -> None:
+        """Writes a ref that must not be there yet; one that is there with the same commit is left alone.
+
+        Args:
+            commit: The one that is checked out, or one that the host has.
+
+        Raises:
+            PushRefusedError: It is there with another commit.
+            ExchangeUnreachableError: The host cannot be reached, or has no room.
+            ExchangeError: The tree is too large, or the host refuses it.
+        """
+
+        async def push(connection: Connection) -> None:
+            there = (await _asked(connection, Request(kind="refs"))).refs
+            if ref in there:
+                if there[ref] != commit:
+                    raise PushRefusedError(f"the host has {ref} already, with {there[ref][:12]}")
+                return
+            with tempfile.TemporaryDirectory(prefix="aurora-bundle-") as folder:
+                file = Path(folder) / "bundle"
+                size = await asyncio.to_thread(
+                    write_bundle, git, "HEAD", commit, file, without=set(there.values()), limit=self.limit_bytes
+                )
+                request = Request(kind="push", ref=ref, commit=commit, size=size)
+                if not size:
+                    await _asked(connection, request)
+                    return
+                with file.open("rb") as body:
+                    await _asked(connection, request, body)
+
+        self._with_connection(push)
+
+    def commit_at(self, git: Git, ref: str) -> str:
+        """Returns the commit of a ref; empty if there is none.
+
+        Raises:
+            ExchangeUnreachableError: The host cannot be reached.
+        """
+        return self.refs(git, ref).get(ref, "")
+
+    def refs(self, git: Git, pattern: str) -> dict[str, str]:  # noqa: ARG002 -- the host's own git reads them
+        """Returns the commits of the refs that match a pattern of git's, by ref.
+
+        Raises:
+            ExchangeUnreachableError: The host cannot be reached.
+        """
+        return self._with_connection(lambda connection: _refs(connection, pattern))
+
+    def fetch(self, git: Git, ref: str, commit: str, *, checked: bool = False) -> None:
+        """Brings a commit here; no ref of this repository changes.
+
+        Raises:
+            MissingTreeError: The ref is not there, or is another commit.
+            ExchangeUnreachableError: The host cannot be reached.
+            ExchangeError: The bundle cannot be used.
+        """
+
+        async def bring(connection: Connection) -> None:
+            there = (await _asked(connection, Request(kind="refs"))).refs
+            if there.get(ref) != commit:
+                problem = f"is {there[ref][:12]}" if ref in there else "does not exist"
+                raise MissingTreeError(f"{ref} of the host {problem}, and should be {commit[:12]}")
+            have = await asyncio.to_thread(_known, git, set(there.values()) - {commit})
+            with tempfile.TemporaryFile(prefix="aurora-bundle-") as file:
+                answer = await _asked(
+                    connection, Request(kind="fetch", ref=ref, commit=commit, have=tuple(have)), into=file
+                )
+                file.seek(0)
+                if answer.size:
+                    await asyncio.to_thread(read_bundle, git, file, commit, checked=checked)
+
+        self._with_connection(bring)
+
+    def delete(self, git: Git, refs: dict[str, str]) -> None:  # noqa: ARG002 -- the host's own git deletes them
+        """Deletes refs that still have these commits.
+
+        Raises:
+            ExchangeUnreachableError: The host cannot be reached.
+        """
+        if refs:
+            self._with_connection(lambda connection: _asked(connection, Request(kind="delete", refs=refs)))
+
+    def _with_connection(self, work: Callable[[Connection], Awaitable[Value]]) -> Value:
+        async def worked() -> Value:
+            connection = await Connection.open(self.destination)
+            try:
+                return await work(connection)
+            finally:
+                connection.close()
+
+        with self._turn:
+            try:
+                return asyncio.run(worked())
+            except HostUnreachableError as error:
+                raise ExchangeUnreachableError(str(error)) from error
+            except (HostRefusedError, DocumentError) as error:
+                raise ExchangeError(str(error)) from error
+
+
+async def _refs(connection: Connection, pattern: str) -> dict[str, str]:
+    beginning, star, _ = pattern.partition("*")
+    found = (await _asked(connection, Request(kind="refs"))).refs
+    return {ref: commit for ref, commit in found.items() if ref == pattern or (star and ref.startswith(beginning))}
+
+
+async def _asked(
+    connection: Connection, request: Request, body: IO[bytes] | bytes = b"", *, into: IO[bytes] | None = None
+) -> Answer:
+    answer, _ = await connection.call(request, body, into=into)
+    if answer.kind == "refused":
+        raise (ExchangeUnreachableError if answer.again else ExchangeError)(
+            f"the host says about {request.ref or 'its refs'}: {answer.problem}"
+        )
+    return answer
+
+
+def _known(git: Git, commits: set[str]) -> list[str]:
+    return [each for each in commits if git.commit_of(each) == each]
