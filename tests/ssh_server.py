@@ -1,7 +1,7 @@
 """An ssh server for tests: its own folder, keys and port on loopback, run as ourselves, ended by its pid.
 
-`ssh` on PATH is that of the system with a configuration of the test's own, as a user's would be in `~/.ssh/config`. The
-host is this machine with another home folder. Debian has the server in the package openssh-server.
+`ssh` on PATH is that of the system with a configuration of the test's own, as a user's would be in `~/.ssh/config`.
+The host is this machine with another home folder. Debian has the server in the package openssh-server.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class SshServer:
     def cut(self) -> int:
         """Kills the server's processes of all connections, as if the network were cut; returns how many."""
         assert self._process is not None
-        found = [each for each in _living(psutil.Process(self._process.pid).children(recursive=True))]
+        found = _living(psutil.Process(self._process.pid).children(recursive=True))
         sessions = [each for each in found if each.name().startswith("sshd")]
         for each in sessions:
             each.kill()

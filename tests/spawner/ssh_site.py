@@ -1,11 +1,11 @@
-"""A coordinator in this process, and a host behind a real sshd on loopback, which is this machine with another home."""
+"""A coordinator in this process, and a host behind a real sshd on loopback: this machine with another home folder."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
-import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import psutil
 from tests.spawner.workspaces.repository import Repository, make_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions
+from aurora_spawner.attempts.executor import AttemptOrder
 from aurora_spawner.distributed.pool_trees import PoolTrees
 from aurora_spawner.distributed.ssh.bundle_exchange import BundleExchange
 from aurora_spawner.distributed.ssh.destination import Destination
@@ -21,7 +22,7 @@ from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.ssh_server import SshServer
@@ -80,6 +81,30 @@ class SshSite:
         self.executors.append(made)
         return made
 
+    def order(self, prompt: str, *, agent: str = "sh", number: int = 1, labels: tuple[str, ...] = ()) -> AttemptOrder:
+        return AttemptOrder(
+            run_id=self.folder.name,
+            task_id="1",
+            number=number,
+            agent=agent,
+            token=f"token-{os.urandom(6).hex()}",
+            folder=self.folder / "spool" / f"00001-1-{number}",
+            prompt=prompt,
+            command=("never", "sent"),
+            environment={"SECRET": "stays here"},
+            cwd=self.folder,
+            deadline_s=None,
+            labels=labels,
+        )
+
+    @contextlib.contextmanager
+    def executing(self) -> Iterator[SshExecutor]:
+        executor = self.executor()
+        try:
+            yield executor
+        finally:
+            executor.close()
+
     def options(self, *, isolated: bool, concurrency: int = 4) -> RunOptions:
         isolation = None
         if isolated:
@@ -117,22 +142,16 @@ async def until(true: Callable[[], object], *, within_s: float = 40.0) -> None:
         await asyncio.sleep(0.02)
 
 
-def attempts_of(folder: Path) -> list[psutil.Process]:
-    """Returns the supervisors and agents of attempts whose environment, or words, name a folder."""
+def agents_of(token: str) -> list[psutil.Process]:
+    """Returns the processes of an attempt that are left."""
     found = []
     for each in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            about = [*each.cmdline(), *each.environ().values()]
-            if TOKEN_VARIABLE in each.environ() and any(str(folder) in word for word in about):
+            if each.environ().get(TOKEN_VARIABLE) == token and each.status() != psutil.STATUS_ZOMBIE:
                 found.append(each)
     return found
 
 
-def kill_supervisor(site: SshSite) -> None:
-    """Kills the supervisor of the only attempt on the host."""
-    for claim in site.place.glob("attempts/*/claim"):
-        import json
-
-        pid = json.loads(claim.read_text())["pid"]
-        if pid and not (claim.parent / "result").exists():
-            os.kill(pid, signal.SIGKILL)
+def supervisor_of(site: SshSite, token: str) -> int:
+    """Returns the pid of the supervisor of an attempt on the host."""
+    return int(json.loads((site.place / "attempts" / token / "claim").read_text())["pid"])

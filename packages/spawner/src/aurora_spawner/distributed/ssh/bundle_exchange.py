@@ -41,6 +41,8 @@ class BundleExchange:
     limit_bytes: int = BUNDLE_LIMIT_BYTES
     _turn: threading.Lock = field(default_factory=threading.Lock, compare=False)
     """One connection at a time: a host lets in few at once that have not yet logged in."""
+    _pushed: set[tuple[str, str]] = field(default_factory=set, compare=False)
+    """Refs and commits that the host is known to have."""
 
     def push_new(self, git: Git, commit: str, ref: str) -> None:
         """Writes a ref that must not be there yet; one that is there with the same commit is left alone.
@@ -72,7 +74,9 @@ class BundleExchange:
                 with file.open("rb") as body:
                     await _asked(connection, request, body)
 
-        self._with_connection(push)
+        if (ref, commit) not in self._pushed:
+            self._with_connection(push)
+            self._pushed.add((ref, commit))
 
     def commit_at(self, git: Git, ref: str) -> str:
         """Returns the commit of a ref; empty if there is none.
@@ -121,6 +125,7 @@ class BundleExchange:
         Raises:
             ExchangeUnreachableError: The host cannot be reached.
         """
+        self._pushed.difference_update(refs.items())
         if refs:
             self._with_connection(lambda connection: _asked(connection, Request(kind="delete", refs=refs)))
 
