@@ -73,7 +73,7 @@ class SshServer:
         server = cls(Path(tempfile.mkdtemp(prefix="aurora-ssh-")), _free_port())
         for name in ("key", "host_key", "wrong_key"):
             _make_key(server.folder / name)
-        (server.folder / "authorized_keys").write_bytes((server.folder / "key.pub").read_bytes())
+        server.admit()
         server.home.mkdir()
         server.know_host()
         (server.folder / "sshd_config").write_text(
@@ -104,6 +104,11 @@ class SshServer:
 
     def _variables(self) -> dict[str, str]:
         return {"HOME": str(self.home), "PATH": os.environ["PATH"], "AURORA_TRUST": "1", **ALONE}
+
+    def admit(self, options: str = "") -> None:
+        """Lets the key in, which may do only what the options of authorized_keys say."""
+        public = (self.folder / "key.pub").read_text()
+        (self.folder / "authorized_keys").write_text(f"{options} {public}".lstrip())
 
     def know_host(self, key: str = "host_key") -> None:
         """Makes one key the known one of the host."""

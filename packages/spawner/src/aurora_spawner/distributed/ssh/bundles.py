@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import IO, TYPE_CHECKING, Final
 
-from aurora_spawner.distributed.exchange import ExchangeError
+from aurora_spawner.distributed.exchange import ExchangeError, ExchangeUnreachableError
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.errors import GitError
 from aurora_spawner.workspaces.git import end_group, time_limit
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from aurora_spawner.workspaces.git import Git
 
+FULL: Final = ("no space left", "quota exceeded")
+"""Words of errors after which another try is worth while."""
 _HEAD_LIMIT_BYTES: Final = 8 << 20
 
 
@@ -57,7 +59,8 @@ def read_bundle(git: Git, file: IO[bytes], commit: str, *, checked: bool) -> Non
 
     Raises:
         BundleError: It is damaged, rests on a commit that is not here, or is of another commit.
-        GitError: Git failed, as on a full disk.
+        ExchangeUnreachableError: The disk is full.
+        GitError: Git failed.
     """
     _pass_head(file)
     arguments = ("index-pack", "--stdin", "--fix-thin", *(["--strict"] if checked else []))
@@ -71,9 +74,9 @@ def read_bundle(git: Git, file: IO[bytes], commit: str, *, checked: bool) -> Non
             raise GitError(git.folder, arguments, f"has ended: {system_words(error)}") from error
     if process.returncode:
         words = os.fsdecode(errors).strip()
-        if "unresolved deltas" in words or "fsck" in words or "pack" in words.partition("\n")[0]:
-            raise BundleError(f"the bundle of {commit[:12]} cannot be used: {words}")
-        raise GitError(git.folder, arguments, words)
+        full = any(sign in words.lower() for sign in FULL)
+        problem = f"the bundle of {commit[:12]} cannot be used: {words}"
+        raise ExchangeUnreachableError(problem) if full else BundleError(problem)
     if git.commit_of(commit) != commit:
         raise BundleError(f"the bundle came without its commit {commit[:12]}")
     try:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.distributed.documents import DocumentError
 from aurora_spawner.distributed.exchange import ExchangeError, ExchangeUnreachableError
+from aurora_spawner.distributed.ssh.bundles import FULL
 from aurora_spawner.distributed.ssh.frames import (
     BUNDLE_LIMIT_BYTES,
     GREETING,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     Value = TypeVar("Value")
 
 _log = logging.getLogger(__name__)
-_FULL: Final = ("no space left", "quota exceeded")
 _PROBLEM_LENGTH: Final = 4000
 _FAILURES: Final = (ExchangeError, WorkspaceError, DocumentError, OSError)
 
@@ -112,7 +112,7 @@ class Host:
                     await self._answer_about_refs(request, body)
         except _FAILURES as error:
             words = system_words(error) if isinstance(error, OSError) else str(error)
-            full = any(each in words.lower() for each in _FULL)
+            full = any(each in words.lower() for each in FULL)
             again = full or isinstance(error, ExchangeUnreachableError)
             _log.warning("%s: %s", request.kind, words)
             await self._tell(Answer(id=request.id, kind="refused", problem=words[:_PROBLEM_LENGTH], again=again))
