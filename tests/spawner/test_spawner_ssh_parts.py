@@ -69,21 +69,23 @@ def test_a_bundle_brings_only_what_the_other_side_lacks(project: Repository, tmp
 def test_a_bundle_that_is_damaged_too_large_or_of_another_commit_is_refused(
     project: Repository, tmp_path: Path
 ) -> None:
-    refs, first = HostRefs(tmp_path / "trees"), project("rev-parse", "HEAD")
+    first = project("rev-parse", "HEAD")
     whole = bundle_of(project, tmp_path / "bundle")
     second = project.commit({"b.txt": "b\n"})
     thin = bundle_of(project, tmp_path / "thin", without=(first,))
-    for content, commit in (
+    cases = (
         (b"no bundle at all\n", first),
         (whole[:40], first),
         (whole[:-30], first),
         (whole[:-10] + bytes(10), first),
         (thin, second),
         (whole, second),
-    ):
+    )
+    for number, (content, commit) in enumerate(cases):
+        refs = HostRefs(tmp_path / f"trees-{number}")
         with pytest.raises(BundleError):
             refs.take(REF, commit, io.BytesIO(content))
-    assert refs.all() == {}
+        assert refs.all() == {}
     with pytest.raises(BundleError, match="is the most"):
         bundle_of(project, tmp_path / "large", limit=10)
     with pytest.raises(BundleError, match="no longer"):
