@@ -122,9 +122,6 @@ class SshSite:
         options = self.options(isolated=isolated, concurrency=concurrency)
         return Run.create(self.folder / "runs.db", tasks, BACKENDS, options)
 
-    def resumed(self, run_id: str, *, isolated: bool = False) -> Run:
-        return Run.resume(self.folder / "runs.db", run_id, BACKENDS, self.options(isolated=isolated))
-
     def numbered(self) -> str:
         """Returns the beginning of a script that counts its starts."""
         return f"echo x >> {self.folder}/starts;"

@@ -67,7 +67,8 @@ async def test_a_connection_cut_around_a_request_costs_nothing(
 ) -> None:
     """`before` cuts while the host works on the request, `after` when its answer is on the way."""
     kind, moment = cut.split(":")
-    call, cuts = Connection.call, []
+    call = Connection.call
+    cuts: list[int] = []
 
     async def cutting(self: Connection, request: Request, *given: Any, **named: Any) -> Any:
         if request.kind != kind or cuts:

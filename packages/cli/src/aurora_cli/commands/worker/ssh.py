@@ -25,7 +25,7 @@ _PLACE: Final = "over-ssh"
     "ssh",
     cls=AurCommand,
     examples=(
-        ("ssh anna@big 'cd project && aur worker ssh'", "What a coordinator calls; `pools:` says where."),
+        ("aur worker ssh", "What a coordinator calls over ssh; `pools:` names the host."),
         ("aur worker ssh --allow build,test", "In authorized_keys, for a key that may do nothing else."),
     ),
 )

@@ -1,4 +1,4 @@
-"""What a coordinator and a host say to each other over ssh: lines of JSON, some with bytes behind them.
+"""Requests of a coordinator and answers of a host over ssh: lines of JSON, some with bytes behind them.
 
 A request has a number, and its answers have the same, so that one connection carries many at once. Each request may
 be made again: what it asks for is done once.

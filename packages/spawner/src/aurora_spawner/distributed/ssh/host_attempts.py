@@ -51,7 +51,7 @@ State = Literal["running", "over", "voided"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostOptions:
-    """What a host offers to coordinators."""
+    """The offer of a host to coordinators."""
 
     name: str
     """That of the machine, for people."""
