@@ -134,7 +134,7 @@ def check(site: Site) -> str:
 HOST = ["before:take", "after:fetch", "after:start", "before:commit", "after:push", "before:give", "after:commit"]
 
 
-@pytest.mark.parametrize("fault", few(HOST, 2))
+@pytest.mark.parametrize("fault", few(HOST, 1))
 def test_the_program_of_the_host_is_killed_at_each_step_and_the_next_one_goes_on(site: Site, fault: str) -> None:
     site.host_dies_at(fault)
     assert site.ended(site.begin("spawn", "tasks.md", "--pool", "far", "--yes")) == 0, site.said

@@ -20,6 +20,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, Ru
 from aurora_spawner.distributed.attempt_documents import document_of
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, Result
 from aurora_spawner.distributed.pool_trees import sweep
+from aurora_spawner.distributed.ssh import executor as ssh_executor
 from aurora_spawner.distributed.ssh.connection import Connection
 from aurora_spawner.distributed.ssh.destination import Destination, HostRefusedError, HostUnreachableError
 from aurora_spawner.distributed.ssh.frames import Request
@@ -61,7 +62,7 @@ async def test_tasks_with_worktrees_and_dependencies_are_merged(site: SshSite) -
 CUTS = ["start:before", "start:after", "collect:before", "collect:after"]
 
 
-@pytest.mark.parametrize("cut", few(CUTS, 4))
+@pytest.mark.parametrize("cut", few(CUTS, 2))
 async def test_a_connection_cut_around_a_request_costs_nothing(
     site: SshSite, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:
@@ -93,7 +94,10 @@ async def test_a_connection_cut_around_a_request_costs_nothing(
     assert (site.project.path / "x.txt").read_text() == "x\n"
 
 
-async def test_a_host_that_is_away_is_waited_for_and_nothing_starts_twice(site: SshSite) -> None:
+async def test_a_host_that_is_away_is_waited_for_and_nothing_starts_twice(
+    site: SshSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_executor, "_BRIDGE_S", 0.1)
     site.server.stop()
     with site.executing() as executor:
         try:
@@ -107,8 +111,12 @@ async def test_a_host_that_is_away_is_waited_for_and_nothing_starts_twice(site: 
             await until(lambda: site.starts)
         finally:
             site.server.stop()
+        shown = first.folder / "stdout"
+        await until(lambda: site.lines[-1].endswith("waiting for it"))
+        shown.unlink(missing_ok=True)
         await asyncio.sleep(1.2)  # the agent ends meanwhile, and nobody hears of it
         assert not collecting.done()
+        assert shown.exists(), "a watchdog would take the agent for stalled"
         site.server.start()
         end = await asyncio.wait_for(collecting, 60)
     assert (end.reason, end.exit_code, end.stdout) == (EndReason.EXITED, 0, "first\n")

@@ -17,7 +17,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAt
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.distributed.documents import DocumentError
 from aurora_spawner.distributed.exchange import MissingTreeError, PushRefusedError
-from aurora_spawner.distributed.pools import PoolsExecutor
+from aurora_spawner.distributed.pools import PoolChangedError, PoolsExecutor
 from aurora_spawner.distributed.ssh.bundles import BundleError, read_bundle, write_bundle
 from aurora_spawner.distributed.ssh.destination import Destination, HostRefusedError, HostUnreachableError
 from aurora_spawner.distributed.ssh.frames import GREETING, Request, line_of, request_in
@@ -213,11 +213,12 @@ def order(folder: Path, token: str, pool: str | None) -> AttemptOrder:
 
 async def test_each_attempt_goes_to_its_own_pool_and_is_found_there_again(tmp_path: Path) -> None:
     made: dict[str, Recorder] = {}
+    hosts = {"far": "anna@far", "near": "anna@near"}
 
     def of(name: str) -> Executor:
         return cast("Executor", made.setdefault(name, Recorder(name)))
 
-    pools = PoolsExecutor(pool="far", hosts=frozenset({"far", "near"}), executor=of)
+    pools = PoolsExecutor(pool="far", hosts=hosts, executor=of)
     for token, pool in (("a", None), ("b", "near"), ("c", "queue"), ("d", "other")):
         running = await pools.start(order(tmp_path, token, pool))
         pools.cancel(running, at_once=True)
@@ -230,8 +231,12 @@ async def test_each_attempt_goes_to_its_own_pool_and_is_found_there_again(tmp_pa
     }, "pools that share the database have one executor, which tells them apart"
     assert ("cancel", "b True") in made["near"].asked
     assert all(each.asked[-1] == ("close", "") for each in made.values())
-    again = PoolsExecutor(pool="far", hosts=frozenset({"far", "near"}), executor=of)
+    again = PoolsExecutor(pool="far", hosts=hosts, executor=of)
     await again.adopt(token="b", folder=tmp_path / "b", supervisor=None)
     await again.adopt(token="never", folder=tmp_path / "never", supervisor=None)
     assert ("adopt", "b") in made["near"].asked
     assert ("adopt", "never") in made["far"].asked
+    for changed in ({"far": "anna@far"}, {**hosts, "near": "anna@elsewhere"}):
+        moved = PoolsExecutor(pool="far", hosts=changed, executor=of)
+        with pytest.raises(PoolChangedError, match="anna@near as pool near"):
+            await moved.adopt(token="b", folder=tmp_path / "b", supervisor=None)

@@ -142,11 +142,9 @@ def pool_executor(
             return _host_executor(name, found, found.ssh, confinement, tell=partial(tell, name))
         return _worker_executor(name, found, confinement, tell=partial(tell, name))
 
-    if not any(each.ssh for each in pools.values()):
-        return of(pool)
     from aurora_spawner.distributed.pools import PoolsExecutor
 
-    hosts = frozenset(name for name, each in pools.items() if each.ssh)
+    hosts = {name: each.ssh for name, each in pools.items() if each.ssh}
     return PoolsExecutor(pool=pool, hosts=hosts, executor=of)
 
 

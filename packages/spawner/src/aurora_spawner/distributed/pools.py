@@ -6,17 +6,22 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.errors import SpawnerError
 from aurora_spawner.storage.private_files import make_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, Executor, RunningAttempt
     from aurora_spawner.attempts.process_identity import ProcessIdentity
 
 _POOL: Final = "pool"
-"""The file in an attempt's folder that names its pool, for the next coordinator."""
+"""The file in an attempt's folder that names its pool, and the host behind it, for the next coordinator."""
+
+
+class PoolChangedError(SpawnerError):
+    """A pool is another machine by now than the one that has an attempt, which nobody else may answer for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,8 +30,8 @@ class PoolsExecutor:
 
     pool: str
     """That of the run."""
-    hosts: frozenset[str]
-    """The names of those that are hosts over ssh."""
+    hosts: Mapping[str, str]
+    """The addresses of those that are hosts over ssh, by name."""
     executor: Callable[[str], Executor]
     """Builds the executor of a pool."""
     _executors: dict[str, Executor] = field(default_factory=dict)
@@ -35,7 +40,7 @@ class PoolsExecutor:
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Starts an attempt on its pool, as that pool's executor does."""
         name = order.pool or self.pool
-        _write_pool(order.folder, name)
+        _write_pool(order.folder, name, self.hosts.get(name, ""))
         executor = self._by_token[order.token] = self._of(name)
         return await executor.start(order)
 
@@ -64,8 +69,16 @@ class PoolsExecutor:
     async def adopt(
         self, *, token: str, folder: Path, supervisor: ProcessIdentity | None
     ) -> RunningAttempt | AttemptEnd:
-        """Takes over an attempt of another coordinator on the pool that its folder names."""
-        executor = self._by_token[token] = self._of(_read_pool(folder) or self.pool)
+        """Takes over an attempt of another coordinator on the pool that its folder names.
+
+        Raises:
+            PoolChangedError: That pool is another machine by now.
+        """
+        name, host = _read_pool(folder) or (self.pool, self.hosts.get(self.pool, ""))
+        if self.hosts.get(name, "") != host:
+            problem = f"an attempt was sent to {host or 'workers'} as pool {name}, which is no longer so"
+            raise PoolChangedError(f"{problem}; name it in the configuration again, so that it can be asked")
+        executor = self._by_token[token] = self._of(name)
         return await executor.adopt(token=token, folder=folder, supervisor=supervisor)
 
     def _of(self, name: str) -> Executor:
@@ -77,16 +90,17 @@ class PoolsExecutor:
         return self._executors[key]
 
 
-def _write_pool(folder: Path, name: str) -> None:
+def _write_pool(folder: Path, name: str, host: str) -> None:
     make_private_folder(folder)
     descriptor = os.open(folder / _POOL, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(name)
+        file.write(f"{name}\n{host}")
 
 
-def _read_pool(folder: Path) -> str:
-    """Returns the pool of an attempt; "" if it was killed before that was written down, and so was never sent."""
+def _read_pool(folder: Path) -> tuple[str, str] | None:
+    """Returns the pool of an attempt, and its host; None if that is not written down, so that it was never sent."""
     try:
-        return (folder / _POOL).read_text(encoding="utf-8")
+        name, _, host = (folder / _POOL).read_text(encoding="utf-8").partition("\n")
     except OSError:
-        return ""
+        return None
+    return name, host

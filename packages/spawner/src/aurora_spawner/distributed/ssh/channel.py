@@ -29,7 +29,8 @@ class Channel:
     """Receives that the host cannot be reached, and that it is back."""
     _connection: Connection | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _away: bool = False
+    away: bool = False
+    """True while the host cannot be reached, as far as is known."""
     _pause_s: float = _FIRST_PAUSE_S
 
     async def until_answered(
@@ -98,15 +99,15 @@ class Channel:
                 self._connection = None
                 self._connection = await Connection.open(self.destination)
                 self._pause_s = _FIRST_PAUSE_S
-                if self._away:
+                if self.away:
                     self.tell(f"{self.destination.address} is back")
-                self._away = False
+                self.away = False
             return self._connection
 
     def _tell_of(self, problem: SshError) -> None:
-        if not self._away:
+        if not self.away:
             self.tell(f"{problem}; waiting for it")
-        self._away = True
+        self.away = True
 
     def close(self) -> None:
         """Ends the connection; attempts continue."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_BRIDGE_S: Final = 2.0
 _REFUSED_PAUSE_S: Final = 2.0
 """Time between two requests that the host cannot do."""
 
@@ -57,7 +58,8 @@ class _Attempt:
     """Sends it to the host; None for one that an earlier coordinator has sent."""
     sent: bool = False
     """True once the host may have heard of it."""
-    asked_to_end: bool = False
+    wish: Request | None = None
+    """The request to end it; None as long as nobody wishes that."""
     ending: asyncio.Task[None] | None = None
     """Asks the host to end it."""
 
@@ -135,7 +137,7 @@ class SshExecutor:
         return await until_carried(
             lambda: trees.send(order, tree),
             within_s=math.inf,
-            stopped=lambda: attempt.asked_to_end,
+            stopped=lambda: attempt.wish is not None,
             tell=self.tell,
         )
 
@@ -185,10 +187,17 @@ class SshExecutor:
         Raises:
             ExchangeUnreachableError: It cannot be reached for that, and `within_s` is 0.
         """
-        request = Request(kind="collect", token=own.token)
-        answer, packed = await self._answered(request, on_life=lambda: show_life(own.folder))
+        bridging = asyncio.create_task(self._bridge(own))
+        try:
+            answer, packed = await self._answered(
+                Request(kind="collect", token=own.token),
+                on_life=lambda: show_life(own.folder),
+                on_sent=lambda: self._remind(own),
+            )
+        finally:
+            bridging.cancel()
         end, commit = await asyncio.to_thread(unpacked, packed, own.folder, ahead(time.time(), answer.now))
-        if end.reason is EndReason.VOIDED and own.asked_to_end:
+        if end.reason is EndReason.VOIDED and own.wish is not None:
             return replace(end, reason=EndReason.CANCELLED)
         if not commit:
             return end
@@ -199,17 +208,33 @@ class SshExecutor:
             CarriedWork(folder=own.folder, document=OrderDocument.parse(text), fence=FENCE, commit=commit),
             pool=self.pool,
             within_s=within_s,
-            stopped=lambda: own.asked_to_end,
+            stopped=lambda: own.wish is not None,
             tell=self.tell,
         )
 
+    async def _bridge(self, own: _Attempt) -> None:
+        """Shows life while the host is away: nobody knows then that the agent does nothing."""
+        while True:
+            await asyncio.sleep(_BRIDGE_S)
+            if self._channel.away:
+                show_life(own.folder)
+
+    def _remind(self, own: _Attempt) -> None:
+        """Asks for the end of an attempt on a new connection again: another process of the host sees to it there."""
+        if own.wish is not None:
+            self._pass_on(own, own.wish)
+
     async def _answered(
-        self, request: Request, *, on_life: Callable[[], None] = lambda: None
+        self,
+        request: Request,
+        *,
+        on_life: Callable[[], None] = lambda: None,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> tuple[Answer, bytes]:
         """Makes a request that the host must be able to answer, such as after its disk has room again."""
         told = ""
         while True:
-            answer, body = await self._channel.until_answered(request, on_life=on_life)
+            answer, body = await self._channel.until_answered(request, on_life=on_life, on_sent=on_sent)
             if answer.kind != "refused":
                 return answer, body
             if answer.problem != told:
@@ -222,17 +247,19 @@ class SshExecutor:
         own = self._attempts.get(attempt.token)
         if own is None:
             return
-        own.asked_to_end = True
+        own.wish = Request(kind="cancel", token=own.token, at_once=at_once)
         if own.beginning is not None and not own.sent:
             own.beginning.cancel()
             return
-        request = Request(kind="cancel", token=own.token, at_once=at_once)
+        self._pass_on(own, own.wish)
+
+    def _pass_on(self, own: _Attempt, wish: Request) -> None:
+        async def end() -> None:
+            await self._answered(wish)
+
         if own.ending is not None:
             own.ending.cancel()
-        own.ending = asyncio.create_task(self._end(request))
-
-    async def _end(self, request: Request) -> None:
-        await self._answered(request)
+        own.ending = asyncio.create_task(end())
 
     def suspend_deadline(self, attempt: RunningAttempt) -> None:
         """Changes nothing: agents of a pool do not ask a person."""

@@ -81,6 +81,8 @@ class Host:
                 task.add_done_callback(self._asked.discard)
         except asyncio.IncompleteReadError:
             return
+        except ValueError as error:
+            raise DocumentError(f"a request is longer than {HEAD_LIMIT_BYTES >> 20} MiB") from error
         finally:
             for task in self._asked:
                 task.cancel()
