@@ -195,6 +195,23 @@ async def test_another_coordinator_adopts_and_a_late_start_is_fenced_off(site: S
     assert site.starts == 1
 
 
+async def test_two_processes_of_the_host_start_and_end_an_attempt_once(site: SshSite) -> None:
+    """A connection that nobody has noticed to be dead leaves the first one behind."""
+    order = site.order(f"{site.numbered()} sleep 0.5; echo out")
+    text = document_of(order, "off", None).to_text().encode()
+    both = await asyncio.gather(*(Connection.open(site.destination) for _ in range(2)))
+    start, collect = (Request(kind=kind, token=order.token) for kind in ("start", "collect"))
+    sized = start.model_copy(update={"size": len(text)})
+    began = await asyncio.gather(*(each.call(sized, text) for each in both))
+    ended = await asyncio.gather(*(each.call(collect) for each in both))
+    for each in both:
+        each.close()
+    assert [answer.state for answer, _ in began] == ["running", "running"]
+    assert ended[0][1] == ended[1][1]
+    assert Result.unpack(ended[0][1]).stdout == b"out\n"
+    assert site.starts == 1
+
+
 async def until_begun(running: RunningAttempt) -> None:
     assert running.begun is not None
     await asyncio.wait_for(running.begun.wait(), 30)
