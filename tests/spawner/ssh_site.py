@@ -14,7 +14,6 @@ from tests.spawner.workspaces.repository import Repository, make_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions
 from aurora_spawner.attempts.executor import AttemptOrder
-from aurora_spawner.distributed.pool_trees import PoolTrees
 from aurora_spawner.distributed.ssh.bundle_exchange import BundleExchange
 from aurora_spawner.distributed.ssh.destination import Destination
 from aurora_spawner.distributed.ssh.executor import SshExecutor
@@ -76,7 +75,6 @@ class SshSite:
             destination=self.destination,
             concurrency=concurrency,
             tell=self.lines.append,
-            trees=PoolTrees(exchange=self.exchange),
         )
         self.executors.append(made)
         return made

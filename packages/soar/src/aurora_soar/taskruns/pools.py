@@ -151,7 +151,6 @@ def pool_executor(
 def _host_executor(
     name: str, pool: PoolConfig, address: str, confinement: AgentConfinement, *, tell: Callable[[str], None]
 ) -> Executor:
-    from aurora_spawner.distributed.pool_trees import PoolTrees
     from aurora_spawner.distributed.ssh.executor import SshExecutor
 
     return SshExecutor(
@@ -160,7 +159,6 @@ def _host_executor(
         concurrency=pool.concurrency,
         sandbox=lambda agent: _mode(confinement, agent).value,
         tell=tell,
-        trees=PoolTrees(exchange=trees_of(pool)),
     )
 
 

@@ -1,6 +1,6 @@
 """The refs of a host, reached over ssh: commits go there and come back as git bundles.
 
-Each call has a connection of its own, so that a large tree is in nobody's way.
+They have a connection of their own, so that a large tree is in nobody's way.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
@@ -33,14 +34,55 @@ if TYPE_CHECKING:
     Value = TypeVar("Value")
 
 
+@dataclass(slots=True)
+class _Line:
+    """A connection that stays between calls, with the loop that it belongs to; one thread at a time uses it."""
+
+    closing: bool = False
+    _loop: asyncio.AbstractEventLoop | None = None
+    _connection: Connection | None = None
+
+    def run(self, destination: Destination, work: Callable[[Connection], Awaitable[Value]]) -> Value:
+        """Does something with the connection; with a new one, if that of an earlier call is lost."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop.run_until_complete(self._worked(destination, work))
+
+    async def _worked(self, destination: Destination, work: Callable[[Connection], Awaitable[Value]]) -> Value:
+        if self._connection is not None:
+            with suppress(HostUnreachableError, HostRefusedError):  # which says only that the old one is gone
+                return await work(self._connection)
+            self._connection.close()
+            self._connection = None
+        self._connection = await Connection.open(destination)
+        return await work(self._connection)
+
+    def close(self) -> None:
+        """Ends the connection and the loop."""
+        if self._loop is None:
+            return
+        if self._connection is not None:
+            self._loop.run_until_complete(self._hang_up(self._connection))
+        self._loop.close()
+        self._loop = self._connection = None
+
+    async def _hang_up(self, connection: Connection) -> None:
+        connection.close()
+        await asyncio.sleep(0)  # its tasks and pipes end
+        await asyncio.sleep(0)
+
+
 @dataclass(frozen=True, slots=True)
 class BundleExchange:
     """The repository that a host keeps for trees, with the calls of `Exchange`. Not for use in an event loop."""
 
     destination: Destination
+    kept: bool = False
+    """The connection stays for the next call, until `close`; else each call has its own."""
     limit_bytes: int = BUNDLE_LIMIT_BYTES
     _turn: threading.Lock = field(default_factory=threading.Lock, compare=False)
-    """One connection at a time: a host lets in few at once that have not yet logged in."""
+    """One call at a time: a host lets in few at once that have not yet logged in."""
+    _line: _Line = field(default_factory=_Line, compare=False)
     _pushed: set[tuple[str, str]] = field(default_factory=set, compare=False)
     """Refs and commits that the host is known to have."""
 
@@ -130,20 +172,27 @@ class BundleExchange:
             self._with_connection(lambda connection: _asked(connection, Request(kind="delete", refs=refs)))
 
     def _with_connection(self, work: Callable[[Connection], Awaitable[Value]]) -> Value:
-        async def worked() -> Value:
-            connection = await Connection.open(self.destination)
-            try:
-                return await work(connection)
-            finally:
-                connection.close()
-
         with self._turn:
             try:
-                return asyncio.run(worked())
+                return self._line.run(self.destination, work)
             except HostUnreachableError as error:
                 raise ExchangeUnreachableError(str(error)) from error
             except (HostRefusedError, DocumentError) as error:
                 raise ExchangeError(str(error)) from error
+            finally:
+                if not self.kept or self._line.closing:
+                    self._line.close()
+
+    def close(self) -> None:
+        """Closes the connection; at the end of a call, if one is under way."""
+        self._line.closing = True
+        if self._turn.acquire(blocking=False):
+            try:
+                closing = threading.Thread(target=self._line.close)  # the caller's may run a loop of its own
+                closing.start()
+                closing.join()
+            finally:
+                self._turn.release()
 
 
 async def _refs(connection: Connection, pattern: str) -> dict[str, str]:

@@ -23,7 +23,8 @@ from aurora_spawner.distributed.attempt_documents import document_of, show_life,
 from aurora_spawner.distributed.clocks import ahead
 from aurora_spawner.distributed.documents import DocumentError, OrderDocument
 from aurora_spawner.distributed.exchange import ExchangeError, ExchangeUnreachableError, until_carried
-from aurora_spawner.distributed.pool_trees import CarriedWork, bring_work
+from aurora_spawner.distributed.pool_trees import CarriedWork, PoolTrees, bring_work
+from aurora_spawner.distributed.ssh.bundle_exchange import BundleExchange
 from aurora_spawner.distributed.ssh.channel import Channel
 from aurora_spawner.distributed.ssh.destination import HostRefusedError
 from aurora_spawner.distributed.ssh.frames import Request
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import OrderedTree
     from aurora_spawner.distributed.documents import TreeDocument
-    from aurora_spawner.distributed.pool_trees import PoolTrees
     from aurora_spawner.distributed.ssh.destination import Destination
     from aurora_spawner.distributed.ssh.frames import Answer
 
@@ -76,9 +76,8 @@ class SshExecutor:
     """Tells the use of a sandbox that the host is asked for, by agent: off, auto or require."""
     tell: Callable[[str], None] = _log.warning
     """Receives what the user should know while an attempt waits."""
-    trees: PoolTrees | None = None
-    """Carries the trees of tasks with worktrees; None for a run without."""
     _channel: Channel = field(init=False)
+    _exchange: BundleExchange = field(init=False)
     _attempts: dict[str, _Attempt] = field(default_factory=dict)
     _on_host: set[str] = field(default_factory=set)
     """The tokens of attempts that are sent, or about to be."""
@@ -86,6 +85,7 @@ class SshExecutor:
 
     def __post_init__(self) -> None:
         self._channel = Channel(destination=self.destination, tell=self.tell)
+        self._exchange = BundleExchange(self.destination, kept=True)
 
     async def start(self, order: AttemptOrder) -> RunningAttempt:
         """Takes an attempt, which begins once there is room for it on the host and its tree has arrived.
@@ -97,8 +97,6 @@ class SshExecutor:
         if order.labels:
             problem = f"pool {self.pool} is one host without labels, and the task needs: {', '.join(order.labels)}"
             raise AttemptRefusedError(EndReason.NOT_TAKEN, problem)
-        if order.tree is not None and self.trees is None:
-            raise AttemptRefusedError(EndReason.NOT_TAKEN, f"pool {self.pool} carries no trees, and the task has one")
         AttemptFolder(path=order.folder).prepare(order.prompt)
         attempt = self._attempts[order.token] = _Attempt(token=order.token, folder=order.folder)
         attempt.beginning = asyncio.create_task(self._begin(attempt, order))
@@ -132,8 +130,7 @@ class SshExecutor:
         attempt.begun.set()
 
     async def _send_tree(self, attempt: _Attempt, order: AttemptOrder, tree: OrderedTree) -> TreeDocument:
-        trees = self.trees
-        assert trees is not None
+        trees = PoolTrees(exchange=self._exchange)
         return await until_carried(
             lambda: trees.send(order, tree),
             within_s=math.inf,
@@ -203,7 +200,7 @@ class SshExecutor:
             return end
         text = await asyncio.to_thread((own.folder / "order").read_text, encoding="utf-8")
         return await bring_work(
-            self.trees,
+            PoolTrees(exchange=self._exchange),
             end,
             CarriedWork(folder=own.folder, document=OrderDocument.parse(text), fence=FENCE, commit=commit),
             pool=self.pool,
@@ -274,6 +271,7 @@ class SshExecutor:
                 if task is not None:
                     task.cancel()
         self._channel.close()
+        self._exchange.close()
 
     async def adopt(
         self,
