@@ -16,6 +16,7 @@ from tests.left_whole import LEFT_WHOLE
 
 if TYPE_CHECKING:
     from tests.postgres import PostgresServer
+    from tests.ssh_server import SshServer
 
 # Under `nohup`, or in the background of a script, this process has them ignored, and so would all that it starts; but
 # tests send them.
@@ -112,6 +113,16 @@ def server() -> Generator["PostgresServer"]:
     from tests.postgres import PostgresServer  # not at the start of every run
 
     made = PostgresServer.create()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def ssh_server() -> Generator["SshServer"]:
+    """An sshd of the module's own."""
+    from tests.ssh_server import SshServer  # not at the start of every run
+
+    made = SshServer.create()
     yield made
     made.remove()
 

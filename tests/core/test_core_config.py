@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aurora_core import ConfigError, Project, load_config
+from aurora_core.settings.config import PoolConfig
 
 
 @pytest.fixture
@@ -122,7 +123,12 @@ def test_a_known_cli_needs_no_command(project: Project, tmp_path: Path) -> None:
             "backends.a.permissive",
             "no",
         ),
-        ("pools:\n  p: {}\n", 2, "pools.p.repository", "required"),
+        ("pools:\n  p: {}\n", 2, "pools.p", "exactly one of repository and ssh"),
+        ("pools:\n  p: {repository: /t, ssh: h}\n", 2, "pools.p", "exactly one of repository and ssh"),
+        ("pools:\n  p: {repository: /t, folder: f}\n", 2, "pools.p", "folder is for a pool with ssh"),
+        ("pools:\n  p: {ssh: -oProxyCommand=x}\n", 2, "pools.p.ssh", "pattern"),
+        ("pools:\n  p: {ssh: h, port: 0}\n", 2, "pools.p.port", "1"),
+        ('pools:\n  p: {ssh: h, folder: "a\\nb"}\n', 2, "pools.p.folder", "one line"),
         ("pools:\n  p: {repository: 'ext::sh -c x'}\n", 2, "pools.p.repository", "must be an absolute path"),
         ("pools:\n  p: {repository: --upload-pack=x}\n", 2, "pools.p.repository", "must be an absolute path"),
         ("pools:\n  p: {repository: ../trees}\n", 2, "pools.p.repository", "must be an absolute path"),
@@ -242,6 +248,15 @@ def test_a_project_adds_receivers_and_silences_none_of_the_users(tmp_path: Path)
     assert (bell.bell, bell.on) == (True, ("task_failed",))
 
 
+def test_a_host_over_ssh_is_a_pool_that_names_what_is_started_there(project: Project, tmp_path: Path) -> None:
+    project.config_file.write_text("pools:\n  far: {ssh: anna@big, port: 2222, folder: work, concurrency: 3}\n")
+    found = load_config(project, environ=environ(tmp_path)).pools["far"]
+    assert found == PoolConfig(ssh="anna@big", port=2222, folder="work", program="aur", concurrency=3)
+    (claim,) = load_config(project, environ={**environ(tmp_path), "AURORA_TRUST": ""}).untrusted
+    words = "files of tasks on pool far go to anna@big over ssh, port 2222; aur is started there in work"
+    assert claim.says == (words,)
+
+
 def test_a_projects_pools_join_the_users_once_they_are_trusted(project: Project, tmp_path: Path) -> None:
     """Files of the project go to a pool's repository, so a stranger's configuration may not choose one."""
     write_user_config(tmp_path, "pools:\n  big: {repository: 'git@db.example:trees.git'}\n")
@@ -249,8 +264,11 @@ def test_a_projects_pools_join_the_users_once_they_are_trusted(project: Project,
         "pools:\n  small: {repository: 'ssh://git@h/t'}\n  big: {repository: /elsewhere}\n"
     )
     trusting = load_config(project, environ=environ(tmp_path))
-    assert trusting.pools == {"big": "/elsewhere", "small": "ssh://git@h/t"}
+    assert {name: each.repository for name, each in trusting.pools.items()} == {
+        "big": "/elsewhere",
+        "small": "ssh://git@h/t",
+    }
     wary = load_config(project, environ={**environ(tmp_path), "AURORA_TRUST": ""})
-    assert wary.pools == {"big": "git@db.example:trees.git"}
+    assert wary.pools == {"big": PoolConfig(repository="git@db.example:trees.git")}
     (claim,) = wary.untrusted
     assert (claim.name, claim.says[0]) == ("pools", "files of tasks on pool small go to ssh://git@h/t")

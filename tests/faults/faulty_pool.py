@@ -16,6 +16,8 @@ from aurora_cli.entry import main
 from aurora_spawner.distributed import pool_trees, worker
 from aurora_spawner.distributed.attempt_store import AttemptStore
 from aurora_spawner.distributed.pool_trees import PoolTrees
+from aurora_spawner.distributed.ssh.channel import Channel
+from aurora_spawner.distributed.ssh.host_refs import HostRefs
 from aurora_spawner.distributed.worker_trees import WorkerTrees
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.workspaces.git import Git
@@ -30,6 +32,9 @@ STEPS: Final[dict[str, tuple[Any, str]]] = {
     "queue": (AttemptStore, "submit"),
     "bring": (PoolTrees, "bring"),
     "sweep": (pool_trees, "sweep"),
+    "ask": (Channel, "until_answered"),
+    "take": (HostRefs, "take"),
+    "give": (HostRefs, "give"),
 }
 """The function of each step; `reset` is the moment in the middle of bringing work into a worktree."""
 

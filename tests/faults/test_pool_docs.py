@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
+import pytest
 from tests.postgres import PostgresServer
 from tests.spawner.workspaces.repository import ALONE, make_repository
-from tests.warm_python import WarmPopen
+from tests.ssh_server import SshServer
+from tests.warm_python import WarmPopen, run_warm
 
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "distributed.md"
 BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -23,8 +25,15 @@ INSTALLED: Final = "pip install"
 """Begins a command that every developer has run already."""
 
 
-def blocks(kind: str) -> list[str]:
-    return [body for name, body in BLOCK.findall(DOCUMENT.read_text()) if name == kind]
+OVER_SSH: Final = "## Two machines and no database\n"
+
+
+def blocks(kind: str, *, over_ssh: bool = False) -> list[str]:
+    """Returns the blocks of the section about hosts over ssh, or of all others."""
+    before, _, rest = DOCUMENT.read_text().partition(OVER_SSH)
+    section, heading, after = rest.partition("\n## ")
+    text = section if over_ssh else before + heading + after
+    return [body for name, body in BLOCK.findall(text) if name == kind]
 
 
 def commands(*, about_roles: bool) -> list[list[str]]:
@@ -99,6 +108,40 @@ def test_each_command_of_the_document_does_what_it_says(tmp_path: Path, server: 
         end = time.monotonic() + 30
         for process in started:
             process.wait(timeout=max(0.1, end - time.monotonic()))
+
+
+def test_two_machines_and_no_database_as_the_document_has_them(
+    tmp_path: Path, ssh_server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", ssh_server.path)
+    there = ssh_server.home / "project"
+    files: dict[str, str | None] = {
+        "tasks.md": "- [ ] 1 One\n  - Agent: report\n- [ ] 2 Two\n  - Agent: report\n  - Depends: 1\n",
+        "tools/report.sh": "echo $AURORA_TASK_ID > report-$AURORA_TASK_ID.txt; pwd\n",
+        ".gitignore": ".aurora/*\n",
+    }
+    (config,) = blocks("yaml", over_ssh=True)
+    where = f"ssh: far, port: {ssh_server.port}, program: {ssh_server.program}, folder: {there}"
+    here = config.replace("ssh: anna@big.example, folder: project", where)
+    project = make_repository(tmp_path / "project", {**files, ".aurora/config.yaml": here})
+    project("checkout", "--quiet", "-b", "work")
+    make_repository(there, {**files, ".aurora/config.yaml": config.partition("pools:")[0]})
+    (line,) = blocks("text", over_ssh=True)
+    forced = line.replace("cd project && aur", f"cd {there} && {ssh_server.program}").partition(" ssh-ed25519")[0]
+    environ = environment(tmp_path / "home")
+    (block,) = blocks("sh", over_ssh=True)
+    for words in (shlex.split(each, comments=True) for each in block.splitlines()):
+        if words[0] == "ssh":
+            asked = words[-1].replace("cd project && aur", f"cd {there} && {ssh_server.program}")
+            login = [*words[:-2], "-p", str(ssh_server.port), "far", asked]
+            subprocess.run(login, env=environ, check=True, capture_output=True, timeout=60)
+            ssh_server.admit(forced)  # the coordinator's key may do nothing else from now on
+            continue
+        more = ["--yes", "--merge", "auto"] if words[1] == "spawn" else []
+        done = run_warm([sys.executable, "-m", "aurora_cli", *words[1:], *more], cwd=project.path, env=environ)
+        assert done.returncode == 0
+    assert (project.path / "report-1.txt").read_text() == "1\n"
+    assert (project.path / "report-2.txt").read_text() == "2\n"
 
 
 def test_the_roles_and_tokens_of_the_document_let_a_worker_in(tmp_path: Path, server: PostgresServer) -> None:

@@ -157,6 +157,7 @@ WORKERS: Final[tuple[Entry, ...]] = (
     Entry(name="limit", module="worker.limit", summary="Limit the attempts of a pool that run at once."),
     Entry(name="budget", module="worker.budget", summary="Show or set the budget that all runs on a pool share."),
     Entry(name="advise", module="worker.advise", summary="Say how many workers a pool should have."),
+    Entry(name="ssh", module="worker.ssh", summary="Serve one coordinator that comes over ssh."),
     Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
     Entry(
         name="remove",

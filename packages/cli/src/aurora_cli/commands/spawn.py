@@ -355,7 +355,7 @@ def _spawn_in(aurora: Aurora, options: _Options) -> ExitCode:
         key=options.key,
     )
     if options.pool:
-        plan = plan.on_pool(options.pool, aurora.config.pools.get(options.pool))
+        plan = plan.on_pool(options.pool)
     if options.dry_run:
         return _show_plan(plan, as_json=options.as_json)
     aurora.check_key_is_free(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -97,6 +97,8 @@ class RunDetail:
     """The files that each task was seen to change."""
     sandboxes: Mapping[str, TaskSandbox]
     """The sandboxes of its tasks, by task."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """The host or the pool of each task's last attempt, if that was elsewhere."""
     replanned: Mapping[str, Any] | None = None
     """The journal's note about the new plan of its rest; None if there is none."""
 
@@ -116,7 +118,7 @@ def as_detail(detail: RunDetail) -> Iterator[str]:
         seconds = f"  {row.result.execution_time:.1f} s" if row.result and row.result.started_at else ""
         name = f"{one_line(row.task_id)}  {one_line(row.task.headline, 60)}"
         agent = one_line(_agent_of(row, run))
-        yield f"  {name}  @{agent}  {_coloured(row.state)}{seconds}"
+        yield f"  {name}  @{agent}{_on(detail.hosts.get(row.task_id))}  {_coloured(row.state)}{seconds}"
         if row.result and row.result.error:
             yield f"      {one_line(row.result.error, 200)}"
         if row.result and (row.result.success or row.result.checked or row.result.review):
@@ -231,7 +233,7 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
         title = one_line(titles.get(task.task, ""), 60)
         again = f"  attempt {task.attempt}" if task.attempt > 1 else ""
         so_far = "  waits for you" if task.task in asking and task.ended else _so_far(task, now)
-        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{so_far}{again}"
+        yield f"  {one_line(task.task)}  {title}  @{one_line(task.agent)}{_on(task.host)}{so_far}{again}"
         if reason := status.waiting_for.get(task.task):
             yield f"      {one_line(reason, 100)}"
     running = {task.task for task in status.running}
@@ -253,6 +255,10 @@ def trouble_lines(status: RunStatus, *, now: float) -> Iterator[str]:
     for agent in status.health:
         if agent["health"] != "healthy":
             yield f"@{one_line(agent['agent'])} is {agent['health']}: {one_line('; '.join(agent['reasons']), 160)}"
+
+
+def _on(host: str | None) -> str:
+    return f" on {one_line(host)}" if host else ""
 
 
 def _so_far(task: RunningTask, now: float) -> str:
@@ -323,6 +329,7 @@ def _task_row(detail: RunDetail, row: TaskRow) -> dict[str, object]:
         "agent": _agent_of(row, run),
         "state": str(row.state),
         "attempts": row.attempts,
+        "host": detail.hosts.get(row.task_id),
         "depends_on": list(row.task.depends_on),
         "output": result.output if result else None,
         "document": result.document if result else None,

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from aurora_core.project import Project
     from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
 
-__all__ = ["BackendConfig", "Config", "NotifyConfig", "load_config", "project_claims", "user_config_file"]
+__all__ = [
+    "BackendConfig",
+    "Config",
+    "NotifyConfig",
+    "PoolConfig",
+    "load_config",
+    "project_claims",
+    "user_config_file",
+]
 
 DEFAULT: Final = "default"
 DEFAULT_MAX_CONCURRENT: Final = 4
@@ -87,6 +95,27 @@ class BackendConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolConfig:
+    """A pool, as this side reaches it.
+
+    Attributes:
+        repository: the git repository through which the trees of workers travel; None for a host over ssh.
+        ssh: the host, as ssh takes it; None for workers.
+        port: its port; None leaves it to the user's configuration of ssh.
+        folder: the folder of the project on the host; None for that in which a login begins.
+        program: the `aur` of the host.
+        concurrency: attempts of one run at the same time on the host.
+    """
+
+    repository: str | None = None
+    ssh: str | None = None
+    port: int | None = None
+    folder: str | None = None
+    program: str = "aur"
+    concurrency: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyConfig:
     """A receiver of notifications outside of the terminal; it has one of command, url, bell and desktop.
 
@@ -133,7 +162,7 @@ class Config:
         semantic_model: folder of an embedding model; None for searches by words alone.
         env_pass: names, or patterns of names, of further variables that every agent gets from the user's environment.
         share_answers: True if this project's answers may be found from the user's other projects that share theirs.
-        pools: the git repository through which the trees of a pool's tasks travel, by the pool's name.
+        pools: the pools that the user has described, by name.
         untrusted: settings of the project's file without effect, because the user does not trust them.
         origins: origins of values by dotted key; without keys at their defaults.
     """
@@ -156,7 +185,7 @@ class Config:
     check_protect: tuple[str, ...] = ()
     notify: tuple[NotifyConfig, ...] = ()
     env_pass: tuple[str, ...] = ()
-    pools: Mapping[str, str] = field(default_factory=dict)
+    pools: Mapping[str, PoolConfig] = field(default_factory=dict)
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -407,7 +436,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
             for each in _receivers(values)
         ),
         env_pass=tuple(passed),
-        pools={name: each.repository for name, each in _pools(values).items()},
+        pools={name: PoolConfig(**each.model_dump()) for name, each in _pools(values).items()},
         untrusted=untrusted,
         recovery=recovery,
         origins=origins,

@@ -11,7 +11,7 @@ from aurora_core.trust import Claim, Part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aurora_core.settings.config_file import BackendFile, NotifyFile
+    from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
 
 __all__ = ["config_claims", "without_claims"]
 
@@ -39,8 +39,7 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
         yield _claim("notify", *says)
     pools = found.get("pools")
     if isinstance(pools, dict) and pools:
-        where = {name: each.repository for name, each in pools.items()}
-        yield _claim("pools", *(f"files of tasks on pool {name} go to {each}" for name, each in where.items()))
+        yield _claim("pools", *(each for name, pool in pools.items() for each in _about_pool(name, pool)))
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
 
@@ -103,6 +102,16 @@ def _about_receiver(receiver: NotifyFile) -> Iterator[str]:
     if receiver.url:
         yield f"sends notifications to {receiver.url} ({events})"
         yield from (f"with {name}: {value}" for name, value in receiver.headers.items())
+
+
+def _about_pool(name: str, pool: PoolFile) -> Iterator[str]:
+    """Yields where the files of a pool's tasks go, and what runs there."""
+    if pool.repository is not None:
+        yield f"files of tasks on pool {name} go to {pool.repository}"
+        return
+    port = f", port {pool.port}" if pool.port else ""
+    where = f" in {pool.folder}" if pool.folder else ""
+    yield f"files of tasks on pool {name} go to {pool.ssh} over ssh{port}; {pool.program} is started there{where}"
 
 
 def _json(value: object) -> str:

@@ -206,10 +206,28 @@ def _without_password(address: str) -> None:
         raise PydanticCustomError("secret", "must hold no user or password; git's own credential helpers keep them")
 
 
-class PoolFile(_Strict):
-    """A pool of workers, as this side reaches it."""
+_HOST: Final = r"^[A-Za-z0-9_][A-Za-z0-9_.@%+:-]*$"
+"""A host for ssh, with or without a user; never an option."""
 
-    repository: Annotated[_Word, AfterValidator(_of_git)]
+
+class PoolFile(_Strict):
+    """A pool, as this side reaches it: workers that share a git repository, or a host over ssh."""
+
+    repository: Annotated[_Word, AfterValidator(_of_git)] | None = None
+    ssh: Annotated[str, Field(pattern=_HOST)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    folder: Annotated[_Word, AfterValidator(_one_line)] | None = None
+    program: Annotated[_Word, AfterValidator(_one_line)] = "aur"
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+
+    @model_validator(mode="after")
+    def _one_way(self) -> PoolFile:
+        if (self.repository is None) == (self.ssh is None):
+            raise PydanticCustomError("way", "must have exactly one of repository and ssh")
+        own = self.model_fields_set - {"repository", "ssh"}
+        if self.ssh is None and own:
+            raise PydanticCustomError("way", "{name} is for a pool with ssh", {"name": min(own)})
+        return self
 
 
 def _about(name: str, kind: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.errors import ConfigError
-from aurora_core.settings.config import DEFAULT, BackendConfig, NotifyConfig
+from aurora_core.settings.config import DEFAULT, BackendConfig, NotifyConfig, PoolConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,8 +90,9 @@ def _settings(config: Config) -> Iterator[Setting]:
     }
     for key, value in plain.items():
         yield Setting(key=key, value=value, origin=config.origin(key))
-    for name, repository in config.pools.items():
-        yield Setting(key=f"pools.{name}.repository", value=repository, origin=config.origin("pools"))
+    for name, pool in config.pools.items():
+        for key, value in _given(pool).items():
+            yield Setting(key=f"pools.{name}.{key}", value=value, origin=config.origin("pools"))
     for key, value in config.recovery.items():
         yield Setting(key=f"spawner.recovery.{key}", value=value, origin=config.origin("spawner.recovery"))
     for name, backend in config.backends.items():
@@ -99,7 +100,7 @@ def _settings(config: Config) -> Iterator[Setting]:
             yield Setting(key=f"backends.{name}.{key}", value=value, origin=config.origin(f"backends.{name}"))
 
 
-def _given(part: BackendConfig | NotifyConfig) -> dict[str, object]:
+def _given(part: BackendConfig | NotifyConfig | PoolConfig) -> dict[str, object]:
     """Returns the fields that are not at their defaults."""
     found: dict[str, object] = {}
     for each in fields(part):

@@ -176,7 +176,7 @@ class ProjectAgents:
             per_run_usd=per_run_usd,
             sandbox=sandbox,
             pool=pool,
-            repository=self.config.pools.get(pool or ""),
+            pools=self.config.pools,
             folder=self.project.root,
             notify=self._notify_here if elsewhere else self.notify,
         )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core import Project
+    from aurora_core.settings.config import PoolConfig
     from aurora_core.trust import Claim
     from aurora_soar.notifications.outbox import Outbox
     from aurora_soar.taskruns.agents import ProjectAgents
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskRunResult", "execute_run", "new_run", "nothing_to_run", "resumed_run"]
 
-NO_POOLS: Final[Mapping[str, str]] = MappingProxyType({})
+NO_POOLS: Final[Mapping[str, PoolConfig]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,8 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
     limits = plan.limits.using(plan.agents) if plan.limits else None
     if limits:
         tasks = len(attempted(plan.file.tasks))
-        limits.check(plan.agents, tasks=tasks, isolated=plan.isolation.isolation is not None)
+        named = {task.pool for task in plan.file.tasks if task.pool}
+        limits.check(plan.agents, tasks=tasks, isolated=plan.isolation.isolation is not None, named=named)
     recovery = limits.recovery(plan.recovery) if limits and plan.recovery else plan.recovery
     options = project_run_options(
         project,
@@ -197,7 +199,8 @@ async def resumed_run(
     if untrusted is not None:
         agents.notify(ignored_checks_notice(untrusted))
     await limits.reconcile(run_id, attempts_of(journal, run_id), over=False)
-    limits.check(plan.open_agents, tasks=len(plan.tasks), isolated=plan.isolated)
+    named = {task.pool for task in plan.wanted if task.pool}
+    limits.check(plan.open_agents, tasks=len(plan.tasks), isolated=plan.isolated, named=named)
     return Run.resume(
         journal,
         run_id,
@@ -237,7 +240,7 @@ async def execute_run(
     on_event: Callable[[RunEvent], None] | None = None,
     on_start: Callable[[], None] = lambda: None,
     outbox: Outbox | None = None,
-    pools: Mapping[str, str] = NO_POOLS,
+    pools: Mapping[str, PoolConfig] = NO_POOLS,
 ) -> TaskRunResult:
     """Executes a run to its end, and ticks the boxes of its task file if it has one.
 
@@ -246,7 +249,7 @@ async def execute_run(
         on_event: receives each event of the run.
         on_start: called once the journal says that this process works on the run.
         outbox: tells others of what happens; its deliveries have ended when this returns.
-        pools: the git repositories of pools of workers; that of the run's own is cleared of what is merged.
+        pools: the pools that the configuration describes; those of the run are cleared of what is merged.
 
     Raises:
         RunHeldError: another process works on the run.

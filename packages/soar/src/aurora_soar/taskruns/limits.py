@@ -29,6 +29,7 @@ from aurora_spawner.supervision.local_executor import LocalExecutor
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from aurora_core.settings.config import PoolConfig
     from aurora_policies import Caps, PoliciesEngine
     from aurora_policies.budget import Ledger, Limits
     from aurora_policies.schema import SandboxMode
@@ -76,8 +77,8 @@ class RunLimits:
         may_use: agents that the run may use, fallbacks included.
         per_run_usd: a limit that was set for this run.
         sandbox: the mode that was asked for in this run; the policies' own if that is stricter.
-        pool: the pool of workers that runs the attempts; None for this machine.
-        repository: the git repository through which the trees of that pool travel; None if it names none.
+        pool: the pool that runs the attempts; None for this machine.
+        pools: the pools that the configuration describes, by name.
         folder: the project's, whose runs share what is its share of a pool.
         notify: receives what the user should know about the budget.
         told: warnings about the budget so far, without their figures; `notify:` in the configuration tells each once.
@@ -90,7 +91,7 @@ class RunLimits:
     per_run_usd: float | None = None
     sandbox: SandboxMode | None = None
     pool: str | None = None
-    repository: str | None = None
+    pools: Mapping[str, PoolConfig] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     notify: Notify = log_notice
     told: set[str] = field(default_factory=set, repr=False, compare=False)
@@ -113,12 +114,15 @@ class RunLimits:
     def _costly(self) -> frozenset[str]:
         return self.may_use - free_agents(self.backends)
 
-    def check(self, agents: Collection[str], *, tasks: int, isolated: bool = False) -> None:
+    def check(
+        self, agents: Collection[str], *, tasks: int, isolated: bool = False, named: Collection[str] = ()
+    ) -> None:
         """Refuses a run that cannot stay within its limits, before it starts.
 
         Args:
             agents: those of its open tasks.
             isolated: they work in worktrees.
+            named: the pools that tasks name.
 
         Raises:
             OverLimitError: it cannot, or nothing is left for the first attempt.
@@ -132,7 +136,7 @@ class RunLimits:
         if self.pool is None:
             self.confinement.check(agents)
         else:  # each worker sees for itself what holds there
-            check_pool(self.pool, agents, self.backends, needs_repository=isolated and self.repository is None)
+            check_pool(self.pool, self.pools, agents, self.backends, named=named, isolated=isolated)
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
         if costly:
             self._check_budget(costly)
@@ -199,9 +203,9 @@ class RunLimits:
             return pool_executor(
                 self.pool,
                 self.confinement,
-                self.repository,
+                self.pools,
                 workspace=self.folder,
-                tell=lambda message: self.notify(Notice(message=f"pool {self.pool}: {message}", warning=True)),
+                tell=lambda pool, message: self.notify(Notice(message=f"pool {pool}: {message}", warning=True)),
             )
         # Also without confinement now: a resume may find attempts that have begun with some.
         return ConfiningExecutor(inner=LocalExecutor(detached=detached), confining=self.confinement)
@@ -212,7 +216,12 @@ class RunLimits:
         Raises:
             PoolError: no database is named, or the packages for it are not installed.
         """
-        return settings if self.pool is None else replace(settings, gates=shared_gates(database_url()))
+        return replace(settings, gates=shared_gates(database_url())) if self._has_database else settings
+
+    @property
+    def _has_database(self) -> bool:
+        """True on a pool of workers; a host over ssh has no database, and shares nothing with other runs."""
+        return self.pool is not None and (self.pool not in self.pools or self.pools[self.pool].ssh is None)
 
     async def reconcile(self, run_id: str, attempts: Sequence[AttemptRow], *, over: bool) -> None:
         """Settles the reservations of attempts of a run that have ended: at the reported cost, else the estimate.
@@ -250,7 +259,7 @@ class RunLimits:
 
     def _budget(self, ledger: Ledger) -> tuple[BudgetGate, Callable[[], None]]:
         """Returns what grants money, and what closes it: on a pool, also the budget that its runs share."""
-        if self.pool is None:
+        if self.pool is None or not self._has_database:
             return ledger, lambda: None
         url = database_url()
         from aurora_soar.taskruns.pool_budget import PoolBudget

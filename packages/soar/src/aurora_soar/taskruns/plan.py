@@ -85,13 +85,9 @@ class SpawnPlan:
     overlaps: Overlaps = "wait"
     key: str | None = None
 
-    def on_pool(self, pool: str, repository: str | None) -> SpawnPlan:
-        """Returns the plan for workers of a pool, which see for themselves what sandbox holds there.
-
-        Args:
-            repository: the git repository through which its trees travel; None if it names none.
-        """
-        limits = replace(self.limits, pool=pool, repository=repository) if self.limits else None
+    def on_pool(self, pool: str) -> SpawnPlan:
+        """Returns the plan for the machines of a pool, which see for themselves what sandbox holds there."""
+        limits = replace(self.limits, pool=pool) if self.limits else None
         return replace(self, limits=limits, sandboxes={}, gate=self.gate.on_workers())
 
     @property

@@ -1,4 +1,4 @@
-"""The worker of this machine: its agents, and the policies under which they run."""
+"""This machine as a worker, or as a host over ssh: its agents, and the policies under which they run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aurora_soar.taskruns.gate import find_gate
 from aurora_soar.taskruns.pools import WORKER_TOKEN_VARIABLE, database_url, exchange_at, pool_agents
 from aurora_spawner import CommandBackend
 from aurora_spawner.backends.cli import has_gate
+from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES
 from aurora_spawner.sandbox.executor import ConfiningExecutor
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.gate import RunGate
     from aurora_spawner import CliBackend
+    from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.announced import AnnouncedTool
+    from aurora_spawner.distributed.ssh.host_attempts import HostOptions
     from aurora_spawner.distributed.worker import Worker
 
-__all__ = ["open_worker", "worker_token"]
+__all__ = ["open_host", "open_worker", "worker_token"]
 
 _LONGEST: Final = 10_000
 """Bytes that are read of a file with a token, which is far shorter."""
@@ -67,7 +70,8 @@ def open_worker(
     from aurora_spawner.distributed.worker_preparation import WorkerPreparation
     from aurora_spawner.distributed.worker_trees import WorkerTrees
 
-    repository = agents.config.pools.get(pool)
+    found = agents.config.pools.get(pool)
+    repository = found.repository if found else None
     backends = _allowed(agents, allow)
     gate = find_gate(agents.policies, backends, backends.keys())
     if gate.problem:
@@ -76,9 +80,6 @@ def open_worker(
         if agent in backends and not isinstance(backends[agent], CommandBackend):
             tell(f"{agent}: the policy gate is {words}")
 
-    def confinement(mode: str) -> AgentConfinement:
-        return AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
-
     trees = None
     if repository:
         preparation = WorkerPreparation(
@@ -86,7 +87,7 @@ def open_worker(
             project=agents.project.root,
             environ=os.environ,
             env_pass=agents.config.env_pass,
-            confining=confinement,
+            confining=_confinement_of(agents),
         )
         trees = WorkerTrees(folder=place / "trees", exchange=exchange_at(repository), preparation=preparation)
     options = WorkerOptions(
@@ -97,12 +98,47 @@ def open_worker(
         cwd=agents.project.root,
         backends=backends,
         gate=gate.gate,
-        executor=lambda mode: ConfiningExecutor(inner=LocalExecutor(), confining=confinement(mode)),
+        executor=_executor_of(agents),
         environ=os.environ,
         tools=tools,
         trees=trees,
     )
     return Worker(options, place=WorkerPlace.locked(place), url=url, token=token, tell=tell)
+
+
+def open_host(agents: ProjectAgents, *, name: str, allow: Collection[str], place: Path) -> HostOptions:
+    """Returns what this machine offers to a coordinator that comes over ssh.
+
+    Args:
+        name: that of the machine, for people.
+        allow: the agents that it runs; all that are commands of the user's own if empty.
+        place: the folder of attempts and trees.
+
+    Raises:
+        PoolError: an allowed agent cannot be run for a pool.
+        UntrustedAgentError: an allowed agent is of the project's own, and the user does not trust it.
+    """
+    from aurora_spawner.distributed.ssh.host_attempts import HostOptions
+
+    return HostOptions(
+        name=name,
+        place=place,
+        cwd=agents.project.root,
+        backends=_commands(agents, allow),
+        executor=_executor_of(agents),
+        environ=os.environ,
+    )
+
+
+def _confinement_of(agents: ProjectAgents) -> Callable[[str], AgentConfinement]:
+    """Returns what confines agents for a use of a sandbox, under the policies of the project here."""
+    return lambda mode: AgentConfinement(policies=agents.policies, backends=agents.backends, asked=SandboxMode(mode))
+
+
+def _executor_of(agents: ProjectAgents) -> Callable[[str], Executor]:
+    """Returns what builds the executor for a use of a sandbox."""
+    confining = _confinement_of(agents)
+    return lambda mode: ConfiningExecutor(inner=LocalExecutor(cap_bytes=SPOOL_LIMIT_BYTES), confining=confining(mode))
 
 
 def worker_token(file: Path | None) -> str:
@@ -136,6 +172,23 @@ def _allowed(agents: ProjectAgents, allow: Collection[str]) -> dict[str, Command
         )
         raise PoolError(problem, "install an agent CLI, or name a command under `backends:` in the configuration")
     return {key: each for key, each in found.items() if not allow or key in allow}
+
+
+def _commands(agents: ProjectAgents, allow: Collection[str]) -> dict[str, CommandBackend]:
+    """Returns the commands of the user's own among the agents: on a host nobody judges the tool calls of a CLI.
+
+    Raises:
+        PoolError: there is none, or a CLI was named.
+    """
+    allowed = _allowed(agents, allow)
+    commands = {name: each for name, each in allowed.items() if isinstance(each, CommandBackend)}
+    others = sorted(allowed.keys() - commands.keys())
+    if not commands or set(allow) & set(others):
+        raise PoolError(
+            f"over ssh no policy gate judges what agent CLIs do, so {', '.join(others)} cannot run for a coordinator",
+            "name a command of your own under `backends:` in the configuration, or use a worker with a database",
+        )
+    return commands
 
 
 def _ungated(

@@ -1,10 +1,11 @@
-"""Pools of workers: the executor of a run on one, and the database that the run and the workers share."""
+"""Pools: the executor of a run on one, which is workers that share a database with the run, or a host over ssh."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +18,13 @@ from aurora_spawner.recovery.fallbacks import provider_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from aurora_core.settings.config import PoolConfig
     from aurora_soar.taskruns.confinement import AgentConfinement
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.distributed.database import Database
-    from aurora_spawner.distributed.exchange import Exchange
+    from aurora_spawner.distributed.exchange import Exchange, TreeExchange
+    from aurora_spawner.distributed.ssh.destination import Destination
     from aurora_spawner.providers.gate_store import ProviderStore
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "pool_agents",
     "pool_executor",
     "shared_gates",
+    "trees_of",
     "workspace_name",
 ]
 
@@ -73,21 +77,42 @@ def pool_agents(backends: Mapping[str, Backend]) -> dict[str, CommandBackend | C
 
 
 def check_pool(
-    pool: str, agents: Collection[str], backends: Mapping[str, Backend], *, needs_repository: bool
+    pool: str,
+    pools: Mapping[str, PoolConfig],
+    agents: Collection[str],
+    backends: Mapping[str, Backend],
+    *,
+    named: Collection[str],
+    isolated: bool,
 ) -> None:
-    """Refuses a run on a pool that its workers could not do as it would be done here.
+    """Refuses a run on a pool that its machines could not do as it would be done here.
 
     Args:
-        needs_repository: its tasks have trees, and the pool names no repository for them.
+        pools: those that the configuration describes, by name.
+        named: further pools that its tasks name.
+        isolated: its tasks have trees.
 
     Raises:
         PoolError: no database is named, no repository for its trees, or an agent is none of those that workers run.
     """
-    database_url()
-    if needs_repository:
+    used = {pool, *named, *(getattr(backends.get(each), "pool", None) or pool for each in agents)}
+    if any(each not in pools or pools[each].ssh is None for each in used):
+        database_url()
+    if isolated and pool not in pools:
         raise PoolError(
             f"pool {pool} names no git repository through which trees could travel",
             f"add `pools: {{{pool}: {{repository: ADDRESS}}}}` to the configuration, or give --isolation none",
+        )
+    hosts = sorted(each for each in used if each in pools and pools[each].ssh)
+    ungated = sorted(
+        name
+        for name in agents
+        if isinstance(found := backends.get(name), CliBackend) and (found.pool or pool) in hosts
+    )
+    if ungated:
+        raise PoolError(
+            f"over ssh no policy gate judges what {', '.join(ungated)} would do on {', '.join(hosts)}",
+            "give these tasks to a command of your own, or use workers with a database",
         )
     others = sorted(set(agents) & (backends.keys() - pool_agents(backends).keys()))
     if others:
@@ -104,37 +129,88 @@ def exchange_at(repository: str) -> Exchange:
     return Exchange(str(Path(repository).expanduser()) if repository.startswith("~") else repository)
 
 
+def trees_of(pool: PoolConfig) -> TreeExchange:
+    """Opens what carries the trees of a pool: its repository, or bundles to its host."""
+    if pool.ssh is None:
+        assert pool.repository is not None
+        return exchange_at(pool.repository)
+    from aurora_spawner.distributed.ssh.bundle_exchange import BundleExchange
+
+    return BundleExchange(_destination(pool, pool.ssh))
+
+
 def pool_executor(
     pool: str,
     confinement: AgentConfinement,
-    repository: str | None,
+    pools: Mapping[str, PoolConfig],
     *,
     workspace: Path,
-    tell: Callable[[str], None],
+    tell: Callable[[str, str], None],
 ) -> Executor:
-    """Builds the executor that runs attempts on a pool.
+    """Builds the executor that runs attempts on a pool, and those of tasks that name another one there.
 
     Args:
-        confinement: what this side asks for; a worker's own policies may be stricter.
-        repository: the git repository for its trees; None if it names none.
-        workspace: the project's folder; the runs of one share what is its share of the pool.
-        tell: receives what the user should know while attempts wait.
+        confinement: what this side asks for; another machine's own policies may be stricter.
+        pools: those that the configuration describes, by name.
+        workspace: the project's folder; the runs of one share what is its share of a pool.
+        tell: receives the name of a pool, and what the user should know while attempts wait for it.
 
     Raises:
         PoolError: no database is named, or the packages for it are not installed.
     """
+
+    def of(name: str) -> Executor:
+        found = pools.get(name)
+        if found is not None and found.ssh is not None:
+            return _host_executor(name, found, found.ssh, confinement, tell=partial(tell, name))
+        return _worker_executor(name, found, confinement, workspace=workspace, tell=partial(tell, name))
+
+    from aurora_spawner.distributed.pools import PoolsExecutor
+
+    hosts = {name: each.ssh for name, each in pools.items() if each.ssh}
+    return PoolsExecutor(pool=pool, hosts=hosts, executor=of)
+
+
+def _host_executor(
+    name: str, pool: PoolConfig, address: str, confinement: AgentConfinement, *, tell: Callable[[str], None]
+) -> Executor:
+    from aurora_spawner.distributed.ssh.executor import SshExecutor
+
+    return SshExecutor(
+        pool=name,
+        destination=_destination(pool, address),
+        concurrency=pool.concurrency,
+        sandbox=lambda agent: _mode(confinement, agent).value,
+        tell=tell,
+    )
+
+
+def _destination(pool: PoolConfig, address: str) -> Destination:
+    from aurora_spawner.distributed.ssh.destination import Destination
+
+    return Destination(address=address, port=pool.port, folder=pool.folder or "", program=pool.program)
+
+
+def _worker_executor(
+    name: str,
+    pool: PoolConfig | None,
+    confinement: AgentConfinement,
+    *,
+    workspace: Path,
+    tell: Callable[[str], None],
+) -> Executor:
     url = database_url()
     from aurora_spawner.distributed.pool_executor import PoolExecutor
     from aurora_spawner.distributed.pool_trees import PoolTrees
 
     return PoolExecutor(
-        pool=pool,
+        pool=name,
         url=url,
         sandbox=lambda agent: _mode(confinement, agent).value,
         workspace=workspace_name(workspace),
         provider=lambda agent: provider_of(confinement.backends[agent]),
         tell=tell,
-        trees=None if repository is None else PoolTrees(exchange=exchange_at(repository)),
+        trees=None if pool is None else PoolTrees(exchange=trees_of(pool)),
     )
 
 

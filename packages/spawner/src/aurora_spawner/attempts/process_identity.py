@@ -62,6 +62,11 @@ class ProcessIdentity:
         """True if it ran on this machine in this process's pid namespace, before or after a reboot."""
         return (self.host, self.namespace) == (host_name(), pid_namespace())
 
+    @property
+    def elsewhere(self) -> str:
+        """The pool or host that runs an attempt whose supervisor is no process of a known number; else ""."""
+        return "" if self.pid else self.host
+
     def alive(self) -> bool:
         """Returns True if exactly this process still runs; a zombie does not run."""
         return self.here and start_time_of(self.pid) == self.start_time

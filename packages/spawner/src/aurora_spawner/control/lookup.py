@@ -87,6 +87,12 @@ def attempts_of(journal: Path, run_id: str) -> list[AttemptRow]:
         return load_attempts(store, run_id)
 
 
+def hosts_of(journal: Path, run_id: str) -> dict[str, str]:
+    """Returns by task the host or the pool of its last attempt, if that was elsewhere; errors as `find_run`."""
+    last = {each.task_id: each.supervisor for each in attempts_of(journal, run_id) if each.supervisor}
+    return {task_id: where for task_id, supervisor in last.items() if (where := supervisor.elsewhere)}
+
+
 def recovery_of(journal: Path, run_id: str) -> RecoveryReport:
     """Returns what recovery did for a run; errors as `find_run`."""
     from aurora_spawner.recovery.report import recovery_report  # most commands show none

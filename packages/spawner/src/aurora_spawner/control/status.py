@@ -37,6 +37,8 @@ class RunningTask:
     """Unix time; None until it has started."""
     ended: bool = False
     """True if its supervisor is gone; its output waits for a coordinator."""
+    host: str = ""
+    """The host or the pool that runs it; "" for the coordinator's machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,7 @@ def status_of(
                 attempt=each.number,
                 since=each.started_at,
                 ended=each.supervisor is not None and _is_gone(each.supervisor),
+                host=each.supervisor.elsewhere if each.supervisor else "",
             )
             for each in attempts
             if each.role == REVIEW or each.task_id not in reviewed  # the agent whose work is reviewed has ended

@@ -7,10 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import psutil
-
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.activity import activity
 from aurora_spawner.distributed.database import QueueError
 from aurora_spawner.distributed.lease import Cancel
 
@@ -64,7 +63,7 @@ class Beats:
         if self.lost:
             return Cancel.AT_ONCE
         sent = time.monotonic()
-        seen = _activity(AttemptFolder(path=folder))
+        seen = activity(AttemptFolder(path=folder))
         if seen != self._seen:
             self._seen, self._progress = seen, self._progress + 1
         try:
@@ -82,17 +81,3 @@ class Beats:
             return Cancel.AT_ONCE
         self.since, self.row = sent, row
         return row.cancel
-
-
-def _activity(files: AttemptFolder) -> tuple[int, int]:
-    """Returns numbers that change when the agent does something: the bytes of its output, and its processor time."""
-    output = sum(path.stat().st_size for path in (files.stdout, files.stderr) if path.is_file())
-    pid = files.read_agent_pid()
-    if pid is None:
-        return output, 0
-    try:
-        agent = psutil.Process(pid)
-        times = [each.cpu_times() for each in (agent, *agent.children(recursive=True))]
-    except psutil.Error:
-        return output, 0
-    return output, int(10 * sum(each.user + each.system for each in times))

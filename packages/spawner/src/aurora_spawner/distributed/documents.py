@@ -36,7 +36,9 @@ class DocumentError(SpawnerError):
     """A document of the queue cannot be used; it was not written by this version, or by nobody of ours."""
 
 
-class _Document(BaseModel):
+class StrictDocument(BaseModel):
+    """A document that is read strictly: no field that is unknown, none of another type."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -48,7 +50,7 @@ Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Commit = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]
 
 
-class TreeDocument(_Document):
+class TreeDocument(StrictDocument):
     """The tree that an attempt works on; the pool's repository has it, whose address each side knows for itself."""
 
     start: Commit
@@ -66,7 +68,7 @@ class TreeDocument(_Document):
         return folder
 
 
-class OrderDocument(_Document):
+class OrderDocument(StrictDocument):
     """The order of one attempt, for a worker."""
 
     run_id: Name
@@ -122,10 +124,10 @@ class OrderDocument(_Document):
         """
         if len(text) > ORDER_LIMIT_BYTES:
             raise DocumentError(f"the order is larger than {ORDER_LIMIT_BYTES >> 10} KiB")
-        return _parsed(cls, text, "order")
+        return parsed(cls, text, "order")
 
 
-class JudgedDocument(_Document):
+class JudgedDocument(StrictDocument):
     """A tool call that the gate of a worker has judged."""
 
     tool: Annotated[str, Field(max_length=1000)]
@@ -143,10 +145,10 @@ class JudgedDocument(_Document):
         Raises:
             DocumentError: It is none; the field is named.
         """
-        return _parsed(cls, line, "judged call")
+        return parsed(cls, line, "judged call")
 
 
-class EndDocument(_Document):
+class EndDocument(StrictDocument):
     """The end of an attempt, as its worker has seen it."""
 
     reason: EndReason = Field(strict=False)
@@ -167,7 +169,7 @@ class EndDocument(_Document):
     notices: tuple[Annotated[str, Field(max_length=NOTICE_LIMIT)], ...] = Field(
         default=(), strict=False, max_length=NOTICES
     )
-    """What the run's report says of its worktree."""
+    """Sentences for the run's report about its worktree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,14 +205,14 @@ class Result:
             DocumentError: It is damaged, too large, or not a result; the field is named.
         """
         head, separator, streams = _inflated(packed).partition(_SEPARATOR)
-        found = _parsed(_Head, head.decode("ascii", errors="replace"), "result")
+        found = parsed(_Head, head.decode("ascii", errors="replace"), "result")
         if not separator or len(streams) != found.stdout + found.stderr:
             raise DocumentError("the result is cut off; the worker has to deliver it again")
         out, err = streams[: found.stdout], streams[found.stdout :]
         return cls(end=found.end, stdout=out, stderr=err, commit=found.commit or "")
 
 
-class _Head(_Document):
+class _Head(StrictDocument):
     stdout: Count
     stderr: Count
     commit: Commit | None = None
@@ -230,10 +232,18 @@ def _inflated(packed: bytes) -> bytes:
     return plain
 
 
-_Kind = TypeVar("_Kind", bound=_Document)
+_Kind = TypeVar("_Kind", bound=StrictDocument)
 
 
-def _parsed(kind: type[_Kind], text: str, what: str) -> _Kind:
+def parsed(kind: type[_Kind], text: str, what: str) -> _Kind:
+    """Reads a document out of JSON.
+
+    Args:
+        what: The name of the kind, for the error.
+
+    Raises:
+        DocumentError: It is none; the field is named.
+    """
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:

@@ -13,7 +13,7 @@ import os
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from aurora_spawner.errors import SpawnerError
 from aurora_spawner.workspaces.errors import GitError
@@ -69,6 +69,30 @@ def start_ref(run_id: str, commit: str) -> str:
 def result_ref(run_id: str, task_id: str, number: int, fence: int) -> str:
     """Returns the ref that carries the work of an attempt; a worker that takes it over writes another one."""
     return f"{REFS}{run_id}/{slug(task_id)}/{number}/{fence}"
+
+
+class TreeExchange(Protocol):
+    """A place of refs that both sides reach; each call raises what that of `Exchange` does."""
+
+    def push_new(self, git: Git, commit: str, ref: str) -> None:
+        """Writes a ref that must not be there yet; one that is there with the same commit is left alone."""
+        ...
+
+    def commit_at(self, git: Git, ref: str) -> str:
+        """Returns the commit of a ref; empty if there is none."""
+        ...
+
+    def refs(self, git: Git, pattern: str) -> dict[str, str]:
+        """Returns the commits of the refs that match a pattern of git's, by ref."""
+        ...
+
+    def fetch(self, git: Git, ref: str, commit: str, *, checked: bool = False) -> None:
+        """Brings a commit here; no ref of this repository changes."""
+        ...
+
+    def delete(self, git: Git, refs: dict[str, str]) -> None:
+        """Deletes refs that still have these commits."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

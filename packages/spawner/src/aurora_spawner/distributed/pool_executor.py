@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.attempt_folder import SMALLEST_CAP_BYTES, AttemptFolder, read_output
+from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import (
     AttemptEnd,
     AttemptOrder,
     AttemptRefusedError,
-    JudgedCall,
     RunningAttempt,
 )
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.distributed import lease
+from aurora_spawner.distributed.attempt_documents import document_of, show_life, unpacked
 from aurora_spawner.distributed.attempt_looks import AttemptLooks
 from aurora_spawner.distributed.attempt_store import AttemptStore, StoredAttempt
-from aurora_spawner.distributed.clocks import ahead, moved
+from aurora_spawner.distributed.clocks import ahead
 from aurora_spawner.distributed.database import Database, QueueUnusableError, until_reachable
-from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentError, OrderDocument, Result
+from aurora_spawner.distributed.documents import DocumentError, OrderDocument
 from aurora_spawner.distributed.exchange import (
     GIVE_UP_AFTER_S,
     ExchangeError,
     ExchangeUnreachableError,
-    result_ref,
     until_carried,
 )
 from aurora_spawner.distributed.lease import AttemptState, Cancel, Lease
 from aurora_spawner.distributed.nobody import held_for, nobody_for
 from aurora_spawner.distributed.pool_limits import LimitStore
+from aurora_spawner.distributed.pool_trees import CarriedWork, bring_work
 from aurora_spawner.distributed.shared_gates import shut_gates
 from aurora_spawner.distributed.standing import Standing
 from aurora_spawner.distributed.worker_tokens import why_lost
-from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
-from aurora_spawner.storage.private_files import make_private_folder
-from aurora_spawner.supervision.local_executor import STDERR_LIMIT_BYTES
 from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -136,7 +131,7 @@ class PoolExecutor:
 
     async def _submit(self, order: AttemptOrder, tree: TreeDocument | None = None) -> RunningAttempt:
         try:
-            document = _document_of(order, self.sandbox(order.agent), tree).to_text()
+            document = document_of(order, self.sandbox(order.agent), tree).to_text()
         except DocumentError as error:
             raise AttemptRefusedError(EndReason.NOT_TAKEN, str(error)) from error
         AttemptFolder(path=order.folder).prepare(order.prompt)
@@ -204,7 +199,7 @@ class PoolExecutor:
                 await self._tell_why(store, attempt.token)
             if row.progress != progress:
                 progress = row.progress
-                _show_life(attempt.folder)
+                show_life(attempt.folder)
 
     async def _tell_why(self, store: AttemptStore, token: str) -> None:
         """Tells once for each reason why an attempt waits, if that is not that all workers are busy."""
@@ -284,31 +279,20 @@ class PoolExecutor:
         packed = row.result
         if packed is None:
             packed = await until_reachable(lambda: store.result_of(row.token), tell=self.tell)
-        end, commit = await asyncio.to_thread(_unpacked, packed, folder, ahead_s)
-        return end if not commit else await self._with_work(end, row, folder, commit, within_s=within_s)
-
-    async def _with_work(
-        self, end: AttemptEnd, row: StoredAttempt, folder: Path, commit: str, *, within_s: float
-    ) -> AttemptEnd:
-        """Brings the work of an attempt into its task's worktree; returns its end, another one if that fails."""
-        document, trees, fence = OrderDocument.parse(row.document), self.trees, row.lease.fence
-        ref = result_ref(document.run_id, document.task_id, document.number, fence)
-        if trees is None:
-            problem = f"pool {self.pool} names no repository any more"
-            return replace(end, reason=EndReason.NOT_CARRIED, stderr=f"{problem}; the work is its {ref}")
-        try:
-            await until_carried(
-                lambda: trees.bring(folder, document, fence=fence, commit=commit),
-                within_s=within_s,
-                stopped=lambda: row.token in self._wishes,
-                tell=self.tell,
-            )
-        except (ExchangeError, WorkspaceError) as error:
-            if isinstance(error, ExchangeUnreachableError) and not within_s:
-                raise
-            problem = f"its work cannot be brought here: {error}; it is {ref}, commit {commit}"
-            return replace(end, reason=EndReason.NOT_CARRIED, stderr=problem)
-        return end
+        end, commit = await asyncio.to_thread(unpacked, packed, folder, ahead_s)
+        if not commit:
+            return end
+        return await bring_work(
+            self.trees,
+            end,
+            CarriedWork(
+                folder=folder, document=OrderDocument.parse(row.document), fence=row.lease.fence, commit=commit
+            ),
+            pool=self.pool,
+            within_s=within_s,
+            stopped=lambda: row.token in self._wishes,
+            tell=self.tell,
+        )
 
     async def _fence_off(self, row: StoredAttempt, folder: Path) -> None:
         """Keeps the worker of a lost attempt from pushing; its work would not be merged in any case."""
@@ -375,72 +359,3 @@ class PoolExecutor:
                 await until_reachable(store.database.make_tables, tell=self.tell)
                 self._store, self._looks = store, AttemptLooks(store=store, tell=self.tell)
             return self._store
-
-
-def _document_of(order: AttemptOrder, sandbox: str, tree: TreeDocument | None) -> OrderDocument:
-    return OrderDocument.of(
-        run_id=order.run_id,
-        task_id=order.task_id,
-        number=order.number,
-        agent=order.agent,
-        model=order.model,
-        prompt=order.prompt,
-        deadline_s=order.deadline_s,
-        sandbox=sandbox,
-        depth=int(order.environment.get(DEPTH_VARIABLE, "1")),
-        tree=tree,
-        instructions=order.instructions,
-        allowance_usd=order.allowance_usd,
-    )
-
-
-def _unpacked(packed: bytes, folder: Path, ahead_s: float) -> tuple[AttemptEnd, str]:
-    """Writes a result into the attempt's folder, and returns it with the commit that its worker has pushed.
-
-    One that cannot be read is no result.
-
-    Args:
-        ahead_s: What this machine's clock shows more than the database's.
-    """
-    files = AttemptFolder(path=folder)
-    make_private_folder(folder)
-    try:
-        result = Result.unpack(packed)
-    except DocumentError as error:
-        return AttemptEnd(reason=EndReason.NOT_TAKEN, stderr=str(error)), ""
-    end = result.end
-    for path, content in ((files.stdout, result.stdout), (files.stderr, result.stderr)):
-        _write(path, content)
-    stderr_total = _count(end.record, "stderr_bytes", len(result.stderr))
-    cap = _count(end.record, "cap_bytes", SPOOL_LIMIT_BYTES)
-    ended = AttemptEnd(
-        **{name: getattr(end, name) for name in type(end).model_fields if name != "judged"},
-        judged=tuple(JudgedCall(**each.model_dump()) for each in end.judged),
-        stdout=read_output(files.stdout, total=end.stdout_bytes, cap=cap),
-        stderr=read_output(files.stderr, total=stderr_total, cap=cap, limit=STDERR_LIMIT_BYTES),
-        stdout_path=files.stdout,
-    )
-    ended = moved(ended, ahead_s)
-    if ended.record is not None:
-        _write(files.exit, json.dumps(ended.record).encode())
-    return ended, result.commit
-
-
-def _count(record: dict[str, object] | None, name: str, default: int) -> int:
-    value = (record or {}).get(name)
-    return value if isinstance(value, int) and SMALLEST_CAP_BYTES <= value <= 1 << 62 else default
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-
-
-def _show_life(folder: Path) -> None:
-    """Marks the output as grown now, for the watchdog: the agent has done something on its worker."""
-    stdout = AttemptFolder(path=folder).stdout
-    try:
-        stdout.touch(mode=0o600)
-    except OSError:
-        _log.warning("%s cannot be touched; the watchdog may take its agent for stalled", stdout)

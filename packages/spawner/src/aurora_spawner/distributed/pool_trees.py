@@ -7,17 +7,21 @@ only the commits that the agent's worker has pushed.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.distributed.documents import TreeDocument
 from aurora_spawner.distributed.exchange import (
     REFS,
+    ExchangeError,
+    ExchangeUnreachableError,
     MissingTreeError,
     PushRefusedError,
     result_ref,
     start_ref,
+    until_carried,
 )
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.tasks.work import is_branch_of_run
@@ -30,11 +34,11 @@ from aurora_spawner.workspaces.unsaved import unsaved
 from aurora_spawner.workspaces.worktrees import Worktree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
-    from aurora_spawner.attempts.executor import AttemptOrder, OrderedTree
+    from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, OrderedTree
     from aurora_spawner.distributed.documents import OrderDocument
-    from aurora_spawner.distributed.exchange import Exchange
+    from aurora_spawner.distributed.exchange import TreeExchange
 
 _PLACE: Final = "tree"
 """The file in an attempt's folder that names the worktree of its task, for the next coordinator."""
@@ -46,7 +50,7 @@ _TITLE_LENGTH: Final = 200
 class PoolTrees:
     """Carries the trees of attempts to the workers of a pool and back."""
 
-    exchange: Exchange
+    exchange: TreeExchange
 
     def send(self, order: AttemptOrder, tree: OrderedTree) -> TreeDocument:
         """Pushes the commit that a task's worktree stands on, once for each run and commit.
@@ -116,7 +120,61 @@ class PoolTrees:
         return ""
 
 
-def sweep(exchange: Exchange, repository: Path, runs: Collection[str]) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedWork:
+    """The work of an attempt on its tree, as its worker has delivered it."""
+
+    folder: Path
+    """That of the attempt."""
+    document: OrderDocument
+    fence: int
+    commit: str
+
+    @property
+    def ref(self) -> str:
+        """The ref that carries it."""
+        return result_ref(self.document.run_id, self.document.task_id, self.document.number, self.fence)
+
+
+async def bring_work(
+    trees: PoolTrees | None,
+    end: AttemptEnd,
+    work: CarriedWork,
+    *,
+    pool: str,
+    within_s: float,
+    stopped: Callable[[], bool],
+    tell: Callable[[str], None],
+) -> AttemptEnd:
+    """Brings the work of an attempt into its task's worktree; returns its end, another one if that fails.
+
+    Args:
+        within_s: The time for which a repository that cannot be reached is tried again.
+        stopped: True gives that up.
+        tell: Receives the first problem.
+
+    Raises:
+        ExchangeUnreachableError: It cannot be reached, and `within_s` is 0.
+    """
+    if trees is None:
+        problem = f"pool {pool} carries no trees any more"
+        return replace(end, reason=EndReason.NOT_CARRIED, stderr=f"{problem}; the work is its {work.ref}")
+    try:
+        await until_carried(
+            lambda: trees.bring(work.folder, work.document, fence=work.fence, commit=work.commit),
+            within_s=within_s,
+            stopped=stopped,
+            tell=tell,
+        )
+    except (ExchangeError, WorkspaceError) as error:
+        if isinstance(error, ExchangeUnreachableError) and not within_s:
+            raise
+        problem = f"its work cannot be brought here: {error}; it is {work.ref}, commit {work.commit}"
+        return replace(end, reason=EndReason.NOT_CARRIED, stderr=problem)
+    return end
+
+
+def sweep(exchange: TreeExchange, repository: Path, runs: Collection[str]) -> list[str]:
     """Deletes the refs of runs in a pool's repository whose commits are merged, or in the attic, on this side.
 
     Args:

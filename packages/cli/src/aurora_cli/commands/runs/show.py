@@ -18,7 +18,7 @@ from aurora_cli.render.runs import RunDetail, as_detail, as_detail_document
 from aurora_soar.replanning.record import decided
 from aurora_spawner.control.approvals import approvals_of
 from aurora_spawner.control.file_claims import seen_files
-from aurora_spawner.control.lookup import find_run, recovery_of
+from aurora_spawner.control.lookup import find_run, hosts_of, recovery_of
 from aurora_spawner.control.run_work import work_of_run
 from aurora_spawner.control.sandboxes import sandboxes_of
 from aurora_spawner.control.timeline import run_timeline
@@ -90,6 +90,7 @@ def _detail(journal: Path, run: RunRow, tasks: list[TaskRow]) -> RunDetail:
         approvals=approvals_of(journal, run.run_id),
         seen=seen_files(journal, run.run_id),
         sandboxes=sandboxes_of(journal, run.run_id),
+        hosts=hosts_of(journal, run.run_id),
         replanned=decided(journal, run.run_id),
     )
 
