@@ -138,7 +138,7 @@ class AttemptEnd:
     judged_calls: int = 0
     """The number of those calls, which may be more than are named."""
     notices: tuple[str, ...] = ()
-    """What the report of the run says of its place on the machine of its worker."""
+    """Sentences for the report of the run about its place on the machine of its worker."""
 
 
 class Executor(Protocol):

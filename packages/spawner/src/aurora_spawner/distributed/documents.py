@@ -167,7 +167,7 @@ class EndDocument(_Document):
     notices: tuple[Annotated[str, Field(max_length=NOTICE_LIMIT)], ...] = Field(
         default=(), strict=False, max_length=NOTICES
     )
-    """What the run's report says of its worktree."""
+    """Sentences for the run's report about its worktree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

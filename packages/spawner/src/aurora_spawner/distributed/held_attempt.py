@@ -33,7 +33,7 @@ class HeldAttempt:
     document: OrderDocument | None = None
     """None if its order cannot be read, or an earlier process began it without a tree."""
     notices: tuple[str, ...] = ()
-    """What its coordinator should know of its worktree."""
+    """Sentences for its coordinator about its worktree."""
     place: AgentPlace | None = None
     """The place of its agent; None before it is known."""
 

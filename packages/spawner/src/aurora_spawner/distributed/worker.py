@@ -135,6 +135,8 @@ class Worker:
             QueueUnusableError: The database refuses this worker.
         """
         try:
+            if self._gate:
+                self._gate.expect(self._place.tokens())
             await until_reachable(self._database.make_tables, tell=self._tell)
             await self._sign_on()
             self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
@@ -179,6 +181,8 @@ class Worker:
             labels=sorted(options.labels),
             new=new,
         )
+        if drains is None:  # it was removed, or its token has ended since it was looked at
+            await admit(self._database, self._place.worker_id, name=options.name, pool=options.pool)
         if drains or drains is None:
             self.drain()
 
@@ -374,6 +378,8 @@ class Worker:
         executor, folder = self._executor("off"), self._place.folder_of(token)
         await end_left(executor, token=token, folder=folder, supervisor=None, at_once=True)
         await asyncio.to_thread(end_orphans, setup_mark(token), session=None)
+        if self._gate:
+            self._gate.forget(token)
         self._tell(f"attempt {token}: ended, since its lease is lost")
         document = await self._document_of(token)
         if document is not None:

@@ -30,7 +30,7 @@ from aurora_spawner.gates.tool_calls import GateAction, ToolCall
 from aurora_spawner.storage.private_files import make_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from aurora_spawner.distributed.documents import OrderDocument
@@ -64,16 +64,29 @@ class WorkerGate:
     tell: Callable[[str], None]
     _attempts: dict[str, GatedAttempt] = field(default_factory=dict)
     """Those that may ask, by token."""
+    _expected: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Those of an earlier process of this worker whose place is not known yet, by token."""
     _at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
+
+    def expect(self, tokens: Iterable[str]) -> None:
+        """Lets the hooks of attempts wait that an earlier process of this worker has left."""
+        self._expected.update((token, asyncio.Event()) for token in tokens)
 
     def hook_for(self, token: str, attempt: GatedAttempt) -> HookCommand:
         """Lets an attempt ask from now on; returns the hook for its agent."""
         self._attempts[token] = attempt
+        self._found(token)
         return HookCommand(socket=self.folder / SOCKET_NAME, token=token)
 
     def forget(self, token: str) -> None:
         """Denies everything that still asks for an attempt, which has ended."""
         self._attempts.pop(token, None)
+        self._found(token)
+
+    def _found(self, token: str) -> None:
+        expected = self._expected.pop(token, None)
+        if expected is not None:
+            expected.set()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -90,6 +103,9 @@ class WorkerGate:
         )
 
     async def _decided(self, token: str, raw: bytes) -> bytes:
+        expected = self._expected.get(token)
+        if expected is not None:  # the hook has a limit of its own, and denies then
+            await expected.wait()
         attempt = self._attempts.get(token)
         if attempt is None:
             return denial("no attempt of this worker asks for it")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedPlace:
-    """What the agent of a prepared worktree gets, and its coordinator should know."""
+    """The variables for the agent of a prepared worktree, and notices for its coordinator."""
 
     variables: Mapping[str, str]
     notices: tuple[str, ...]
