@@ -113,7 +113,8 @@ async def test_the_next_process_of_a_worker_judges_for_the_agents_of_a_killed_on
 
 async def test_a_hook_waits_until_the_next_process_knows_its_attempt(tmp_path: Path) -> None:
     """The next process answers before it has looked what the last one has left."""
-    gate, lines = WorkerGate(gate=WordGate(), folder=tmp_path, tell=[].append), list[bytes]()
+    said, lines = list[str](), list[bytes]()
+    gate = WorkerGate(gate=WordGate(), folder=tmp_path, tell=said.append)
     gate.expect(["left", "lost"])
     document = OrderDocument.of(**ORDER)
     call = json.dumps({"tool_name": "Bash", "tool_input": {"command": "echo > danger"}, "cwd": str(tmp_path)})
