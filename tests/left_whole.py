@@ -34,6 +34,9 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_interact.py::test_codex_resumes_its_session_turn_by_turn": (
         "e2e/test_e2e_agents.py::test_a_retry_goes_on_with_the_session_of_the_dead_attempt"
     ),
+    "e2e/test_e2e_pool.py::test_dangerous_calls_are_stopped_on_the_worker_and_the_rest_is_merged_here": (
+        "spawner/test_spawner_pool_gate.py::test_a_dangerous_call_is_stopped_on_the_worker_and_the_rest_is_merged"
+    ),
     "e2e/test_e2e_soar.py::test_the_answer_is_found_again_and_own_logs_are_not": (
         "soar/test_soar_orchestrator.py::"
         "test_a_similar_question_is_told_of_the_earlier_answer_and_where_it_comes_from"

@@ -10,7 +10,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 import pytest
@@ -377,6 +377,23 @@ async def test_a_token_that_ends_meanwhile_ends_the_agents_and_no_result_of_them
     assert end.reason is EndReason.SUPERVISOR_LOST
     assert f"the token of its worker w {'was' if how == 'revoked' else 'has'} {how}" in end.stderr
     assert guarded.rows("SELECT state, result FROM aurora_attempts") == [("lost", None)]
+
+
+async def test_a_token_that_ends_between_two_statements_is_no_removal(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker was admitted, and its own row is out of sight a moment later: it says why it ends."""
+    announce = AttemptStore.announce
+
+    async def late(store: AttemptStore, worker: str, **more: Any) -> bool | None:
+        if not more["new"]:
+            await guarded.as_owner(lambda database: TokenStore(database).revoke("w"))
+        return await announce(store, worker, **more)
+
+    monkeypatch.setattr(AttemptStore, "announce", late)
+    with pytest.raises(WorkerRefusedError) as refused:
+        await asyncio.wait_for(guarded.worker(await guarded.token(), []).run(), 30)
+    assert refused.value.problem == "revoked"
 
 
 async def test_the_next_process_of_a_worker_that_was_revoked_ends_what_the_last_one_left(guarded: Guarded) -> None:

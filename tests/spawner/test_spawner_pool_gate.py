@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from dataclasses import replace
@@ -19,9 +20,11 @@ from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.distributed.documents import JUDGED_LIMIT, OrderDocument
-from aurora_spawner.distributed.worker_gate import JUDGED, judged_calls
+from aurora_spawner.distributed.worker_gate import JUDGED, GatedAttempt, WorkerGate, judged_calls
 from aurora_spawner.distributed.worker_orders import Inheritance, order_for, where_it_worked
-from aurora_spawner.gates.hook_command import HookCommand
+from aurora_spawner.distributed.worker_trees import AgentPlace
+from aurora_spawner.gates.hook import request_of
+from aurora_spawner.gates.hook_command import SOCKET_NAME, HookCommand
 from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -33,6 +36,17 @@ if TYPE_CHECKING:
 
     from aurora_spawner import RunReport
 
+ORDER: dict[str, object] = {
+    "run_id": "run-1",
+    "task_id": "t",
+    "number": 1,
+    "agent": "claude",
+    "model": None,
+    "prompt": "x",
+    "deadline_s": 7.0,
+    "sandbox": "off",
+    "depth": 1,
+}
 LINE = '{{"tool":"Bash","subject":"{}","action":"{}","allowed":{},"rule":"","reason":"","answered_by":""}}\n'
 
 
@@ -97,20 +111,34 @@ async def test_the_next_process_of_a_worker_judges_for_the_agents_of_a_killed_on
     assert not (site.project.path / "danger").exists()
 
 
+async def test_a_hook_waits_until_the_next_process_knows_its_attempt(tmp_path: Path) -> None:
+    """The next process answers before it has looked what the last one has left."""
+    said, lines = list[str](), list[bytes]()
+    gate = WorkerGate(gate=WordGate(), folder=tmp_path, tell=said.append)
+    gate.expect(["left", "lost"])
+    document = OrderDocument.of(**ORDER)
+    call = json.dumps({"tool_name": "Bash", "tool_input": {"command": "echo > danger"}, "cwd": str(tmp_path)})
+
+    async def ask(token: str) -> None:
+        reader, writer = await asyncio.open_unix_connection(tmp_path / SOCKET_NAME)
+        writer.write(request_of(token, call.encode()))
+        lines.append(await reader.read())
+        writer.close()
+
+    async with gate.serving():
+        asking = [asyncio.create_task(ask(token)) for token in ("left", "lost")]
+        await ask("unknown")
+        assert lines == [b"deny\nno attempt of this worker asks for it"]
+        place = AgentPlace(cwd=tmp_path, variables={})
+        gate.hook_for("left", GatedAttempt(document=document, folder=tmp_path, place=place))
+        gate.forget("lost")
+        await asyncio.wait_for(asyncio.gather(*asking), 10)
+    assert sorted(each.split(b" ")[0] for each in lines[1:]) == [b"deny\nno", b"deny\nthe"]
+    assert [each.subject for each in judged_calls(tmp_path)[0]] == ["echo > danger"]
+
+
 def test_the_worker_gives_its_own_cli_the_hook_instructions_and_the_cost_limit(tmp_path: Path) -> None:
-    document = OrderDocument.of(
-        run_id="run-1",
-        task_id="t",
-        number=1,
-        agent="claude",
-        model=None,
-        prompt="x",
-        deadline_s=7.0,
-        sandbox="off",
-        depth=1,
-        instructions="Be brief.",
-        allowance_usd=1.5,
-    )
+    document = OrderDocument.of(**ORDER, instructions="Be brief.", allowance_usd=1.5)
     order = order_for(
         OrderDocument.parse(document.to_text()),
         BACKENDS["claude"],

@@ -150,6 +150,8 @@ class Worker:
             QueueUnusableError: The database refuses this worker.
         """
         try:
+            if self._gate:
+                self._gate.expect(self._place.tokens())
             await until_reachable(self._database.make_tables, tell=self._tell)
             await self._sign_on()
             self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
@@ -198,6 +200,8 @@ class Worker:
             new=new,
             tools=self._tools,
         )
+        if drains is None:  # it was removed, or its token has ended since it was looked at
+            await admit(self._database, self._place.worker_id, name=options.name, pool=options.pool)
         if drains or drains is None:
             self.drain()
 
@@ -317,8 +321,6 @@ class Worker:
         held = await until_reachable(lambda: self._store.held_by(self._place.worker_id), tell=self._tell)
         left = [(token, self._go_on) for token in held]
         left += [(token, self._end_lost) for token in self._place.tokens() if token not in held]
-        if self._gate:
-            self._gate.expect(token for token, _work in left)
         for token, work in left:
             self._kept(group.create_task(self._with_room(token, work)))
 
@@ -445,11 +447,11 @@ class Worker:
 
     async def _end_lost(self, token: str) -> None:
         """Ends an attempt whose lease this worker has lost; its result counts no longer."""
-        if self._gate:
-            self._gate.forget(token)
         executor, folder = self._executor("off"), self._place.folder_of(token)
         await end_left(executor, token=token, folder=folder, supervisor=None, at_once=True)
         await asyncio.to_thread(end_orphans, setup_mark(token), session=None)
+        if self._gate:
+            self._gate.forget(token)
         self._tell(f"attempt {token}: ended, since its lease is lost")
         document = await self._document_of(token)
         if document is not None:

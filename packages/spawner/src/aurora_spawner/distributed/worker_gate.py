@@ -64,34 +64,29 @@ class WorkerGate:
     tell: Callable[[str], None]
     _attempts: dict[str, GatedAttempt] = field(default_factory=dict)
     """Those that may ask, by token."""
-    _left: dict[str, asyncio.Event] = field(default_factory=dict)
-    """For each attempt of an earlier process that is not taken over yet: set once it is, or has ended."""
-    _known: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once it is known which attempts an earlier process has left."""
+    _expected: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Those of an earlier process of this worker whose place is not known yet, by token."""
     _at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JUDGED_AT_ONCE))
 
     def expect(self, tokens: Iterable[str]) -> None:
-        """Lets the agents of these attempts wait with their tool calls until `hook_for` or `forget`.
-
-        Until this is called all calls wait: an earlier process may have left any agent.
-        """
-        self._left.update({token: asyncio.Event() for token in tokens if token not in self._attempts})
-        self._known.set()
+        """Lets the hooks of attempts wait that an earlier process of this worker has left."""
+        self._expected.update((token, asyncio.Event()) for token in tokens)
 
     def hook_for(self, token: str, attempt: GatedAttempt) -> HookCommand:
         """Lets an attempt ask from now on; returns the hook for its agent."""
         self._attempts[token] = attempt
-        self._taken_over(token)
+        self._found(token)
         return HookCommand(socket=self.folder / SOCKET_NAME, token=token)
 
     def forget(self, token: str) -> None:
         """Denies everything that still asks for an attempt, which has ended."""
         self._attempts.pop(token, None)
-        self._taken_over(token)
+        self._found(token)
 
-    def _taken_over(self, token: str) -> None:
-        if (waiting := self._left.pop(token, None)) is not None:
-            waiting.set()
+    def _found(self, token: str) -> None:
+        expected = self._expected.pop(token, None)
+        if expected is not None:
+            expected.set()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -108,9 +103,9 @@ class WorkerGate:
         )
 
     async def _decided(self, token: str, raw: bytes) -> bytes:
-        await self._known.wait()
-        if token in self._left:
-            await self._left[token].wait()
+        expected = self._expected.get(token)
+        if expected is not None:  # the hook has a limit of its own, and denies then
+            await expected.wait()
         attempt = self._attempts.get(token)
         if attempt is None:
             return denial("no attempt of this worker asks for it")
