@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
+from aurora_core.settings.dashboard_config import USER_ONLY, DashboardConfig, dashboard_config
 from aurora_core.settings.user_folder import user_folder
 from aurora_core.settings.variables import VARIABLES
 from aurora_core.trust import Claim, Part, TrustStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_core.project import Project
     from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
+    from aurora_core.settings.dashboard_file import DashboardFile
 
 __all__ = ["BackendConfig", "Config", "NotifyConfig", "load_config", "project_claims", "user_config_file"]
 
@@ -134,6 +136,9 @@ class Config:
         env_pass: names, or patterns of names, of further variables that every agent gets from the user's environment.
         share_answers: True if this project's answers may be found from the user's other projects that share theirs.
         pools: the git repository through which the trees of a pool's tasks travel, by the pool's name.
+        dashboard: who gets into the dashboard; of the user's own file alone.
+        keep_days: how long the journal keeps the content of runs that have ended; of the user's own file alone. None
+            for as long as nobody cleans up.
         untrusted: settings of the project's file without effect, because the user does not trust them.
         origins: origins of values by dotted key; without keys at their defaults.
     """
@@ -157,6 +162,8 @@ class Config:
     notify: tuple[NotifyConfig, ...] = ()
     env_pass: tuple[str, ...] = ()
     pools: Mapping[str, str] = field(default_factory=dict)
+    dashboard: DashboardConfig = field(default_factory=DashboardConfig)
+    keep_days: int | None = None
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -187,6 +194,8 @@ _KEYS: Final = (
     "memory.activation",
     "memory.semantic_model",
     "memory.share_answers",
+    "dashboard",
+    "audit.keep_days",
 )
 _VARIABLES: Final = {each.setting: each.name for each in VARIABLES if each.setting}
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
@@ -221,7 +230,7 @@ def load_config(
 
 def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tuple[Claim, ...]]:
     """Returns the settings of a project's file that take effect, and the untrusted claims."""
-    found = _from_file(project.config_file)
+    found = _of_others(project.config_file)
     if not found:
         return found, ()
     from aurora_core.settings.config_claims import config_claims, without_claims
@@ -260,6 +269,10 @@ def _pools(values: Mapping[str, object]) -> dict[str, PoolFile]:
     return found
 
 
+def _dashboard(values: Mapping[str, object]) -> DashboardFile | None:
+    return cast("DashboardFile | None", values.get("dashboard"))
+
+
 def _receivers(values: Mapping[str, object]) -> list[NotifyFile]:
     found = values.get("notify", [])
     assert isinstance(found, list)
@@ -283,6 +296,26 @@ def _from_file(path: Path) -> _Flat:
     from aurora_core.settings.config_file import settings_in
 
     return settings_in(source)
+
+
+def _of_others(path: Path) -> _Flat:
+    """Returns the settings of a project's file, which somebody else may have written.
+
+    Raises:
+        ConfigError: it has a setting that is the user's alone.
+    """
+    found = _from_file(path)
+    section = next((each.partition(".")[0] for each in found if each.partition(".")[0] in USER_ONLY), None)
+    if section is None:
+        return found
+    from aurora_core.settings.yaml_source import read_yaml
+
+    source = read_yaml(path)
+    line = None if source is None else source.line_of((section,))
+    reason = (
+        "belongs in your own configuration (`aur config path` shows it): no project says who may act or what is kept"
+    )
+    raise ConfigError(path, line, section, reason)
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Flat:
@@ -325,7 +358,7 @@ def project_claims(project: Project) -> tuple[Claim, ...]:
     Raises:
         ConfigError: the file has an invalid setting.
     """
-    found = _from_file(project.config_file)
+    found = _of_others(project.config_file)
     if not found:
         return ()
     from aurora_core.settings.config_claims import config_claims
@@ -351,7 +384,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     assert isinstance(check_timeout_s, (int, float))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
-    model = values.get("memory.semantic_model")
+    model, keep_days = values.get("memory.semantic_model"), values.get("audit.keep_days")
+    assert keep_days is None or isinstance(keep_days, int)
     return Config(
         tool=None if tool is None else str(tool),
         backends={
@@ -408,6 +442,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         ),
         env_pass=tuple(passed),
         pools={name: each.repository for name, each in _pools(values).items()},
+        dashboard=dashboard_config(_dashboard(values)),
+        keep_days=keep_days,
         untrusted=untrusted,
         recovery=recovery,
         origins=origins,

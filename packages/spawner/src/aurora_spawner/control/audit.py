@@ -29,6 +29,7 @@ DECISIONS: Final = frozenset(
         approval_facts.ApprovalAnswered,
         approval_facts.ApprovalWithdrawn,
         approval_facts.AnswerRefused,
+        approval_facts.UserActed,
         approval_facts.GrantStored,
         approval_facts.GrantRevoked,
         facts.TaskCancelled,

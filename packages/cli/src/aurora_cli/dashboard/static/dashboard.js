@@ -194,7 +194,7 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (form.method !== "post") { return; }
+  if (form.method !== "post" || "leadsOn" in form.dataset) { return; }
   event.preventDefault();
   const button = event.submitter;
   if (button.dataset.sure && !confirm(button.dataset.sure)) { return; }

@@ -1,0 +1,326 @@
+"""Signing in to the dashboard: by a provider whose every lie is refused, and what each role may do."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from tests.cli.forging_provider import (
+    OTHER_KEY,
+    Claims,
+    ForgingProvider,
+    changed_after_signing,
+    forging_provider,
+    public,
+    signed,
+    signed_with_public_key,
+    unsigned,
+)
+from tests.cli.sites import served
+from tests.exhaustive import few
+
+from aurora_cli.dashboard.access import COOKIE
+from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
+from aurora_spawner import SpawnTask
+from aurora_spawner.control.audit import exported_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.finished_runs import Shed
+    from tests.cli.sites import Site
+
+ROLES = {"staff": "viewer", "operators": "operator", "owners": "admin"}
+
+
+@pytest.fixture
+def provider() -> Iterator[ForgingProvider]:
+    with forging_provider() as found:
+        yield found
+
+
+def configured(issuer: str, **more: Any) -> DashboardConfig:
+    fields = {"client_secret": "client", "scopes": ("openid",), "claim": "groups", "roles": ROLES, **more}
+    return DashboardConfig(oidc=OidcConfig(issuer=issuer, client_id="aurora", **fields))
+
+
+@pytest.fixture
+def site(shed: Shed, provider: ForgingProvider) -> Iterator[Site]:
+    with served(shed, config=configured(provider.address)) as found:
+        yield found
+
+
+@dataclass
+class Visit:
+    """A browser that signs in, step by step."""
+
+    site: Site
+    client: httpx.Client
+
+    def begin(self) -> str:
+        """Returns the address of the provider to which the user is sent."""
+        sent = self.client.get(f"{self.site.address}/sign-in")
+        assert sent.status_code == 303, sent.text
+        assert {"HttpOnly", "SameSite=Lax", "Path=/sign-in"} <= set(sent.headers["set-cookie"].split("; "))
+        return sent.headers["location"]
+
+    def come_back(self) -> str:
+        """Returns the address to which the provider sends the user back."""
+        return httpx.get(self.begin()).headers["location"]
+
+    def sign_in(self) -> httpx.Response:
+        return self.client.get(self.come_back())
+
+    def page(self, path: str) -> httpx.Response:
+        return self.client.get(self.site.pages + path)
+
+    def act(self, **fields: str) -> httpx.Response:
+        key = re.search(r'name="key" value="(\w+)"', self.page(f"/runs/{fields['run']}").text)
+        given = {"key": key[1] if key else "", **fields}
+        return self.client.post(f"{self.site.pages}/act", data=given, headers={"accept": "application/json"})
+
+
+@pytest.fixture
+def visit(site: Site) -> Iterator[Visit]:
+    with httpx.Client(timeout=20) as client:
+        yield Visit(site, client)
+
+
+def test_a_user_signs_in_is_named_and_signs_out(visit: Visit, provider: ForgingProvider, site: Site) -> None:
+    first = visit.client.get(f"{site.address}/")
+    assert first.status_code == 401
+    assert f"Sign in with {provider.address}" in first.text
+    entered = visit.sign_in()
+    assert (entered.status_code, entered.headers.get("location")) == (200, None)
+    assert f'content="0;url={site.access.place}/"' in entered.text
+    cookie = set(entered.headers.get_list("set-cookie")[0].split("; "))
+    assert {"HttpOnly", "SameSite=Strict", f"Path={site.access.place}/"} <= cookie
+    assert (provider.asked[0]["code_challenge_method"], provider.asked[0]["response_type"]) == ("S256", "code")
+    assert provider.redeemed[0]["redirect_uri"] == f"{site.address}/sign-in/callback"
+    page = visit.page("/")
+    assert "blue (operator)" in page.text
+    assert page.status_code == 200
+    token = visit.client.cookies[COOKIE]
+    assert visit.client.post(f"{site.pages}/sign-out").status_code == 200
+    visit.client.cookies.set(COOKIE, token)
+    assert visit.page("/").status_code == 401
+    assert visit.client.post(f"{site.pages}/act", data={"do": "cancel", "run": "x"}).status_code == 401
+    assert site.told == ["blue has signed in as operator", "blue has signed out"]
+
+
+NOW = int(time.time())
+LIES: dict[str, tuple[Claims, Callable[[Claims], str]]] = {
+    "another nonce": ({"nonce": "another"}, signed),
+    "no nonce": ({"nonce": None}, signed),
+    "another audience": ({"aud": "another"}, signed),
+    "two audiences, for the other": ({"aud": ["aurora", "another"], "azp": "another"}, signed),
+    "another issuer": ({"iss": "http://127.0.0.1:1"}, signed),
+    "expired": ({"iat": NOW - 900, "exp": NOW - 600}, signed),
+    "no expiry": ({"exp": None}, signed),
+    "not yet": ({"iat": NOW + 600, "nbf": NOW + 600, "exp": NOW + 900}, signed),
+    "another access token": ({"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, signed),
+    "no subject": ({"sub": None}, signed),
+    "a subject that is none": ({"sub": 7}, signed),
+    "no role": ({"groups": ["guests"]}, signed),
+    "no claim for roles": ({"groups": None}, signed),
+    "a claim of another form": ({"groups": {"operators": True}}, signed),
+    "no signature": ({}, unsigned),
+    "the public key as a secret": ({}, signed_with_public_key),
+    "another key of that name": ({}, lambda claims: signed(claims, key=OTHER_KEY)),
+    "a changed body": ({}, changed_after_signing),
+    "a key that is not there": ({}, lambda claims: signed(claims, kid="two")),
+    "no token": ({}, lambda _claims: "none"),
+}
+
+
+@pytest.mark.parametrize("lie", few(LIES, 7))
+def test_a_provider_that_lies_lets_nobody_in(visit: Visit, provider: ForgingProvider, site: Site, lie: str) -> None:
+    provider.claims, provider.sign = LIES[lie]
+    refused = visit.sign_in()
+    assert refused.status_code == 403, refused.text
+    assert COOKIE not in visit.client.cookies
+    assert visit.page("/").status_code == 401
+    assert [each.partition(":")[0] for each in site.told] == ["sign-in refused"]
+    if "role" in lie or "claim" in lie:
+        assert "blue has no role here" in refused.text
+
+
+def _state(address: str) -> str:
+    return re.sub(r"state=[^&]+", "state=wrong", address)
+
+
+CALLBACKS: dict[str, Callable[[str], str]] = {
+    "another state": _state,
+    "no state": lambda address: re.sub(r"&?state=[^&]+", "", address),
+    "no code": lambda address: re.sub(r"code=[^&]+&", "", address),
+    "another's answer": lambda address: f"{address}&iss=http://127.0.0.1:1",
+    "an error": lambda address: f"{address}&error=access_denied&error_description=%3Cscript%3E",
+}
+
+
+@pytest.mark.parametrize("lie", few(CALLBACKS, 2))
+def test_an_answer_that_does_not_fit_is_refused_once_and_for_all(visit: Visit, lie: str) -> None:
+    address = visit.come_back()
+    refused = visit.client.get(CALLBACKS[lie](address))
+    assert refused.status_code == 403
+    assert "<script>" not in refused.text
+    assert visit.client.get(address).status_code == 403  # the sign-in is over, whoever comes with the right one
+    assert visit.page("/").status_code == 401
+
+
+def test_a_code_counts_once_and_in_one_browser(visit: Visit, provider: ForgingProvider) -> None:
+    address = visit.come_back()
+    assert httpx.get(address).status_code == 403  # another browser, as of somebody who was sent the address
+    assert provider.redeemed == []
+    assert visit.client.get(address).status_code == 200
+    visit.client.cookies.clear()
+    assert visit.client.get(address).status_code == 403
+    began = parse_qs(urlsplit(visit.begin()).query)["state"][0]
+    replayed = re.sub(r"state=[^&]+", f"state={began}", address)  # the code of before, with the state of now
+    assert "did not redeem the code" in visit.client.get(replayed).text
+    assert len(provider.redeemed) == 1
+    assert visit.page("/").status_code == 401
+
+
+def test_no_request_says_where_to_go_afterwards(visit: Visit, site: Site) -> None:
+    for name in ("next", "redirect_uri", "return_to", "url"):
+        sent = visit.client.get(f"{site.address}/sign-in", params={name: "http://evil.example/"})
+        assert "evil" not in sent.headers["location"]
+    address = visit.come_back()
+    entered = visit.client.get(f"{address}&next=http://evil.example/")
+    assert "evil" not in entered.text
+    assert visit.client.get(address, headers={"host": "evil.example"}).status_code == 421
+    started = visit.client.get(f"{site.address}/sign-in", headers={"sec-fetch-site": "cross-site"})
+    assert started.status_code == 403
+
+
+def test_roles_may_what_their_claims_say_and_the_journal_names_the_user(
+    shed: Shed, visit: Visit, provider: ForgingProvider, site: Site
+) -> None:
+    run_id = shed.run(SpawnTask("exit 3", id="1")).run_id
+    provider.claims = {"groups": ["staff"]}
+    visit.sign_in()
+    assert "<button name" not in visit.page(f"/runs/{run_id}").text
+    for key in ("", site.access.form_key(site.access.token)):  # with the key of a form that it never was given, too
+        refused = visit.client.post(
+            f"{site.pages}/act", data={"do": "cancel", "run": run_id, "task": "1", "key": key}
+        )
+        assert refused.status_code == 403
+        assert "blue has the role viewer, which may not do that (cancel)" in refused.text
+    provider.claims = {"groups": ["other", "operators", "staff"]}
+    visit.sign_in()
+    assert visit.act(do="say", run=run_id, text="do as I say").status_code == 403
+    assert "is already failed" in visit.act(do="cancel", run=run_id, task="1").json()["said"]
+    provider.claims = {"groups": "owners"}
+    visit.sign_in()
+    assert "is not running" in visit.act(do="pause", run=run_id).json()["said"]
+    wanted = [
+        (each["task"], *(each["fields"][name] for name in ("user", "subject", "issuer", "role", "act")))
+        for each in exported_events(shed.journal, kinds={"user_acted"})
+    ]
+    who = ("blue", "blue-1", provider.address)
+    assert wanted == [
+        ("1", *who, "viewer", "cancel"),
+        ("1", *who, "viewer", "cancel"),
+        (None, *who, "operator", "say"),
+        ("1", *who, "operator", "cancel"),
+        (None, *who, "admin", "pause"),
+    ]
+
+
+def test_an_act_on_a_run_that_is_not_there_is_not_done(visit: Visit, shed: Shed) -> None:
+    shed.run(SpawnTask("true", id="1"))
+    visit.sign_in()
+    page = visit.client.post(
+        f"{visit.site.pages}/act",
+        data={"do": "cancel", "run": "spawn-9", "key": visit.site.access.form_key(visit.site.access.token)},
+    )
+    assert "not done" in page.text
+    assert list(exported_events(shed.journal, kinds={"user_acted"})) == []
+
+
+def test_roles_come_from_the_information_about_the_user_too(visit: Visit, provider: ForgingProvider) -> None:
+    provider.claims = {"groups": None}
+    provider.userinfo = {"sub": "another", "groups": ["owners"]}
+    refused = visit.sign_in()
+    assert "about another one" in refused.text
+    provider.userinfo = {"sub": "blue-1", "groups": ["owners"]}
+    assert visit.sign_in().status_code == 200
+    assert "blue (admin)" in visit.page("/").text
+
+
+def test_new_keys_of_the_provider_are_fetched(visit: Visit, provider: ForgingProvider) -> None:
+    assert visit.sign_in().status_code == 200
+    provider.keys = [{**public(OTHER_KEY), "kid": "two"}]
+    provider.sign = lambda claims: signed(claims, key=OTHER_KEY, kid="two")
+    assert visit.sign_in().status_code == 200
+
+
+METADATA: dict[str, Claims] = {
+    "another issuer": {"issuer": "http://127.0.0.1:1"},
+    "an address in the open": {"token_endpoint": "http://provider.example/token"},
+    "no PKCE": {"code_challenge_methods_supported": ["plain"]},
+    "no keys": {"jwks_uri": None},
+}
+
+
+@pytest.mark.parametrize("lie", few(METADATA, 2))
+def test_a_provider_that_cannot_be_used_is_named(visit: Visit, provider: ForgingProvider, lie: str) -> None:
+    provider.metadata = METADATA[lie]
+    answer = visit.client.get(f"{visit.site.address}/sign-in")
+    assert answer.status_code == 502
+    assert f"the sign-in provider {provider.address} cannot be used" in answer.text
+
+
+def test_without_a_provider_nobody_is_let_in_but_by_the_token(shed: Shed) -> None:
+    with served(shed, config=configured("http://127.0.0.1:1")) as site, site.client() as owner:
+        answer = httpx.get(f"{site.address}/sign-in")
+        assert answer.status_code == 502
+        assert "try again later" in answer.text
+        assert "sign-in failed" in site.told[0]
+        assert httpx.get(f"{site.pages}/").status_code == 401
+        assert owner.get("/").status_code == 200
+
+
+def test_a_session_ends_in_time_and_with_a_sign_out_its_stream(shed: Shed, provider: ForgingProvider) -> None:
+    with served(shed, config=configured(provider.address)) as site, httpx.Client(timeout=20) as client:
+        assert site.access.signed_in
+        visit = Visit(site, client)
+        visit.sign_in()
+        with client.stream("GET", f"{site.pages}/stream") as stream:
+            lines = stream.iter_lines()
+            assert client.post(f"{site.pages}/sign-out").status_code == 200
+            assert "event: reload" in list(lines)
+        visit.sign_in()
+        site.access.signed_in.clock = lambda: time.monotonic() + 8 * 3600 + 1
+        assert visit.page("/").status_code == 401
+
+
+def test_a_stream_ends_with_the_time_of_its_session(shed: Shed, provider: ForgingProvider) -> None:
+    with served(shed, config=configured(provider.address)) as site, httpx.Client(timeout=20) as client:
+        assert site.access.signed_in
+        site.access.signed_in.length_s = 1.0
+        Visit(site, client).sign_in()
+        with client.stream("GET", f"{site.pages}/stream") as stream:
+            assert list(stream.iter_lines())[-3:] == ["event: reload", "data:", ""]
+
+
+def test_the_password_lets_its_holder_in_and_guesses_run_dry(shed: Shed) -> None:
+    with served(shed, config=DashboardConfig(password="dashboard")) as site, httpx.Client(timeout=20) as client:
+        assert 'type="password"' in client.get(f"{site.address}/").text
+        for guess in range(10):
+            wrong = client.post(f"{site.address}/sign-in/password", data={"password": f"guess {guess}"})
+            assert wrong.status_code == 403
+            assert "set-cookie" not in wrong.headers
+        late = client.post(f"{site.address}/sign-in/password", data={"password": "correct horse battery"})
+        assert (late.status_code, "wait a minute" in late.text) == (429, True)
+    with served(shed, config=DashboardConfig(password="dashboard")) as site, httpx.Client(timeout=20) as client:
+        given = client.post(f"{site.address}/sign-in/password", data={"password": "correct horse battery"})
+        assert given.status_code == 200
+        assert "password (admin)" in client.get(f"{site.pages}/").text
+        assert client.get(f"{site.address}/sign-in").status_code == 401  # there is no provider to go to
