@@ -40,7 +40,7 @@ PASSWORD_USER: Final = "password"  # noqa: S105 -- the name under which its hold
 WRONG_PER_MINUTE: Final = 10
 """Wrong passwords in a minute, from wherever, after which no other is looked at for a while."""
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_STYLE: Final = Path(__file__).parent / "static" / "dashboard.css"
+_STATIC: Final = Path(__file__).parent / "static"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,8 +94,8 @@ class SignIn:
                 answer = await self._finish(self.provider, request)
             case "POST", "/sign-in/password" if self.password is not None:
                 answer = await self._by_password(request, self.password)
-            case (("GET" | "HEAD"), "/sign-in/dashboard.css"):
-                answer = FileResponse(_STYLE)
+            case "GET", ("/sign-in/dashboard.css" | "/sign-in/icon.svg") as path:
+                answer = FileResponse(_STATIC / path.rpartition("/")[2])
             case _:
                 answer = self._page("Sign in to see this page.", status=401)
         return answer
