@@ -11,11 +11,11 @@ from tests.cli.chromium import chromium, chromium_path
 from tests.cli.real_provider import RealProvider, real_provider
 from tests.cli.sites import served
 from tests.cli.waiting import wait_for
+from tests.spawner.exported_events import exported_events
 
 from aurora_cli import background
 from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
 from aurora_spawner import SpawnTask
-from aurora_spawner.control.audit import exported_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,12 +95,12 @@ def test_a_person_signs_in_acts_and_signs_out(
         page.open(f"{site.pages}/runs/{run_id}")
         page.problems.clear()  # those of the provider's pages
         page.click("button[value=retry]")
-        wait_for(lambda: bool([*exported_events(shed.journal, kinds={"user_acted"})]))
+        wait_for(lambda: bool(exported_events(shed.journal, "user_acted")))
         page.click("form.who button")
         page.wait("document.body.innerText.includes('You are signed out here')")
         assert page.problems == []
         page.open(f"{site.pages}/runs/{run_id}")
         page.wait("document.body.innerText.includes('Sign in to see this page')")
-    acts = [each["fields"] for each in exported_events(shed.journal, kinds={"user_acted"})]
+    acts = [each["fields"] for each in exported_events(shed.journal, "user_acted")]
     wanted = ("red", "red", provider.address, "operator", "retry")
     assert [tuple(each[name] for name in ("user", "subject", "issuer", "role", "act")) for each in acts] == [wanted]

@@ -23,11 +23,11 @@ from tests.cli.forging_provider import (
 )
 from tests.cli.sites import served
 from tests.exhaustive import few
+from tests.spawner.exported_events import exported_events
 
 from aurora_cli.dashboard.access import COOKIE
 from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
 from aurora_spawner import SpawnTask
-from aurora_spawner.control.audit import exported_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,7 +221,7 @@ def test_roles_may_what_their_claims_say_and_the_journal_names_the_user(
     assert "is not running" in visit.act(do="pause", run=run_id).json()["said"]
     wanted = [
         (each["task"], *(each["fields"][name] for name in ("user", "subject", "issuer", "role", "act")))
-        for each in exported_events(shed.journal, kinds={"user_acted"})
+        for each in exported_events(shed.journal, "user_acted")
     ]
     who = ("blue", "blue-1", provider.address)
     assert wanted == [
@@ -241,7 +241,7 @@ def test_an_act_on_a_run_that_is_not_there_is_not_done(visit: Visit, shed: Shed)
         data={"do": "cancel", "run": "spawn-9", "key": visit.site.access.form_key(visit.site.access.token)},
     )
     assert "not done" in page.text
-    assert list(exported_events(shed.journal, kinds={"user_acted"})) == []
+    assert exported_events(shed.journal, "user_acted") == []
 
 
 def test_roles_come_from_the_information_about_the_user_too(visit: Visit, provider: ForgingProvider) -> None:

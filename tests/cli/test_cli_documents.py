@@ -196,7 +196,7 @@ def test_all_json_is_printed_by_the_functions_that_begin_it_with_its_schema() ->
     writers = {
         str(file.relative_to(folder))
         for file in [*folder.rglob("commands/**/*.py"), folder / "run_progress.py"]
-        if {"json", "emit_event"} & set(imported(file))
+        if {"json", "emit_exported"} & set(imported(file))
     }
     assert writers == {"commands/audit/export.py"}
 

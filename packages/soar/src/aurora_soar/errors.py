@@ -435,3 +435,25 @@ class LogFileError(SoarError, ValueError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path}: {reason}")
+
+
+class RetentionError(SoarError):
+    """The user's retention rule keeps the contents of runs for longer.
+
+    Attributes:
+        keep_days: the rule.
+    """
+
+    def __init__(self, keep_days: int) -> None:
+        self.keep_days = keep_days
+        super().__init__(f"audit.keep_days in your configuration keeps the contents of runs for {keep_days} days")
+        self.hint = f"choose {keep_days} days or more, or change the rule"
+
+
+class NoRetentionError(SoarError, ValueError):
+    """Nothing says how old runs must be before their contents are removed."""
+
+    hint = "give --older-than, or set audit.keep_days in your own configuration"
+
+    def __init__(self) -> None:
+        super().__init__("nothing says how old the runs must be")
