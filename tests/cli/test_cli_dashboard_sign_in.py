@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+import signal
+import socket
+import ssl
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from tests.cli.forging_provider import (
     OTHER_KEY,
     Claims,
@@ -26,14 +36,19 @@ from tests.exhaustive import few
 from tests.spawner.exported_events import exported_events
 
 from aurora_cli.dashboard.access import COOKIE
+from aurora_cli.exits import ExitCode
 from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
 from aurora_spawner import SpawnTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from subprocess import CompletedProcess, Popen
 
     from tests.cli.finished_runs import Shed
     from tests.cli.sites import Site
+
+    Aur = Callable[..., CompletedProcess[str]]
+    Start = Callable[..., Popen[str]]
 
 ROLES = {"staff": "viewer", "operators": "operator", "owners": "admin"}
 
@@ -324,3 +339,86 @@ def test_the_password_lets_its_holder_in_and_guesses_run_dry(shed: Shed) -> None
         assert given.status_code == 200
         assert "password (admin)" in client.get(f"{site.pages}/").text
         assert client.get(f"{site.address}/sign-in").status_code == 401  # there is no provider to go to
+
+
+HOSTS: dict[str, tuple[str, bool, str, str]] = {
+    "no TLS": ("0.0.0.0", False, "dashboard: {password: keys:dashboard}", "that needs TLS"),
+    "no TLS, by name": ("aurora.example", False, "", "that needs TLS"),
+    "no password": ("0.0.0.0", True, "", "that needs a password of your own"),
+    "no address": ("0.0.0.0", True, "dashboard: {password: keys:dashboard}", "set dashboard.address"),
+    "a short password": ("127.0.0.1", True, "dashboard: {password: keys:short}", "at least 12 characters"),
+    "no such key": ("127.0.0.1", True, "dashboard: {password: keys:none}", "NONE_API_KEY"),
+    "a key as it is": ("127.0.0.1", True, "dashboard: {password: hunter2-hunter2}", "must name a key"),
+}
+
+
+@pytest.mark.parametrize("name", few(HOSTS, 3))
+def test_other_machines_reach_no_dashboard_without_protection(
+    aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    host, tls, config, said = HOSTS[name]
+    chain, key = certificate(tmp_path)
+    own = Path.home() / ".config/aurora/config.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(config)
+    monkeypatch.setenv("SHORT_API_KEY", "hunter2")
+    monkeypatch.setenv("DASHBOARD_API_KEY", "correct horse battery")
+    options = ("--certificate", str(chain), "--private-key", str(key)) if tls else ()
+    refused = aur("dashboard", "--port", "0", "--host", host, *options)
+    assert refused.returncode != ExitCode.DONE
+    assert said in refused.stderr
+    assert "hunter2" not in refused.stderr + refused.stdout
+    assert not refused.stdout
+
+
+def test_a_certificate_that_cannot_be_used_is_named(aur: Aur, shed: Shed, tmp_path: Path) -> None:
+    assert shed.path
+    chain, key = certificate(tmp_path)
+    half = aur("dashboard", "--certificate", str(chain))
+    assert half.returncode == ExitCode.USAGE
+    wrong = aur("dashboard", "--port", "0", "--certificate", str(key), "--private-key", str(chain))
+    assert "cannot be used as certificate" in wrong.stderr
+
+
+def test_a_password_lets_its_holder_in_by_tls(start_aur: Start, shed: Shed, tmp_path: Path) -> None:
+    assert shed.path
+    chain, key = certificate(tmp_path)
+    own = Path.home() / ".config/aurora/config.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("dashboard: {password: keys:dashboard, address: 'https://page.example'}\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ("--port", str(port), "--host", "0.0.0.0", "--certificate", str(chain), "--private-key", str(key))
+    serving = start_aur("dashboard", *options, DASHBOARD_API_KEY="correct horse battery")
+    assert serving.stdout
+    assert serving.stdout.readline().startswith("https://page.example/?token=")
+    address, host = f"https://127.0.0.1:{port}", {"host": "page.example"}
+    verified = ssl.create_default_context(cafile=str(chain))
+    with httpx.Client(base_url=address, verify=verified, headers=host, timeout=20) as client:
+        assert client.get("/").status_code == 401
+        entered = client.post("/sign-in/password", data={"password": "correct horse battery"})
+        assert entered.status_code == 200
+        assert "; Secure" in entered.headers["set-cookie"]
+    serving.send_signal(signal.SIGINT)
+    _out, err = serving.communicate(timeout=20)
+    assert "password has signed in as admin" in err
+    assert "correct horse" not in err
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for this machine that vouches for itself, and its key."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    chain, key = folder / "page.pem", folder / "page.key"
+    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    key.write_bytes(private.private_bytes(*form))
+    return chain, key

@@ -10,6 +10,7 @@ from aurora_cli.dashboard.access import Access, new_access
 from aurora_cli.dashboard.sign_in import CALLBACK, SignIn
 from aurora_cli.dashboard.sign_in_errors import (
     CertificateError,
+    NoAddressError,
     OidcMissingError,
     UnprotectedError,
     WeakPasswordError,
@@ -28,6 +29,7 @@ __all__ = ["Certificate", "Entrances", "check_host", "entrances"]
 
 LEAST_PASSWORD: Final = 12
 """Characters of the shortest password."""
+_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 -- to tell them, not to listen there
 PASSWORD_SESSION_S: Final = 8 * 3600.0
 
 
@@ -78,6 +80,7 @@ def check_host(host: str, certificate: Certificate | None, config: DashboardConf
 
     Raises:
         UnprotectedError: It would be reached without TLS, or by everybody who reads its address somewhere.
+        NoAddressError: Nothing says under which address browsers see it.
         CertificateError: The certificate cannot be used.
     """
     if certificate is not None:
@@ -90,6 +93,8 @@ def check_host(host: str, certificate: Certificate | None, config: DashboardConf
         raise UnprotectedError(
             host, "a password of your own", "set dashboard.password, or dashboard.oidc, in your own configuration"
         )
+    if host in _EVERYWHERE and config.address is None:
+        raise NoAddressError(host)
 
 
 def entrances(

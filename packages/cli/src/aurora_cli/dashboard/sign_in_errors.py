@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CertificateError",
+    "NoAddressError",
     "OidcMissingError",
     "ProviderError",
     "RefusedSignInError",
@@ -63,6 +64,15 @@ class UnprotectedError(CliError):
     def __init__(self, host: str, missing: str, hint: str) -> None:
         self.hint = hint
         super().__init__(f"on {host} other machines reach the dashboard; that needs {missing}")
+
+
+class NoAddressError(CliError):
+    """The dashboard listens everywhere, and nothing says under which address browsers see it."""
+
+    hint = "set dashboard.address in your own configuration, for example https://aurora.example.com:8766"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} is every address of this machine, and none that a browser can be told")
 
 
 class CertificateError(CliError):

@@ -43,7 +43,7 @@ __all__ = ["command"]
 @click.option("--in-journal", is_flag=True, help="Each event of the file must be in this project's journal, too.")
 @json_option
 def command(*, file: Path | None, seal: str | None, in_journal: bool, as_json: bool) -> int:
-    """Verify that the journal, or an exported file, was not changed.
+    """Verify that the journal, or an export, was not changed.
 
     Checks each event against its hash and the previous event, the tables against the events, and the chain against
     the last hash that this machine recorded at the end of the last run. Without that record, events cut from the end
