@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -39,6 +40,9 @@ from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.exits import ExitCode
 from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
 from aurora_spawner import SpawnTask
+from aurora_spawner.journal.approval_facts import ApprovalRequested
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.store import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -246,6 +250,38 @@ def test_roles_may_what_their_claims_say_and_the_journal_names_the_user(
         ("1", *who, "operator", "cancel"),
         (None, *who, "admin", "pause"),
     ]
+
+
+def test_an_answer_on_the_page_names_its_user(
+    aur: Aur, shed: Shed, visit: Visit, provider: ForgingProvider, site: Site
+) -> None:
+    run_id = shed.run(SpawnTask("exit 3", id="1")).run_id
+    texts = {"agent": "sh", "gate": "after", "subject": "rm -r x", "rule": "deletes", "reason": "it deletes"}
+    asked = [
+        ApprovalRequested(approval=name, number=1, shape="rm -r", limit_s=None, **texts)
+        for name in ("abc234", "abc235")
+    ]
+    with Journal(shed.journal) as journal:
+        journal.append([entry_of(each, run_id=run_id, task_id="1") for each in asked])
+    provider.claims = {"preferred_username": "blue\x1b[31m"}
+    visit.sign_in()
+    refused = visit.act(do="always", run=run_id, question="abc234")
+    assert (refused.status_code, "which may not do that (always)" in refused.text) == (403, True)
+    assert "approved" in visit.act(do="approve", run=run_id, question="abc234").json()["said"]
+    with site.client() as owner:
+        key = site.access.form_key(site.access.token)
+        owner.post("/act", data={"key": key, "do": "deny", "question": "abc235"})
+    shown = aur("runs", "show", run_id).stdout
+    assert "abc234" in shown
+    assert "approved by user blue\\x1b[31m" in shown
+    assert "denied by user  (" in shown
+    decisions = [json.loads(line) for line in aur("audit", "export", "--decisions").stdout.splitlines()]
+    acts = [each["fields"] for each in decisions if each["kind"] == "user_acted"]
+    assert [(each["act"], each["approval"], bool(each["refused"])) for each in acts] == [
+        ("always", "abc234", True),
+        ("approve", "abc234", False),
+    ]
+    assert aur("audit", "verify").returncode == ExitCode.DONE
 
 
 def test_an_act_on_a_run_that_is_not_there_is_not_done(visit: Visit, shed: Shed) -> None:

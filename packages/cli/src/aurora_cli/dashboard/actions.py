@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_cli import background
 from aurora_cli.dashboard.comments import comments_in
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Act", "act", "refuse"]
 
+ACT_CHARS: Final = 40
+"""What is kept of the name of an act, which a form may say anything in."""
+
 
 class Act(Protocol):
     """Something that is done about the fields of a form, in the project of a folder."""
@@ -49,7 +52,7 @@ def act(root: Path, given: Mapping[str, str], visitor: Visitor, *, workspace: st
 
 def refuse(root: Path, given: Mapping[str, str], visitor: Visitor, *, workspace: str = "") -> str:
     """Writes down in the journal what a user wanted and may not do; returns a sentence for the user."""
-    wanted = given.get("do", "")[:40]
+    wanted = given.get("do", "")[:ACT_CHARS]
     why = f"{visitor.user} has the role {visitor.role}, which may not do that ({wanted})"
     said = _opened(root, lambda aurora: _Action(aurora, given, visitor, workspace).recorded(lambda: "", refused=why))
     return f"{NOT_DONE}{why}" + (f"; {said.removeprefix(NOT_DONE)}" if said else "")
@@ -85,7 +88,7 @@ class _Action:
         if not visitor.user:
             return what()
         wanted = UserActed(
-            act=given.get("do", ""),
+            act=given.get("do", "")[:ACT_CHARS],
             user=visitor.user,
             role=visitor.role.value,
             issuer=visitor.issuer,
