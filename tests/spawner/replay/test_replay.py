@@ -14,7 +14,11 @@ from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, Sp
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control.checkpoints import list_checkpoints
+from aurora_spawner.control.timeline import run_timeline
+from aurora_spawner.control.user_acts import record_act
 from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
+from aurora_spawner.journal.approval_facts import UserActed
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.facts import GapDeclared, RunEnded, TaskSettled
 from aurora_spawner.journal.store import Journal
@@ -95,6 +99,26 @@ def test_retries_fallbacks_pauses_and_breakers_are_decided_again(tmp_path: Path)
     assert report.taken["attempt_ended"] >= 9
     assert report.coordinators == 1
     assert report.to_dict()["identical"] is True
+
+
+def test_acts_of_users_decide_nothing_by_themselves(tmp_path: Path) -> None:
+    """They stand between the events of the coordinator, as between the end of an attempt and the next one."""
+
+    def watched(order: AttemptOrder) -> AttemptEnd:
+        (run,) = list_checkpoints(tmp_path / "runs.db")
+        for task_id in (order.task_id, None):
+            record_act(tmp_path / "runs.db", act, run_id=run.run.run_id, task_id=task_id)
+        return agent(order)
+
+    act = UserActed(act="cancel", user="blue", role="viewer", issuer="", subject="", approval="", refused="no")
+    run_id = record(tmp_path, executor=SimulatedExecutor(agent=watched, duration_s=0.01))
+    report = replay_run(tmp_path / "runs.db", run_id)
+    assert (report.difference, report.changed, report.notes) == (None, None, ())
+    shown = run_timeline(tmp_path / "runs.db", run_id)
+    marks = [*shown.marks, *(mark for task in shown.tasks for mark in task.marks)]
+    said = [mark.label for mark in marks if mark.failed and "by user" in mark.label]
+    assert len(said) >= 18
+    assert set(said) == {"cancel by user blue (viewer); refused: no"}
 
 
 @pytest.mark.parametrize(
