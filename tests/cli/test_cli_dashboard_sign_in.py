@@ -408,7 +408,7 @@ def test_other_machines_reach_no_dashboard_without_protection(
 
 
 def test_a_certificate_that_cannot_be_used_is_named(aur: Aur, shed: Shed, tmp_path: Path) -> None:
-    assert shed.path
+    assert shed.path.is_dir()
     chain, key = certificate(tmp_path)
     half = aur("dashboard", "--certificate", str(chain))
     assert half.returncode == ExitCode.USAGE
@@ -417,7 +417,7 @@ def test_a_certificate_that_cannot_be_used_is_named(aur: Aur, shed: Shed, tmp_pa
 
 
 def test_a_password_lets_its_holder_in_by_tls(start_aur: Start, shed: Shed, tmp_path: Path) -> None:
-    assert shed.path
+    assert shed.path.is_dir()
     chain, key = certificate(tmp_path)
     own = Path.home() / ".config/aurora/config.yaml"
     own.parent.mkdir(parents=True, exist_ok=True)

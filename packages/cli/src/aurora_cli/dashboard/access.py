@@ -172,7 +172,8 @@ def _with_headers(send: Send) -> Send:
 
 
 def _token_in_address(scope: Scope) -> str:
-    return parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+    query: str = scope["query_string"].decode("latin-1")
+    return parse_qs(query).get("token", [""])[0]
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -186,7 +186,7 @@ class Provider:
             )
             claims.validate(leeway=LEEWAY_S)
         except (JoseError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise RefusedSignInError(f"the ID token does not hold: {error or type(error).__name__}") from error
+            raise RefusedSignInError(f"the ID token does not hold: {str(error) or type(error).__name__}") from error
         if not isinstance(claims["sub"], str) or not claims["sub"]:
             raise RefusedSignInError("the ID token names no user")
         return dict(claims)
@@ -232,7 +232,7 @@ class Provider:
         try:
             yield
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            raise ProviderError(self.issuer, f"it could not {what}: {error or type(error).__name__}") from error
+            raise ProviderError(self.issuer, f"it could not {what}: {str(error) or type(error).__name__}") from error
 
 
 async def _document(client: AsyncOAuth2Client, address: str, **more: Any) -> dict[str, Any]:
