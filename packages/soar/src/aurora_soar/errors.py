@@ -29,6 +29,8 @@ SoarError
 ├── SessionIdError         a name that no session can have
 ├── UnknownPlanError       a plan that is not there
 ├── SpecFolderError        a folder of a spec tool that cannot be taken: the folder or the file
+├── RetentionError         contents of runs that the user's rule keeps for longer: the rule
+├── NoRetentionError       contents of runs that were to be removed at no age
 ├── PlanFileError          a file of a plan that cannot be read: the file and the field
 ├── NotificationError      a notification that could not be delivered: the receiver
 └── ForgeError             a code forge, such as GitHub, that could not be asked: the program
@@ -55,6 +57,7 @@ __all__ = [
     "ModelAnswerError",
     "NoConversationError",
     "NoProjectError",
+    "NoRetentionError",
     "NoSandboxError",
     "NoSessionError",
     "NotReplannableError",
@@ -64,6 +67,7 @@ __all__ = [
     "PlanFileError",
     "PoolError",
     "ReplannedBeforeError",
+    "RetentionError",
     "SearchByMeaningError",
     "SessionIdError",
     "SoarError",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Act", "act", "refuse"]
 
 ACT_CHARS: Final = 40
-"""What is kept of the name of an act, which a form may say anything in."""
+"""The part of the name of an act that is kept; a form may say anything there."""
 
 
 class Act(Protocol):

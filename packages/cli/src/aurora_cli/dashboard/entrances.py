@@ -63,7 +63,7 @@ def _no_password() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrances:
-    """Who gets in, and how.
+    """The ways into a dashboard.
 
     Attributes:
         address: that under which browsers see the dashboard.

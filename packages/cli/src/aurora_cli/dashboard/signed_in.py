@@ -29,7 +29,7 @@ class _Session:
 
 @dataclass(slots=True, kw_only=True)
 class SignedIn:
-    """Who has signed in, by the token of the cookie; nothing of it survives the server.
+    """The users who have signed in, by the token of the cookie; nothing of it survives the server.
 
     Attributes:
         length_s: time after which a user has to sign in again.

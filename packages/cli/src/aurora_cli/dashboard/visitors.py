@@ -19,12 +19,12 @@ class Role(StrEnum):
 
 _ORDER: Final = tuple(Role)
 _OF_OPERATORS: Final = frozenset({"pause", "resume", "cancel", "interrupt", "retry", "approve", "deny", "answer"})
-"""What keeps a run going or ends it, and answers a single question; all else takes the owner's rights."""
+"""Acts that keep a run going or end it, or answer a single question; all else takes the owner's rights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Who sends a request.
+    """The sender of a request.
 
     Attributes:
         user: the name of a user who has signed in; "" for the holder of an address with a token.

@@ -1,4 +1,4 @@
-"""Who gets into the dashboard, as the user's own configuration has it."""
+"""Settings of the dashboard in the user's own configuration: its address, and who gets in."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class OidcConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardConfig:
-    """How the dashboard is reached.
+    """The address of the dashboard, and the ways in.
 
     Attributes:
         address: the origin under which browsers see it; None for the one that it listens on.

@@ -40,7 +40,7 @@ def _origin(text: str) -> str:
 
 
 class RolesFile(_Strict):
-    """Who is what: values of a claim that the provider makes about a user."""
+    """The role of each user: values of a claim that the provider makes."""
 
     claim: _Word = "groups"
     viewer: list[_Word] = Field(default_factory=list)
@@ -70,7 +70,7 @@ class OidcFile(_Strict):
 
 
 class DashboardFile(_Strict):
-    """How the dashboard is reached, and who gets in."""
+    """The address of the dashboard, and who gets in."""
 
     address: Annotated[_Word, AfterValidator(_origin)] | None = None
     password: Annotated[str, AfterValidator(named_key)] | None = None
@@ -78,6 +78,6 @@ class DashboardFile(_Strict):
 
 
 class AuditFile(_Strict):
-    """How long the journal keeps the content of runs."""
+    """The time for which the journal keeps the content of runs."""
 
     keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None

@@ -54,7 +54,7 @@ class Selection:
 
 @dataclass(slots=True)
 class _Tally:
-    """What an export has had so far."""
+    """The sums of an export so far."""
 
     digest: Any = field(default_factory=hashlib.sha256)
     count: int = 0

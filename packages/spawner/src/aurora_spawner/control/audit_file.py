@@ -29,7 +29,7 @@ _UNFIT: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """What became of a file since it was written.
+    """The result of the verification of a file.
 
     Attributes:
         events: The events that were read.

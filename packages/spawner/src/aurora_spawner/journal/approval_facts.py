@@ -104,7 +104,7 @@ class UserActed(Fact):
     approval: str
     """The question that the act answers; "" if it answers none."""
     refused: str
-    """Why it was not done; "" if it was tried."""
+    """The reason why it was not done; "" if it was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
