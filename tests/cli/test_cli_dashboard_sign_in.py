@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import ssl
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,8 @@ from tests.exhaustive import few
 from tests.spawner.exported_events import exported_events
 
 from aurora_cli.dashboard.access import COOKIE
+from aurora_cli.dashboard.entrances import entrances
+from aurora_cli.dashboard.sign_in_errors import OidcMissingError
 from aurora_cli.exits import ExitCode
 from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
 from aurora_spawner import SpawnTask
@@ -405,6 +408,15 @@ def test_other_machines_reach_no_dashboard_without_protection(
     assert said in refused.stderr
     assert "hunter2" not in refused.stderr + refused.stdout
     assert not refused.stdout
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "aurora_cli.dashboard.provider", raising=False)
+    monkeypatch.setitem(sys.modules, "authlib.integrations.base_client", None)
+    config = configured("http://127.0.0.1:1")
+    with pytest.raises(OidcMissingError, match="needs authlib") as missing:
+        entrances(config, ("127.0.0.1", 1), tls=False, key=str, told=print)
+    assert "aurora-aur[oidc]" in missing.value.hint
 
 
 def test_a_certificate_that_cannot_be_used_is_named(aur: Aur, shed: Shed, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def _provider(config: OidcConfig, address: str, key: Callable[[str], str]) -> Pr
     try:
         from aurora_cli.dashboard.provider import Provider
     except ModuleNotFoundError as error:
-        if error.name not in ("authlib", "joserfc", "httpx2"):
+        if (error.name or "").partition(".")[0] not in ("authlib", "joserfc", "httpx2"):
             raise
         raise OidcMissingError from error
     secret = None if config.client_secret is None else key(config.client_secret)
