@@ -210,3 +210,9 @@ def test_a_project_says_neither_who_may_act_nor_what_is_forgotten(aur: Aur, shed
         refused = aur("config", "list")
         assert refused.returncode != ExitCode.DONE
         assert f"config.yaml:2: {line.partition(':')[0]}: belongs in your own configuration" in refused.stderr
+    (shed.path / ".aurora/config.yaml").unlink()
+    for name, value in (("audit.keep_days", "30"), ("dashboard.address", "https://page.example")):
+        refused = aur("config", "set", name, value)
+        assert (refused.returncode != ExitCode.DONE, "belongs in your own" in refused.stderr) == (True, True)
+        assert aur("config", "set", name, value, "--user").returncode == ExitCode.DONE
+        assert value in aur("config", "get", name).stdout

@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -371,6 +372,10 @@ def test_the_password_lets_its_holder_in_and_guesses_run_dry(shed: Shed) -> None
             wrong = client.post(f"{site.address}/sign-in/password", data={"password": f"guess {guess}"})
             assert wrong.status_code == 403
             assert "set-cookie" not in wrong.headers
+        with ThreadPoolExecutor(5) as guessing:  # at once, too
+            guesses = [{"password": f"more {number}"} for number in range(5)]
+            more = guessing.map(lambda guess: httpx.post(f"{site.address}/sign-in/password", data=guess), guesses)
+            assert {each.status_code for each in more} == {429}
         late = client.post(f"{site.address}/sign-in/password", data={"password": "correct horse battery"})
         assert (late.status_code, "wait a minute" in late.text) == (429, True)
     with served(shed, config=DashboardConfig(password="dashboard")) as site, httpx.Client(timeout=20) as client:

@@ -126,13 +126,13 @@ class SignIn:
         return self._entered(visitor)
 
     async def _by_password(self, request: Request, password: str) -> Response:
-        now = self.clock()
-        if len(self._wrong) == WRONG_PER_MINUTE and now - self._wrong[0] < 60:
-            return self._page("Too many wrong passwords; wait a minute.", status=429)
         try:
             given = (await form_of(request)).get("password", "")
         except FormError as error:
             raise RefusedSignInError(str(error)) from error
+        now = self.clock()  # from here on nothing waits: of guesses at once, none is looked at before it counts
+        if len(self._wrong) == WRONG_PER_MINUTE and now - self._wrong[0] < 60:
+            return self._page("Too many wrong passwords; wait a minute.", status=429)
         if not hmac.compare_digest(given.encode(), password.encode()):
             self._wrong.append(now)
             raise RefusedSignInError("the password is wrong")

@@ -273,6 +273,12 @@ def _dashboard(values: Mapping[str, object]) -> DashboardFile | None:
     return cast("DashboardFile | None", values.get("dashboard"))
 
 
+def _keep_days(values: Mapping[str, object]) -> int | None:
+    found = values.get("audit.keep_days")
+    assert found is None or isinstance(found, int)
+    return found
+
+
 def _receivers(values: Mapping[str, object]) -> list[NotifyFile]:
     found = values.get("notify", [])
     assert isinstance(found, list)
@@ -313,7 +319,7 @@ def _of_others(path: Path) -> _Flat:
     source = read_yaml(path)
     line = None if source is None else source.line_of((section,))
     reason = (
-        "belongs in your own configuration (`aur config path` shows it): no project says who may act or what is kept"
+        "belongs in your own configuration (`aur config set --user`): no project says who may act, or what is kept"
     )
     raise ConfigError(path, line, section, reason)
 
@@ -377,15 +383,14 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     checks, protect = values.get("check", ()), values.get("check_protect", ())
     assert isinstance(checks, (list, tuple))
     assert isinstance(protect, (list, tuple))
-    rounds, check_timeout_s = values.get("check_rounds", 2), values.get("check_timeout_s", 1800.0)
+    rounds, review_rounds = values.get("check_rounds", 2), values.get("review_rounds", 2)
     assert isinstance(rounds, int)
-    review_rounds = values.get("review_rounds", 2)
     assert isinstance(review_rounds, int)
+    check_timeout_s = values.get("check_timeout_s", 1800.0)
     assert isinstance(check_timeout_s, (int, float))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
-    model, keep_days = values.get("memory.semantic_model"), values.get("audit.keep_days")
-    assert keep_days is None or isinstance(keep_days, int)
+    model = values.get("memory.semantic_model")
     return Config(
         tool=None if tool is None else str(tool),
         backends={
@@ -443,7 +448,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         env_pass=tuple(passed),
         pools={name: each.repository for name, each in _pools(values).items()},
         dashboard=dashboard_config(_dashboard(values)),
-        keep_days=keep_days,
+        keep_days=_keep_days(values),
         untrusted=untrusted,
         recovery=recovery,
         origins=origins,

@@ -202,6 +202,10 @@ document.addEventListener("submit", async (event) => {
   said.textContent = "…";
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+    if (answer.status === 401 && answer.headers.get("content-type").includes("html")) {
+      location.reload();                               // the session is over: the page says how to sign in
+      return;
+    }
     const found = answer.ok ? await answer.json() : { said: "Not done: " + (await answer.text()), done: false };
     said.textContent = found.said;
     if (found.done && form.classList.contains("say")) { form.elements.text.value = ""; }
