@@ -139,6 +139,7 @@ def _manifest(
         "format": FORMAT,
         "at": _iso(now),
         "run_id": selection.run_id,
+        "task": None,  # for programs that choose lines by it
         "decisions": selection.decisions,
         "since": None if selection.since is None else _iso(selection.since),
         "until": None if selection.until is None else _iso(selection.until),
