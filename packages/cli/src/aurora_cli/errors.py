@@ -187,7 +187,7 @@ class PortError(CliError):
     """A port of this machine cannot be listened on."""
 
     def __init__(self, host: str, port: int, error: OSError) -> None:
-        super().__init__(f"port {port} of {host} cannot be used: {error.strerror}")
+        super().__init__(f"port {port} cannot be used on {host}: {error.strerror}")
         self.hint = "choose another one: --port"
 
 
