@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Bring the agent CLIs that the end-to-end tests run, in the versions that docs/agents.md speaks of.
+"""Bring the agent CLIs that the end-to-end tests run, and the sign-in provider of the tests of the dashboard.
 
     python tools/install_agents.py [--all] [--into FOLDER]
 
-Claude Code and Codex, and with --all the six others too, into .tools/agents: packages of npm with a Node of their own
+Claude Code and Codex, and with --all the six others too, in the versions that docs/agents.md speaks of, and
+oidc-provider, a few megabytes, into .tools/agents: packages of npm with a Node of their own
 (an older Node makes npm choose an older agent silently), and one package of the Python index in an environment of its
 own. What is there already stays. A machine without npm gets one from the Python index. Where the packages cannot be
 fetched, that is written to the file `missing` in the folder, which the tests give as their reason to skip, and the
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".tools" / "agents"
 NODE = "node@22.23.3"
 FIRST = ("@anthropic-ai/claude-code@2.1.329", "@openai/codex@0.169.0")
+SIGN_IN_PROVIDER = "oidc-provider@9.13.3"
 OTHERS = (
     "@google/gemini-cli@0.61.0",
     "opencode-ai@1.18.33",
@@ -48,7 +50,7 @@ def main() -> None:
     note = folder / "missing"
     note.unlink(missing_ok=True)
     try:
-        install_node_packages(folder, FIRST + OTHERS if given.all else FIRST)
+        install_node_packages(folder, (*FIRST, SIGN_IN_PROVIDER, *(OTHERS if given.all else ())))
         if given.all:
             install_aider(folder / "aider")
     except (OSError, subprocess.CalledProcessError) as error:

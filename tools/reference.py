@@ -65,7 +65,8 @@ def pages() -> dict[str, str]:
                 ConfigFile,
                 "of `.aurora/config.yaml` and `~/.config/aurora/config.yaml`",
                 "What each means: [the command](../cli.md), [agents](../agents.md), [recovery](../recovery.md), "
-                "[memory](../memory.md), [checks](../checks.md), [notifications](../notifications.md).",
+                "[memory](../memory.md), [checks](../checks.md), [notifications](../notifications.md), "
+                "[the dashboard](../dashboard.md#signing-in).",
             )
         ),
         "policies.md": "\n".join(

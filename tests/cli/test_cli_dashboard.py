@@ -30,6 +30,7 @@ from aurora_cli.dashboard.logs import WholeLines
 from aurora_cli.dashboard.pages import Drawn, Pages
 from aurora_cli.dashboard.places import OneProject
 from aurora_cli.dashboard.stream import Hub, Seen, View
+from aurora_cli.dashboard.visitors import OWNER, READER
 from aurora_cli.exits import ExitCode
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner import RunReport, SpawnTask
@@ -518,7 +519,7 @@ def test_output_is_streamed_in_whole_lines_without_keys() -> None:
 def test_conflicts_that_are_foreseen_are_listed() -> None:
     conflicts = [ForeseenConflict(first="1", second="<2>", files=("till.py", "stock.py"))]
     page = PAGES.page(
-        "work", may_act=False, run_id="r", has_work=True, outcome=[], conflicts=conflicts, parts=[("Merged", [])]
+        "work", visitor=READER, run_id="r", has_work=True, outcome=[], conflicts=conflicts, parts=[("Merged", [])]
     )
     assert "1 and &lt;2&gt;, in till.py, stock.py" in page
     assert "No task has begun" in page
@@ -532,9 +533,9 @@ def test_comments_are_sent_unless_the_work_has_changed(shed: Shed, monkeypatch: 
         work = aurora.commentable_work(run_id, "1")
     (line,) = [number for number, text in enumerate(work.diff.splitlines(), 1) if text == "+hello"]
     given = {"do": "comment", "run": run_id, "task": "1", "base": work.base, f"line-{line}": "Why?"}
-    assert "the work has changed since" in actions.act(shed.path, {**given, "commit": work.base})
+    assert "the work has changed since" in actions.act(shed.path, {**given, "commit": work.base}, OWNER)
     assert started == []
-    assert actions.act(shed.path, {**given, "commit": work.commit}) == (
+    assert actions.act(shed.path, {**given, "commit": work.commit}, OWNER) == (
         f"1 comment sent; {run_id} continues in the background"
     )
     assert started == [run_id]

@@ -38,6 +38,7 @@ COMMANDS = {
     "checkpoint_export": ["checkpoint", "export", "RUN", "--json"],
     "status": ["status", "RUN", "--json"],
     "audit_verify": ["audit", "verify", "--json"],
+    "audit_verify_file": ["audit", "verify", ".aurora/audit.jsonl", "--json"],
     "doctor": ["doctor", "--json"],
     "agents_list": ["agents", "list", "--json"],
     "agents_show": ["agents", "show", "tester", "--json"],
@@ -169,6 +170,7 @@ def start(aur: Aur, shop: Path) -> dict[str, str]:
     aur("goals", "explain how prices add up", "--yes")
     run = json.loads(aur("spawn", "tasks.md", "--json").stdout)
     (shop / "tasks.md").write_text(tasks, encoding="utf-8")
+    (shop / ".aurora" / "audit.jsonl").write_text(aur("audit", "export").stdout, encoding="utf-8")
     question = json.loads(aur("soar", "Where is the price of an article?", "--json").stdout)
     return {"RUN": run["run_id"], "QUESTION": question["query_id"], "SESSION": question["session"]["id"]}
 
@@ -205,7 +207,7 @@ def test_all_json_is_printed_by_the_functions_that_begin_it_with_its_schema() ->
     writers = {
         str(file.relative_to(folder))
         for file in [*folder.rglob("commands/**/*.py"), folder / "run_progress.py"]
-        if {"json", "emit_event"} & set(imported(file))
+        if {"json", "emit_exported"} & set(imported(file))
     }
     assert writers == {"commands/audit/export.py"}
 

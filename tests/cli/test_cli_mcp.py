@@ -401,7 +401,7 @@ def test_a_port_that_is_taken_is_named_and_no_token_told(aur: Aur, shop: Path) -
         port = taken.getsockname()[1]
         outcome = aur("mcp", "serve", "--http", "--port", str(port))
     assert outcome.returncode == ExitCode.ENVIRONMENT
-    assert f"port {port} cannot be used: Address already in use" in outcome.stderr
+    assert f"port {port} cannot be used on 127.0.0.1: Address already in use" in outcome.stderr
     assert "token" not in outcome.stderr
 
 

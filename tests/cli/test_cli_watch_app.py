@@ -81,7 +81,8 @@ class Recorded(Steering):
         self.done.append(("cancel", run_id, task_id))
         return "cancelled it"
 
-    def answer(self, approval: str, *, approved: bool, note: str = "", always: bool = False) -> str:
+    def answer(self, approval: str, *, approved: bool, note: str = "", always: bool = False, user: str = "") -> str:
+        assert not user  # it is the user of this terminal
         self.done.append(("answer", approval, approved, note, always))
         return "answered it"
 

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.spawner.exported_events import exported_events
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.control.approvals import answer_approval, approvals_of, open_approvals
+from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.control.control_client import request_coordinator
-from aurora_spawner.errors import AgentAnswersError, SpawnerError
+from aurora_spawner.control.user_acts import record_act
+from aurora_spawner.errors import AgentAnswersError, SpawnerError, UnknownRunError
+from aurora_spawner.journal.approval_facts import UserActed
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
 from aurora_spawner.runs.coordinator import Coordinator
@@ -270,3 +274,42 @@ async def test_an_agent_that_forges_the_record_of_its_waits_gains_nothing(
     monkeypatch.setattr("aurora_spawner.supervision.supervisor_deadline.MARGIN_S", 0.5)
     report = await asking.execute(gate)
     assert report.results["a"].termination_reason == "deadline"
+
+
+async def test_an_answer_names_the_user_and_acts_stand_between_the_events_of_the_coordinator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = Asking(tmp_path, monkeypatch)
+    answers = []
+
+    def act(approval: str) -> None:
+        journal, run_id = asking.run.journal, asking.run.run_id
+        act = {"role": "operator", "issuer": "https://id.example", "subject": "1", "refused": ""}
+        record_act(
+            journal, UserActed(act="approve", user="blue\ud800", approval=approval, **act), run_id="", task_id=None
+        )
+        record_act(journal, UserActed(act="pause", user="blue", approval="", **act), run_id=run_id, task_id="b")
+        for user in ("blue", "red"):
+            report = answer_approval(journal, approval, approved=True, user=user)
+            answers.append((report.answer.user, report.first))
+
+    async def gate(_task_id: str) -> None:
+        asked = asyncio.create_task(asking.ask())
+        (row,) = await asking.open_ones()
+        await asyncio.to_thread(act, row.approval)
+        answers.append(((await asked).user, True))
+
+    assert (await asking.execute(gate)).ok
+    assert answers == [("blue", True), ("blue", False), ("blue", True)]
+    (row,) = approvals_of(asking.run.journal)
+    assert (row.answered_by, row.answered_user) == ("user", "blue")
+    acts = exported_events(asking.run.journal, "user_acted")
+    assert [(each["task"], each["fields"]["user"]) for each in acts] == [("a", "blue\\ud800"), (None, "blue")]
+    assert audit_journal(asking.run.journal).ok
+    with pytest.raises(UnknownRunError):
+        record_act(
+            asking.run.journal,
+            UserActed(act="pause", user="blue", role="", issuer="", subject="", approval="", refused=""),
+            run_id="spawn-9",
+            task_id=None,
+        )

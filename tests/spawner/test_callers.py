@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 from tests.exhaustive import few
+from tests.spawner.exported_events import exported_events
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.control.approvals import answer_approval, approvals_of, revoke_grant
-from aurora_spawner.control.audit import DECISIONS, exported_events
+from aurora_spawner.control.audit import DECISIONS
 from aurora_spawner.control.timeline import run_timeline
 from aurora_spawner.errors import AgentAnswersError, UnknownLineageError
 from aurora_spawner.runs.coordinator import Coordinator
@@ -129,9 +130,8 @@ class Trial:
         return [mark.label for mark in (*shown.marks, *(mark for task in shown.tasks for mark in task.marks))]
 
     def refusals(self) -> list[dict[str, Any]]:
-        return [
-            each for each in exported_events(self.run.journal, kinds=DECISIONS) if each["kind"] == "answer_refused"
-        ]
+        assert "answer_refused" in DECISIONS
+        return exported_events(self.run.journal, "answer_refused")
 
 
 @pytest.mark.parametrize("way", few(list(WAYS), 3))

@@ -14,13 +14,15 @@ from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, Sp
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control.timeline import run_timeline
 from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
+from aurora_spawner.journal.approval_facts import UserActed
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.facts import GapDeclared, RunEnded, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.recovery.policy import BatchAction
-from aurora_spawner.replay.replay import replay_run
+from aurora_spawner.replay.replay import recorded_events, replay_run
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
 
@@ -95,6 +97,30 @@ def test_retries_fallbacks_pauses_and_breakers_are_decided_again(tmp_path: Path)
     assert report.taken["attempt_ended"] >= 9
     assert report.coordinators == 1
     assert report.to_dict()["identical"] is True
+
+
+@pytest.mark.parametrize("options", [{}, {"recovery": None}], ids=["recovering", "plain"])
+def test_acts_of_users_decide_nothing_by_themselves(tmp_path: Path, options: dict[str, Any]) -> None:
+    """They stand between any two events, as between the end of an attempt and the next one in its slot."""
+    run_id = record(tmp_path, **options)
+    act = UserActed(act="cancel", user="blue", role="viewer", issuer="", subject="", approval="", refused="no")
+    with Journal(tmp_path / "runs.db") as journal:
+        events = load_events(journal, run_id)
+    (tmp_path / "acts").mkdir()
+    times = iter([each.at for each in events for _ in range(2)])
+    with Journal(tmp_path / "acts/runs.db", clock=lambda: next(times)) as journal:
+        for each in events:
+            assert each.fact is not None
+            facts = [entry_of(fact, run_id=run_id, task_id=each.task_id) for fact in (each.fact, act)]
+            journal.append(facts)
+        replayed = recorded_events(journal, run_id)
+    assert [each.fact for each in replayed] == [each.fact for each in events]
+    report = replay_run(tmp_path / "acts/runs.db", run_id)
+    assert (report.difference, report.changed, report.notes) == (None, None, ())
+    shown = run_timeline(tmp_path / "acts/runs.db", run_id)
+    marks = [*shown.marks, *(mark for task in shown.tasks for mark in task.marks)]
+    said = [mark.label for mark in marks if "by user" in mark.label]
+    assert said == ["cancel by user blue (viewer); refused: no"] * len(events)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ AGENTS: Final[tuple[Entry, ...]] = (
 )
 
 AUDIT: Final[tuple[Entry, ...]] = (
-    Entry(name="verify", module="audit.verify", summary="Verify that the journal was not changed."),
+    Entry(name="verify", module="audit.verify", summary="Verify that the journal, or an export, was not changed."),
     Entry(name="export", module="audit.export", summary="Print the journal's events as JSON Lines."),
 )
 
@@ -267,7 +267,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
         entries=AGENTS,
     ),
     Entry(name="status", module="status", summary="Show what runs now.", section="Runs"),
-    Entry(name="dashboard", module="dashboard", summary="Watch and steer runs on a local web page.", section="Runs"),
+    Entry(name="dashboard", module="dashboard", summary="Watch and steer runs on a web page.", section="Runs"),
     Entry(name="logs", module="logs", summary="Show the output of a task's agent.", section="Runs"),
     Entry(name="attach", module="attach", summary="Watch and answer what runs in another terminal.", section="Runs"),
     Entry(

@@ -15,6 +15,7 @@ class Schema(StrEnum):
     APPROVAL_ANSWER = "aur.approval-answer/1"
     ATTACH_EVENT = "aur.attach-event/1"
     AUDIT = "aur.audit/1"
+    AUDIT_FILE = "aur.audit-file/1"
     BOARD = "aur.board/1"
     BUDGET = "aur.budget/1"
     BUDGET_HISTORY = "aur.budget-history/1"

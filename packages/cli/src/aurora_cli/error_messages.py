@@ -72,6 +72,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
     refused = (
         errors.NoSandboxError,
         errors.OverLimitError,
+        errors.RetentionError,
         errors.UntrustedAgentError,
         errors.UserOnlyError,
     )
@@ -83,6 +84,7 @@ def _of_soar(error: Exception) -> ErrorReport | None:
         errors.NotResumableError,
         errors.ReplannedBeforeError,
         errors.NoConversationError,
+        errors.NoRetentionError,
         errors.IncludeDirtyError,
         errors.SearchByMeaningError,
         errors.SessionIdError,

@@ -186,8 +186,8 @@ class InstructionsError(CliError):
 class PortError(CliError):
     """A port of this machine cannot be listened on."""
 
-    def __init__(self, port: int, error: OSError) -> None:
-        super().__init__(f"port {port} cannot be used: {error.strerror}")
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(f"port {port} cannot be used on {host}: {error.strerror}")
         self.hint = "choose another one: --port"
 
 

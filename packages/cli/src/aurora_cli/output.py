@@ -24,7 +24,7 @@ __all__ = [
     "colour_setting",
     "emit",
     "emit_bytes",
-    "emit_event",
+    "emit_exported",
     "emit_json",
     "emit_json_line",
     "emit_paged",
@@ -122,9 +122,9 @@ def emit_json_line(schema: Schema, document: Mapping[str, object]) -> None:
     _print(_json_text({"schema": schema, **document}))
 
 
-def emit_event(event: Mapping[str, object]) -> None:
-    """Prints an event of the journal as a line of JSON, with the members that its hash was made of."""
-    _print(_json_text(event))
+def emit_exported(line: str) -> None:
+    """Prints a line of an exported journal as it is: each byte of it is sealed."""
+    emit_bytes(line.encode("ascii"))
 
 
 def _json_text(document: Mapping[str, object], *, indent: int | None = None) -> str:

@@ -29,6 +29,8 @@ SoarError
 ├── SessionIdError         a name that no session can have
 ├── UnknownPlanError       a plan that is not there
 ├── SpecFolderError        a folder of a spec tool that cannot be taken: the folder or the file
+├── RetentionError         contents of runs that the user's rule keeps for longer: the rule
+├── NoRetentionError       contents of runs that were to be removed at no age
 ├── PlanFileError          a file of a plan that cannot be read: the file and the field
 ├── NotificationError      a notification that could not be delivered: the receiver
 └── ForgeError             a code forge, such as GitHub, that could not be asked: the program
@@ -55,6 +57,7 @@ __all__ = [
     "ModelAnswerError",
     "NoConversationError",
     "NoProjectError",
+    "NoRetentionError",
     "NoSandboxError",
     "NoSessionError",
     "NotReplannableError",
@@ -64,6 +67,7 @@ __all__ = [
     "PlanFileError",
     "PoolError",
     "ReplannedBeforeError",
+    "RetentionError",
     "SearchByMeaningError",
     "SessionIdError",
     "SoarError",
@@ -435,3 +439,25 @@ class LogFileError(SoarError, ValueError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path}: {reason}")
+
+
+class RetentionError(SoarError):
+    """The user's retention rule keeps the contents of runs for longer.
+
+    Attributes:
+        keep_days: the rule.
+    """
+
+    def __init__(self, keep_days: int) -> None:
+        self.keep_days = keep_days
+        super().__init__(f"audit.keep_days in your configuration keeps the contents of runs for {keep_days} days")
+        self.hint = f"choose {keep_days} days or more, or change the rule"
+
+
+class NoRetentionError(SoarError, ValueError):
+    """Nothing says how old runs must be before their contents are removed."""
+
+    hint = "give --older-than, or set audit.keep_days in your own configuration"
+
+    def __init__(self) -> None:
+        super().__init__("nothing says how old the runs must be")

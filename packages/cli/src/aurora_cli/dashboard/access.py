@@ -1,4 +1,4 @@
-"""Access to the dashboard: a token in the address once, then a cookie; this host and this origin only."""
+"""Access to the dashboard: a token in the address, or a sign-in; then a cookie. This host and this origin only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
+from aurora_cli.dashboard.sign_in import CALLBACK
+from aurora_cli.dashboard.visitors import OWNER, READER
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from aurora_cli.dashboard.sign_in import SignIn
+    from aurora_cli.dashboard.signed_in import SignedIn
+    from aurora_cli.dashboard.visitors import Visitor
 
 __all__ = ["Access", "Guard", "new_access"]
 
@@ -24,7 +31,7 @@ POLICY: Final = (
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # without one, a form that is sent has no origin to check
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
@@ -38,45 +45,66 @@ class Access:
     Attributes:
         token: opens everything.
         read_token: opens everything that changes nothing; for a link that is passed on.
-        hosts: values of `Host` that are this server.
+        origins: the addresses of this server, as browsers name them.
         place: the path below which all pages are, and to which alone browsers send the cookie. Cookies know no ports:
             without it, each server on this machine that a browser visits would be sent the token.
+        signed_in: the users who have signed in; None if nobody can.
     """
 
     token: str
     read_token: str
-    hosts: frozenset[str]
+    origins: frozenset[str]
     place: str
+    signed_in: SignedIn | None = None
 
-    def may_act(self, token: str) -> bool:
-        """Returns True for the token that opens everything."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The values of `Host` that are this server."""
+        return frozenset(each.partition("://")[2] for each in self.origins)
 
-    def may_read(self, token: str) -> bool:
-        """Returns True for each of the tokens."""
-        return self.may_act(token) or hmac.compare_digest(token.encode(), self.read_token.encode())
+    @property
+    def secure(self) -> bool:
+        """True if browsers reach this server by https alone, so that cookies are never sent otherwise."""
+        return all(each.startswith("https://") for each in self.origins)
+
+    def visitor(self, token: str) -> Visitor | None:
+        """Returns who holds a token; None for a wrong one."""
+        if hmac.compare_digest(token.encode(), self.token.encode()):
+            return OWNER
+        if hmac.compare_digest(token.encode(), self.read_token.encode()):
+            return READER
+        return None if self.signed_in is None else self.signed_in.visitor(token)
 
     def form_key(self, token: str) -> str:
         """Returns the key that a form must carry, so that no other page can send it."""
         return hmac.new(self.token.encode(), f"form {token}".encode(), hashlib.sha256).hexdigest()
 
+    def cookie(self, token: str) -> str:
+        """Returns the cookie that holds a token."""
+        secure = "; Secure" if self.secure else ""
+        return f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path={self.place}/{secure}"
 
-def new_access(host: str, port: int) -> Access:
-    """Returns an access with fresh tokens for a server on this machine."""
-    hosts = frozenset(f"{name}:{port}" for name in (host, "localhost"))
+
+def new_access(origins: frozenset[str], *, signed_in: SignedIn | None = None) -> Access:
+    """Returns an access with fresh tokens for a server with these addresses."""
     token, read_token, place = (secrets.token_urlsafe(24) for _ in range(3))
-    return Access(token=token, read_token=read_token, hosts=hosts, place=f"/{place}")
+    return Access(token=token, read_token=read_token, origins=origins, place=f"/{place}", signed_in=signed_in)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """The outermost layer: refuses foreign hosts, origins and tokens, and sets the headers of every answer."""
+    """The outermost layer: refuses foreign hosts, origins and tokens, and sets the headers of every answer.
+
+    Attributes:
+        sign_in: answers those who have no token; None if nobody can sign in.
+    """
 
     app: ASGIApp
     access: Access
+    sign_in: SignIn | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on requests that may come in; their token is in `scope["token"]`."""
+        """Passes on requests that may come in; their sender is in `scope["visitor"]`."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -84,10 +112,13 @@ class Guard:
         if status is None:
             await self.app(scope, receive, _with_headers(send))
             return
+        if status == 401 and self.sign_in is not None:
+            await self.sign_in(scope, receive, _with_headers(send))
+            return
         headers = [(b"content-type", b"text/plain; charset=utf-8")]
         if location is not None:
             headers.append((b"location", location.encode("latin-1")))
-            headers.append((b"set-cookie", self._cookie(scope).encode("latin-1")))
+            headers.append((b"set-cookie", self.access.cookie(_token_in_address(scope)).encode("latin-1")))
         guarded = _with_headers(send)
         await guarded({"type": "http.response.start", "status": status, "headers": headers})
         await guarded({"type": "http.response.body", "body": _WORDS[status].encode()})
@@ -98,27 +129,26 @@ class Guard:
             return 421, None
         if self._is_foreign(scope):
             return 403, None
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        given = _token_in_address(scope)
         if given:
-            return (303, f"{self.access.place}/") if self.access.may_read(given) else (401, None)
+            holder = self.access.visitor(given)
+            return (303, f"{self.access.place}/") if holder in (OWNER, READER) else (401, None)
         token = _cookie_of(scope)
-        if not (scope["path"].startswith(f"{self.access.place}/") and self.access.may_read(token)):
+        visitor = self.access.visitor(token) if scope["path"].startswith(f"{self.access.place}/") else None
+        if visitor is None:
             return 401, None
-        if scope["method"] not in READ and not self.access.may_act(token):
+        if scope["method"] not in READ and visitor == READER:
             return 403, None
-        scope.update(token=token, root_path=self.access.place)
+        scope.update(visitor=visitor, token=token, root_path=self.access.place)
         return None, None
 
     def _is_foreign(self, scope: Scope) -> bool:
-        """Returns True if a page of another origin sends the request."""
+        """Returns True if a page of another origin sends the request; a provider sends users to one page alone."""
+        if self.sign_in is not None and scope["path"] == CALLBACK and scope["method"] == "GET":
+            return False
         origin = _header(scope, b"origin")
-        ours = {f"http://{host}" for host in self.access.hosts}
         site = _header(scope, b"sec-fetch-site")  # "same-site" is another port of this machine
-        return (bool(origin) and origin not in ours) or site in ("cross-site", "same-site")
-
-    def _cookie(self, scope: Scope) -> str:
-        token = parse_qs(scope["query_string"].decode("latin-1"))["token"][0]
-        return f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path={self.access.place}/"
+        return (bool(origin) and origin not in self.access.origins) or site in ("cross-site", "same-site")
 
 
 _WORDS: Final = {
@@ -139,6 +169,11 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return guarded
+
+
+def _token_in_address(scope: Scope) -> str:
+    query: str = scope["query_string"].decode("latin-1")
+    return parse_qs(query).get("token", [""])[0]
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_cli import background
 from aurora_cli.dashboard.comments import comments_in
@@ -15,16 +15,30 @@ from aurora_spawner.control.comment_file import CommentFileError
 from aurora_spawner.control.lookup import is_held
 from aurora_spawner.control.steering import cancel_run, unpause_run
 from aurora_spawner.control.talking import say_in_session
+from aurora_spawner.control.user_acts import record_act
 from aurora_spawner.conversations.transcript import checked_turn
+from aurora_spawner.journal.approval_facts import UserActed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["act"]
+    from aurora_cli.dashboard.visitors import Visitor
+
+__all__ = ["Act", "act", "refuse"]
+
+ACT_CHARS: Final = 40
+"""The part of the name of an act that is kept; a form may say anything there."""
 
 
-def act(root: Path, given: Mapping[str, str], *, workspace: str = "") -> str:
+class Act(Protocol):
+    """Something that is done about the fields of a form, in the project of a folder."""
+
+    def __call__(self, root: Path, given: Mapping[str, str], visitor: Visitor, *, workspace: str = "") -> str:
+        """Returns a sentence for the user."""
+
+
+def act(root: Path, given: Mapping[str, str], visitor: Visitor, *, workspace: str = "") -> str:
     """Does what the fields of a form ask for, as the command of that name does; returns a sentence for the user.
 
     The project is opened anew: configuration, policies and trust are those of now, however old the page is, and the
@@ -33,9 +47,21 @@ def act(root: Path, given: Mapping[str, str], *, workspace: str = "") -> str:
     Args:
         workspace: The name with which the sentence names runs; "" if the project is shown alone.
     """
+    return _opened(root, lambda aurora: _Action(aurora, given, visitor, workspace).do())
+
+
+def refuse(root: Path, given: Mapping[str, str], visitor: Visitor, *, workspace: str = "") -> str:
+    """Writes down in the journal what a user wanted and may not do; returns a sentence for the user."""
+    wanted = given.get("do", "")[:ACT_CHARS]
+    why = f"{visitor.user} has the role {visitor.role}, which may not do that ({wanted})"
+    said = _opened(root, lambda aurora: _Action(aurora, given, visitor, workspace).recorded(lambda: "", refused=why))
+    return f"{NOT_DONE}{why}" + (f"; {said.removeprefix(NOT_DONE)}" if said else "")
+
+
+def _opened(root: Path, what: Callable[[Aurora], str]) -> str:
     try:
         with Aurora.open(root, existing=True) as aurora:
-            return _Action(aurora, given, workspace).do()
+            return what(aurora)
     except (NoProjectError, ProjectError) as error:  # the folder was moved, or is another user's now
         return f"{NOT_DONE}{error}"
 
@@ -43,8 +69,9 @@ def act(root: Path, given: Mapping[str, str], *, workspace: str = "") -> str:
 class _Action:
     """One action of a project; what fails becomes a sentence."""
 
-    def __init__(self, aurora: Aurora, given: Mapping[str, str], workspace: str) -> None:
+    def __init__(self, aurora: Aurora, given: Mapping[str, str], visitor: Visitor, workspace: str) -> None:
         self._aurora = aurora
+        self._visitor = visitor
         self._journal = aurora.project.runs_db
         self._steering = Steering(aurora, workspace=workspace)
         self._given = given
@@ -52,6 +79,31 @@ class _Action:
         self._task_id = given.get("task") or None
 
     def do(self) -> str:
+        """Does it; what a user who has signed in wants is in the journal before it is tried."""
+        return self.recorded(self._do)
+
+    def recorded(self, what: Callable[[], str], *, refused: str = "") -> str:
+        """Does something after it was written down, if the visitor has signed in."""
+        visitor, given = self._visitor, self._given
+        if not visitor.user:
+            return what()
+        wanted = UserActed(
+            act=given.get("do", "")[:ACT_CHARS],
+            user=visitor.user,
+            role=visitor.role.value,
+            issuer=visitor.issuer,
+            subject=visitor.subject,
+            approval=given.get("question", ""),
+            refused=refused,
+        )
+
+        def record() -> str:
+            record_act(self._journal, wanted, run_id=self._run_id, task_id=self._task_id)
+            return ""
+
+        return self._steering.said(record) or what()
+
+    def _do(self) -> str:
         steering, run_id = self._steering, self._run_id
         match self._given.get("do"):
             case "pause":
@@ -82,7 +134,7 @@ class _Action:
 
     def _answer(self, *, approved: bool, always: bool = False) -> str:
         question, note = self._given.get("question", ""), self._given.get("note", "")
-        return self._steering.answer(question, approved=approved, note=note, always=always)
+        return self._steering.answer(question, approved=approved, note=note, always=always, user=self._visitor.user)
 
     def _interrupt(self) -> str:
         cancel_run(self._journal, self._run_id)

@@ -22,6 +22,7 @@ from aurora_cli.dashboard.pictures import Pictures
 from aurora_cli.dashboard.stream import Hub
 from aurora_cli.dashboard.talks import session_row
 from aurora_cli.dashboard.tasks import task_values
+from aurora_cli.dashboard.visitors import may
 from aurora_cli.dashboard.work import work_values
 from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError, WorkspaceUnusableError
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from aurora_cli.dashboard.access import Access
     from aurora_cli.dashboard.places import Places
+    from aurora_cli.dashboard.sign_in import SignIn
+    from aurora_cli.dashboard.visitors import Visitor
     from aurora_soar import Aurora
 
 __all__ = ["application"]
@@ -49,12 +52,18 @@ FRESH_S: Final = 0.5
 """The age of a view that is good enough for a page that loads: its stream brings what is newer."""
 MOST_STREAMS: Final = 200
 """Streams at once, of all pages together."""
+_LOAD_ANEW: Final = b"event: reload\ndata:\n\n"
+"""The last event of a stream whose session is over: the page then shows how to sign in."""
 PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def application(places: Places, access: Access) -> ASGIApp:
-    """Returns the dashboard of a project, or of all workspaces, as an ASGI application."""
-    dashboard = Dashboard(places, access)
+def application(places: Places, access: Access, sign_in: SignIn | None = None) -> ASGIApp:
+    """Returns the dashboard of a project, or of all workspaces, as an ASGI application.
+
+    Args:
+        sign_in: the ways in beside the addresses with a token; None without any.
+    """
+    dashboard = Dashboard(places, access, sign_in)
     routes = [
         Route("/", dashboard.runs),
         Route("/runs/{run_id}", dashboard.run),
@@ -68,6 +77,7 @@ def application(places: Places, access: Access) -> ASGIApp:
         Route("/search", dashboard.search),
         Route("/budget", dashboard.budget),
         Route("/act", dashboard.act, methods=["POST"]),
+        Route("/sign-out", dashboard.sign_out, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
 
@@ -79,15 +89,16 @@ def application(places: Places, access: Access) -> ASGIApp:
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: _failed})
     for known in (SpawnerError, SoarError, AuroraCoreError, CliError):
         app.add_exception_handler(known, _failed)
-    return Guard(app=app, access=access)
+    return Guard(app=app, access=access, sign_in=sign_in)
 
 
 class Dashboard:
     """The pages and actions."""
 
-    def __init__(self, places: Places, access: Access) -> None:
+    def __init__(self, places: Places, access: Access, sign_in: SignIn | None) -> None:
         self._places = places
         self._access = access
+        self._sign_in = sign_in
         self._form_key = access.form_key(access.token)
         self._pages = Pages(project=places.title, place=access.place, form_key=self._form_key)
         self._pictures = Pictures()
@@ -139,9 +150,9 @@ class Dashboard:
     async def task(self, request: Request) -> Response:
         """Returns the page of one task."""
         run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
-        may_act = self._may_act(request)
+        may_comment = may(request.scope["visitor"].role, "comment")
         aurora, own_id = await self._of_run(run_id)
-        values = await asyncio.to_thread(task_values, aurora, own_id, task_id, may_act=may_act)
+        values = await asyncio.to_thread(task_values, aurora, own_id, task_id, may_comment=may_comment)
         return self._html(request, "task", run_id=run_id, **values)
 
     async def stream(self, request: Request) -> Response:
@@ -150,14 +161,14 @@ class Dashboard:
         run_id = request.path_params.get("run_id")
         if run_id is not None:
             await self._check(run_id)
-        return self._streamed(self.hub.follow(run_id, after=_number(after), may_act=self._may_act(request)))
+        return self._streamed(request, self.hub.follow(run_id, after=_number(after), may_act=self._may_act(request)))
 
     async def log(self, request: Request) -> Response:
         """Streams the output of a task from its beginning."""
         run_id, task_id = request.path_params["run_id"], request.path_params["task_id"]
         aurora, own_id = await self._of_run(run_id)
         await asyncio.to_thread(check_task, aurora.project.runs_db, own_id, task_id)
-        return self._streamed(log_events(aurora.project.runs_db, own_id, task_id))
+        return self._streamed(request, log_events(aurora.project.runs_db, own_id, task_id))
 
     async def search(self, request: Request) -> Response:
         """Returns what the memory has for a query."""
@@ -182,18 +193,34 @@ class Dashboard:
         return NO_COSTS if aurora is None else costs_of(aurora)
 
     async def act(self, request: Request) -> Response:
-        """Does what a form asks for, as the commands do."""
+        """Does what a form asks for, as the commands do, if the visitor's role may do it."""
+        visitor: Visitor = request.scope["visitor"]
         try:
             given = await form_of(request)
         except FormError as error:
             return PlainTextResponse(f"{error}\n", status_code=413, headers={"connection": "close"})
+        if not may(visitor.role, given.get("do", "")):
+            said = await asyncio.to_thread(self._places.refuse, given, visitor)
+            return PlainTextResponse(f"{said}\n", status_code=403)
         if not hmac.compare_digest(given.get("key", "").encode(), self._form_key.encode()):
             return PlainTextResponse("The form is not one of this server's; load the page again.\n", status_code=403)
-        said = await asyncio.to_thread(self._places.act, given)
+        said = await asyncio.to_thread(self._places.act, given, visitor)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"said": said, "done": not said.startswith(NOT_DONE)})
         run_id = given.get("run", "")
         return self._html(request, "message", said=said, run_id=run_id)
+
+    async def sign_out(self, request: Request) -> Response:
+        """Ends the session of a user who has signed in, with all streams of it."""
+        visitor: Visitor = request.scope["visitor"]
+        if self._sign_in is None or not visitor.session:
+            return PlainTextResponse(
+                "Nobody has signed in here; the address with the token stays.\n", status_code=409
+            )
+        self._sign_in.signed_in.leave(request.scope["token"])
+        for each in [each for each in self._streams if each.session == visitor.session]:
+            each.end()
+        return self._sign_in.signed_out(visitor)
 
     async def _check(self, run_id: str) -> None:
         """Refuses a run that the journal does not have.
@@ -209,31 +236,49 @@ class Dashboard:
     async def _of_run(self, run_id: str) -> tuple[Aurora, str]:
         return await asyncio.to_thread(self._places.of_run, run_id)
 
-    def _streamed(self, events: AsyncGenerator[bytes, None]) -> Response:
+    def _streamed(self, request: Request, events: AsyncGenerator[bytes, None]) -> Response:
         if len(self._streams) >= MOST_STREAMS:
             return PlainTextResponse("Too many pages are open; close some of them.\n", status_code=503)
-        return _Stream(events, self._streams)
+        signed_in, visitor = self._access.signed_in, request.scope["visitor"]
+        left_s = signed_in.left_s(request.scope["token"]) if signed_in is not None and visitor.session else None
+        return _Stream(events, self._streams, session=visitor.session, left_s=left_s)
 
     def _html(self, request: Request, name: str, **values: Any) -> HTMLResponse:
-        return HTMLResponse(self._pages.page(name, may_act=self._may_act(request), **values))
+        return HTMLResponse(self._pages.page(name, visitor=request.scope["visitor"], **values))
 
     def _may_act(self, request: Request) -> bool:
-        return self._access.may_act(request.scope["token"])
+        return bool(request.scope["visitor"].may_act)
 
 
 class _Stream(StreamingResponse):
-    """Server-sent events; one of the open streams as long as it lasts."""
+    """Server-sent events; one of the open streams as long as it lasts, and never longer than its session.
 
-    def __init__(self, events: AsyncGenerator[bytes, None], streams: set[_Stream]) -> None:
+    Attributes:
+        session: names the session of a user who has signed in; "" without one.
+    """
+
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], streams: set[_Stream], *, session: str, left_s: float | None
+    ) -> None:
         super().__init__(events, media_type="text/event-stream")
+        self.session = session
         self._events = events
         self._streams = streams
+        self._left = asyncio.timeout(left_s)
+
+    def end(self) -> None:
+        """Ends the stream: its session is over."""
+        self._left.reschedule(asyncio.get_running_loop().time())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._streams.add(self)
         try:
-            async with aclosing(self._events):
+            async with self._left, aclosing(self._events):
+                self._streams.add(self)
                 await super().__call__(scope, receive, send)
+        except TimeoutError:
+            if not self._left.expired():
+                raise
+            await send({"type": "http.response.body", "body": _LOAD_ANEW, "more_body": False})
         finally:
             self._streams.discard(self)
 

@@ -10,6 +10,7 @@ import jinja2
 import markupsafe
 
 from aurora_cli.dashboard.talks import MOST_CHARS, head_values
+from aurora_cli.dashboard.visitors import Role
 from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.talks import usage_line
 from aurora_cli.render.words import printable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aurora_cli.dashboard.talks import DrawnTurns
+    from aurora_cli.dashboard.visitors import Visitor
     from aurora_cli.watch.facts import Facts
     from aurora_cli.watch.view import Row
     from aurora_spawner.control.live_runs import LiveRun
@@ -103,9 +105,10 @@ class Pages:
         for name in self._templates.list_templates():
             self._templates.get_template(name)
 
-    def page(self, name: str, *, may_act: bool, **values: Any) -> str:
-        """Returns a whole page."""
-        return self._render(name, may_act=may_act, **values)
+    def page(self, name: str, *, visitor: Visitor, **values: Any) -> str:
+        """Returns a whole page, as a visitor may see it."""
+        may_own = visitor.role is Role.ADMIN
+        return self._render(name, may_act=visitor.may_act, may_own=may_own, visitor=visitor, **values)
 
     def parts(self, facts: Facts, run_id: str | None, drawn: Drawn) -> dict[bool, Parts]:
         """Returns the live parts of the page of all runs, or of one run, for those who may act and for others."""

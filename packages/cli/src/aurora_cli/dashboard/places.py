@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from aurora_cli.dashboard.actions import act
+from aurora_cli.dashboard.actions import act, refuse
 from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError, WorkspaceUnusableError
 from aurora_cli.render.workspaces import problem_line
@@ -22,6 +22,8 @@ from aurora_soar.aurora.root import Aurora
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aurora_cli.dashboard.actions import Act
+    from aurora_cli.dashboard.visitors import Visitor
     from aurora_cli.watch.ports import RunsReader
     from aurora_core.workspaces import Workspace
     from aurora_spawner.conversations.stored import ReadSession
@@ -63,8 +65,11 @@ class Places(Protocol):
             UnknownWorkspaceError, WorkspaceListError, WorkspaceUnusableError: as `of_run`.
         """
 
-    def act(self, given: Mapping[str, str]) -> str:
-        """Does what a form asks for; returns a sentence for the user."""
+    def act(self, given: Mapping[str, str], visitor: Visitor) -> str:
+        """Does what a form of a visitor asks for; returns a sentence for the user."""
+
+    def refuse(self, given: Mapping[str, str], visitor: Visitor) -> str:
+        """Writes down what a visitor wanted and may not do; returns a sentence for the user."""
 
 
 class OneProject:
@@ -98,9 +103,13 @@ class OneProject:
         """Returns the project itself."""
         return self._aurora
 
-    def act(self, given: Mapping[str, str]) -> str:
+    def act(self, given: Mapping[str, str], visitor: Visitor) -> str:
         """Does it in the project."""
-        return act(self._aurora.project.root, given)
+        return act(self._aurora.project.root, given, visitor)
+
+    def refuse(self, given: Mapping[str, str], visitor: Visitor) -> str:
+        """Writes it down in the project."""
+        return refuse(self._aurora.project.root, given, visitor)
 
 
 class AllWorkspaces:
@@ -150,12 +159,19 @@ class AllWorkspaces:
                 return Aurora.open(workspace_root(each.name), existing=True)
         return None
 
-    def act(self, given: Mapping[str, str]) -> str:
+    def act(self, given: Mapping[str, str], visitor: Visitor) -> str:
         """Does it in the workspace that the run, or the question, is named with."""
+        return self._in_workspace(act, given, visitor)
+
+    def refuse(self, given: Mapping[str, str], visitor: Visitor) -> str:
+        """Writes it down there."""
+        return self._in_workspace(refuse, given, visitor)
+
+    def _in_workspace(self, what: Act, given: Mapping[str, str], visitor: Visitor) -> str:
         about = "question" if given.get("question") else "run"
         workspace, own_name = parted(given.get(about, ""))
         try:
             root = workspace_root(workspace)
         except (AuroraCoreError, CliError) as error:
             return f"{NOT_DONE}{error_report(error).message}"
-        return act(root, {**given, about: own_name}, workspace=workspace)
+        return what(root, {**given, about: own_name}, visitor, workspace=workspace)

@@ -31,11 +31,11 @@ MOST_EVENTS: Final = 500
 _KINDS: Final = {"+": "add", "-": "remove", "@": "place"}
 
 
-def task_values(aurora: Aurora, run_id: str, task_id: str, *, may_act: bool) -> dict[str, Any]:
+def task_values(aurora: Aurora, run_id: str, task_id: str, *, may_comment: bool) -> dict[str, Any]:
     """Returns the values of the page of a task.
 
     Args:
-        may_act: the page may have a form for comments on the change.
+        may_comment: the page may have a form for comments on the change.
 
     Raises:
         UnknownRunError, UnknownTaskError: there is no such run or task.
@@ -47,7 +47,7 @@ def task_values(aurora: Aurora, run_id: str, task_id: str, *, may_act: bool) -> 
     if row is None:
         raise UnknownTaskError(run_id, task_id, {each.task_id: each for each in rows})
     work = work_of_run(run, rows)
-    commentable = _commentable(aurora, run_id, task_id) if may_act and work else None
+    commentable = _commentable(aurora, run_id, task_id) if may_comment and work else None
     report = recovery_of(journal, run_id)
     steps = [
         f"{step.from_state} → {step.to_state} @{step.agent} {step.error or ''}".strip()

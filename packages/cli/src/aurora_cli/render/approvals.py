@@ -63,7 +63,7 @@ def approval_lines(rows: Sequence[ApprovalRow], *, now: float) -> Iterator[str]:
 
 def settled_line(row: ApprovalRow) -> str:
     """Returns one line for a question that needs no answer any longer."""
-    by = f" by {one_line(row.answered_by)}" if row.answered_by else ""
+    by = f" by {_by(row.answered_by, row.answered_user)}" if row.answered_by else ""
     note = f": {one_line(row.note, 200)}" if row.note else ""
     return f"{row.approval}  {_who(row)}  {row.state}{by}{note}  ({one_line(row.reason, 120)}: {_subject(row)})"
 
@@ -107,6 +107,7 @@ def answer_document(report: AnswerReport) -> dict[str, object]:
         "first": report.first,
         "approved": report.answer.approved,
         "by": report.answer.by,
+        "user": report.answer.user,
         "note": report.answer.note,
         "running": report.running,
     }
@@ -147,7 +148,12 @@ def time_words(seconds: float) -> str:
 
 def _words(answer: ApprovalAnswer) -> str:
     note = f" ({one_line(answer.note, 200)})" if answer.note else ""
-    return f"{'approved' if answer.approved else 'denied'} by {one_line(answer.by)}{note}"
+    return f"{'approved' if answer.approved else 'denied'} by {_by(answer.by, answer.user)}{note}"
+
+
+def _by(source: str, user: str) -> str:
+    """Returns who answered: the source, and the name of a user who has signed in."""
+    return f"{one_line(source)} {one_line(user)}" if user else one_line(source)
 
 
 def _who(row: ApprovalRow) -> str:

@@ -74,11 +74,15 @@ class Steering:
 
         return self.said(cancel)
 
-    def answer(self, approval: str, *, approved: bool, note: str = "", always: bool = False) -> str:
-        """Answers a question, as `aur approve` and `aur deny` do; one of an agent by `note`, as `aur answer` does."""
+    def answer(self, approval: str, *, approved: bool, note: str = "", always: bool = False, user: str = "") -> str:
+        """Answers a question, as `aur approve` and `aur deny` do; one of an agent by `note`, as `aur answer` does.
+
+        Args:
+            user: The name of a user who has signed in.
+        """
 
         def answer() -> str:
-            report = answer_approval(self._journal, approval, approved=approved, note=note, always=always)
+            report = answer_approval(self._journal, approval, approved=approved, note=note, always=always, user=user)
             return answer_line(report, shown_as=self.name)
 
         return self.said(answer)

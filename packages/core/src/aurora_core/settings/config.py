@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
+from aurora_core.settings.dashboard_config import USER_ONLY, DashboardConfig, dashboard_config
 from aurora_core.settings.user_folder import user_folder
 from aurora_core.settings.variables import VARIABLES
 from aurora_core.trust import Claim, Part, TrustStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_core.project import Project
     from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
+    from aurora_core.settings.dashboard_file import DashboardFile
 
 __all__ = [
     "BackendConfig",
@@ -163,6 +165,9 @@ class Config:
         env_pass: names, or patterns of names, of further variables that every agent gets from the user's environment.
         share_answers: True if this project's answers may be found from the user's other projects that share theirs.
         pools: the pools that the user has described, by name.
+        dashboard: who gets into the dashboard; of the user's own file alone.
+        keep_days: how long the journal keeps the content of runs that have ended; of the user's own file alone. None
+            for as long as nobody cleans up.
         untrusted: settings of the project's file without effect, because the user does not trust them.
         origins: origins of values by dotted key; without keys at their defaults.
     """
@@ -186,6 +191,8 @@ class Config:
     notify: tuple[NotifyConfig, ...] = ()
     env_pass: tuple[str, ...] = ()
     pools: Mapping[str, PoolConfig] = field(default_factory=dict)
+    dashboard: DashboardConfig = field(default_factory=DashboardConfig)
+    keep_days: int | None = None
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -216,6 +223,8 @@ _KEYS: Final = (
     "memory.activation",
     "memory.semantic_model",
     "memory.share_answers",
+    "dashboard",
+    "audit.keep_days",
 )
 _VARIABLES: Final = {each.setting: each.name for each in VARIABLES if each.setting}
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
@@ -250,7 +259,7 @@ def load_config(
 
 def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tuple[Claim, ...]]:
     """Returns the settings of a project's file that take effect, and the untrusted claims."""
-    found = _from_file(project.config_file)
+    found = _of_others(project.config_file)
     if not found:
         return found, ()
     from aurora_core.settings.config_claims import config_claims, without_claims
@@ -289,6 +298,16 @@ def _pools(values: Mapping[str, object]) -> dict[str, PoolFile]:
     return found
 
 
+def _dashboard(values: Mapping[str, object]) -> DashboardFile | None:
+    return cast("DashboardFile | None", values.get("dashboard"))
+
+
+def _keep_days(values: Mapping[str, object]) -> int | None:
+    found = values.get("audit.keep_days")
+    assert found is None or isinstance(found, int)
+    return found
+
+
 def _receivers(values: Mapping[str, object]) -> list[NotifyFile]:
     found = values.get("notify", [])
     assert isinstance(found, list)
@@ -312,6 +331,26 @@ def _from_file(path: Path) -> _Flat:
     from aurora_core.settings.config_file import settings_in
 
     return settings_in(source)
+
+
+def _of_others(path: Path) -> _Flat:
+    """Returns the settings of a project's file, which somebody else may have written.
+
+    Raises:
+        ConfigError: it has a setting that is the user's alone.
+    """
+    found = _from_file(path)
+    section = next((each.partition(".")[0] for each in found if each.partition(".")[0] in USER_ONLY), None)
+    if section is None:
+        return found
+    from aurora_core.settings.yaml_source import read_yaml
+
+    source = read_yaml(path)
+    line = None if source is None else source.line_of((section,))
+    reason = (
+        "belongs in your own configuration (`aur config set --user`): no project says who may act, or what is kept"
+    )
+    raise ConfigError(path, line, section, reason)
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Flat:
@@ -354,7 +393,7 @@ def project_claims(project: Project) -> tuple[Claim, ...]:
     Raises:
         ConfigError: the file has an invalid setting.
     """
-    found = _from_file(project.config_file)
+    found = _of_others(project.config_file)
     if not found:
         return ()
     from aurora_core.settings.config_claims import config_claims
@@ -373,10 +412,10 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     checks, protect = values.get("check", ()), values.get("check_protect", ())
     assert isinstance(checks, (list, tuple))
     assert isinstance(protect, (list, tuple))
-    rounds, check_timeout_s = values.get("check_rounds", 2), values.get("check_timeout_s", 1800.0)
+    rounds, review_rounds = values.get("check_rounds", 2), values.get("review_rounds", 2)
     assert isinstance(rounds, int)
-    review_rounds = values.get("review_rounds", 2)
     assert isinstance(review_rounds, int)
+    check_timeout_s = values.get("check_timeout_s", 1800.0)
     assert isinstance(check_timeout_s, (int, float))
     recovery = values.get("spawner.recovery", {})
     assert isinstance(recovery, dict)
@@ -437,6 +476,8 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         ),
         env_pass=tuple(passed),
         pools={name: PoolConfig(**each.model_dump()) for name, each in _pools(values).items()},
+        dashboard=dashboard_config(_dashboard(values)),
+        keep_days=_keep_days(values),
         untrusted=untrusted,
         recovery=recovery,
         origins=origins,

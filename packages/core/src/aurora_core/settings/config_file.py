@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 from pydantic_core import PydanticCustomError
 
 from aurora_core.errors import ConfigError
+from aurora_core.settings.dashboard_file import AuditFile, DashboardFile, OidcFile, RolesFile
+from aurora_core.settings.key_names import named_key
 from aurora_core.settings.notify_events import NOTIFY_EVENTS, NOTIFY_FIELDS
 from aurora_core.settings.problem_words import problem_words
 
@@ -54,17 +56,6 @@ _ONLY_FOR: Final = {
 """Settings that only some kinds of agents have."""
 
 
-def _named_key(text: str) -> str:
-    """Returns the name in `keys:NAME`; refuses a key itself, which must not be in a file or in a message."""
-    scheme, _, name = text.partition(":")
-    if scheme != "keys" or not re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name):
-        raise PydanticCustomError(
-            "key",
-            "must name a key, like keys:openai; the key itself is kept by `aur keys set openai`, not written here",
-        )
-    return name
-
-
 def _one_line(command: str) -> str:
     """Refuses a command of several lines: shown in one line it could pass for another one."""
     if len(command.splitlines()) > 1:
@@ -102,7 +93,7 @@ class BackendFile(_Strict):
     provider: _Word | None = None
     api: Literal["anthropic", "openai", "openai-responses", "gemini"] = "openai"
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]\S*$"), AfterValidator(_without_secret)] | None = None
-    key: Annotated[str, AfterValidator(_named_key)] | None = None
+    key: Annotated[str, AfterValidator(named_key)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     history_tokens: Annotated[int, Field(ge=1)] | None = None
 
@@ -132,7 +123,7 @@ def _event(name: str) -> str:
     return name
 
 
-def _with_named_key(headers: dict[str, str]) -> dict[str, str]:
+def _withnamed_key(headers: dict[str, str]) -> dict[str, str]:
     """Refuses a secret in a header, which must not be in a file; a key's name may stand at its end."""
     for name, value in headers.items():
         if _SECRET_HEADER.search(name) and not _KEY_IN_TEXT.search(value):
@@ -165,7 +156,7 @@ class NotifyFile(_Strict):
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
     url: Annotated[str, Field(pattern=r"^(https?://[^\s/]\S*|keys:[a-z][a-z0-9_-]{0,63})$")] | None = None
     body: Annotated[str, AfterValidator(_body_template)] | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_with_named_key)] = Field(default_factory=dict)
+    headers: Annotated[dict[str, str], AfterValidator(_withnamed_key)] = Field(default_factory=dict)
     bell: bool = False
     desktop: bool = False
 
@@ -265,9 +256,11 @@ class ConfigFile(_Strict):
     pools: dict[_Word, PoolFile] = Field(default_factory=dict)
     spawner: _SpawnerFile = Field(default_factory=_SpawnerFile)
     memory: _MemoryFile = Field(default_factory=_MemoryFile)
+    dashboard: DashboardFile | None = None
+    audit: AuditFile = Field(default_factory=AuditFile)
 
 
-_TOP_LEVEL: Final = tuple(key for key in ConfigFile.model_fields if key not in ("spawner", "memory"))
+_TOP_LEVEL: Final = tuple(key for key in ConfigFile.model_fields if key not in ("spawner", "memory", "audit"))
 
 
 def settings_in(source: YamlSource) -> dict[str, object]:
@@ -288,6 +281,8 @@ def settings_in(source: YamlSource) -> dict[str, object]:
         given["spawner.max_concurrent"] = parsed.spawner.max_concurrent
     if "recovery" in parsed.spawner.model_fields_set:
         given["spawner.recovery"] = parsed.spawner.recovery
+    if "keep_days" in parsed.audit.model_fields_set:
+        given["audit.keep_days"] = parsed.audit.keep_days
     given |= {f"memory.{key}": getattr(parsed.memory, key) for key in parsed.memory.model_fields_set}
     return given
 
@@ -312,6 +307,12 @@ def suggestion(word: str, inside: tuple[int | str, ...]) -> str:
     )
 
 
+_IN_DASHBOARD: Final[Mapping[tuple[int | str, ...], type[BaseModel]]] = {
+    ("oidc",): OidcFile,
+    ("oidc", "roles"): RolesFile,
+}
+
+
 def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
     models: Mapping[int | str, type[BaseModel]] = {
         "spawner": _SpawnerFile,
@@ -319,6 +320,8 @@ def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
         "backends": BackendFile,
         "notify": NotifyFile,
         "pools": PoolFile,
+        "dashboard": _IN_DASHBOARD.get(place[1:], DashboardFile),
+        "audit": AuditFile,
     }
     model = models.get(place[0], ConfigFile) if place else ConfigFile
     return list(model.model_fields)

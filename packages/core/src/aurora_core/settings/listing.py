@@ -51,7 +51,7 @@ def setting_named(config: Config, key: str) -> Setting:
         if each.key == key:
             return each
     inside = [each for each in found if each.key.startswith(f"{key}.")]
-    if inside or key in ("backends", "pools", "spawner.recovery"):
+    if inside or key in ("backends", "dashboard", "pools", "spawner.recovery"):
         origins = dict.fromkeys(each.origin for each in inside)
         return Setting(key=key, value=_nested(inside, key), origin=", ".join(origins) or DEFAULT)
     section, _, field = key.rpartition(".")
@@ -87,17 +87,30 @@ def _settings(config: Config) -> Iterator[Setting]:
         "memory.semantic_model": config.semantic_model,
         "memory.share_answers": config.share_answers,
         "notify": [_given(each) for each in config.notify],
+        "audit.keep_days": config.keep_days,
     }
     for key, value in plain.items():
         yield Setting(key=key, value=value, origin=config.origin(key))
     for name, pool in config.pools.items():
         for key, value in _given(pool).items():
             yield Setting(key=f"pools.{name}.{key}", value=value, origin=config.origin("pools"))
+    yield from _about_dashboard(config)
     for key, value in config.recovery.items():
         yield Setting(key=f"spawner.recovery.{key}", value=value, origin=config.origin("spawner.recovery"))
     for name, backend in config.backends.items():
         for key, value in _given(backend).items():
             yield Setting(key=f"backends.{name}.{key}", value=value, origin=config.origin(f"backends.{name}"))
+
+
+def _about_dashboard(config: Config) -> Iterator[Setting]:
+    origin, oidc = config.origin("dashboard"), config.dashboard.oidc
+    found: dict[str, object] = {"address": config.dashboard.address, "password": config.dashboard.password}
+    if oidc is not None:
+        found |= {f"oidc.{each.name}": getattr(oidc, each.name) for each in fields(oidc) if each.name != "roles"}
+        found |= {"oidc.scopes": list(oidc.scopes), "oidc.roles": dict(oidc.roles)}
+    for key, value in found.items():
+        if value is not None:
+            yield Setting(key=f"dashboard.{key}", value=value, origin=origin)
 
 
 def _given(part: BackendConfig | NotifyConfig | PoolConfig) -> dict[str, object]:

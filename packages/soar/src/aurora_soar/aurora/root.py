@@ -10,6 +10,7 @@ from aurora_soar.aurora.goal_plans import GoalPlans
 from aurora_soar.aurora.interaction import Interaction
 from aurora_soar.aurora.questions import Questions
 from aurora_soar.aurora.run_work import RunWork
+from aurora_soar.errors import NoRetentionError, RetentionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -393,16 +394,29 @@ class Aurora(Questions, GoalPlans, RunWork, Interaction):
 
         return over_budget(self.policies, run_id, per_run_usd=per_run_usd)
 
-    def clean(self, *, older_than_days: float) -> CleanReport:
+    def clean(self, *, older_than_days: float | None = None) -> CleanReport:
         """Removes the contents of old runs, each after its open reservations are settled.
 
         Must not be called while an event loop runs.
+
+        Args:
+            older_than_days: the least age; None for that of the retention rule, `audit.keep_days`.
+
+        Raises:
+            NoRetentionError: there is no age, and no rule.
+            RetentionError: the rule keeps such runs for longer.
         """
         from aurora_soar.taskruns.settle import clean_runs
 
-        return clean_runs(self.project.runs_db, older_than_days=older_than_days, limits_of=self._limits_of)
+        keep_days = self.config.keep_days
+        age = keep_days if older_than_days is None else older_than_days
+        if age is None:
+            raise NoRetentionError
+        if keep_days is not None and age < keep_days:
+            raise RetentionError(keep_days)
+        return clean_runs(self.project.runs_db, older_than_days=age, keep_days=keep_days, limits_of=self._limits_of)
 
-    async def aclean(self, *, older_than_days: float) -> CleanReport:
+    async def aclean(self, *, older_than_days: float | None = None) -> CleanReport:
         """Runs `clean` in a thread."""
         import asyncio
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from aurora_core import ConfigError, Project, load_config
-from aurora_core.settings.config import project_claims
+from aurora_core.settings.config import project_claims, user_config_file
 from aurora_core.settings.config_edit import ChangedSetting, change_setting
 from aurora_core.trust import VARIABLE, Part
 from aurora_soar.aurora.trust import trust_store
@@ -20,7 +21,9 @@ from aurora_spawner import RecoveryPolicy
 from aurora_spawner.errors import RecoveryPolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from aurora_core.settings.config import Config
 
 __all__ = ["ProjectChange", "change_project_setting", "change_user_setting"]
 
@@ -65,7 +68,7 @@ def change_project_setting(project: Project, key: str, texts: Sequence[str]) -> 
 def change_user_setting(path: Path, key: str, texts: Sequence[str]) -> ChangedSetting:
     """Changes a setting in the user's own configuration; errors as `change_project_setting`."""
     _check_user()
-    return change_setting(path, key, texts, check=partial(_check, key))
+    return change_setting(path, key, texts, check=partial(_check_own, key))
 
 
 def _check_user() -> None:
@@ -89,19 +92,42 @@ def _check(key: str, content: bytes) -> None:
         key: the setting that is changed.
 
     Raises:
-        ConfigError: one is not valid.
+        ConfigError: one is not valid, or none for a project to have.
     """
-    with TemporaryDirectory(prefix="aurora-") as folder:
+    with TemporaryDirectory(prefix="aurora-") as folder, _told_by_field():
         project = Project(root=Path(folder))
         project.aurora_dir.mkdir()
         project.config_file.write_bytes(content)
-        config = load_config(project, environ={VARIABLE: "1"})
-        try:
-            check_kinds(config)
-            if key == "tool":
-                check_tool(load_config(project, environ=_with_user_file()))
-            RecoveryPolicy.from_config({"spawner": {"recovery": config.recovery}})
-        except ConfigError as error:
-            raise ConfigError(error.field, None, "", error.reason) from error
-        except RecoveryPolicyError as error:
-            raise ConfigError(error.field, None, "", error.problem) from error
+        _check_fields(load_config(project, environ={VARIABLE: "1"}))
+        if key == "tool":
+            check_tool(load_config(project, environ=_with_user_file()))
+
+
+def _check_own(key: str, content: bytes) -> None:
+    """Checks the same of the user's own file, which may have settings that no project may."""
+    with TemporaryDirectory(prefix="aurora-") as folder, _told_by_field():
+        environ = {VARIABLE: "1", "XDG_CONFIG_HOME": folder}
+        file = user_config_file(environ)
+        assert file is not None
+        file.parent.mkdir()
+        file.write_bytes(content)
+        config = load_config(None, environ=environ)
+        _check_fields(config)
+        if key == "tool":
+            check_tool(config)
+
+
+def _check_fields(config: Config) -> None:
+    check_kinds(config)
+    RecoveryPolicy.from_config({"spawner": {"recovery": config.recovery}})
+
+
+@contextmanager
+def _told_by_field() -> Iterator[None]:
+    """Names the field alone: the file that was read is not the user's."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(error.field, None, "", error.reason) from error
+    except RecoveryPolicyError as error:
+        raise ConfigError(error.field, None, "", error.problem) from error

@@ -44,6 +44,7 @@ def cancel_run(
     stays reserved.
 
     Args:
+        keep_days: the retention rule by which this is done; None if there is none.
         limits_of: returns the limits of a run with open reservations, by its name; None if it has none.
 
     Returns:
@@ -89,7 +90,9 @@ def _limits_or_notice(run_id: str, limits_of: Callable[[str], RunLimits | None],
         return None
 
 
-def clean_runs(journal: Path, *, older_than_days: float, limits_of: Callable[[str], RunLimits | None]) -> CleanReport:
+def clean_runs(
+    journal: Path, *, older_than_days: float, keep_days: int | None, limits_of: Callable[[str], RunLimits | None]
+) -> CleanReport:
     """Removes the contents of old runs, each after its open reservations are settled.
 
     Args:
@@ -101,7 +104,7 @@ def clean_runs(journal: Path, *, older_than_days: float, limits_of: Callable[[st
         if limits:
             asyncio.run(limits.reconcile(run_id, attempts_of(journal, run_id), over=True))
 
-    return checkpoints.clean_checkpoints(journal, older_than_days=older_than_days, before=settle)
+    return checkpoints.clean_checkpoints(journal, older_than_days=older_than_days, keep_days=keep_days, before=settle)
 
 
 def end_orphans(run_id: str, *, notify: Notify) -> bool:

@@ -21,7 +21,7 @@ from aurora_spawner.errors import (
 from aurora_spawner.journal.approval_facts import ApprovalAnswered, GrantRevoked, GrantStored
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState, load_approvals
 from aurora_spawner.journal.views import load_run
-from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, grant_note
+from aurora_spawner.runs.approval_inbox import TEXT_LIMIT, USER_LIMIT, grant_note
 from aurora_spawner.storage.stored_values import storable_text
 from aurora_spawner.supervision.belonging import own_attempt
 from aurora_spawner.tasks.approvals import AGENT_GATE, ApprovalAnswer
@@ -131,13 +131,14 @@ def answer_agent(journal: Path, approval: str, text: str) -> AnswerReport:
 
 
 def answer_approval(
-    journal: Path, approval: str, *, approved: bool, note: str = "", always: bool = False
+    journal: Path, approval: str, *, approved: bool, note: str = "", always: bool = False, user: str = ""
 ) -> AnswerReport:
     """Answers a question; durable when this returns. Of two answers at once the first counts.
 
     Args:
         approval: as for `find_approval`.
         always: also approve, for the rest of the run, what has the same rule and shape.
+        user: the name of the user, if somebody who has signed in answers.
 
     Raises:
         AgentAnswersError: This process belongs to an agent.
@@ -151,7 +152,8 @@ def answer_approval(
     note = storable_text(note, limit=TEXT_LIMIT)
     _check_answerable(row, always=always)
     request = {"do": "answer", "approval": row.approval, "approved": approved, "note": note, "always": always}
-    given = ApprovalAnswer(approved=approved, by="user", note=note)
+    request |= {"user": user} if user else {}
+    given = ApprovalAnswer(approved=approved, by="user", note=note, user=storable_text(user, limit=USER_LIMIT))
 
     def without_coordinator() -> AnswerReport:
         with open_journal(journal, row.run_id) as store:
@@ -162,7 +164,10 @@ def answer_approval(
 
     def by_coordinator(said: Mapping[str, Any]) -> AnswerReport:
         answer = ApprovalAnswer(
-            approved=said.get("approved") is True, by=str(said.get("by")), note=str(said.get("note", ""))
+            approved=said.get("approved") is True,
+            by=str(said.get("by")),
+            note=str(said.get("note", "")),
+            user=str(said.get("user", "")),
         )
         return AnswerReport(approval=row, answer=answer, first=said.get("first") is True, running=True)
 
@@ -206,7 +211,9 @@ def _answer_facts(
     """Returns the facts of an answer, each with its task; a grant answers the open questions that it covers, too."""
     if row.state is not ApprovalState.OPEN:
         return []
-    answered = ApprovalAnswered(approval=row.approval, approved=answer.approved, by=answer.by, note=answer.note)
+    answered = ApprovalAnswered(
+        approval=row.approval, approved=answer.approved, by=answer.by, note=answer.note, user=answer.user
+    )
     if not (always and answer.approved):
         return [(row.task_id, answered)]
     note = grant_note(row.approval)
@@ -227,7 +234,12 @@ def _answer_in(row: ApprovalRow) -> ApprovalAnswer:
     """
     if row.state is ApprovalState.WITHDRAWN:
         raise UnknownApprovalError(row.approval, withdrawn=True)
-    return ApprovalAnswer(approved=row.state is ApprovalState.APPROVED, by=row.answered_by or "user", note=row.note)
+    return ApprovalAnswer(
+        approved=row.state is ApprovalState.APPROVED,
+        by=row.answered_by or "user",
+        note=row.note,
+        user=row.answered_user,
+    )
 
 
 def _append(

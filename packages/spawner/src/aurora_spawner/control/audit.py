@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.errors import JournalGoneError
 from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import AuditReport, verify
-from aurora_spawner.journal.views import load_all_events, load_run
 from aurora_spawner.providers.gate_store import default_state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 DECISIONS: Final = frozenset(
@@ -29,6 +26,7 @@ DECISIONS: Final = frozenset(
         approval_facts.ApprovalAnswered,
         approval_facts.ApprovalWithdrawn,
         approval_facts.AnswerRefused,
+        approval_facts.UserActed,
         approval_facts.GrantStored,
         approval_facts.GrantRevoked,
         facts.TaskCancelled,
@@ -42,36 +40,6 @@ DECISIONS: Final = frozenset(
     )
 )
 """The kinds of events that say who allowed what."""
-
-
-def exported_events(
-    journal: Path, run_id: str | None = None, *, kinds: Collection[str] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yields the events of a run, or of all runs, as JSON values, the oldest first.
-
-    Args:
-        kinds: only these; None for all.
-
-    Raises:
-        UnknownRunError: The journal has no such run.
-        JournalError: It cannot be read.
-    """
-    with existing_journal(journal) as store:
-        if store is None:
-            return
-        if run_id is not None:
-            load_run(store, run_id)
-        for event in load_all_events(store, run_id):
-            if kinds is None or event.kind in kinds:
-                yield {
-                    "seq": event.seq,
-                    "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds"),
-                    "run_id": event.run_id,
-                    "task": event.task_id or None,
-                    "kind": event.kind,
-                    "fields": None if event.fact is None else asdict(event.fact),
-                    "hash": event.hash,
-                }
 
 
 def audit_journal(journal: Path) -> AuditReport:

@@ -144,6 +144,7 @@ def clean_checkpoints(
     older_than_days: float,
     now: float | None = None,
     spool: Path | None = None,
+    keep_days: int | None = None,
     before: Callable[[str], None] = lambda _run_id: None,
 ) -> CleanReport:
     """Removes the contents of runs that ended, or were interrupted, longer ago than a number of days.
@@ -155,6 +156,7 @@ def clean_checkpoints(
 
     Args:
         spool: Our own spool folder; None for `runs` beside the journal.
+        keep_days: The retention rule by which this is done, for the record; None if there is none.
         before: Called with the name of each such run before its removal; if it raises, that run is kept.
 
     Raises:
@@ -182,7 +184,7 @@ def clean_checkpoints(
                 continue
             before(run.run_id)
             try:
-                store.redact(run.run_id)
+                store.redact(run.run_id, keep_days=keep_days)
             except RunHeldError:  # resumed meanwhile
                 kept.append(run.run_id)
                 continue

@@ -348,12 +348,19 @@ class _TaskFold:
                 self.marks.append(Mark(at=at, label="discarded"))
             case approval_facts.AnswerRefused():
                 self.marks.append(_refusal(at, fact))
+            case approval_facts.UserActed():
+                self.marks.append(_act(at, fact))
             case _:
                 self._spans.see_question(at, fact)
 
 
 def _refusal(at: float, fact: approval_facts.AnswerRefused) -> Mark:
     return Mark(at=at, label=f"refused ({fact.approval}): {fact.why}, and not the user", failed=True)
+
+
+def _act(at: float, fact: approval_facts.UserActed) -> Mark:
+    refused = f"; refused: {fact.refused}" if fact.refused else ""
+    return Mark(at=at, label=f"{fact.act} by user {fact.user} ({fact.role}){refused}", failed=bool(fact.refused))
 
 
 class _RunFold:
@@ -396,12 +403,15 @@ class _RunFold:
                 self._spans.close_all(at)
             case _:
                 pass
-        self._last = at
+        is_work = not isinstance(fact, approval_facts.UserActed)  # which a page writes while no process works on it
+        self._last = at if is_work else self._last
 
     def see_question(self, at: float, fact: facts.Fact) -> None:
         """Takes the next event that is of no task, which may be a question about the whole run."""
         if isinstance(fact, approval_facts.AnswerRefused):
             self.marks.append(_refusal(at, fact))
+        if isinstance(fact, approval_facts.UserActed):
+            self.marks.append(_act(at, fact))
         self._questions.see_question(at, fact)
 
     def finish(self, end: float) -> tuple[Span, ...]:

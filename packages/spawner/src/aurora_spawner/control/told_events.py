@@ -214,7 +214,9 @@ def told_approval(fact: Fact, task_id: str) -> run_events.ApprovalAsked | run_ev
                 task_id=task_id, approval=fact.approval, question=question, limit_s=fact.limit_s, agent=fact.agent
             )
         case asked.ApprovalAnswered():
-            answer = ApprovalAnswer(approved=fact.approved, by=fact.by, note=fact.note, approval=fact.approval)
+            answer = ApprovalAnswer(
+                approved=fact.approved, by=fact.by, note=fact.note, approval=fact.approval, user=fact.user
+            )
             return run_events.ApprovalSettled(task_id=task_id, approval=fact.approval, answer=answer)
         case asked.ApprovalWithdrawn():
             return run_events.ApprovalSettled(task_id=task_id, approval=fact.approval)

@@ -60,6 +60,8 @@ class ApprovalAnswered(Fact):
     by: str
     """user, limit (nobody answered in time), or grant (an earlier approval for the whole run)."""
     note: str
+    user: str = ""
+    """The name of the user, if somebody who has signed in answered; "" for whoever runs Aurora."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,28 @@ class AnswerRefused(Fact):
     pid: int
     """0 if it is not known."""
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserActed(Fact):
+    """Somebody who has signed in to the dashboard wants to act on the run; what came of it is in the events after it.
+
+    The event's task is the one that the act names.
+    """
+
+    kind = "user_acted"
+    act: str
+    """As the page names it: pause, cancel, approve, say, …"""
+    user: str
+    role: str
+    issuer: str
+    """The provider that vouches for the user; "" if the user signed in with the password of the dashboard."""
+    subject: str
+    """The provider's own id of the user, which stays when a name changes."""
+    approval: str
+    """The question that the act answers; "" if it answers none."""
+    refused: str
+    """The reason why it was not done; "" if it was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,8 @@ class ApprovalRow:
     """Of the answer, or why it needs none."""
     granted: bool
     """True if it was approved for the whole run, and that was not revoked."""
+    answered_user: str = ""
+    """The name of a user who has signed in and answered; "" for whoever runs Aurora, and without an answer."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -71,7 +73,7 @@ class ApprovalRow:
 _READERS: Final[dict[str, Reader]] = {"ApprovalState": ApprovalState, "int": count}
 _COLUMNS: Final = (
     "run_id, approval, task_id, number, agent, gate, subject, rule, reason, shape, limit_s, asked_at, state,"
-    " answered_at, answered_by, note, granted"
+    " answered_at, answered_by, note, granted, answered_user"
 )
 
 

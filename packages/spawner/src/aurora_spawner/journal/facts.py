@@ -261,6 +261,8 @@ class RunCleaned(Fact):
 
     kind = "run_cleaned"
     events: int
+    keep_days: int | None = None
+    """The retention rule by which it was done; None if the user chose the age."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,7 +195,7 @@ CHANGES: Final[Mapping[type[Fact], tuple[str, ...]]] = {
     ApprovalAnswered: (
         """
         UPDATE approvals SET state = CASE WHEN :approved THEN 'approved' ELSE 'denied' END, answered_at = :at,
-            answered_by = :by, note = :note
+            answered_by = :by, note = :note, answered_user = :user
         WHERE run_id = :run_id AND approval = :approval AND state = 'open'
         """,
     ),

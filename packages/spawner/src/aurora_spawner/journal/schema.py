@@ -151,7 +151,9 @@ _APPROVALS: Final = (
     """,
 )
 
-MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS, _REVIEWS, _APPROVALS)
+_USERS: Final = ("ALTER TABLE approvals ADD COLUMN answered_user TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: Final = (_FIRST, _RECOVERY, _CANCELLING, _OPTIONS, _WORK, _CHECKS, _REVIEWS, _APPROVALS, _USERS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -297,8 +297,11 @@ class Journal:
         """Sets the number of the last known event; the next write declares missing events as lost."""
         self._written = seq
 
-    def redact(self, run_id: str) -> None:
+    def redact(self, run_id: str, *, keep_days: int | None = None) -> None:
         """Removes the payloads and the rows of a run; its hashes stay, and a fact records the clean-up.
+
+        Args:
+            keep_days: The retention rule by which this is done; None if there is none.
 
         Raises:
             RunHeldError: A living coordinator holds it.
@@ -315,7 +318,11 @@ class Journal:
                 "UPDATE events SET payload = NULL, payload_hash = ? WHERE seq = ?",
                 [(payload_digest(payload), seq) for seq, payload in rows],
             )
-            self._append(connection, [entry_of(RunCleaned(events=len(rows)), run_id=run_id)], run_id=run_id)
+            self._append(
+                connection,
+                [entry_of(RunCleaned(events=len(rows), keep_days=keep_days), run_id=run_id)],
+                run_id=run_id,
+            )
 
     def accept(
         self, run_id: str, problem: str, found: Mapping[str, Sequence[tuple[Any, ...]]], *, gone: range

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.process_identity import ProcessIdentity
 from aurora_spawner.errors import JournalCorruptError, SpawnerError, UnknownRunError
+from aurora_spawner.journal.chain import GENESIS
 from aurora_spawner.journal.entries import FACT_TYPES
 from aurora_spawner.journal.facts import REVIEW, WORK
 from aurora_spawner.journal.sqlite_errors import translated
@@ -348,13 +349,20 @@ class ExportedEvent(EventRow):
     run_id: str
     hash: str
     """Hexadecimal."""
+    before: str
+    """The hash of the event before it in the journal, hexadecimal."""
+    payload: str | None
+    """Its content as it was hashed; None if a clean-up removed it."""
+    payload_hash: str | None
+    """Of a content that is gone, hexadecimal."""
 
 
 def load_all_events(journal: Journal, run_id: str | None = None) -> Iterator[ExportedEvent]:
     """Yields the events of a run, or of all runs, the oldest first, without holding them all."""
     query = """
-        SELECT seq, at, run_id, task_id, kind, payload, lower(hex(hash)) AS hash FROM events
-        WHERE ? IS NULL OR run_id = ? ORDER BY seq
+        SELECT seq, at, run_id, task_id, kind, payload, lower(hex(hash)) AS hash, lower(hex(payload_hash)) AS digest,
+            (SELECT lower(hex(hash)) FROM events WHERE seq < found.seq ORDER BY seq DESC LIMIT 1) AS before
+        FROM events AS found WHERE ? IS NULL OR run_id = ? ORDER BY seq
         """
     cursor = journal.connection.cursor()
     cursor.row_factory = sqlite3.Row
@@ -369,6 +377,9 @@ def load_all_events(journal: Journal, run_id: str | None = None) -> Iterator[Exp
                 fact=event.fact,
                 run_id=row["run_id"],
                 hash=row["hash"],
+                before=row["before"] or GENESIS.hex(),
+                payload=row["payload"],
+                payload_hash=row["digest"] or None,
             )
 
 

@@ -13,6 +13,7 @@ from aurora_spawner.control.status import coordinator_pid
 from aurora_spawner.errors import JournalChangedError, JournalCorruptError, ReplayError, SpawnerError
 from aurora_spawner.journal import facts
 from aurora_spawner.journal.anchor import read_anchor
+from aurora_spawner.journal.approval_facts import UserActed
 from aurora_spawner.journal.replay_views import count_emptied, load_gap
 from aurora_spawner.journal.verify import check_run
 from aurora_spawner.journal.views import as_written, load_events, load_run
@@ -100,7 +101,10 @@ def recorded_events(store: Journal, run_id: str) -> list[EventRow]:
     if emptied := count_emptied(store, run_id):
         raise ReplayError(run_id, f"was cleaned: {emptied} of its events have no contents any longer")
     load_run(store, run_id)
-    events = load_events(store, run_id)
+    loaded = load_events(store, run_id)
+    events = [
+        each for each in loaded if not isinstance(each.fact, UserActed)
+    ]  # of other processes; they decide nothing
     unread = next((event for event in events if event.fact is None), None)
     if unread is not None:
         raise ReplayError(run_id, f"has event {unread.seq} ({unread.kind}), which a newer version wrote; update")

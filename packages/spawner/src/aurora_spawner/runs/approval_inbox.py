@@ -45,6 +45,9 @@ _ID_LENGTH: Final = 6
 TEXT_LIMIT: Final = 4_000
 """The most characters that are kept of a text of a question, and of the note of an answer."""
 
+USER_LIMIT: Final = 300
+"""The most characters that are kept of the name of a user who has signed in."""
+
 _Key = tuple[str, int, str, str, str]
 """Task, number of the attempt, gate, rule and subject: what makes a question the same after a resume."""
 
@@ -116,7 +119,9 @@ class ApprovalInbox:
             entry.withdrawn = row.state is ApprovalState.WITHDRAWN
             if row.state in (ApprovalState.APPROVED, ApprovalState.DENIED):
                 approved = row.state is ApprovalState.APPROVED
-                entry.answer = ApprovalAnswer(approved=approved, by=row.answered_by or "user", note=row.note)
+                entry.answer = ApprovalAnswer(
+                    approved=approved, by=row.answered_by or "user", note=row.note, user=row.answered_user
+                )
                 entry.settled.set()
             self._entries[row.approval] = entry
             if not entry.withdrawn and row.approval not in used:
@@ -267,12 +272,13 @@ class ApprovalInbox:
     # Answers.
 
     async def answer(
-        self, approval: str, *, approved: bool, note: str = "", always: bool = False
+        self, approval: str, *, approved: bool, note: str = "", always: bool = False, user: str = ""
     ) -> tuple[ApprovalAnswer, bool]:
         """Answers a question for the user; durable when this returns.
 
         Args:
             always: also approve, for the rest of the run, what has the same rule and shape.
+            user: the name of the user, if somebody who has signed in answers.
 
         Returns:
             The answer that counts, and True if it is this one: the first does.
@@ -290,7 +296,8 @@ class ApprovalInbox:
         question = entry.question
         if always and not question.shape:
             raise NoShapeError(approval)
-        given = ApprovalAnswer(approved=approved, by="user", note=storable_text(note, limit=TEXT_LIMIT))
+        said, name = storable_text(note, limit=TEXT_LIMIT), storable_text(user, limit=USER_LIMIT)
+        given = ApprovalAnswer(approved=approved, by="user", note=said, user=name)
         if always and approved:
             self._grants[question.rule, question.shape] = approval
             await self._settle(entry, given, GrantStored(approval=approval, rule=question.rule, shape=question.shape))
@@ -384,7 +391,9 @@ def _question_of(row: ApprovalRow) -> ApprovalQuestion:
 
 
 def _answered(approval: str, answer: ApprovalAnswer) -> ApprovalAnswered:
-    return ApprovalAnswered(approval=approval, approved=answer.approved, by=answer.by, note=answer.note)
+    return ApprovalAnswered(
+        approval=approval, approved=answer.approved, by=answer.by, note=answer.note, user=answer.user
+    )
 
 
 def _no_answer(limit_s: float | None) -> ApprovalAnswer:

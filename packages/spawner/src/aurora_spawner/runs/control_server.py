@@ -189,13 +189,15 @@ async def _answer_question(coordinator: Coordinator, request: dict[str, Any], ca
 
 async def answer_in(inbox: ApprovalInbox, request: dict[str, Any]) -> dict[str, Any]:
     """Carries out a request to answer a question of an inbox."""
-    approval, note = request.get("approval"), request.get("note", "")
-    if not isinstance(approval, str) or not isinstance(note, str) or not isinstance(request.get("approved"), bool):
+    approval, note, user = request.get("approval"), request.get("note", ""), request.get("user", "")
+    texts = all(isinstance(each, str) for each in (approval, note, user))
+    if not texts or not isinstance(request.get("approved"), bool):
         raise SpawnerError("an answer has the id of a question, approved (true or false), and a text as its note")
     answer, first = await inbox.answer(
-        approval, approved=request["approved"], note=note, always=request.get("always") is True
+        str(approval), approved=request["approved"], note=note, always=request.get("always") is True, user=user
     )
-    return {"first": first, "approved": answer.approved, "by": answer.by, "note": answer.note}
+    found = {"first": first, "approved": answer.approved, "by": answer.by, "note": answer.note}
+    return found | ({"user": answer.user} if answer.user else {})
 
 
 async def _ask(coordinator: Coordinator, request: dict[str, Any], _caller: Caller) -> dict[str, Any]:

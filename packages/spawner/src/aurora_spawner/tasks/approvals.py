@@ -39,3 +39,4 @@ class ApprovalAnswer:
     by: str  # "user", "limit" (nobody answered in time), "grant" (remembered), "no inbox"
     note: str = ""
     approval: str = ""  # the id of the question; "" if it was not asked
+    user: str = ""  # the name of a user who has signed in; "" for whoever runs Aurora

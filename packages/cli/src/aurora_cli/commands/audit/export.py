@@ -1,6 +1,10 @@
-"""`aur audit export`: print the journal's events as JSON Lines."""
+"""`aur audit export`: print the journal's events as JSON Lines, sealed."""
 
 from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
 
 import click
 
@@ -8,10 +12,29 @@ from aurora_cli import wiring
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import in_workspace
-from aurora_cli.output import emit_event
-from aurora_spawner.control.audit import DECISIONS, exported_events
+from aurora_cli.output import emit_exported, note
+from aurora_core.settings.config import load_config
+from aurora_spawner.control.audit_export import Selection, exported_lines
 
 __all__ = ["command"]
+
+
+class Moment(click.ParamType[float, str]):
+    """A day, which begins at 0:00 UTC, or a moment, of UTC unless it says otherwise; as Unix time."""
+
+    name = "moment"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the Unix time.
+
+        Raises:
+            click.BadParameter: the value is no day and no moment.
+        """
+        try:
+            found = datetime.fromisoformat(str(value))
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither a day like 2026-01-31 nor a moment like 2026-01-31T08:00", param, ctx)
 
 
 @click.command(
@@ -23,6 +46,7 @@ __all__ = ["command"]
             "aur audit export spawn-1763690000000 --decisions",
             "What was judged, asked, answered and merged in one run.",
         ),
+        ("aur audit export --since 2026-01-01 --until 2026-04-01 > q1.jsonl", "The first quarter of a year."),
     ),
 )
 @click.argument(
@@ -31,16 +55,25 @@ __all__ = ["command"]
 @click.option(
     "--decisions",
     is_flag=True,
-    help="Only decisions: judgements, questions, answers, grants, cancellations, merges, discarded work, accepted "
-    "changes.",
+    help="Only decisions: judgements, questions, answers, acts of users who have signed in, grants, cancellations, "
+    "merges, discarded work, accepted changes.",
 )
-def command(*, run_id: str | None, decisions: bool) -> int:
-    """Print the journal's events as JSON Lines, oldest first.
+@click.option("--since", type=Moment(), metavar="DAY", help="Only events of this day (UTC) and later; a moment, too.")
+@click.option("--until", type=Moment(), metavar="DAY", help="Only events before this day (UTC).")
+def command(*, run_id: str | None, decisions: bool, since: float | None, until: float | None) -> int:
+    """Print the journal's events as JSON Lines, oldest first, and a manifest.
 
-    Each line has the number of the event (seq), its time (UTC), run, task and kind, its own fields, and its hash; the
-    chain of the hashes is checked by `aur audit verify`. An event whose content a clean-up removed has no fields.
+    Each line has the number of the event (seq), its time (UTC), run, task and kind, its own fields, and its hash with
+    the one before it. An event whose content a clean-up removed has no fields, but their hash. The last line says
+    what was asked for and where the journal ends, and seals the file; `aur audit verify FILE` finds any byte that has
+    changed. Keep the seal, which is printed to standard error, elsewhere: it shows a file that was written anew.
     """
     journal = wiring.open_existing().project.runs_db
-    for event in exported_events(journal, run_id, kinds=DECISIONS if decisions else None):
-        emit_event(event)
+    selection = Selection(run_id=run_id, decisions=decisions, since=since, until=until)
+    line = ""
+    for line in exported_lines(journal, selection, keep_days=load_config(None, environ=os.environ).keep_days):
+        emit_exported(line)
+    if line:
+        manifest = json.loads(line)
+        note(f"{manifest['events']:,} events; seal: {manifest['seal']}")
     return ExitCode.DONE

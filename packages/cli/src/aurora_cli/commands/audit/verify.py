@@ -1,4 +1,4 @@
-"""`aur audit verify`: verify that the journal was not changed."""
+"""`aur audit verify`: verify that the journal, or an exported file, was not changed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import json_option
+from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_spawner.control.audit import audit_journal
+from aurora_spawner.control.audit_file import verify_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aurora_spawner.journal.verify import AuditReport
 
 __all__ = ["command"]
@@ -26,16 +29,57 @@ __all__ = ["command"]
     examples=(
         ("aur audit verify", "Check every event against its hash."),
         ("aur audit verify --json", "The result as JSON, with the hash of the last event to keep elsewhere."),
+        ("aur audit verify audit.jsonl --seal 5f1d…", "Check a file of `aur audit export`; no project is needed."),
     ),
 )
+@click.argument(
+    "file",
+    type=ExistingPath("file"),
+    metavar="[FILE]",
+    required=False,
+    help="A file of `aur audit export` (default: the journal).",
+)
+@click.option("--seal", metavar="SEAL", help="The seal that the export has told; shows a file that was written anew.")
+@click.option("--in-journal", is_flag=True, help="Each event of the file must be in this project's journal, too.")
 @json_option
-def command(*, as_json: bool) -> int:
-    """Verify that the journal was not changed.
+def command(*, file: Path | None, seal: str | None, in_journal: bool, as_json: bool) -> int:
+    """Verify that the journal, or an export, was not changed.
 
     Checks each event against its hash and the previous event, the tables against the events, and the chain against
     the last hash that this machine recorded at the end of the last run. Without that record, events cut from the end
-    and a rewritten chain cannot be detected. The exit status is 4 if the journal was changed.
+    and a rewritten chain cannot be detected. With FILE, checks each byte of an exported file instead. The exit status
+    is 4 if anything was changed.
     """
+    if file is not None:
+        journal = wiring.open_existing().project.runs_db if in_journal else None
+        return _verify_file(file, seal, journal, as_json=as_json)
+    if seal is not None or in_journal:
+        raise click.UsageError("--seal and --in-journal are about a FILE")
+    return _verify_journal(as_json=as_json)
+
+
+def _verify_file(file: Path, seal: str | None, journal: Path | None, *, as_json: bool) -> int:
+    report = verify_file(file, seal=seal, journal=journal)
+    if as_json:
+        emit_json(
+            Schema.AUDIT_FILE,
+            {
+                "ok": report.problem is None,
+                "events": report.events,
+                "seal": report.seal,
+                "head": report.head,
+                "problem": report.problem,
+            },
+        )
+    elif report.problem is not None:
+        emit(f"the file was changed: {report.problem}")
+    else:
+        emit(f"{report.events:,} events, each as it was written; last hash of the journal: {report.head or 'none'}")
+        emit(f"seal: {report.seal}" + ("" if seal else "; compare it with the one that the export has told"))
+    return ExitCode.DONE if report.problem is None else ExitCode.ENVIRONMENT
+
+
+def _verify_journal(*, as_json: bool) -> int:
     report = audit_journal(wiring.open_existing().project.runs_db)
     if as_json:
         emit_json(

@@ -72,7 +72,7 @@ def _serve_http(server: MCPServer[Any], port: int) -> ExitCode:
     try:
         listening = socket.create_server((HOST, port))
     except OSError as error:
-        raise PortError(port, error) from error
+        raise PortError(HOST, port, error) from error
     token = given or new_token()
     note(f"http://{HOST}:{port}{PATH}")
     note(f"token: {TOKEN_VARIABLE}" if given else f"token: {token}")

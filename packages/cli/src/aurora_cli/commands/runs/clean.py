@@ -21,13 +21,18 @@ __all__ = ["clean", "command"]
     examples=(
         ("aur runs clean --older-than 30", "Delete the data of runs that ended more than 30 days ago."),
         ("aur runs clean --older-than 0", "Delete the data of all runs that are not running."),
+        ("aur runs clean", "By the retention rule in your configuration, audit.keep_days."),
     ),
 )
 @click.option(
-    "--older-than", "days", type=FiniteRange(min=0), required=True, metavar="DAYS", help="Minimum age in days."
+    "--older-than",
+    "days",
+    type=FiniteRange(min=0),
+    metavar="DAYS",
+    help="Minimum age in days (default: audit.keep_days of your configuration, which is also the least).",
 )
 @json_option
-def command(*, days: float, as_json: bool) -> int:
+def command(*, days: float | None, as_json: bool) -> int:
     """Delete the data of old runs.
 
     Deletes prompts, outputs and results; such a run can no longer be resumed or shown. The record that it ran and the
@@ -36,8 +41,8 @@ def command(*, days: float, as_json: bool) -> int:
     return clean(days, as_json=as_json)
 
 
-def clean(days: float, *, as_json: bool) -> ExitCode:
-    """Removes the contents of runs that are older than so many days, and shows which."""
+def clean(days: float | None, *, as_json: bool) -> ExitCode:
+    """Removes the contents of runs that are older than so many days, or than the user's rule says; shows which."""
     report = wiring.open_existing().clean(older_than_days=days)
     if as_json:
         emit_json(Schema.RUNS_CLEANED, cleaned_document(report))

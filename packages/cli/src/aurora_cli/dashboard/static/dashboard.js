@@ -95,6 +95,9 @@ function refreshPicture() {
   }, 5000);
 }
 
+// A page that is signed out waits for the answer to that, although its stream ends first.
+let leaving = false;
+
 // Browsers keep few connections to a server: a page that nobody sees gives its own back.
 function follow(address) {
   let after = main.dataset.after;
@@ -109,7 +112,7 @@ function follow(address) {
       tellQuestions();
       refreshPicture();
     });
-    events.addEventListener("reload", () => location.reload());
+    events.addEventListener("reload", () => { if (!leaving) { location.reload(); } });
     events.onerror = () => {
       lost = true;
       said.textContent = "The connection to Aurora is lost; this page tries again.";
@@ -194,7 +197,8 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (form.method !== "post") { return; }
+  leaving = "leadsOn" in form.dataset;
+  if (form.method !== "post" || leaving) { return; }
   event.preventDefault();
   const button = event.submitter;
   if (button.dataset.sure && !confirm(button.dataset.sure)) { return; }
@@ -202,6 +206,10 @@ document.addEventListener("submit", async (event) => {
   said.textContent = "…";
   try {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "application/json" } });
+    if (answer.status === 401 && answer.headers.get("content-type").includes("html")) {
+      location.reload();                               // the session is over: the page says how to sign in
+      return;
+    }
     const found = answer.ok ? await answer.json() : { said: "Not done: " + (await answer.text()), done: false };
     said.textContent = found.said;
     if (found.done && form.classList.contains("say")) { form.elements.text.value = ""; }

@@ -1,0 +1,80 @@
+"""The sessions of users who have signed in, and the sign-ins that have begun; kept by the server, in memory alone."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aurora_cli.dashboard.provider import Begun
+    from aurora_cli.dashboard.visitors import Visitor
+
+__all__ = ["SignedIn"]
+
+BEGUN_S: Final = 600.0
+"""Time for a user to come back from the provider."""
+MOST_BEGUN: Final = 1_000
+MOST_SESSIONS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    visitor: Visitor
+    until: float
+
+
+@dataclass(slots=True, kw_only=True)
+class SignedIn:
+    """The users who have signed in, by the token of the cookie; nothing of it survives the server.
+
+    Attributes:
+        length_s: time after which a user has to sign in again.
+    """
+
+    length_s: float
+    clock: Callable[[], float] = time.monotonic
+    _sessions: dict[str, _Session] = field(default_factory=dict)
+    _begun: dict[str, tuple[float, Begun]] = field(default_factory=dict)
+
+    def begin(self, begun: Begun) -> str:
+        """Keeps a sign-in that has begun; returns the token by which it is found, once. The oldest make room."""
+        now = self.clock()
+        self._begun = {key: each for key, each in self._begun.items() if each[0] > now}
+        while len(self._begun) >= MOST_BEGUN:
+            del self._begun[next(iter(self._begun))]
+        token = secrets.token_urlsafe(32)
+        self._begun[token] = (now + BEGUN_S, begun)
+        return token
+
+    def take(self, token: str) -> Begun | None:
+        """Returns a sign-in that has begun, and forgets it; None if there is none, or it took too long."""
+        until, begun = self._begun.pop(token, (0.0, None))
+        return begun if until > self.clock() else None
+
+    def enter(self, visitor: Visitor) -> str:
+        """Opens a session; returns the token of its cookie. Of too many, the oldest ends."""
+        now = self.clock()
+        self._sessions = {key: each for key, each in self._sessions.items() if each.until > now}
+        while len(self._sessions) >= MOST_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
+        token = secrets.token_urlsafe(32)
+        self._sessions[token] = _Session(visitor, now + self.length_s)
+        return token
+
+    def visitor(self, token: str) -> Visitor | None:
+        """Returns who has signed in; None if nobody has, or the session is over."""
+        found = self._sessions.get(token)
+        return found.visitor if found is not None and found.until > self.clock() else None
+
+    def left_s(self, token: str) -> float | None:
+        """Returns the seconds that a session lasts from now on; None if there is none."""
+        found = self._sessions.get(token)
+        return None if found is None else max(0.0, found.until - self.clock())
+
+    def leave(self, token: str) -> None:
+        """Ends a session."""
+        self._sessions.pop(token, None)

@@ -1,0 +1,46 @@
+"""The record of acts of users who have signed in: written into the journal before the act is tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_spawner.control.approvals import find_approval
+from aurora_spawner.control.lookup import find_run, open_journal
+from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
+from aurora_spawner.storage.stored_values import storable_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aurora_spawner.journal.approval_facts import UserActed
+
+__all__ = ["record_act"]
+
+
+def record_act(journal: Path, act: UserActed, *, run_id: str, task_id: str | None) -> None:
+    """Writes down that a user wants to act on a run; durable when this returns.
+
+    Another process may work on the run meanwhile: the event stands between those of that process.
+
+    Args:
+        run_id: The run; for an act that answers a question, that of the question counts.
+        task_id: The task that the act names. One that the run does not have is left out.
+
+    Raises:
+        UnknownRunError, UnknownApprovalError: The journal has no such run, or no such question.
+        JournalError: It cannot be written.
+    """
+    if act.approval:
+        asked = find_approval(journal, act.approval)
+        run_id, task_id = asked.run_id, asked.task_id or None
+    _, tasks = find_run(journal, run_id)
+    known = task_id if any(task_id == each.task_id for each in tasks) else None
+    with open_journal(journal, run_id) as store:
+        store.append([entry_of(_bounded(act), run_id=run_id, task_id=known)])
+
+
+def _bounded(act: UserActed) -> UserActed:
+    """Returns the act with texts that can be stored: what a provider says of a user may be anything."""
+    names = ("act", "user", "role", "issuer", "subject", "approval", "refused")
+    return type(act)(**{name: storable_text(getattr(act, name), limit=TEXT_LIMIT) for name in names})
