@@ -14,7 +14,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import accept_changes_option, json_option
+from aurora_cli.options import accept_changes_option
 from aurora_cli.output import emit, emit_json, emit_json_line, note
 
 if TYPE_CHECKING:
@@ -130,7 +130,9 @@ class _Options:
 @click.option("--list", "list_sessions", is_flag=True, help="List the sessions instead.")
 @click.option("--log", metavar="ID", help="Show what was said in a session instead.")
 @accept_changes_option
-@json_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Lines of JSON also at a terminal; with --list and --log one document."
+)
 def command(**given: object) -> int:
     """Talk with an agent, for as many turns as it takes.
 
@@ -177,10 +179,9 @@ def _go_on(aurora: Aurora, session_id: str, options: _Options) -> ExitCode:
         from aurora_cli.teamwork.team import work_as_team
 
         waits = options.mode == INTERACTIVE
-        tell = None if options.at_terminal else _emit_event
-        if tell is not None:
-            tell({"event": "session", "id": session_id, "resumed": options.resume is not None})
-        end = work_as_team(aurora, session_id, asks=waits and tell is None, waits=waits, tell=tell)
+        tell, resumed = None if options.at_terminal else _emit_event, options.resume is not None
+        asks = waits and tell is None
+        end = work_as_team(aurora, session_id, asks=asks, waits=waits, resumed=resumed, tell=tell)
         if end.code is not ExitCode.DONE:
             return end.code
         defaults = end.defaults

@@ -112,8 +112,9 @@ def command(
         orchestrator = aurora.orchestrator(fresh=no_cache)  # refused before the index is updated
         if not no_index:
             index_with_progress(aurora.memory)
+        listener = progress_listener(verbosity, aurora.config.tool)
         with aurora.changes_told():
-            result = orchestrator.execute(question, on_event=progress_listener(verbosity), conversation=conversation)
+            result = orchestrator.execute(question, on_event=listener, conversation=conversation)
     return _shown(result, verbosity, as_json=as_json)
 
 
