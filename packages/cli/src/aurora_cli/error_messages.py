@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.errors import CliError
 from aurora_cli.exits import ExitCode
 from aurora_cli.render.words import printable
+from aurora_cli.run_names import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +40,26 @@ _OS_HINTS: Final[Mapping[int, str]] = {
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
 }
 
+_HERE_AND_ELSEWHERE: Final = (
+    "`aur runs list` lists the runs of this project",
+    "`aur runs list --all` lists the runs of all workspaces",
+)
 
-def error_report(error: Exception) -> ErrorReport:
-    """Returns the report of an error for the user; an unknown error is reported as a bug in Aurora."""
+
+def error_report(error: Exception, *, workspace: str = "") -> ErrorReport:
+    """Returns the report of an error for the user; an unknown error is reported as a bug in Aurora.
+
+    Args:
+        workspace: the one that the command is about, with which runs are named; "" for the current folder's project.
+    """
+    found, run_id = _report_of(error), getattr(error, "run_id", "")
+    if not workspace:
+        return found
+    message, hint = (named_in(workspace, text, run_id) if run_id else text for text in (found.message, found.hint))
+    return replace(found, message=message, hint=hint.replace(*_HERE_AND_ELSEWHERE))
+
+
+def _report_of(error: Exception) -> ErrorReport:
     if isinstance(error, CliError):
         return ErrorReport(exit_code=error.exit_code, message=_text(error), hint=error.hint)
     if isinstance(error, OSError):

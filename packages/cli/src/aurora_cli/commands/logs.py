@@ -17,7 +17,7 @@ from aurora_cli.output import emit_json
 from aurora_cli.render.logs import emit_bytes
 from aurora_spawner.control.logs import read_logs, task_outputs
 from aurora_spawner.control.lookup import find_run
-from aurora_spawner.conversations.stored import SESSION_RUN
+from aurora_spawner.conversations.kinds import SESSION_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
