@@ -113,7 +113,9 @@ async def _execute_and_ask(
 
 
 def _next_steps(run: Run, report: RunReport, name: str) -> Iterator[str]:
-    """Yields what can be done about tasks that failed."""
+    """Yields what can be done about tasks that failed, or were not done."""
+    if report.interrupted:
+        yield f"aur resume {name} goes on with it"
     if report.failed and not (report.interrupted or report.cancelled_by_user):
         yield from withheld_lines(report.results.values(), os.environ)
         yield f"what the agents wrote: aur logs {name}; to run again what failed: aur resume {name} --retry-failed"
@@ -207,9 +209,8 @@ def report_result(
         note(summary(report, waited_s=waited_s))
     else:
         emit(summary(report, waited_s=waited_s))
-    if report.merge:
-        for line in merge_lines(name_here(report.run_id), report.merge):
-            note(line)
+    for line in _about_merge(report):
+        note(line)
     for sentence in report.trouble:
         note(f"warning: {sentence}")
     if not_run:
@@ -219,6 +220,14 @@ def report_result(
     if report.trouble:
         return ExitCode.ENVIRONMENT
     return ExitCode.DONE if result.ok else ExitCode.NOT_REACHED
+
+
+def _about_merge(report: RunReport) -> Iterator[str]:
+    """Yields what became of the work of a run in worktrees."""
+    if report.merge:
+        yield from merge_lines(name_here(report.run_id), report.merge)
+        if report.succeeded and not (report.merge.tasks or report.merge.delivery.problem):
+            yield "no task has changed a file, so there is nothing to merge"
 
 
 def _emit_answer(answer: SpawnResult) -> None:

@@ -1,4 +1,4 @@
-"""What is typed while an agent answers: it stays out of the answer, and stands at the next prompt."""
+"""Input that is typed while an agent answers: it stays out of the answer, and stands at the next prompt."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["as_text", "planning_note", "progress_listener"]
 
 _WORKS: Final = {"phase3_decompose": "plans", "phase6_synthesize": "writes the answer"}
-"""What an agent does in the phases in which it is waited for alone."""
+"""The work of an agent in the phases in which it is waited for alone."""
 
 
 def as_text(result: SoarResult, verbosity: str) -> str:
