@@ -117,6 +117,14 @@ def test_work_that_is_delivered_is_not_offered_again_by_a_resume(aur: Aur, shed:
     assert "integration" not in shed.repository("branch", "--list")
 
 
+def test_a_run_whose_agent_has_changed_nothing_says_so(aur: Aur, shed: Shed) -> None:
+    sh = {"kind": "command", "command": ["sh", "-c", "cat > /dev/null; echo all is well"]}
+    (shed.path / ".aurora" / "config.yaml").write_text(json.dumps({"backends": {"sh": sh}}))
+    outcome = aur("exec", "Look around", "--agent", "sh")
+    assert outcome.returncode == ExitCode.DONE
+    assert "no task has changed a file, so there is nothing to merge" in outcome.stderr
+
+
 def test_a_repository_that_git_refuses_is_told_by_the_doctor(aur: Aur, shop: Path) -> None:
     (shop / ".git").write_text("gitdir: /nowhere\n")
     found = {each["check"]: each for each in json.loads(aur("doctor", "--json").stdout)["findings"]}["git"]
