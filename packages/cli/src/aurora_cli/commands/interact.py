@@ -109,8 +109,12 @@ class _Options:
     ),
 )
 @click.argument("goal", nargs=-1, metavar="[GOAL]", help="What the session is about; it is the first turn.")
-@click.option("--agent", metavar="NAME", help="The agent to talk with (default: the default agent).")
-@click.option("--tool", metavar="NAME", help="The default agent, for this call.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    help="The agent to talk with (default: `tool` of the configuration, else an installed CLI).",
+)
+@click.option("--tool", metavar="NAME", help="The same as `tool` of the configuration, for this call.")
 @click.option(
     "--team", is_flag=True, help="Plan the goal with you, run the plan's tasks, then talk about the result."
 )
