@@ -91,6 +91,11 @@ def test_a_wrong_name_is_told_before_a_missing_yes_or_editor(aur: Aur, failed: s
     assert ("set EDITOR" if words[0] == "review" else "use --yes") in right.stderr
 
 
+def test_outside_a_repository_there_are_no_worktrees_to_list(aur: Aur, shop: Path) -> None:
+    assert aur("init", "--no-index").returncode == ExitCode.DONE
+    assert "hint: tasks have worktrees, and work that can be merged, only in a git" in aur("worktrees", "list").stderr
+
+
 def test_a_missing_run_names_the_list_and_a_missing_choice_is_told_in_one_line(aur: Aur, shop: Path) -> None:
     assert "`aur runs list` lists the runs" in aur("merge").stderr
     assert "`aur runs list` lists the runs" in aur("logs").stderr

@@ -40,6 +40,8 @@ _OS_HINTS: Final[Mapping[int, str]] = {
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
 }
 
+_NO_REPOSITORY: Final = "not a git repository"
+"""Git's own words."""
 _HERE_AND_ELSEWHERE: Final = (
     "`aur runs list` lists the runs of this project",
     "`aur runs list --all` lists the runs of all workspaces",
@@ -119,13 +121,15 @@ def _of_a_library(error: Exception) -> ErrorReport | None:
         if isinstance(error, kinds):
             if isinstance(error.__cause__, OSError):  # the system failed, not the file's content
                 return replace(_of_the_system(error.__cause__), message=_text(error))
-            return ErrorReport(exit_code=exit_code, message=_text(error), hint=hint or _hint_about_task(error))
+            return ErrorReport(exit_code=exit_code, message=_text(error), hint=hint or _hint_about(error))
     return None
 
 
-def _hint_about_task(error: Exception) -> str:
+def _hint_about(error: Exception) -> str:
     from aurora_spawner.errors import UnknownTaskError
 
+    if _NO_REPOSITORY in str(error):
+        return "tasks have worktrees, and work that can be merged, only in a git repository"
     if not isinstance(error, UnknownTaskError):
         return ""
     guess = f"did you mean {error.nearest!r}? " if error.nearest else ""
