@@ -60,7 +60,9 @@ def test_errors_about_a_run_of_a_workspace_name_it_with_the_workspace(aur: Aur, 
     assert f"run sums:{failed} is not running" in (refused := aur("pause", f"sums:{failed}").stderr)
     assert f"aur resume sums:{failed}" in refused
     assert f"`aur runs show sums:{failed}` names them" in aur("logs", f"sums:{failed}/9").stderr
-    assert "`aur runs list --all` lists the runs of all workspaces" in aur("pause", "sums:spawn-1").stderr
+    unknown = aur("pause", "sums:spawn-1").stderr
+    assert f"no run named sums:spawn-1; the newest are sums:{failed}" in unknown
+    assert "`aur runs list --all` lists the runs of all workspaces" in unknown
 
 
 def test_a_name_in_a_path_or_a_branch_stays_as_it_is() -> None:

@@ -54,11 +54,13 @@ def error_report(error: Exception, *, workspace: str = "") -> ErrorReport:
     Args:
         workspace: the one that the command is about, with which runs are named; "" for the current folder's project.
     """
-    found, run_id = _report_of(error), getattr(error, "run_id", "")
+    found = _report_of(error)
     if not workspace:
         return found
-    message, hint = (named_in(workspace, text, run_id) if run_id else text for text in (found.message, found.hint))
-    return replace(found, message=message, hint=hint.replace(*_HERE_AND_ELSEWHERE))
+    message, hint = found.message, found.hint.replace(*_HERE_AND_ELSEWHERE)
+    for run_id in filter(None, (getattr(error, "run_id", ""), *getattr(error, "known", ()))):
+        message, hint = named_in(workspace, message, run_id), named_in(workspace, hint, run_id)
+    return replace(found, message=message, hint=hint)
 
 
 def _report_of(error: Exception) -> ErrorReport:
