@@ -248,11 +248,13 @@ def test_the_doctor_says_of_each_agent_what_can_be_known(
     assert "Aurora has no hook for it" in str(found["aider"]["gate"])
     assert found["gemini"]["version"] is None
     assert "--version` fails" in (found["gemini"]["advice"] or "")
-    assert (found["claude"]["program"], found["claude"]["advice"]) == (None, "install @anthropic-ai/claude-code")
+    assert found["claude"]["program"] is None
+    assert found["claude"]["advice"] == "install it: npm install -g @anthropic-ai/claude-code"
+    assert found["aider"]["advice"] == "install it: pip install aider-chat"
     assert found["echo"]["program"] == "/usr/bin/cat"
     outcome = aur("agents", "doctor")
     assert outcome.returncode == ExitCode.DONE
-    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY); policy gate on: a hook asks" in outcome.stdout
+    assert "codex-cli 0.169.0; signed in: yes (OPENAI_API_KEY)\n          policy gate on: a hook" in outcome.stdout
     assert "          aur interact: one process, by Codex's app-server\n" in outcome.stdout
     assert found["echo"]["talks"] == "one process a turn, which is told the earlier turns"
     assert "sk-secret" not in outcome.stdout + outcome.stderr

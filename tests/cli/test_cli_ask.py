@@ -65,7 +65,10 @@ def test_an_agent_gets_the_words_of_the_user(aur: Aur, start_aur: Start, shed: S
     assert f'aur answer {one["approval"]} "…"' in aur("status").stdout
     answered = aur("answer", one["approval"], "8080, as before")
     assert (answered.returncode, "answered" in answered.stderr) == (ExitCode.DONE, True)
-    assert aur("answer", one["approval"], "81").returncode != ExitCode.DONE
+    late = aur("answer", one["approval"], "81")
+    assert late.returncode != ExitCode.DONE
+    assert "was answered before: by user: 8080, as before; nothing changed" in late.stderr
+    assert "  answered by user: 8080, as before  (" in aur("approvals", "--all").stdout
     assert running.wait(timeout=60) == ExitCode.DONE
     assert shed.repository.shown("main", "port.txt") == "8080, as before"
     decisions = aur("audit", "export", "--decisions").stdout

@@ -193,7 +193,7 @@ def test_a_run_is_followed_by_two_from_its_middle_to_its_end(aur: Aur, begin: Be
     assert first.until("detached")["status"] == ExitCode.DONE
     assert run.wait(timeout=30) == ExitCode.DONE
     assert aur("attach", run_id).returncode == ExitCode.DONE
-    assert "no process works on it (succeeded)" in aur("attach", run_id).stderr
+    assert "it has succeeded, and no process works on it" in aur("attach", run_id).stderr
 
 
 def test_a_run_whose_process_is_killed_is_told_and_its_questions_can_be_answered(

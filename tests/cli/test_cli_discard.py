@@ -61,7 +61,7 @@ def test_it_asks_first_and_wants_yes_without_a_terminal(
 ) -> None:
     run_id = clashing(shed)
     assert aur("discard", run_id, "b").returncode == ExitCode.USAGE
-    monkeypatch.setattr("aurora_cli.commands.discard.is_interactive", lambda: True)
+    monkeypatch.setattr("aurora_cli.user_prompts.is_interactive", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_words, **_options: False)
     outcome = aur("discard", run_id, "b")
     assert (outcome.returncode, outcome.stderr) == (ExitCode.NOT_REACHED, "nothing was discarded\n")

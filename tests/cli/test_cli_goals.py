@@ -147,6 +147,7 @@ def test_the_plan_of_a_model_is_used(aur: Aur, shop: Path) -> None:
     outcome = aur("goals", GOAL, "--yes", "--tool", "planner")
     assert outcome.returncode == ExitCode.DONE, outcome.stderr
     assert "planned by planner" in outcome.stdout
+    assert "@planner plans\n" in outcome.stderr
     assert "no gap" in outcome.stdout
     taskfile = shop / ".aurora" / "plans" / folders(shop)[0] / "tasks.md"
     assert "- [ ] 1 Ask the till keeper\n  - Agent: planner\n" in taskfile.read_text()

@@ -173,7 +173,9 @@ def test_a_repository_cannot_have_its_monitor_run(shop: Path, tmp_path: Path) ->
 def test_a_new_project_hears_what_is_enforced_for_whom_and_what_to_do_next(
     aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert "no agent CLI is installed" in aur("init", "--no-index").stdout
+    alone = aur("init", "--no-index").stdout
+    assert "no agent CLI is installed" in alone
+    assert "aur exec" not in alone
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("claude", "aider"):
@@ -183,7 +185,7 @@ def test_a_new_project_hears_what_is_enforced_for_whom_and_what_to_do_next(
     said = aur("init", "--no-index").stdout
     assert "before each tool call of claude the policies are asked" in said
     assert "the tool calls of aider are not asked about (Aurora has no hook for it" in said
-    assert all(command in said for command in ("aur policies show", "aur trust", "aur agents doctor"))
+    assert all(command in said for command in ("aur policies show", "aur trust", "aur agents doctor", "aur exec"))
     gates = [each for each in json.loads(aur("doctor", "--json").stdout)["findings"] if each["check"] == "gates"]
     assert [("claude the policies are asked" in each["says"], each["level"]) for each in gates] == [(True, "ok")]
 

@@ -80,6 +80,9 @@ def test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said(aur: Aur, be
     talk.until("text", text="3,")
     talk.kill()
     wait_for(lambda: processes_of_run(talk.id) == [])
+    told = aur("status").stdout
+    assert f"{talk.id}  crashed  a session" in told
+    assert f"aur interact --resume {talk.id} continues it" in told
     shown = "".join(each["text"] for each in talk.seen if each["event"] == "text" and each["turn"] == 2)
     again = begin("--resume", talk.id)
     again.until("earlier", number=1)

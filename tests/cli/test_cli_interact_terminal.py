@@ -92,6 +92,22 @@ def test_control_c_at_the_prompt_and_in_a_turn(tmux: Open) -> None:
     screen.wait_for("status 0")
 
 
+def test_what_is_typed_while_an_agent_answers_stands_at_the_next_prompt_and_not_in_the_answer(tmux: Open) -> None:
+    screen = tmux("interact")
+    screen.wait_for("@bot>")
+    screen.press("slow:25", "Enter")
+    screen.wait_for("0,1,")
+    screen.press("count", "Enter", "half of")
+    shown = screen.wait_for("@bot> count\n2", "@bot> half of")
+    assert "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24," in shown
+    screen.press(" it", "Enter", "run:rm_-rf_victim", "Enter")
+    screen.wait_for("half of it", "a = approve, d = deny")
+    screen.press("x")
+    screen.wait_for("\nx")
+    screen.press("Enter", "d", "Enter")
+    screen.wait_for("denied: the policies")
+
+
 def test_a_question_is_asked_at_the_prompt_and_control_c_at_it_ends_the_turn(tmux: Open) -> None:
     screen = tmux("interact", "run:rm_-rf_victim")
     screen.wait_for("what  rm -rf victim", "a = approve, d = deny")

@@ -73,7 +73,7 @@ def test_at_a_terminal_it_asks_before_the_target_moves(
         asked.append(question)
         return answer == "y"
 
-    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr("aurora_cli.user_prompts.is_interactive", lambda: True)
     monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", confirm)
     run_id = shed.run(writes("a", "a.txt", "a"), merge=MergeMode.ASK).run_id
     outcome = aur("merge", run_id)
@@ -97,7 +97,7 @@ def test_the_delivery_after_the_question_does_not_check_again(
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(f'check: ["echo x >> {tmp_path}/looked"]\n')
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
-    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr("aurora_cli.user_prompts.is_interactive", lambda: True)
     monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", lambda *_words: True)
     outcome = aur("merge", run_id)
     assert outcome.returncode == ExitCode.DONE, outcome.stdout

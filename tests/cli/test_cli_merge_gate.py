@@ -128,7 +128,7 @@ def test_at_a_terminal_nobody_is_asked_about_what_an_uncommitted_change_refuses(
 ) -> None:
     if protected:
         (shed.path / ".aurora/policies.yaml").unlink()
-    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr("aurora_cli.user_prompts.is_interactive", lambda: True)
     monkeypatch.setattr(
         "aurora_cli.delivery_prompts.confirm_unless", lambda question, _answered: pytest.fail(question)
     )
@@ -226,7 +226,7 @@ def test_at_a_terminal_there_is_one_question_and_its_answer_is_in_the_journal(
         asked.append((question, len(open_approvals(guarded.journal))))
         return answer == "y"
 
-    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr("aurora_cli.user_prompts.is_interactive", lambda: True)
     monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", confirm)
     run_id = waiting_run(guarded)
     outcome = aur("merge", run_id)
@@ -278,7 +278,7 @@ def test_a_question_at_a_terminal_takes_a_word_or_the_end_of_the_input(
 def test_an_agent_cannot_answer_at_a_terminal_of_its_own(
     aur: Aur, guarded: Shed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aurora_cli.commands.merge.is_interactive", lambda: True)
+    monkeypatch.setattr("aurora_cli.user_prompts.is_interactive", lambda: True)
     monkeypatch.setattr("aurora_cli.delivery_prompts.confirm_unless", lambda *_words: True)
     monkeypatch.setattr("aurora_cli.delivery_prompts.own_attempt", lambda: "token")
     assert aur("merge", waiting_run(guarded)).returncode == ExitCode.NOT_REACHED

@@ -224,7 +224,7 @@ def test_at_a_terminal_it_shows_what_it_would_push_and_asks(
 ) -> None:
     hub.program()
     run_id = merged_run(hub.shed)
-    monkeypatch.setattr("aurora_cli.commands.pr.is_interactive", lambda: True)
+    monkeypatch.setattr("aurora_cli.user_prompts.is_interactive", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_words, **_options: answer)
     outcome = aur("pr", run_id)
     assert f"aurora/{run_id}/integration: 1 task, to origin\n" in outcome.stderr

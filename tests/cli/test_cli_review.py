@@ -100,6 +100,6 @@ def test_comments_that_cannot_be_sent_are_kept(
 
 def test_without_an_editor_nothing_is_begun(aur: Aur, shed: Shed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EDITOR", raising=False)
-    outcome = aur("review", "spawn-1", "1")
+    outcome = aur("review", run(aur), "1")
     assert outcome.returncode == ExitCode.USAGE
     assert "set EDITOR" in outcome.stderr

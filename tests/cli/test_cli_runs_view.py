@@ -61,18 +61,24 @@ def plain(lines: object) -> list[str]:
 
 def test_a_run_in_a_list_is_a_line_with_counts_in_a_fixed_order() -> None:
     (line,) = plain(runs.as_lines([summary(run_row(), pending=1, failed=2, succeeded=3)]))
-    assert line == "spawn-1  2001-09-09 01:46:40 UTC  failed  3 succeeded, 2 failed, 1 pending  resumable"
+    assert line == (
+        "spawn-1  2001-09-09 01:46:40 UTC  failed  3 succeeded, 2 failed, 1 pending  "
+        "run again what failed: aur resume spawn-1 --retry-failed"
+    )
 
 
 def test_a_run_that_failed_though_all_its_tasks_succeeded_names_the_command_that_says_why() -> None:
     (line,) = plain(runs.as_lines([summary(run_row(), succeeded=2)]))
-    assert line == "spawn-1  2001-09-09 01:46:40 UTC  failed  2 succeeded  resumable  why: aur runs show spawn-1"
+    assert line == (
+        "spawn-1  2001-09-09 01:46:40 UTC  failed  2 succeeded  "
+        "resumable: aur resume spawn-1  why: aur runs show spawn-1"
+    )
 
 
 def test_a_run_that_nobody_drives_has_crashed_wherever_it_is_told() -> None:
     crashed = run_row(state=RunState.RUNNING)
     (line,) = plain(runs.as_lines([summary(crashed, running=1)]))
-    assert line == "spawn-1  2001-09-09 01:46:40 UTC  crashed  1 running  resumable"
+    assert line == "spawn-1  2001-09-09 01:46:40 UTC  crashed  1 running  resumable: aur resume spawn-1"
     (driven,) = plain(runs.as_lines([replace(summary(crashed, running=1), held=True)]))
     assert driven == "spawn-1  2001-09-09 01:46:40 UTC  running  1 running"
     rows = runs.as_document([summary(crashed)])["runs"]

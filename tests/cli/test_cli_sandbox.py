@@ -92,7 +92,7 @@ def test_the_option_puts_agents_into_a_sandbox_and_the_journal_says_so(
 @pytest.mark.parametrize("asked", [["--sandbox", "off"], []])
 def test_by_default_there_is_none_and_the_header_says_so(aur: Aur, yard: Path, asked: list[str]) -> None:
     outcome = aur("spawn", "tasks.md", *asked)
-    assert "sandbox for writer: unsandboxed: none is asked for" in outcome.stderr
+    assert "sandbox for writer: unsandboxed: no sandbox is configured" in outcome.stderr
     assert (yard.parent / "outside.txt").exists()
 
 
@@ -165,7 +165,7 @@ def test_an_agent_that_takes_too_much_memory_is_ended_with_the_exact_reason(aur:
     (yard / "tasks.md").write_text("- [ ] 1 Grow\n  - Agent: hog\n")
     outcome = aur("spawn", "tasks.md", "--json")
     assert outcome.returncode == ExitCode.NOT_REACHED
-    assert "unsandboxed: none is asked for; limits: 60 MiB of memory" in outcome.stderr
+    assert "unsandboxed: no sandbox is configured; limits: 60 MiB of memory" in outcome.stderr
     document = json.loads(outcome.stdout)
     (task,) = document["tasks"]
     assert task["error"].startswith("memory limit 60 MiB exceeded (peak ")

@@ -168,6 +168,26 @@ def test_one_that_does_not_answer_is_told_and_holds_up_no_other(
     assert farm.runs_db.exists()
 
 
+def test_a_page_about_all_takes_the_first_that_answers(
+    two: tuple[Project, Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, opened = threading.Event(), readings.open_workspace
+
+    def slowly(workspace: Workspace) -> readings.Opened:
+        if workspace.name == "farm":
+            hangs.wait(30)
+        return opened(workspace)
+
+    monkeypatch.setattr(readings, "LIMIT_S", 1.0)
+    monkeypatch.setattr(readings, "open_workspace", slowly)
+    try:
+        found = AllWorkspaces(all_workspaces).project("")
+    finally:
+        hangs.set()
+    assert found is not None
+    assert found.project.root == two[0].root
+
+
 def test_what_is_not_trusted_is_told_and_has_no_effect(
     aur: Aur, two: tuple[Project, Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from aurora_spawner import (
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
 from aurora_spawner.limits.capped_executor import CappedExecutor
+from aurora_spawner.limits.meter import UsageMeter
 from aurora_spawner.limits.prices import Price, PriceTable, load_prices
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
@@ -429,3 +430,17 @@ def test_a_later_execution_counts_the_attempts_of_the_earlier_ones(tmp_path: Pat
         spool=tmp_path / "spool", executor=executor,)
     )  # fmt: skip
     assert asyncio.run(run.execute()).failed == 1
+
+
+def test_what_the_cli_says_itself_is_no_call_of_a_model(tmp_path: Path) -> None:
+    used = {"input_tokens": 5, "output_tokens": 7}
+    said = [
+        {"type": "assistant", "message": {"id": "m1", "model": "claude-opus-5-5", "usage": used, "content": []}},
+        {"type": "assistant", "message": {"id": "m2", "model": "<synthetic>", "usage": {}, "content": []}},
+    ]
+    (tmp_path / "stdout").write_text("".join(f"{json.dumps(each)}\n" for each in said))
+    meter = UsageMeter(DIALECTS["claude"], tmp_path / "stdout")
+    reply = meter.read()
+    assert reply is not None
+    assert reply.model == "claude-opus-5-5"
+    assert [call.output_tokens for call in meter.calls] == [7]

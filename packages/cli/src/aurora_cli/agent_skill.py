@@ -38,7 +38,7 @@ Search before you read many files.
 ## Talk with the other agents of your run
 
     aur comm                              # what was posted for you or for all
-    aur comm --after 3 --wait 60          # wait up to a minute for a post behind number 3
+    aur comm --after 3 --wait 60          # wait up to a minute for a post after number 3
     aur comm send "The API listens on port 8081"
     aur comm send --to 1.2 --kind question "Which port?"
     aur comm send --kind handover - < notes.md

@@ -136,7 +136,7 @@ WORKTREES: Final[tuple[Entry, ...]] = (
     Entry(
         name="clean",
         module="worktrees.clean",
-        summary="Remove worktrees that hold nothing that is not elsewhere.",
+        summary="Remove worktrees whose work is merged or discarded.",
         destroys=True,
     ),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.errors import CliError
 from aurora_cli.exits import ExitCode
 from aurora_cli.render.words import printable
+from aurora_cli.run_names import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,9 +40,30 @@ _OS_HINTS: Final[Mapping[int, str]] = {
     errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
 }
 
+_NO_REPOSITORY: Final = "not a git repository"
+"""Git's own words."""
+_HERE_AND_ELSEWHERE: Final = (
+    "`aur runs list` lists the runs of this project",
+    "`aur runs list --all` lists the runs of all workspaces",
+)
 
-def error_report(error: Exception) -> ErrorReport:
-    """Returns the report of an error for the user; an unknown error is reported as a bug in Aurora."""
+
+def error_report(error: Exception, *, workspace: str = "") -> ErrorReport:
+    """Returns the report of an error for the user; an unknown error is reported as a bug in Aurora.
+
+    Args:
+        workspace: the one that the command is about, with which runs are named; "" for the current folder's project.
+    """
+    found = _report_of(error)
+    if not workspace:
+        return found
+    message, hint = found.message, found.hint.replace(*_HERE_AND_ELSEWHERE)
+    for run_id in filter(None, (getattr(error, "run_id", ""), *getattr(error, "known", ()))):
+        message, hint = named_in(workspace, message, run_id), named_in(workspace, hint, run_id)
+    return replace(found, message=message, hint=hint)
+
+
+def _report_of(error: Exception) -> ErrorReport:
     if isinstance(error, CliError):
         return ErrorReport(exit_code=error.exit_code, message=_text(error), hint=error.hint)
     if isinstance(error, OSError):
@@ -103,13 +125,15 @@ def _of_a_library(error: Exception) -> ErrorReport | None:
         if isinstance(error, kinds):
             if isinstance(error.__cause__, OSError):  # the system failed, not the file's content
                 return replace(_of_the_system(error.__cause__), message=_text(error))
-            return ErrorReport(exit_code=exit_code, message=_text(error), hint=hint or _hint_about_task(error))
+            return ErrorReport(exit_code=exit_code, message=_text(error), hint=hint or _hint_about(error))
     return None
 
 
-def _hint_about_task(error: Exception) -> str:
+def _hint_about(error: Exception) -> str:
     from aurora_spawner.errors import UnknownTaskError
 
+    if _NO_REPOSITORY in str(error):
+        return "tasks have worktrees, and work that can be merged, only in a git repository"
     if not isinstance(error, UnknownTaskError):
         return ""
     guess = f"did you mean {error.nearest!r}? " if error.nearest else ""

@@ -17,16 +17,19 @@ from aurora_cli.catalogue import CATALOGUE
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurGroup
 from aurora_cli.output import colour_setting, is_gone, note, silence, tolerate_odd_streams
+from aurora_cli.run_names import WORKSPACE
 from aurora_cli.signal_exit import quit_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["main", "root", "run"]
 
 _NARROW: Final = 52
 """Columns below which click's own least width, 50, is too wide."""
 _NARROWEST: Final = 24
+_NAMING_A_RUN: Final = ("run_id", "target")
+"""Names of the parameters that take a run."""
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -88,8 +91,9 @@ def _look_for_programs_in_absolute_folders() -> None:
 
 def run(args: Sequence[str]) -> int:
     """Runs one command line; every error becomes a line on standard error and an exit status."""
+    about: dict[str, object] = {}
     try:
-        status = _invoke(args)
+        status = _invoke(args, about)
         _flush_result()
     except BrokenPipeError:
         silence(sys.stdout)
@@ -101,7 +105,7 @@ def run(args: Sequence[str]) -> int:
         return _report_usage(error)
     except Exception as error:  # noqa: BLE001 - the outermost handler: every error ends here, with a status
         _drop_what_cannot_be_written()
-        return _report(error)
+        return _report(error, about)
     return status
 
 
@@ -130,9 +134,11 @@ def _end_in_order_on(*signals: signal.Signals) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _invoke(args: Sequence[str]) -> int:
+def _invoke(args: Sequence[str], about: dict[str, object]) -> int:
+    """Invokes a command; `about` gets what its arguments say of where it works, also if it fails."""
     try:
         with root.make_context("aur", list(args), terminal_width=_narrow_width()) as ctx:
+            ctx.call_on_close(lambda: about.update(ctx.meta))
             return int(root.invoke(ctx) or ExitCode.DONE)
     except Exit as finished:
         return finished.exit_code
@@ -148,19 +154,21 @@ def _report_usage(error: click.UsageError) -> int:
     if isinstance(error, NoArgsIsHelpError):
         note(error.format_message())
         return ExitCode.USAGE
-    note(f"aur: {error.format_message()}")
+    note(f"aur: {' '.join(error.format_message().split())}")
+    if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name in _NAMING_A_RUN:
+        note("  `aur runs list` lists the runs")
     if error.ctx is not None:
         note(f"  try: {error.ctx.command_path} --help")
     return ExitCode.USAGE
 
 
-def _report(error: Exception) -> int:
+def _report(error: Exception, about: Mapping[str, object]) -> int:
     from aurora_cli.error_messages import error_report
 
     if os.environ.get("AURORA_DEBUG"):
         note("".join(traceback.format_exception(error)).rstrip())
-    found = error_report(error)
-    note(f"aur: {found.message}")
+    found = error_report(error, workspace=str(about.get(WORKSPACE, "")))
+    note(found.message if found.message.startswith("aur ") else f"aur: {found.message}")
     if found.hint:
         note(f"  hint: {found.hint}")
     return found.exit_code

@@ -11,11 +11,9 @@ import click
 from click.core import ParameterSource
 
 from aurora_cli.errors import MissingPathError
-from aurora_cli.run_names import named, parted
+from aurora_cli.run_names import WORKSPACE, named, parted
 
 NAME_LENGTH: Final = 200
-WORKSPACE: Final = "aurora_cli.workspace"
-"""The key in a command's context of the workspace that it is about; absent if it is the current folder's project."""
 Command = TypeVar("Command", bound="Callable[..., int]")
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 __all__ = [
-    "WORKSPACE",
     "AgentNames",
     "Assignment",
     "ExistingPath",

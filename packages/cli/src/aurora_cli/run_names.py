@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["named", "parted"]
+import re
+from typing import Final
+
+__all__ = ["WORKSPACE", "named", "named_in", "parted"]
+
+WORKSPACE: Final = "aurora_cli.workspace"
+"""The key in a command's context of the workspace that it is about; absent if it is the current folder's project."""
 
 
 def named(workspace: str, name: str) -> str:
@@ -14,3 +20,8 @@ def parted(name: str) -> tuple[str, str]:
     """Returns the workspace of a name, "" if it has none, and the name in the journal; a task may follow a `/`."""
     workspace, found, rest = name.partition(":")
     return (workspace, rest) if found and workspace and "/" not in workspace else ("", name)
+
+
+def named_in(workspace: str, text: str, run_id: str) -> str:
+    """Returns a text in which a run has its name with its workspace; paths and branches stay as they are."""
+    return re.sub(rf"(?<![\w:/-]){re.escape(run_id)}(?![\w:-]|\.\w)", named(workspace, run_id), text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.merge_report import delivery_lines
 from aurora_cli.render.merges import merge_lines
 from aurora_cli.render.run import WaitsForPerson, as_document, summary, watch
+from aurora_cli.render.withheld import withheld_lines
 from aurora_cli.render.words import one_line
 from aurora_cli.user_prompts import is_interactive
 from aurora_soar.taskruns.execute import execute_run, resumed_run
@@ -25,7 +27,7 @@ from aurora_spawner.tasks.run_events import RunPaused, TaskEnded
 from aurora_spawner.workspaces.isolation import MergeMode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.taskruns.resume import ResumePlan
@@ -78,8 +80,8 @@ def execute(
     code = report_result(
         result, as_json=as_json, answer_of=answer_of, is_told=answer_of in told, waited_s=waits.seconds
     )
-    if delivers and not as_json and _can_be_replanned(run, result.report):
-        note(f"aur plan replan {name} plans anew what is left")
+    for sentence in _next_steps(run, result.report, name) if delivers and not as_json else ():
+        note(sentence)
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
         return code
@@ -108,6 +110,17 @@ async def _execute_and_ask(
         serving.cancel()
         with suppress(asyncio.CancelledError):
             await serving
+
+
+def _next_steps(run: Run, report: RunReport, name: str) -> Iterator[str]:
+    """Yields what can be done about tasks that failed, or were not done."""
+    if report.interrupted:
+        yield f"aur resume {name} goes on with it"
+    if report.failed and not (report.interrupted or report.cancelled_by_user):
+        yield from withheld_lines(report.results.values(), os.environ)
+        yield f"what the agents wrote: aur logs {name}; to run again what failed: aur resume {name} --retry-failed"
+    if _can_be_replanned(run, report):
+        yield f"aur plan replan {name} plans anew what is left"
 
 
 def _can_be_replanned(run: Run, report: RunReport) -> bool:
@@ -196,9 +209,8 @@ def report_result(
         note(summary(report, waited_s=waited_s))
     else:
         emit(summary(report, waited_s=waited_s))
-    if report.merge:
-        for line in merge_lines(name_here(report.run_id), report.merge):
-            note(line)
+    for line in _about_merge(report):
+        note(line)
     for sentence in report.trouble:
         note(f"warning: {sentence}")
     if not_run:
@@ -208,6 +220,14 @@ def report_result(
     if report.trouble:
         return ExitCode.ENVIRONMENT
     return ExitCode.DONE if result.ok else ExitCode.NOT_REACHED
+
+
+def _about_merge(report: RunReport) -> Iterator[str]:
+    """Yields what became of the work of a run in worktrees."""
+    if report.merge:
+        yield from merge_lines(name_here(report.run_id), report.merge)
+        if report.succeeded and not (report.merge.tasks or report.merge.delivery.problem):
+            yield "no task has changed a file, so there is nothing to merge"
 
 
 def _emit_answer(answer: SpawnResult) -> None:

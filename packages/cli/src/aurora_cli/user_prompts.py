@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Display",
     "ask_about_held_tasks",
+    "check_can_confirm",
     "confirm_unless",
     "giving_way",
     "is_interactive",
@@ -46,6 +47,16 @@ _YES_OR_NO: Final[Mapping[str, bool]] = {"y": True, "yes": True, "n": False, "no
 def is_interactive() -> bool:
     """Returns True if a question can be shown and answered at a terminal."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def check_can_confirm(*, yes: bool, as_json: bool, needs: str = "ask for confirmation") -> None:
+    """Checks that somebody can confirm what a command is about to do, or has done so in advance.
+
+    Raises:
+        click.UsageError: nobody can.
+    """
+    if not yes and (as_json or not is_interactive()):
+        raise click.UsageError(f"there is no terminal to {needs}; use --yes", click.get_current_context())
 
 
 async def ask_about_held_tasks(reason: str) -> bool | None:

@@ -10,9 +10,9 @@ import click
 
 from aurora_cli.errors import UnknownPersonaError, WorkspaceUnusableError
 from aurora_cli.escapes import printable
-from aurora_cli.options import WORKSPACE
 from aurora_cli.output import note, note_once
 from aurora_cli.render.words import one_line
+from aurora_cli.run_names import WORKSPACE
 from aurora_cli.user_prompts import ask_about_held_tasks, is_interactive
 from aurora_core import Project
 from aurora_core.settings.variables import unknown_variables

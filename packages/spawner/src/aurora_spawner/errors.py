@@ -185,6 +185,7 @@ class UnknownRunError(SpawnerError):
         newest = f"; the newest are {', '.join(known)}" if known else ""
         super().__init__(f"no run named {run_id}{newest}")
         self.run_id = run_id
+        self.known = known
 
 
 class UnknownSessionError(UnknownRunError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import one_line
 from aurora_spawner.control.attached import Attached, CoordinatorEnded, CoordinatorKilled, CoordinatorTook
@@ -11,7 +11,10 @@ from aurora_spawner.tasks.result import RunState
 if TYPE_CHECKING:
     from aurora_spawner.control.attached import Attachment
 
-__all__ = ["holder_line"]
+__all__ = ["RESUME", "holder_line"]
+
+RESUME: Final = "aur resume"
+"""The command that goes on with a run; sessions have another."""
 
 
 def holder_line(event: Attachment, run_id: str, *, go_on: str) -> str:
@@ -22,10 +25,8 @@ def holder_line(event: Attachment, run_id: str, *, go_on: str) -> str:
     """
     name = one_line(run_id)
     match event:
-        case Attached(pid=None, state=RunState.RUNNING):
-            return f"{name}: its process was killed; {go_on} {name} goes on with it"
         case Attached(pid=None):
-            return f"{name}: no process works on it ({event.state}); {go_on} {name} goes on with it"
+            return f"{name}: {_unheld(event.state, name, go_on)}"
         case Attached():
             return f"attached to {name}, which process {event.pid} works on; Ctrl-C detaches"
         case CoordinatorTook():
@@ -34,3 +35,12 @@ def holder_line(event: Attachment, run_id: str, *, go_on: str) -> str:
             return f"{name}: process {event.pid} has ended ({event.state})"
         case CoordinatorKilled():
             return f"{name}: process {event.pid} was killed; {go_on} {name} goes on with it"
+
+
+def _unheld(state: RunState, name: str, go_on: str) -> str:
+    """Returns what is told of a run or a session on which no process works."""
+    if state is RunState.RUNNING:
+        return f"its process was killed; {go_on} {name} goes on with it"
+    if go_on == RESUME and state in (RunState.SUCCEEDED, RunState.FAILED):
+        return f"it has {state}, and no process works on it; its results: aur runs show {name}"
+    return f"no process works on it ({state}); {go_on} {name} goes on with it"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.attachment.detaching import Detaching
 from aurora_cli.attachment.documents import attachment_document, run_event_document
-from aurora_cli.attachment.holder_lines import holder_line
+from aurora_cli.attachment.holder_lines import RESUME, holder_line
 from aurora_cli.attachment.lines import emit_attached, read_requests
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.requests import BadLineError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from aurora_spawner import RunEvent
 
 __all__ = ["attach_run", "attach_run_in_lines"]
-
-GO_ON = "aur resume"
 
 
 async def attach_run(journal: Path, run_id: str) -> ExitCode:
@@ -61,7 +59,7 @@ async def _asking(prompts: ApprovalPrompts) -> None:
 
 def _say(run_id: str) -> Callable[[Attachment], None]:
     def say(event: Attachment) -> None:
-        note(holder_line(event, run_id, go_on=GO_ON))
+        note(holder_line(event, run_id, go_on=RESUME))
 
     return say
 

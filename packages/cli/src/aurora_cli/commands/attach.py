@@ -14,7 +14,8 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, target_argument
 from aurora_soar.user_only import check_user
 from aurora_spawner.control.lookup import find_run
-from aurora_spawner.conversations.stored import SESSION_RUN, read_session
+from aurora_spawner.conversations.kinds import SESSION_RUN
+from aurora_spawner.conversations.stored import read_session
 
 if TYPE_CHECKING:
     from aurora_soar import Aurora

@@ -11,7 +11,8 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument, task_argument
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.discard import as_document, as_lines
-from aurora_cli.user_prompts import is_interactive
+from aurora_cli.user_prompts import check_can_confirm
+from aurora_spawner.control.lookup import check_task
 
 __all__ = ["command"]
 
@@ -29,16 +30,15 @@ __all__ = ["command"]
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @accept_changes_option
 @json_option
-@click.pass_context
-def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, accept_changes: bool, as_json: bool) -> int:
+def command(*, run_id: str, task_id: str, yes: bool, accept_changes: bool, as_json: bool) -> int:
     """Discard the work of a task; it can be got back for 30 days.
 
     The task's branch moves to the attic, with the uncommitted files of its worktree as one more commit, and the
     worktree is removed. Ignored files such as build output are not kept. Work that is merged cannot be discarded.
     """
-    if not yes and (as_json or not is_interactive()):
-        raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
     aurora = wiring.open_existing()
+    check_task(aurora.project.runs_db, run_id, task_id)  # a wrong name is told before a missing --yes
+    check_can_confirm(yes=yes, as_json=as_json)
     if not yes and not click.confirm(f"Discard the work of task {task_id}?", default=False, err=True):
         note("nothing was discarded")
         return ExitCode.NOT_REACHED

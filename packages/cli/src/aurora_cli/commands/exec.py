@@ -108,8 +108,12 @@ class _Options:
 @click.argument(
     "task", nargs=-1, required=True, metavar="TASK", help="What the agent is to do; - reads it from standard input."
 )
-@click.option("--agent", metavar="NAME", help="The agent or persona that does it (default: the default agent).")
-@click.option("--tool", metavar="NAME", help="The default agent, with which a persona works.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    help="The agent or persona that does it (default: `tool` of the configuration, else an installed CLI).",
+)
+@click.option("--tool", metavar="NAME", help="The agent that works if --agent is left out or is a persona.")
 @click.option("--match", is_flag=True, help="Find a persona for the task; create one if none fits.")
 @click.option(
     "--check",

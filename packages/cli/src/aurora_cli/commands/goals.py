@@ -13,6 +13,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.plan_review import reviewed_plan
+from aurora_cli.render.answer import planning_note
 from aurora_cli.render.goal_plan import as_document, as_text
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.user_prompts import is_interactive
@@ -93,6 +94,8 @@ def command(
         aurora.set_up()
         if not no_index:
             index_with_progress(aurora.memory)
+        if folder is None:
+            planning_note(aurora.config.tool)
         review = (
             aurora.plan_folder(folder, index=False)
             if folder is not None

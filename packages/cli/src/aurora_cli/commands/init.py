@@ -161,6 +161,8 @@ def _next_steps(agents: Enforcement) -> Iterator[str]:
     yield "  aur trust             before settings of this project that start programs take effect"
     yield "  aur agents doctor     which agents are installed and signed in, and what they spend"
     yield '  aur soar "…"          ask something about the project'
+    if agents.sentences:
+        yield '  aur exec "…"          give an agent a task'
 
 
 def _index(aurora: Aurora) -> IndexReport:

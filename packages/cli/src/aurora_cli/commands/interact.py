@@ -14,7 +14,7 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import accept_changes_option, json_option
+from aurora_cli.options import accept_changes_option
 from aurora_cli.output import emit, emit_json, emit_json_line, note
 
 if TYPE_CHECKING:
@@ -109,8 +109,12 @@ class _Options:
     ),
 )
 @click.argument("goal", nargs=-1, metavar="[GOAL]", help="What the session is about; it is the first turn.")
-@click.option("--agent", metavar="NAME", help="The agent to talk with (default: the default agent).")
-@click.option("--tool", metavar="NAME", help="The default agent, for this call.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    help="The agent to talk with (default: `tool` of the configuration, else an installed CLI).",
+)
+@click.option("--tool", metavar="NAME", help="The same as `tool` of the configuration, for this call.")
 @click.option(
     "--team", is_flag=True, help="Plan the goal with you, run the plan's tasks, then talk about the result."
 )
@@ -130,7 +134,9 @@ class _Options:
 @click.option("--list", "list_sessions", is_flag=True, help="List the sessions instead.")
 @click.option("--log", metavar="ID", help="Show what was said in a session instead.")
 @accept_changes_option
-@json_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Lines of JSON also at a terminal; with --list and --log one document."
+)
 def command(**given: object) -> int:
     """Talk with an agent, for as many turns as it takes.
 
@@ -177,10 +183,9 @@ def _go_on(aurora: Aurora, session_id: str, options: _Options) -> ExitCode:
         from aurora_cli.teamwork.team import work_as_team
 
         waits = options.mode == INTERACTIVE
-        tell = None if options.at_terminal else _emit_event
-        if tell is not None:
-            tell({"event": "session", "id": session_id, "resumed": options.resume is not None})
-        end = work_as_team(aurora, session_id, asks=waits and tell is None, waits=waits, tell=tell)
+        tell, resumed = None if options.at_terminal else _emit_event, options.resume is not None
+        asks = waits and tell is None
+        end = work_as_team(aurora, session_id, asks=asks, waits=waits, resumed=resumed, tell=tell)
         if end.code is not ExitCode.DONE:
             return end.code
         defaults = end.defaults

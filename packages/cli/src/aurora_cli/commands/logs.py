@@ -17,7 +17,7 @@ from aurora_cli.output import emit_json
 from aurora_cli.render.logs import emit_bytes
 from aurora_spawner.control.logs import read_logs, task_outputs
 from aurora_spawner.control.lookup import find_run
-from aurora_spawner.conversations.stored import SESSION_RUN
+from aurora_spawner.conversations.kinds import SESSION_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,10 @@ __all__ = ["command"]
 @click.option("--stderr", "errors", is_flag=True, help="Show standard error instead of standard output.")
 @json_option
 def command(*, target: str, follow: bool, errors: bool, as_json: bool) -> int:
-    """Show the output of a task's agent, while it runs and after it ends."""
+    """Show the output of a task's agent, while it runs and after it ends.
+
+    At a terminal the events of an agent CLI are readable lines; elsewhere they are printed as the agent wrote them.
+    """
     run_id, _, task_id = target.partition("/")
     if follow and as_json:
         raise click.UsageError("-f follows what is still written, and --json is one document; leave one out")

@@ -14,7 +14,8 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, name_here, run_argument
 from aurora_cli.output import emit, emit_json
 from aurora_cli.render.merge_report import as_document, delivery_lines, task_lines
-from aurora_cli.user_prompts import is_interactive
+from aurora_cli.user_prompts import check_can_confirm
+from aurora_spawner.control.lookup import find_run
 
 if TYPE_CHECKING:
     from aurora_soar import Aurora
@@ -36,10 +37,7 @@ __all__ = ["command"]
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @accept_changes_option
 @json_option
-@click.pass_context
-def command(
-    ctx: click.Context, *, run_id: str, tasks: tuple[str, ...], yes: bool, accept_changes: bool, as_json: bool
-) -> int:
+def command(*, run_id: str, tasks: tuple[str, ...], yes: bool, accept_changes: bool, as_json: bool) -> int:
     """Merge the work of a run, and deliver it to the branch that it is for.
 
     Work that conflicts stays on its own branch; resolve the conflict in the task's worktree, commit, and merge again.
@@ -48,9 +46,9 @@ def command(
     terminal asks for it; --yes leaves it to `aur approve`, and the next call delivers. The exit status is 0 only if
     everything that was asked for is on the target branch.
     """
-    if not yes and (as_json or not is_interactive()):
-        raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
     aurora = wiring.open_existing()
+    find_run(aurora.project.runs_db, run_id)  # a wrong name is told before a missing --yes
+    check_can_confirm(yes=yes, as_json=as_json)
     report = aurora.merge(run_id, tasks=tasks, deliver=yes, accept_changes=accept_changes)
     if as_json:
         emit_json(Schema.MERGE, as_document(run_id, report))

@@ -14,7 +14,8 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.pull_requests import as_document, plan_lines, report_lines
-from aurora_cli.user_prompts import is_interactive
+from aurora_cli.user_prompts import check_can_confirm
+from aurora_spawner.control.lookup import find_run
 
 if TYPE_CHECKING:
     from aurora_soar import Aurora
@@ -39,9 +40,7 @@ __all__ = ["command"]
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @accept_changes_option
 @json_option
-@click.pass_context
 def command(
-    ctx: click.Context,
     *,
     run_id: str,
     remote: str | None,
@@ -60,9 +59,9 @@ def command(
     already is pushed again, and the address is printed. If the policies ask about the push, a terminal asks for
     your approval; --yes leaves it to `aur approve`, and the next call pushes. An agent cannot use this command.
     """
-    if not yes and (as_json or not is_interactive()):
-        raise click.UsageError("there is no terminal to ask for confirmation; use --yes", ctx)
     aurora = wiring.open_existing()
+    find_run(aurora.project.runs_db, run_id)  # a wrong name is told before a missing --yes
+    check_can_confirm(yes=yes, as_json=as_json)
     plan = aurora.plan_pull_request(run_id, remote=remote, target=target, title=title, draft=draft)
     if not yes:
         for line in plan_lines(plan):

@@ -18,7 +18,7 @@ from aurora_cli.render.index import index_with_progress
 from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.control.steering import unpause_run
-from aurora_spawner.conversations.stored import SESSION_RUN
+from aurora_spawner.conversations.kinds import SESSION_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path

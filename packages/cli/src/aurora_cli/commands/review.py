@@ -16,6 +16,7 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import accept_changes_option, json_option, run_argument, task_argument
 from aurora_cli.output import note
 from aurora_spawner.control.comment_file import CommentFileError, comment_file, read_comments
+from aurora_spawner.control.lookup import check_task
 from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def command(ctx: click.Context, *, run_id: str, task_id: str, yes: bool, accept_
     and merge follow as for any work. Without comments nothing happens. Comments on lines that have changed meanwhile
     are refused.
     """
+    aurora = wiring.open_existing()
+    check_task(aurora.project.runs_db, run_id, task_id)  # a wrong name is told before a missing editor
     if not (os.environ.get("VISUAL") or os.environ.get("EDITOR")):
         raise click.UsageError("there is no editor; set EDITOR, for example: EDITOR=nano", ctx)
-    aurora = wiring.open_existing()
     work = aurora.commentable_work(run_id, task_id, accept_changes=accept_changes)
     aurora.plan_resume(run_id)  # what would keep the run from going on is told before anybody writes comments
     if not work.diff:

@@ -45,7 +45,7 @@ __all__ = ["command", "resume_question"]
     type=click.Choice(["quiet", "normal", "verbose"]),
     default="normal",
     show_default=True,
-    help="The answer alone, with what it is worth, or with everything that was done.",
+    help="The answer in short, with its scores, or with every finding and a line for each phase and agent.",
 )
 @click.option("--tool", metavar="NAME", help="The agent that plans and writes the answer; none by default.")
 @click.option("--no-index", is_flag=True, help="Answer from the index as it stands; do not look for changed files.")
@@ -112,8 +112,9 @@ def command(
         orchestrator = aurora.orchestrator(fresh=no_cache)  # refused before the index is updated
         if not no_index:
             index_with_progress(aurora.memory)
+        listener = progress_listener(verbosity, aurora.config.tool)
         with aurora.changes_told():
-            result = orchestrator.execute(question, on_event=progress_listener(verbosity), conversation=conversation)
+            result = orchestrator.execute(question, on_event=listener, conversation=conversation)
     return _shown(result, verbosity, as_json=as_json)
 
 

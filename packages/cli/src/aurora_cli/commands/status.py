@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -11,10 +11,12 @@ from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
-from aurora_cli.options import in_workspace, json_option
+from aurora_cli.options import in_workspace, json_option, name_here
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.runs import provider_lines, status_document, status_lines
+from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
 from aurora_spawner.control.audit import check_not_gone
+from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import titles_of
 from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from aurora_spawner.providers.gate import ProviderGate
 
 __all__ = ["command"]
+
+_LOOKED_AT: Final = 20
+"""The newest runs among which one of tasks is looked for; the others answered questions."""
 
 
 @click.command(
@@ -73,8 +78,15 @@ def command(*, run_id: str | None, watch: bool, everywhere: bool, as_json: bool)
     for line in provider_lines(gates, found, now=now):
         emit(line)
     if not found:
-        note("nothing is running, and no run was interrupted")
+        note(f"nothing is running, and no run was interrupted{_newest(aurora)}")
     return ExitCode.DONE
+
+
+def _newest(aurora: Aurora) -> str:
+    """Returns the newest run of tasks and its state, as the end of a sentence; "" if there is none."""
+    found = list_checkpoints(aurora.project.runs_db, limit=_LOOKED_AT)
+    run = next((each.run for each in found if each.run.kind in RUNS_OF_TASKS), None)
+    return f"; the newest run ({run.state}): aur runs show {name_here(run.run_id)}" if run is not None else ""
 
 
 def _gates() -> list[ProviderGate]:

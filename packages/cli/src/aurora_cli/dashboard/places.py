@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from aurora_cli.dashboard.actions import act, refuse
 from aurora_cli.error_messages import error_report
-from aurora_cli.errors import CliError, WorkspaceUnusableError
+from aurora_cli.errors import CliError
 from aurora_cli.render.workspaces import problem_line
 from aurora_cli.run_names import named, parted
 from aurora_cli.watch.facts import Reader
@@ -154,10 +153,8 @@ class AllWorkspaces:
         """Returns the project of a workspace; for "", of the first one that can be used."""
         if name:
             return Aurora.open(workspace_root(name), existing=True)
-        for each in self._workspaces():
-            with suppress(WorkspaceUnusableError):
-                return Aurora.open(workspace_root(each.name), existing=True)
-        return None
+        opened = read_each(self._workspaces(), lambda aurora: aurora)  # one whose disk hangs holds up no page
+        return next((each.value for each in opened if each.value is not None), None)
 
     def act(self, given: Mapping[str, str], visitor: Visitor) -> str:
         """Does it in the workspace that the run, or the question, is named with."""

@@ -15,8 +15,8 @@ from aurora_cli.errors import CliError
 from aurora_cli.watch.facts import Facts, Wanted
 from aurora_core import AuroraCoreError
 from aurora_soar.errors import SoarError
+from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.conversations.session_reader import SessionReader
-from aurora_spawner.conversations.stored import SESSION_RUN
 from aurora_spawner.errors import SpawnerError
 
 if TYPE_CHECKING:

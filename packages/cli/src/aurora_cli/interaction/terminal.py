@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.exits import ExitCode
 from aurora_cli.interaction.leaving import Leaving
 from aurora_cli.interaction.shown import ShownSession
+from aurora_cli.interaction.typed_ahead import without_echo
 from aurora_cli.output import emit, note
 from aurora_cli.render.merge_report import delivery_lines, task_lines
 from aurora_cli.render.talks import transcript_lines, usage_line
@@ -120,7 +121,7 @@ class TerminalTalk:
         await self._asking_during(session, session.say(text))
 
     async def _asking_during(self, session: Session, turn: Awaitable[object]) -> None:
-        with self._leaving.on_signals(session):
+        with self._leaving.on_signals(session), without_echo():
             asking = asyncio.ensure_future(self._shown.prompts.serve()) if self._asks else None
             try:
                 await turn

@@ -108,7 +108,7 @@ class BoardTools:
     async def board_read(
         self,
         run_id: Annotated[str, Field(description="A run's id")],
-        after: Annotated[int, Field(ge=0, description="Only posts behind this number")] = 0,
+        after: Annotated[int, Field(ge=0, description="Only posts after this number")] = 0,
     ) -> Board:
         """Reads what the agents and the user of a run tell each other: facts, decisions, questions, hand-overs."""
         return await self.project.call(partial(_read, run_id=run_id, after=after))
@@ -139,7 +139,7 @@ class AgentTools:
 
     async def board_read(
         self,
-        after: Annotated[int, Field(ge=0, description="Only posts behind this number")] = 0,
+        after: Annotated[int, Field(ge=0, description="Only posts after this number")] = 0,
         wait_s: Annotated[
             float, Field(ge=0, le=WAIT_LIMIT_S, description="Seconds to wait for a post of another if there is none")
         ] = 0,

@@ -16,7 +16,7 @@ __all__ = ["as_document", "as_lines"]
 
 
 def as_lines(checks: Sequence[AgentCheck]) -> Iterator[str]:
-    """Yields one line per agent; below it what it spends, how it is talked with, and its advice."""
+    """Yields a line for each agent, and below it its gate, sandbox, account, transport and advice."""
     width = max(len(each.name) for each in checks)
     for each in checks:
         name = f"{each.name:<{width}}"
@@ -24,6 +24,9 @@ def as_lines(checks: Sequence[AgentCheck]) -> Iterator[str]:
             yield f"{name}  not found"
         else:
             yield f"{name}  {'; '.join(_facts(each))}"
+            yield f"{'':{width}}  policy gate {each.gate}"
+            if each.sandbox:
+                yield f"{'':{width}}  {one_line(each.sandbox, 300)}"
             pool = f"; shares the limits of {one_line(each.pool)}" if each.pool else ""
             yield f"{'':{width}}  spends {one_line(each.spends, 200)}{pool}"
             if each.talks:
@@ -39,9 +42,6 @@ def _facts(check: AgentCheck) -> Iterator[str]:
         yield one_line(check.version or "no version", 80)
         by = f" ({check.signed_in_by})" if check.signed_in_by else ""
         yield f"signed in: {check.signed_in.value}{by}"
-    yield f"policy gate {check.gate}"
-    if check.sandbox:
-        yield one_line(check.sandbox, 300)
 
 
 def as_document(checks: Sequence[AgentCheck]) -> dict[str, object]:

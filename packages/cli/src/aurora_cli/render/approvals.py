@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import one_line
+from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.tasks.approvals import AGENT_GATE
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def settled_line(row: ApprovalRow) -> str:
     """Returns one line for a question that needs no answer any longer."""
     by = f" by {_by(row.answered_by, row.answered_user)}" if row.answered_by else ""
     note = f": {one_line(row.note, 200)}" if row.note else ""
-    return f"{row.approval}  {_who(row)}  {row.state}{by}{note}  ({one_line(row.reason, 120)}: {_subject(row)})"
+    state = "answered" if row.gate == AGENT_GATE and row.state == "approved" else row.state
+    return f"{row.approval}  {_who(row)}  {state}{by}{note}  ({one_line(row.reason, 120)}: {_subject(row)})"
 
 
 def short_line(row: ApprovalRow) -> str:
@@ -114,8 +116,6 @@ def answer_document(report: AnswerReport) -> dict[str, object]:
 
 
 def _continuing(run_id: str, name: str) -> str:
-    from aurora_spawner.conversations.stored import SESSION_RUN  # the one thing here that needs conversations
-
     kind = run_id.partition("-")[0]
     return f"aur interact --resume {name}" if kind == SESSION_RUN else f"aur resume {name}"
 
@@ -128,7 +128,8 @@ def answer_line(report: AnswerReport, *, shown_as: Callable[[str], str] = str) -
     """
     row, question, run_id = report.approval, shown_as(report.approval.approval), shown_as(report.approval.run_id)
     if not report.first:
-        return f"{question} was answered before: {_words(report.answer)}; nothing changed"
+        before = _words(report.answer, in_words=row.gate == AGENT_GATE)
+        return f"{question} was answered before: {before}; nothing changed"
     said = "answered" if row.gate == AGENT_GATE else "approved" if report.answer.approved else "denied"
     if report.running:
         return f"{question} {said}; {_who(row)} has the answer"
@@ -146,7 +147,9 @@ def time_words(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _words(answer: ApprovalAnswer) -> str:
+def _words(answer: ApprovalAnswer, *, in_words: bool) -> str:
+    if in_words and answer.approved:
+        return f"by {one_line(answer.by)}: {one_line(answer.note, 200)}"
     note = f" ({one_line(answer.note, 200)})" if answer.note else ""
     return f"{'approved' if answer.approved else 'denied'} by {_by(answer.by, answer.user)}{note}"
 

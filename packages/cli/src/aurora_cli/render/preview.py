@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_cli.render.words import count, one_line
+from aurora_soar.errors import EmptyQuestionError
+from aurora_soar.registry import LOCAL_AGENT
 from aurora_spawner.gates.tool_calls import GateAction
 from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.workspaces.isolation import MergeMode
@@ -31,6 +33,7 @@ def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
             *_notes(plan, limit),
             *_waits(plan, limit),
             *_isolation(plan.isolation),
+            *_only_answers(plan),
             *_gates(plan),
             *_sandboxes(plan),
             _limits(plan),
@@ -163,6 +166,24 @@ def _names(names: Sequence[str]) -> str:
     shown = one_line(", ".join(names[:_SHOWN_NAMES]), 200)
     more = len(names) - _SHOWN_NAMES
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _only_answers(plan: SpawnPlan) -> Iterator[str]:
+    """Yields the tasks that ask for a change, and go to the local agent, which makes none."""
+    asked = [task for task in plan.file.tasks if plan.agent_of(task) == LOCAL_AGENT and _asks_change(task)]
+    if asked:
+        names = f"{'tasks' if len(asked) > 1 else 'task'} {_names([task.id or '' for task in asked])}"
+        yield f"  note: @{LOCAL_AGENT} changes no file; {names} will only get an answer from the code"
+        yield "        (--tool NAME takes an agent that works; aur agents doctor shows those that are installed)"
+
+
+def _asks_change(task: SpawnTask) -> bool:
+    from aurora_soar.question.question import Intent, read_question  # few previews need it
+
+    try:
+        return read_question(task.headline).intent is Intent.IMPLEMENT
+    except EmptyQuestionError:
+        return False
 
 
 def _gates(plan: SpawnPlan) -> Iterator[str]:

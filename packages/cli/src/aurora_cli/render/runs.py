@@ -13,9 +13,10 @@ from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
 from aurora_soar.resumption.kinds import QUESTION_RUN
-from aurora_soar.taskruns.run_kinds import can_resume
+from aurora_soar.taskruns.run_kinds import TASK_RUN, TASKFILE_RUN, can_resume
 from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
+from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.providers.gate import utc_time
 from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.result import RunState, TaskState
@@ -56,6 +57,14 @@ _COLOURS: Final[Mapping[str, str]] = {
 }
 
 
+_WITHOUT_TASKS: Final = {QUESTION_RUN: "a question", SESSION_RUN: "a session"}
+_CONTINUED_BY: Final = {
+    QUESTION_RUN: "aur soar --resume",
+    SESSION_RUN: "aur interact --resume",
+    TASKFILE_RUN: "aur resume",
+    TASK_RUN: "aur resume",
+}
+_SETTLED: Final = frozenset(str(state) for state in RunState if state.settled)
 _STATES: Final = ("succeeded", "failed", "skipped", "cancelled", "running", "pending")
 
 
@@ -63,13 +72,21 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
     """Yields one line per run."""
     for summary in runs:
         run = summary.run
-        hint = ""
-        if can_resume(summary):
-            hint = f"  resumable: aur soar --resume {run.run_id}" if run.kind == QUESTION_RUN else "  resumable"
+        hint = f"  {_resumed_by(summary)}" if can_resume(summary) else ""
         state = _coloured(state_word(run, held=summary.held))
-        counts = "a question" if run.kind == QUESTION_RUN and not summary.total else _counts(summary.counts)
+        counts = (_WITHOUT_TASKS.get(run.kind) if not summary.total else None) or _counts(summary.counts)
         why = f"  why: aur runs show {run.run_id}" if _failed_after_all(summary) else ""
         yield f"{run.run_id}  {to_the_second(run.created_at)}  {state}  {counts}{hint}{why}"
+
+
+def _resumed_by(summary: RunSummary) -> str:
+    """Returns the command that goes on with a run."""
+    run = summary.run
+    if run.kind == QUESTION_RUN:
+        return f"resumable: aur soar --resume {run.run_id}"
+    if run.state is RunState.FAILED and summary.counts.get(TaskState.FAILED):
+        return f"run again what failed: aur resume {run.run_id} --retry-failed"
+    return f"resumable: aur resume {run.run_id}"
 
 
 def _failed_after_all(summary: RunSummary) -> bool:
@@ -224,10 +241,10 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
     """
     state = "paused" if status.paused and status.state == "running" else status.state
     process = f"  (process {status.pid})" if status.pid else ""
-    counts = "a question" if status.kind == QUESTION_RUN and not status.tasks else _counts(status.tasks)
-    yield f"{status.run_id}  {_coloured(state)}  {counts}{process}"
-    if status.kind == QUESTION_RUN and status.pid is None:
-        yield f"  aur soar --resume {status.run_id} continues it"
+    counts = _WITHOUT_TASKS.get(status.kind) if not status.tasks else None
+    yield f"{status.run_id}  {_coloured(state)}  {counts or _counts(status.tasks)}{process}"
+    if status.pid is None and status.kind in _CONTINUED_BY and status.state not in _SETTLED:
+        yield f"  {_CONTINUED_BY[status.kind]} {status.run_id} continues it"
     asking = {asked.task_id for asked in status.approvals}
     for task in status.running:
         title = one_line(titles.get(task.task, ""), 60)

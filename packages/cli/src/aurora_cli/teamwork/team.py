@@ -11,6 +11,7 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.output import emit, note
 from aurora_cli.plan_review import reviewed_plan
 from aurora_cli.render import preview
+from aurora_cli.render.answer import planning_note
 from aurora_cli.render.goal_plan import as_text
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.words import one_line
@@ -62,6 +63,7 @@ def work_as_team(
     *,
     asks: bool,
     waits: bool,
+    resumed: bool,
     tell: Callable[[dict[str, Any]], None] | None,
 ) -> TeamEnd:
     """Plans with the user and runs the team, as far as that was not done before; holds the session meanwhile.
@@ -70,12 +72,15 @@ def work_as_team(
         asks: the user is at this terminal: the plan is reviewed, and what the run asks is asked here. Otherwise the
             plan is taken as it is, and told as a default.
         waits: what the run asks waits for an answer, here or elsewhere; else it gets its default at once.
+        resumed: the session was there before.
         tell: writes an event as JSON; None shows it for people.
 
     Raises:
         RunHeldError: another process works on the session, or on the team's run.
     """
     with hold_noted_run(aurora.project.runs_db, session_id, state_dir=default_state_dir()) as session:
+        if tell is not None:
+            tell({"event": "session", "id": session_id, "resumed": resumed})
         try:
             team = _Team(aurora, session, asks=asks, waits=waits, tell=tell)
             return TeamEnd(code=team.work(), defaults=team.defaults)
@@ -127,6 +132,8 @@ class _Team:
         """Plans the goal with the user; returns why there is no plan, or DONE."""
         aurora = self._aurora
         index_with_progress(aurora.memory)
+        if self._tell is None:
+            planning_note(aurora.config.tool)
         review = aurora.plan_goal(goal, index=False)
         if review is None:
             note(f"interrupted; nothing was planned; aur interact --resume {self._session.run_id} plans again")

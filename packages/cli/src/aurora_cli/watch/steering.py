@@ -11,6 +11,7 @@ from aurora_cli.run_names import named
 from aurora_soar.taskruns.run_kinds import RESUMABLE
 from aurora_spawner.control.approvals import answer_approval
 from aurora_spawner.control.steering import pause_run, unpause_run
+from aurora_spawner.conversations.kinds import SESSION_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,8 @@ class Steering:
         """Continues a paused run in its process; for a run without one, names the command that resumes it."""
         run_id = self.name(live.run.run_id)
         if live.status.pid is None:
+            if live.run.kind == SESSION_RUN:
+                return f"no process works on {run_id}; go on with it from a shell by: aur interact --resume {run_id}"
             if live.run.kind not in RESUMABLE:
                 return f"{run_id} is a part of a question; resume the question, and it goes on, too"
             return f"no process works on {run_id}; resume it from a shell with: aur resume {run_id}"

@@ -293,6 +293,11 @@ def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
     reason = problem_words(first)
     if first["type"] == "unfit":
         place, reason = (*place, first["ctx"]["name"]), reason.removeprefix(f"{first['ctx']['name']} ")
+    if first["type"] == "missing" and place[0] == "backends" and place[-1] == "kind":
+        name = place[1]
+        reason = (
+            f"is required; set it too, as in backends.{name}: {{kind: claude}}, or command for a program of your own"
+        )
     if first["type"] == "extra_forbidden":
         reason = f"is not a setting{suggestion(str(place[-1]), place[:-1])}"
     return ConfigError(source.path, source.line_of(place), ".".join(map(str, place)), reason)

@@ -65,7 +65,9 @@ def setting_named(config: Config, key: str) -> Setting:
 def _unknown(key: str, found: tuple[Setting, ...]) -> ConfigError:
     sections = {each.key.rpartition(".")[0] for each in found} - {""}
     close = get_close_matches(key, [*(each.key for each in found), *sorted(sections)], n=1)
-    return ConfigError(key, None, "", f"is not a setting{f'; did you mean {close[0]}?' if close else ''}")
+    return ConfigError(
+        key, None, "", f"is not a setting; {f'did you mean {close[0]}?' if close else '`aur config list` shows all'}"
+    )
 
 
 def _settings(config: Config) -> Iterator[Setting]:

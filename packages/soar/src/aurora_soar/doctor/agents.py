@@ -225,13 +225,21 @@ def _check_model(name: str, backend: ModelBackend, environ: Mapping[str, str], *
     )
 
 
+def _installed_by(package: str) -> str:
+    """Returns the command that installs an agent CLI."""
+    name = package.removeprefix("pip:")
+    return f"npm install -g {name}" if name == package else f"pip install {name}"
+
+
 def _advice(backend: Backend, program: str | None, version: str | None, signed_in: SignedIn) -> str:
     if not isinstance(backend, CliBackend):
         return "" if program else "correct its `command:`"
     if program is None:
-        return f"install {backend.profile.package.removeprefix('pip:')}"
+        return f"install it: {_installed_by(backend.profile.package)}"
     if version is None:
-        return f"`{backend.profile.program} --version` fails; install {backend.profile.package} again"
+        return (
+            f"`{backend.profile.program} --version` fails; install it again: {_installed_by(backend.profile.package)}"
+        )
     return "sign in, or set its key" if signed_in is SignedIn.NO else ""
 
 

@@ -77,7 +77,7 @@ def run_checks(start: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]
     yield _packages()
     yield _machine()
     yield _sandbox()
-    yield _git()
+    yield _git(start)
     yield _providers(default_state_dir(), time.time())
     yield from _leftovers(default_state_dir())
     try:
@@ -171,14 +171,27 @@ def _sandbox() -> CheckResult:
     return CheckResult(check="sandbox", level=Level.WARN, message=f"{finding.words}; {cgroups}", advice=advice)
 
 
-def _git() -> CheckResult:
+def _git(start: Path) -> CheckResult:
+    """Checks that git is there, and that it reads the repository of a folder, if that is in one."""
     advice = "install git: its history improves ranking"
     answer = run_git(Path.home(), "--version", timeout_s=GIT_TIMEOUT_S)
     if answer is None:
         return CheckResult(
             check="git", level=Level.WARN, message="not found, or `git --version` fails", advice=advice
         )
-    return CheckResult(check="git", level=Level.OK, message=answer.data.decode("utf-8", "replace").strip())
+    version = answer.data.decode("utf-8", "replace").strip()
+    top = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), None)
+    if top is not None and run_git(start, "rev-parse", "--git-dir", timeout_s=GIT_TIMEOUT_S) is None:
+        return CheckResult(
+            check="git",
+            level=Level.WARN,
+            message=f"{version} cannot read the repository {top}, so agents get no worktrees there",
+            advice=(
+                f"`git -C {top} status` says why; "
+                f"if another user owns it: git config --global --add safe.directory {top}"
+            ),
+        )
+    return CheckResult(check="git", level=Level.OK, message=version)
 
 
 def _providers(folder: Path, now: float) -> CheckResult:

@@ -45,4 +45,5 @@ def ignored_checks_notice(claim: Claim) -> Notice:
     commands = len(claim.says)
     which = "its check" if commands == 1 else f"its {commands} checks"
     name = " ".join(claim.name.split())
-    return Notice(message=f"{name}: {which} will not run until you trust the file: aur trust {name}", warning=True)
+    until = f"{which} will not run until you trust the file: aur trust {name}"
+    return Notice(message=f"{name}: {until}; work that is done before stays unchecked", warning=True)

@@ -85,7 +85,7 @@ class AgentConfinement:
     def _words(self, agent: str) -> str:
         confinement = self(agent)
         sandbox = confinement.sandbox
-        found = "unsandboxed: none is asked for" if sandbox is None else probed(sandbox).words
+        found = "unsandboxed: no sandbox is configured" if sandbox is None else probed(sandbox).words
         return f"{found}{_limit_words(confinement.limits)}"
 
 

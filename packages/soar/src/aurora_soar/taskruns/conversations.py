@@ -15,10 +15,11 @@ from aurora_soar.taskruns.gate import PolicyGate
 from aurora_spawner import CliBackend
 from aurora_spawner.backends.cli import has_gate
 from aurora_spawner.conversations.held import SessionParts
+from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.conversations.orders import PART
 from aurora_spawner.conversations.port import ConversationError
 from aurora_spawner.conversations.session_events import SessionNotice
-from aurora_spawner.conversations.stored import SESSION_RUN, create_session
+from aurora_spawner.conversations.stored import create_session
 from aurora_spawner.conversations.transports import (
     TalkingClaude,
     asks_itself,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.resumption.kinds import QUESTION_RUN, SUBGOALS_RUN
+from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ def is_left_part(status: RunStatus) -> bool:
     The questions of earlier versions were runs of tasks, and nothing can continue them.
     """
     works = status.pid is not None or any(not task.ended for task in status.running)
-    resumable = status.kind in RUNS_OF_TASKS or (status.kind == QUESTION_RUN and not status.tasks)
+    resumable = status.kind in RUNS_OF_TASKS | {SESSION_RUN} or (status.kind == QUESTION_RUN and not status.tasks)
     return not resumable and not works

@@ -17,6 +17,7 @@ from aurora_spawner.journal.store import BUSY_WAIT_S
 from aurora_spawner.journal.views import load_run
 from aurora_spawner.storage.private_sockets import short_path
 from aurora_spawner.storage.stored_values import document
+from aurora_spawner.tasks.result import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,8 @@ class NotRunningError(SpawnerError):
     """The run has no living coordinator that could do this."""
 
     def __init__(self, run_id: str, state: str) -> None:
-        super().__init__(f"run {run_id} is not running (it is {state}); resume it first")
+        advice = "" if state in (RunState.SUCCEEDED, "over") else f"; go on with it by: aur resume {run_id}"
+        super().__init__(f"run {run_id} is not running: its state is {state}{advice}")
         self.run_id = run_id
 
 

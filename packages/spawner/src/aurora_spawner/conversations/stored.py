@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.control.audit import check_not_gone, existing_journal
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.conversations import transcript as topics
+from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.conversations.transcript import BEGUN, Transcript
 from aurora_spawner.errors import UnknownRunError, UnknownSessionError
 from aurora_spawner.journal.approval_views import ApprovalState, load_approvals
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.approval_views import ApprovalRow
     from aurora_spawner.runs.noted_run import Note
     from aurora_spawner.runs.run_options import RunOptions
-
-SESSION_RUN: Final = "interact"
-"""The kind of the runs of sessions; their names begin with it."""
 
 
 def create_session(

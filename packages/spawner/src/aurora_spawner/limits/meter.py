@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.backends.dialects.claude import SYNTHETIC
 from aurora_spawner.backends.events import UsageReported
 from aurora_spawner.backends.reply_builder import Digest
 from aurora_spawner.backends.sessions import without_earlier_usage
@@ -70,7 +71,7 @@ def _counting_messages(dialect: Dialect, used: dict[str, Usage]) -> Dialect:
 
     def assistant(event: Fields) -> Iterator[AgentEvent]:
         message = event.fields("message")
-        if message.has("usage"):
+        if message.has("usage") and message.text("model") != SYNTHETIC:
             used[message.text("id")] = _usage(message.fields("usage"))
             yield UsageReported(usage=sum(used.values(), NOTHING), total=True, model=message.text("model") or None)
         yield from read_rest(event)

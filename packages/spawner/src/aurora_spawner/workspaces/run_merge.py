@@ -108,11 +108,13 @@ def merge_run(
             merged = {each.work.task_id: _task_merge(each, told(each, head)) for each in batch.merged}
             merged |= _resolvers(git, head, changed, resolutions)
             delivery = replace(delivery, commit=head, flaky=batch.flaky, base_fails=batch.base_fails)
-        if deliver and isolation.target is not None and _any_merged(merged):
+        if isolation.target is not None and _any_merged(merged):
             _go_on(git, stopped)
             target = f"refs/heads/{isolation.target}"
             arrived = is_ancestor(git, queue.head, target)
-            if not arrived and files_in_the_way(git, target, queue.head, own_files=isolation.own_files):
+            if not deliver:
+                delivery = replace(delivery, outcome=Delivery.UP_TO_DATE if arrived else None)
+            elif not arrived and files_in_the_way(git, target, queue.head, own_files=isolation.own_files):
                 delivery = replace(delivery, outcome=Delivery.CHECKED_OUT)  # nobody is asked about what cannot be
             elif not arrived and (refusal := may_deliver(merged)):
                 delivery = replace(delivery, outcome=Delivery.REFUSED, refusal=refusal)

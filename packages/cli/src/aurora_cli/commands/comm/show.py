@@ -30,13 +30,13 @@ __all__ = ["command"]
     examples=(
         ("aur comm", "The board of the newest run; inside an agent, what its task may read."),
         ("aur comm show spawn-1763690000000 --watch", "Follow what is posted until the run ends."),
-        ("aur comm --after 3 --wait 60", "Inside an agent: wait up to a minute for a post behind number 3."),
+        ("aur comm --after 3 --wait 60", "Inside an agent: wait up to a minute for a post after number 3."),
     ),
 )
 @click.argument(
     "run_id", metavar="[RUN]", required=False, callback=in_workspace, help="A run's name (default: the newest)."
 )
-@click.option("--after", type=click.IntRange(0), default=0, metavar="N", help="Only posts behind this number.")
+@click.option("--after", type=click.IntRange(0), default=0, metavar="N", help="Only posts after this number.")
 @click.option("--watch", is_flag=True, help="Follow what is posted; with --json, one JSON object a line.")
 @click.option(
     "--wait",

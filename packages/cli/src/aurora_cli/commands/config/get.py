@@ -37,5 +37,6 @@ def command(*, key: str, as_json: bool) -> int:
         emit_json(Schema.SETTING, settings.as_document(setting))
     else:
         emit(settings.value_text(setting))
-        note(f"from {settings.origin_text(setting.origin, aurora.project.root)}")
+        is_set = setting.value is not None
+        note(f"from {settings.origin_text(setting.origin, aurora.project.root)}" if is_set else "not set")
     return ExitCode.DONE

@@ -39,6 +39,8 @@ def command(ctx: click.Context, *, name: str, more: tuple[str, ...]) -> int:
         value = click.prompt(f"Key {name}", hide_input=True, err=True, default="", show_default=False)
     else:
         value = sys.stdin.readline()
+    if not value.strip():
+        raise click.UsageError("no key was given; type it at the prompt, or pass it on standard input", ctx)
     keys.keep(name, value.strip())
     note(f"stored key {name} in the system's keyring")
     return ExitCode.DONE

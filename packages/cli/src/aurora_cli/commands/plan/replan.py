@@ -10,10 +10,12 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, name_here, run_argument
 from aurora_cli.output import emit, emit_json, note
+from aurora_cli.render.answer import planning_note
 from aurora_cli.render.index import index_with_progress
 from aurora_cli.render.replan import as_document, as_text
-from aurora_cli.user_prompts import is_interactive
+from aurora_cli.user_prompts import check_can_confirm
 from aurora_soar.registry import LOCAL_AGENT
+from aurora_spawner.control.lookup import find_run
 
 __all__ = ["command"]
 
@@ -45,11 +47,12 @@ def command(*, run_id: str, tool: str | None, yes: bool, no_index: bool, as_json
     made once a run; a command that was cut off can be given again, and asks no model twice. A task that a provider or
     the budget held up has not failed for good.
     """
-    if not yes and (as_json or not is_interactive()):
-        raise click.UsageError("there is no terminal to review the plan at; use --yes")
     with wiring.open_existing(tool=tool) as aurora:
+        find_run(aurora.project.runs_db, run_id)  # a wrong name is told before a missing --yes
+        check_can_confirm(yes=yes, as_json=as_json, needs="review the plan at")
         if not no_index and aurora.config.tool not in (None, LOCAL_AGENT):
             index_with_progress(aurora.memory)
+        planning_note(aurora.config.tool)
         replan = aurora.replan_run(run_id, index=False)
         if replan is None:
             note(f"interrupted; to go on: aur plan replan {name_here(run_id)}")

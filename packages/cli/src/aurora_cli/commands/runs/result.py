@@ -16,7 +16,7 @@ from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.run import row_of
 from aurora_cli.render.words import one_line
 from aurora_spawner.control.lookup import find_run
-from aurora_spawner.conversations.stored import SESSION_RUN
+from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.errors import UnknownTaskError
 from aurora_spawner.runs.task_result import JOURNAL_OUTPUT_LIMIT
 

@@ -22,7 +22,7 @@ from aurora_spawner.control.lookup import find_run, hosts_of, recovery_of
 from aurora_spawner.control.run_work import work_of_run
 from aurora_spawner.control.sandboxes import sandboxes_of
 from aurora_spawner.control.timeline import run_timeline
-from aurora_spawner.conversations.stored import SESSION_RUN
+from aurora_spawner.conversations.kinds import SESSION_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path

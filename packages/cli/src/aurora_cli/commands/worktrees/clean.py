@@ -1,4 +1,4 @@
-"""`aur worktrees clean`: remove worktrees that hold nothing that is not elsewhere."""
+"""`aur worktrees clean`: remove worktrees whose work is merged or discarded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @json_option
 def command(*, ignored: bool, dry_run: bool, as_json: bool) -> int:
-    """Remove worktrees that hold nothing that is not elsewhere.
+    """Remove worktrees whose work is merged or discarded.
 
     A worktree goes only if its commits are on the target branch or were discarded, and it holds no uncommitted,
     untracked or ignored files. Nothing unmerged is ever removed, and worktrees of other tools are never touched.
