@@ -12,6 +12,7 @@ from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
+from aurora_cli.lesson_prompts import ask_about_lessons
 from aurora_cli.options import name_here
 from aurora_cli.output import emit, emit_json, is_live_terminal, note
 from aurora_cli.render.index import index_with_progress
@@ -80,6 +81,8 @@ def execute(
     )
     if delivers and not as_json and _can_be_replanned(run, result.report):
         note(f"aur plan replan {name} plans anew what is left")
+    if delivers and not as_json:
+        ask_about_lessons(aurora, run.run_id)
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
         return code

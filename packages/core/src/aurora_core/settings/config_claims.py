@@ -43,6 +43,8 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
         yield _claim("pools", *(f"files of tasks on pool {name} go to {each}" for name, each in where.items()))
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
+    if found.get("memory.lessons"):
+        yield _claim("memory.lessons", "agents are told what earlier work here has shown")
 
 
 def _about_agents(found: Mapping[str, object]) -> Iterator[Claim]:

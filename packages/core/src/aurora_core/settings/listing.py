@@ -86,6 +86,7 @@ def _settings(config: Config) -> Iterator[Setting]:
         "memory.activation": str(config.activation),
         "memory.semantic_model": config.semantic_model,
         "memory.share_answers": config.share_answers,
+        "memory.lessons": config.lessons,
         "notify": [_given(each) for each in config.notify],
     }
     for key, value in plain.items():
