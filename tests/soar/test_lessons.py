@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from aurora_soar.errors import LessonStoreError
 from aurora_soar.lessons.choosing import LESSON_TOKENS, MOST_LESSONS, chosen, code_is_there
-from aurora_soar.lessons.learnt import lessons_of, telling_lines, went_well
-from aurora_soar.lessons.lesson import CitedLines, Lesson, LessonKind, Standing, lines_digest
+from aurora_soar.lessons.learnt import failures_of, lessons_of, recall_in, telling_lines
+from aurora_soar.lessons.lesson import CitedLines, Lesson, LessonKind, Recall, Standing, lines_digest
 from aurora_soar.lessons.store import MOST_LESSONS_KEPT, LessonStore
 from aurora_soar.personas import cast, parse_persona, persona_in
 from aurora_spawner import SpawnResult, SpawnTask, TaskState
@@ -75,9 +75,8 @@ def sent_back(reason: ReturnedFor, remark: str) -> Returned:
 def learnt(found: TaskRow, recovery: Sequence[dict[str, object]] = ()) -> list[Lesson]:
     added = ((4, "x = 1"), (5, "y = 2"), (9, "z = 3"))
     mend = FileDiff(path="src/parser.py", kind="M", lines=3, added=added, complete=True)
-    return list(
-        lessons_of(found, run_id="run", persona="sh", changes=lambda _before, _after: (mend,), recovery=recovery)
-    )
+    failures = failures_of(found, "sh", recovery)
+    return list(lessons_of(found, failures, run_id="run", persona="sh", changes=lambda _before, _after: (mend,)))
 
 
 def lesson(name: str = "l", **values: object) -> Lesson:
@@ -139,41 +138,51 @@ def test_the_last_lines_tell_where_none_names_an_error() -> None:
 
 
 def test_a_recall_goes_with_what_its_own_check_or_correction_said() -> None:
-    mine, other = lesson(), lesson(subject="ruff")
-    failed = row(checked=checks("error"))
-    assert (went_well(failed, mine), went_well(failed, other)) == (False, True)
-    assert went_well(row(checked=checks()), mine) is True
-    assert went_well(row(state=TaskState.CANCELLED), mine) is None
+    def went(found: TaskRow, told: Lesson) -> Recall:
+        return recall_in(found, failures_of(found, "sh"), told)
+
+    failed = row(checked=checks("error: no header"))
+    (same,) = learnt(failed)
+    assert went(failed, same) is Recall.REPEATED
+    assert (
+        went(row(state=TaskState.FAILED, checked=checks("error: no header", passes=False)), same) is Recall.REPEATED
+    )
+    assert went(row(checked=checks("error: another")), same) is Recall.BADLY
+    assert went(failed, lesson(subject="ruff")) is Recall.WELL
+    assert went(row(checked=checks()), same) is Recall.WELL
+    assert went(row(state=TaskState.CANCELLED), same) is Recall.SILENT
     remark = row(returned=[sent_back(ReturnedFor.REVIEW, "no")])
-    assert (went_well(remark, lesson(kind="review")), went_well(remark, mine)) == (False, True)
+    assert (went(remark, lesson(kind="review")), went(remark, same)) == (Recall.BADLY, Recall.WELL)
 
 
-def test_three_successes_promote_a_failure_demotes_and_two_drop() -> None:
-    def after(*ends: bool) -> Lesson:
+def test_three_successes_promote_a_failure_demotes_and_repeated_ones_drop() -> None:
+    ends = {"+": Recall.WELL, "r": Recall.REPEATED, "b": Recall.BADLY, "s": Recall.SILENT}
+
+    def after(recalls: str) -> Lesson:
         found = lesson()
-        for number, end in enumerate(ends):
-            found = found.given_to(f"run/{number}").settled(f"run/{number}", end)
+        for number, each in enumerate(recalls):
+            found = found.given_to(f"run/{number}").settled(f"run/{number}", ends[each])
         return found
 
-    assert after(True, True).standing is Standing.NEW
-    assert after(True, True, True).standing is Standing.PROMOTED
-    assert after(True, True, True, False).standing is Standing.NEW
-    assert after(True, False, True, True).standing is Standing.NEW
-    assert after(False, False).standing is Standing.DROPPED
-    assert (after(True, False).recalls, after(True, False).failures) == (2, 1)
+    standings = {
+        Standing.NEW: ("++", "+++b", "+++r", "+r++", "bbb", "r", "bbb+bbb", "rs"),
+        Standing.PROMOTED: ("+++", "++s+", "bbb+++", "+++r+++"),
+        Standing.DROPPED: ("rr", "bbbb", "rbb", "+++rr", "rrs"),
+    }
+    for standing, paths in standings.items():
+        assert {path: after(path).standing for path in paths} == dict.fromkeys(paths, standing)
+    assert (after("+rbs").recalls, after("+rbs").failures) == (3, 2)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([True, False, None]))))
-def test_a_task_counts_once_however_often_it_is_settled(ends: list[tuple[str, bool | None]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Recall))))
+def test_a_task_counts_once_however_often_it_is_settled(ends: list[tuple[str, Recall]]) -> None:
     found = lesson()
-    counted = 0
     for work, end in ends:
         found = found.given_to(work).given_to(work)
         assert found.open.count(work) == 1
         found = found.settled(work, end)
-        assert found.settled(work, True) == found
-        counted += end is not None
-    assert (found.recalls, found.open) == (counted, ())
+        assert found.settled(work, Recall.REPEATED) == found
+    assert (found.recalls, found.open) == (sum(end is not Recall.SILENT for _, end in ends), ())
 
 
 def test_a_task_is_given_lessons_of_its_checks_or_its_words_promoted_ones_first() -> None:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.lessons.lesson import CitedLines, Lesson, LessonKind, lesson_id_of, lines_digest
+from aurora_soar.lessons.lesson import CitedLines, Lesson, LessonKind, Recall, lesson_id_of, lines_digest
 from aurora_spawner.classification.causes import Cause
 from aurora_spawner.gates.masking import masked
 from aurora_spawner.tasks.checked import CheckOutcome
+from aurora_spawner.tasks.diff_gate import FileDiff
 from aurora_spawner.tasks.prompts import shorten
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.returned import ReturnedFor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from aurora_spawner.journal.views import TaskRow
-    from aurora_spawner.tasks.checked import CheckedWork
-    from aurora_spawner.tasks.diff_gate import FileDiff
 
-__all__ = ["lessons_of", "telling_lines", "went_well"]
+__all__ = ["Failure", "failures_of", "lessons_of", "recall_in", "telling_lines"]
 
+
+Changes = Callable[[str, str], Sequence[FileDiff]]
 
 _LINES: Final = 3
 _LINE_LIMIT: Final = 200
@@ -49,75 +52,107 @@ _TEACHING: Final = frozenset(
     }
 )
 """The causes that lie in how the work was done; an overloaded provider teaches nothing."""
+_ITS_OWN: Final = frozenset({CheckOutcome.FAILED, CheckOutcome.UNCHANGED})
+"""The ends of a check that lie in the work."""
 _RETURNED: Final[Mapping[ReturnedFor, LessonKind]] = {
     ReturnedFor.REVIEW: LessonKind.REVIEW,
     ReturnedFor.COMMENTS: LessonKind.COMMENTS,
 }
 
 
-def lessons_of(
-    row: TaskRow,
-    *,
-    run_id: str,
-    persona: str,
-    changes: Callable[[str, str], Sequence[FileDiff]],
-    recovery: Sequence[Mapping[str, object]] = (),
-) -> Iterator[Lesson]:
-    """Yields what a task that has succeeded has shown.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why the work of an attempt came back, or why the attempt ended.
+
+    Attributes:
+        id: that of the lesson which it would be.
+        attempt: its number.
+        before: the commit with the work that came back; None if nothing was to be mended.
+    """
+
+    id: str
+    kind: LessonKind
+    subject: str
+    said: str
+    attempt: int
+    before: str | None
+
+
+def failures_of(row: TaskRow, persona: str, recovery: Sequence[Mapping[str, object]] = ()) -> list[Failure]:
+    """Returns what went wrong in a task, mended or not, each once.
 
     Args:
-        persona: who did it.
-        changes: returns what differs between two commits.
+        persona: who does it.
         recovery: the changes of the state of its recovery, as the journal has them.
     """
-    if row.state is not TaskState.SUCCEEDED or row.result is None:
-        return
-    work = row.result.work
 
-    def lesson(kind: LessonKind, subject: str, said: str, *, attempt: int, before: str | None) -> Lesson:
-        mended = changes(before, work.head) if work is not None and before is not None else ()
-        about = _plain(row.task.headline)[:_LINE_LIMIT]
-        return Lesson(
-            id=lesson_id_of(persona, kind, subject, _VARYING.sub("#", said)),
-            persona=persona,
-            kind=kind,
-            text=_text(kind, subject, said, about, [each.path for each in mended]),
-            subject=subject,
-            about=about,
-            run_id=run_id,
-            task_id=row.task_id,
-            attempt=attempt,
-            learnt_at=row.ended_at or 0.0,
-            cited=tuple(_cited(mended)),
-        )
+    def failure(kind: LessonKind, subject: str, said: str, attempt: int, before: str | None) -> Failure:
+        name = lesson_id_of(persona, kind, subject, _VARYING.sub("#", said))
+        return Failure(id=name, kind=kind, subject=subject, said=said, attempt=attempt, before=before)
 
-    for checked in _mended_checks(row.checked):
-        said = "\n".join(telling_lines(checked.failed.output)) if checked.failed else ""
-        command = checked.failed.command if checked.failed else ""
-        yield lesson(LessonKind.CHECK, command, said, attempt=checked.number, before=checked.commit)
+    found = []
+    for checked in row.checked:
+        if checked.outcome in _ITS_OWN and checked.failed:
+            said = "\n".join(telling_lines(checked.failed.output))
+            found.append(failure(LessonKind.CHECK, checked.failed.command, said, checked.number, checked.commit))
     commits = {each.number: each.commit for each in row.checked}
     for sent in row.returned:
         if sent.reason in _RETURNED:
             said = shorten(_plain("\n".join(sent.remarks)), _REMARK_LIMIT)
-            before = commits.get(sent.number) or (work.base if work else None)
-            yield lesson(_RETURNED[sent.reason], sent.source, said, attempt=sent.number, before=before)
-    for number, change in enumerate(_failures(recovery), start=1):
-        said = _plain(str(change.get("error") or ""))[:_LINE_LIMIT]
-        yield lesson(LessonKind.CAUSE, str(change["cause"]), said, attempt=number, before=None)
+            found.append(
+                failure(
+                    _RETURNED[sent.reason], sent.source, said, sent.number, commits.get(sent.number) or _base(row)
+                )
+            )
+    for number, change in enumerate(recovery, start=1):
+        if change.get("cause") in _TEACHING:
+            said = _plain(str(change.get("error") or ""))[:_LINE_LIMIT]
+            found.append(failure(LessonKind.CAUSE, str(change["cause"]), said, number, None))
+    return list({each.id: each for each in reversed(found)}.values())[::-1]
 
 
-def went_well(row: TaskRow, lesson: Lesson) -> bool | None:
-    """Returns True if a task that was given a lesson needed no mending, False if it did or failed for it.
+def lessons_of(
+    row: TaskRow, failures: Iterable[Failure], *, run_id: str, persona: str, changes: Changes
+) -> Iterator[Lesson]:
+    """Yields what a task has shown: each failure after which it succeeded, with the change that mended it.
 
-    None if its end says nothing of the lesson: the task was cancelled, or failed for something else.
+    Args:
+        changes: returns what differs between two commits.
     """
-    if lesson.kind is LessonKind.CHECK:
-        failed = any(each.failed and each.failed.command == lesson.subject for each in row.checked)
-    else:
-        failed = any(each.reason in _RETURNED for each in row.returned)
-    if failed:
-        return False
-    return True if row.state is TaskState.SUCCEEDED else None
+    proven = not row.checked or row.checked[-1].passed
+    if row.state is not TaskState.SUCCEEDED or row.result is None or not proven:
+        return
+    work = row.result.work
+    about = _plain(row.task.headline)[:_LINE_LIMIT]
+    for each in failures:
+        mended = changes(each.before, work.head) if work is not None and each.before is not None else ()
+        yield Lesson(
+            id=each.id,
+            persona=persona,
+            kind=each.kind,
+            text=_text(each, about, [file.path for file in mended]),
+            subject=each.subject,
+            about=about,
+            run_id=run_id,
+            task_id=row.task_id,
+            attempt=each.attempt,
+            learnt_at=row.ended_at or 0.0,
+            cited=tuple(_cited(mended)),
+        )
+
+
+def recall_in(row: TaskRow, failures: Iterable[Failure], lesson: Lesson) -> Recall:
+    """Returns how a recall of a lesson went, in a task that was given it."""
+    of_its_kind = [
+        each
+        for each in failures
+        if each.kind is lesson.kind and (each.subject == lesson.subject or each.kind is not LessonKind.CHECK)
+    ]
+    if any(each.id == lesson.id for each in of_its_kind):
+        return Recall.REPEATED
+    if of_its_kind:
+        return Recall.BADLY
+    return Recall.WELL if row.state is TaskState.SUCCEEDED else Recall.SILENT
 
 
 def telling_lines(output: str, most: int = _LINES) -> list[str]:
@@ -128,31 +163,20 @@ def telling_lines(output: str, most: int = _LINES) -> list[str]:
     return list(dict.fromkeys(telling))[:most] or lines[-most:]
 
 
-def _mended_checks(rounds: Sequence[CheckedWork]) -> Iterator[CheckedWork]:
-    """Yields the first failed round of each command whose checks passed in the end."""
-    if not rounds or not rounds[-1].passed:
-        return
-    seen = set()
-    for each in rounds:
-        if each.outcome is CheckOutcome.FAILED and each.failed and each.failed.command not in seen:
-            seen.add(each.failed.command)
-            yield each
+def _base(row: TaskRow) -> str | None:
+    return row.result.work.base if row.result and row.result.work else None
 
 
-def _failures(recovery: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    found = {str(each["cause"]): each for each in recovery if each.get("cause") in _TEACHING}
-    return list(found.values())
-
-
-def _text(kind: LessonKind, subject: str, said: str, about: str, files: Sequence[str]) -> str:
+def _text(failure: Failure, about: str, files: Sequence[str]) -> str:
     named = ", ".join(files[:_FILES]) + (f" and {len(files) - _FILES} more" if len(files) > _FILES else "")
     mended = f"\nIt was mended by changes of {named}." if files else ""
-    if kind is LessonKind.CHECK:
-        return f"In work on {about!r} the check `{_plain(subject)[:_LINE_LIMIT]}` failed:\n{said}{mended}"
-    if kind is LessonKind.CAUSE:
-        return f"In work on {about!r} an attempt ended ({subject}): {said}\nA later attempt succeeded."
-    who = "the user commented" if kind is LessonKind.COMMENTS else "the reviewer sent the work back"
-    return f"In work on {about!r} {who}:\n{said}{mended}"
+    work, said = f"In work on {about!r}", failure.said
+    if failure.kind is LessonKind.CHECK:
+        return f"{work} the check `{_plain(failure.subject)[:_LINE_LIMIT]}` failed:\n{said}{mended}"
+    if failure.kind is LessonKind.CAUSE:
+        return f"{work} an attempt ended ({failure.subject}): {said}\nA later attempt succeeded."
+    who = "the user commented" if failure.kind is LessonKind.COMMENTS else "the reviewer sent the work back"
+    return f"{work} {who}:\n{said}{mended}"
 
 
 def _cited(mended: Iterable[FileDiff]) -> Iterator[CitedLines]:

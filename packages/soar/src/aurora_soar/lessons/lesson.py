@@ -11,12 +11,21 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["PROMOTED_AFTER", "CitedLines", "Lesson", "LessonKind", "Standing", "lesson_id_of", "lines_digest"]
+__all__ = [
+    "PROMOTED_AFTER",
+    "CitedLines",
+    "Lesson",
+    "LessonKind",
+    "Recall",
+    "Standing",
+    "lesson_id_of",
+    "lines_digest",
+]
 
 PROMOTED_AFTER: Final = 3
 """Recalls in a row that went with a success."""
-DROPPED_AFTER: Final = 2
-"""Recalls in a row that went with a failure."""
+DROPPED_AFTER: Final = 4
+"""Misses since the last recall that went with a success: a failure that repeats the lesson's own counts two."""
 _MOST_OPEN: Final = 100
 
 
@@ -37,6 +46,22 @@ class Standing(StrEnum):
     """It goes before others."""
     DROPPED = "dropped"
     """It is not given any more, and not learnt again."""
+
+
+class Recall(StrEnum):
+    """How the work on a task went that was given a lesson."""
+
+    WELL = "well"
+    """It succeeded, without a failure of the lesson's kind on the way."""
+    REPEATED = "repeated"
+    """The failure that the lesson tells of came again."""
+    BADLY = "badly"
+    """The same check failed in another way, or the work came back for something else."""
+    SILENT = "silent"
+    """It says nothing of the lesson: it was cancelled, or failed for something of another kind."""
+
+
+_MISSES: Final = {Recall.REPEATED: 2, Recall.BADLY: 1}
 
 
 class _Stored(BaseModel):
@@ -68,8 +93,9 @@ class Lesson(_Stored):
         attempt: the number of the one whose work came back.
         learnt_at: Unix seconds.
         seen: tasks that have shown it.
-        recalls: settled ones; `failures` of them went with a failure.
-        streak: recalls in a row that went with a success; below zero, with a failure.
+        recalls: settled ones that say something; `failures` of them went with a failure.
+        streak: recalls in a row that went with a success.
+        misses: since the last such recall.
         open: tasks that it was given to, as `run/task`, and that are not settled.
     """
 
@@ -89,6 +115,7 @@ class Lesson(_Stored):
     recalls: int = 0
     failures: int = 0
     streak: int = 0
+    misses: int = 0
     open: tuple[str, ...] = ()
 
     @property
@@ -102,17 +129,12 @@ class Lesson(_Stored):
             return self
         return self.model_copy(update={"open": (*self.open, work)[-_MOST_OPEN:]})
 
-    def settled(self, work: str, went_well: bool | None) -> Lesson:
-        """Returns the lesson after the end of a task that was given it.
-
-        Args:
-            went_well: None if its end says nothing of the lesson.
-        """
+    def settled(self, work: str, recall: Recall) -> Lesson:
+        """Returns the lesson after the end of a task that was given it."""
         if work not in self.open:
             return self
         left = tuple(each for each in self.open if each != work)
-        counted = {} if went_well is None else self._recalled(went_well=went_well)
-        return self.model_copy(update={"open": left, **counted})
+        return self.model_copy(update={"open": left, **self._counted(recall)})
 
     def shown_again(self, lesson: Lesson) -> Lesson:
         """Returns the lesson after another task has shown it, with the code that stands there now."""
@@ -121,17 +143,19 @@ class Lesson(_Stored):
         fresh = {name: getattr(lesson, name) for name in ("run_id", "task_id", "attempt", "about", "cited", "text")}
         return self.model_copy(update={**fresh, "learnt_at": lesson.learnt_at, "seen": self.seen + 1})
 
-    def _recalled(self, *, went_well: bool) -> dict[str, object]:
-        streak = max(self.streak, 0) + 1 if went_well else min(self.streak, 0) - 1
-        standing = self.standing
+    def _counted(self, recall: Recall) -> dict[str, object]:
+        if recall is Recall.SILENT:
+            return {}
+        well = recall is Recall.WELL
+        streak = self.streak + 1 if well else 0
+        misses = 0 if well else self.misses + _MISSES[recall]
+        standing = self.standing if well else Standing.NEW
         if streak >= PROMOTED_AFTER:
             standing = Standing.PROMOTED
-        elif streak <= -DROPPED_AFTER:
+        elif misses >= DROPPED_AFTER:
             standing = Standing.DROPPED
-        elif not went_well:
-            standing = Standing.NEW
-        failures = self.failures + (not went_well)
-        return {"recalls": self.recalls + 1, "failures": failures, "streak": streak, "standing": standing}
+        counts = {"recalls": self.recalls + 1, "failures": self.failures + (not well)}
+        return {**counts, "streak": streak, "misses": misses, "standing": standing}
 
 
 def lesson_id_of(persona: str, kind: LessonKind, subject: str, essence: str) -> str:

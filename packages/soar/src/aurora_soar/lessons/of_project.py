@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aurora_soar.errors import LessonStoreError
 from aurora_soar.lessons.choosing import chosen, code_is_there
-from aurora_soar.lessons.learnt import lessons_of, went_well
+from aurora_soar.lessons.learnt import failures_of, lessons_of, recall_in
 from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.personas.assignment import persona_in
 from aurora_spawner.control.lookup import open_journal
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from aurora_soar.lessons.learnt import Failure
     from aurora_soar.lessons.lesson import Lesson
     from aurora_soar.lessons.store import LessonStore
     from aurora_spawner import SpawnTask
@@ -69,19 +70,23 @@ class ProjectLessons:
         return [GivenLesson(source=f"lesson {each.id}, from {each.origin}", text=each.text) for each in found]
 
     def settle(self, journal: Path, run_id: str) -> None:
-        """Counts what became of the tasks of a run that were given lessons, and keeps what the run has shown.
+        """Counts how the recalls of a run went, and keeps what the run has shown.
 
         Doing so again changes nothing.
 
         Raises:
             JournalError, UnknownRunError: the run cannot be read.
         """
-        rows, new = _read(journal, run_id)
+        ended = _read(journal, run_id)
 
         def changed(lessons: Sequence[Lesson]) -> Iterable[Lesson]:
-            known = {each.id: _settled(each, run_id, rows) for each in lessons}
-            for each in new:
-                known[each.id] = known[each.id].shown_again(each) if each.id in known else each
+            known = {each.id: each for each in lessons}
+            for task in ended:
+                work = f"{run_id}/{task.row.task_id}"
+                for each in lessons:
+                    known[each.id] = known[each.id].settled(work, recall_in(task.row, task.failures, each))
+                for new in task.lessons:
+                    known[new.id] = known[new.id].shown_again(new) if new.id in known else new
             return known.values()
 
         try:
@@ -98,16 +103,25 @@ class ProjectLessons:
             self.notify(Notice(message=f"no lessons are given or kept: {error}", warning=True))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    """A task that has ended, with what it shows."""
+
+    row: TaskRow
+    failures: Sequence[Failure]
+    lessons: Sequence[Lesson]
+
+
 def learnt_in(journal: Path, run_id: str) -> list[Lesson]:
     """Returns what a run has shown, whether it is kept or not.
 
     Raises:
         JournalError, UnknownRunError: the run cannot be read.
     """
-    return _read(journal, run_id)[1]
+    return [lesson for task in _read(journal, run_id) for lesson in task.lessons]
 
 
-def _read(journal: Path, run_id: str) -> tuple[list[TaskRow], list[Lesson]]:
+def _read(journal: Path, run_id: str) -> list[_Ended]:
     with open_journal(journal, run_id) as store:
         run, rows = load_run(store, run_id), load_tasks(store, run_id)
         recoveries = {each.task_id: each.changes for each in load_recoveries(store, run_id)}
@@ -116,22 +130,11 @@ def _read(journal: Path, run_id: str) -> tuple[list[TaskRow], list[Lesson]]:
     def changes(before: str, after: str) -> Sequence[FileDiff]:
         return () if isolation is None else changed_between(isolation, before, after)
 
-    found = [
-        lesson
-        for row in rows
-        for lesson in lessons_of(
-            row,
-            run_id=run_id,
-            persona=persona_in(row.task.instructions) or row.task.agent or run.default_agent,
-            changes=changes,
-            recovery=recoveries.get(row.task_id, ()),
-        )
-    ]
-    return rows, list({each.id: each for each in found}.values())
-
-
-def _settled(lesson: Lesson, run_id: str, rows: Sequence[TaskRow]) -> Lesson:
+    found = []
     for row in rows:
         if row.state.settled:
-            lesson = lesson.settled(f"{run_id}/{row.task_id}", went_well(row, lesson))
-    return lesson
+            persona = persona_in(row.task.instructions) or row.task.agent or run.default_agent
+            failures = failures_of(row, persona, recoveries.get(row.task_id, ()))
+            lessons = lessons_of(row, failures, run_id=run_id, persona=persona, changes=changes)
+            found.append(_Ended(row=row, failures=failures, lessons=tuple(lessons)))
+    return found

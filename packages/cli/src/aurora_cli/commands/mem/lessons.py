@@ -31,8 +31,8 @@ def command(*, as_json: bool) -> int:
     A lesson is what the journal has of work that failed a check, was sent back or commented on, and was mended. With
     your consent (memory.lessons) it is kept in your own folder, and agents with like tasks are told it as data.
 
-    The state is new, promoted (three recalls in a row went with a success), dropped (two in a row with a failure: it
-    is not given any more), or stale: the code that it cites is not in the project.
+    The state is new, promoted (three recalls in a row went with a success), dropped (no recall since a success
+    helped: it is not given any more), or stale: the code that it cites is not in the project.
     """
     with wiring.open_existing() as aurora:
         store, root, consent = aurora.lesson_store, aurora.project.root, aurora.config.lessons
