@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.fields import Fields
+from aurora_spawner.conversations.answers import answer_of_each
 from aurora_spawner.conversations.app_server_events import HELLO, THREAD, TURN, AppServerReader
 from aurora_spawner.conversations.live import LiveConversation
 from aurora_spawner.gates.wirings import CODEX_TRUST
@@ -120,9 +121,8 @@ class AppServerWire:
         """Returns the answer to questions; of several, each line answers one."""
         request = self._reader.asked.pop(asked.id, None)
         names = [each.text("id") for each in Fields(dict(asked.given)).rows("questions")]
-        said = _NOBODY if text is None else text
-        lines = said.splitlines() if len(said.splitlines()) == len(names) else [said] * len(names)
-        answers = {name: {"answers": [line]} for name, line in zip(names, lines, strict=True)}
+        said = answer_of_each(names, _NOBODY if text is None else text)
+        answers = {name: {"answers": [each]} for name, each in said.items()}
         return {"id": request.raw.get("id") if request else asked.id, "result": {"answers": answers}}
 
     @property
