@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from aurora_spawner.gates.wirings import HOME, GateWiring
 from aurora_spawner.supervision.programs import find_on_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.backends.dialects.base import Dialect
@@ -175,6 +176,7 @@ class CliBackend:
         arguments = (
             *(profile.isolated if self.isolated else ()),
             *((*profile.model, model) if model else ()),
+            *_taken(self.args, profile.interactive_takes),
             *gate.arguments,
             *profile.interactive,
         )
@@ -278,6 +280,17 @@ def _joined(files: Mapping[str, str], gate: GateWiring) -> dict[str, str]:
         path: json.dumps({**json.loads(files.get(path, "{}")), **settings})
         for path, settings in gate.settings.items()
     }
+
+
+def _taken(args: Sequence[str], takes: Mapping[str, bool]) -> Iterator[str]:
+    """Yields those of a user's arguments that are among some options, each with its value if it has one."""
+    left = iter(args)
+    for word in left:
+        option, joined, _value = word.partition("=")
+        if option in takes:
+            yield word
+            if takes[option] and not joined:
+                yield from islice(left, 1)
 
 
 def _filled(word: str, places: Mapping[str, str]) -> str:

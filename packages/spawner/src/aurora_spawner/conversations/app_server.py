@@ -35,8 +35,6 @@ ARGUMENTS: Final = (
     *("-c", "suppress_unstable_features_warning=true"),
 )
 """The words of the command before those of the user."""
-TAKES: Final = ("-c", "--config", "--enable", "--disable")
-"""The options that it takes from its user, each with a value."""
 _NOBODY: Final = "Nobody has answered; decide yourself, and say what you have assumed."
 
 
@@ -60,7 +58,11 @@ class TalkingCodex(CliBackend):
 def speaks_app_server(backend: CliBackend) -> bool:
     """Returns True for Codex, unless its user gives it options that only `codex exec` takes."""
     options = backend.args[::2]
-    return backend.kind == "codex" and len(backend.args) % 2 == 0 and all(each in TAKES for each in options)
+    return (
+        backend.kind == "codex"
+        and len(backend.args) % 2 == 0
+        and all(each in backend.profile.interactive_takes for each in options)
+    )
 
 
 class AppServerWire:
