@@ -77,7 +77,7 @@ class RunWork(ProjectParts):
 
     @property
     def lesson_store(self) -> LessonStore | None:
-        """What work of this project has shown; None without a home folder."""
+        """The lessons of this project; None without a home folder."""
         from aurora_soar.lessons.store import LessonStore
 
         return LessonStore.of(self.project.root, os.environ)

@@ -1,4 +1,4 @@
-"""What the journal of a finished task shows: the lessons of work that came back and was mended. Pure."""
+"""Lessons from the journal of a task: of work that came back and was mended, and how recalls of others went. Pure."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _RETURNED: Final[Mapping[ReturnedFor, LessonKind]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why the work of an attempt came back, or why the attempt ended.
+    """The reason for which the work of an attempt came back, or the attempt ended.
 
     Attributes:
         id: that of the lesson which it would be.

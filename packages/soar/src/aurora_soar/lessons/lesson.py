@@ -30,7 +30,7 @@ _MOST_OPEN: Final = 100
 
 
 class LessonKind(StrEnum):
-    """What had sent the work back, or ended the attempt."""
+    """The origin of a lesson: what had sent the work back, or ended the attempt."""
 
     CHECK = "check"
     REVIEW = "review"
@@ -39,7 +39,7 @@ class LessonKind(StrEnum):
 
 
 class Standing(StrEnum):
-    """What becomes of a lesson by its recalls."""
+    """The standing of a lesson, by its recalls."""
 
     NEW = "new"
     PROMOTED = "promoted"
@@ -49,7 +49,7 @@ class Standing(StrEnum):
 
 
 class Recall(StrEnum):
-    """How the work on a task went that was given a lesson."""
+    """The outcome of the work on a task that was given a lesson."""
 
     WELL = "well"
     """It succeeded, without a failure of the lesson's kind on the way."""
@@ -83,7 +83,7 @@ class CitedLines(_Stored):
 
 
 class Lesson(_Stored):
-    """What one piece of work has shown.
+    """Something that one piece of work has shown.
 
     Attributes:
         id: the same for the same failure of the same persona's work.
