@@ -176,6 +176,7 @@ class CliBackend:
         arguments = (
             *(profile.isolated if self.isolated else ()),
             *((*profile.model, model) if model else ()),
+            *(profile.interactive_asks if self._permissive(request.hook) else ()),
             *_taken(self.args, profile.interactive_takes),
             *gate.arguments,
             *profile.interactive,
@@ -184,7 +185,13 @@ class CliBackend:
             command=(self.program, *self.command[1:], *(_filled(word, places) for word in arguments)),
             env={
                 name: _filled(value, places)
-                for name, value in {**profile.env, **isolated, **self.env, **gate.env}.items()
+                for name, value in {
+                    **profile.env,
+                    **profile.interactive_env,
+                    **isolated,
+                    **self.env,
+                    **gate.env,
+                }.items()
             },
             own_env=self.own_env(request.task.model),
             keep_env=self.keep_env,

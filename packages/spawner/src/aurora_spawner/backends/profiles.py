@@ -65,6 +65,10 @@ class Profile:
     """The last arguments of an attempt that resumes a session; None if it cannot resume."""
     interactive: tuple[str, ...] | None = None
     """The arguments that open a session in a terminal; None if it cannot open one."""
+    interactive_asks: tuple[str, ...] = ()
+    """The arguments that make it ask in a terminal, if a resumed session stays in the mode of its attempts."""
+    interactive_env: Mapping[str, str] = field(default_factory=dict)
+    """The variables that are other ones in a terminal."""
     interactive_takes: Mapping[str, bool] = field(default_factory=dict)
     """The options of the user's own that it takes in a terminal, too; True for those with a value."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -208,6 +212,7 @@ _KNOWN: Final = (
         fresh=("-",),
         resumed=("resume", SESSION, "-"),
         interactive=("-c", "check_for_update_on_startup=false", "resume", SESSION),
+        interactive_asks=("--ask-for-approval", "on-request", "--sandbox", "workspace-write"),
         interactive_takes={"-c": True, "--config": True, "--enable": True, "--disable": True},
         own_home=("CODEX_HOME", ".codex"),
         windows=codex_log.windows_of,
@@ -231,6 +236,7 @@ _KNOWN: Final = (
         permissive=("--yolo", "--skip-trust"),
         resumed=("--resume", SESSION),
         interactive=("--resume", SESSION),
+        interactive_env={"GEMINI_CLI_NO_RELAUNCH": ""},  # it starts anew once its user trusts the folder
         env={
             "GEMINI_CLI_NO_RELAUNCH": "1",
             "GEMINI_CLI_SYSTEM_DEFAULTS_PATH": f"{HOME}/gemini-defaults.json",  # the user's settings override it
