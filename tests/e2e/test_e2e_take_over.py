@@ -15,6 +15,7 @@ from tests.e2e.wirings import KEY
 from tests.exhaustive import few
 
 from aurora_spawner.journal.approval_facts import ToolCallJudged
+from aurora_spawner.journal.facts import TaskHandedBack, TaskTakenOver
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 
@@ -84,12 +85,14 @@ def welcome_before(stage: Stage) -> None:
     known.write_text(json.dumps({**json.loads(known.read_text()), **met}))
 
 
-def stopped(played: Played) -> list[tuple[str, str]]:
-    """The tool calls that were not allowed: each with the rule."""
+def stopped_meanwhile(played: Played) -> set[tuple[str, str]]:
+    """The tool calls that were not allowed while the user had the task: each with the rule."""
     with Journal(played.stage.project / ".aurora" / "runs.db") as journal:
-        events = load_events(journal, played.document["run_id"])
-    facts = [each.fact for each in events if isinstance(each.fact, ToolCallJudged)]
-    return [(each.subject, each.rule) for each in facts if each.action != "allow"]
+        facts = [each.fact for each in load_events(journal, played.document["run_id"])]
+    (taken,) = (at for at, each in enumerate(facts) if isinstance(each, TaskTakenOver))
+    (back,) = (at for at, each in enumerate(facts) if isinstance(each, TaskHandedBack))
+    judged = [each for each in facts[taken:back] if isinstance(each, ToolCallJudged)]
+    return {(each.subject, each.rule) for each in judged if each.action != "allow"}
 
 
 def begun(screen: Tmux, program: Program) -> None:
@@ -136,7 +139,7 @@ def test_the_user_speaks_in_the_session_of_a_task_which_goes_on_in_it(
         screen.kill()
     played = stage.finish(run)
     assert (played.status, played.task["state"], played.task["resumed"]) == (0, "succeeded", True)
-    assert stopped(played) == [("git push --force origin main", "git_force_push")]
+    assert stopped_meanwhile(played) == {("git push --force origin main", "git_force_push")}
     grows = [each["messages"] for each in played.asked(key)]
     assert grows == sorted(grows)  # the task, the user, and the task again in one session
     assert len({*grows}) >= 3

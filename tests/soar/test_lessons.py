@@ -124,8 +124,9 @@ def test_what_was_not_mended_teaches_nothing(found: TaskRow) -> None:
 
 def test_corrections_and_named_causes_teach_and_an_overloaded_provider_does_not() -> None:
     returned = [sent_back(ReturnedFor.REVIEW, "Name it better"), sent_back(ReturnedFor.COMMENTS, "No globals")]
-    overloaded = {"cause": "overloaded", "error": "529"}
-    found = learnt(row(returned=returned), [overloaded, {"cause": "deadline", "error": "after 600 s"}])
+    overloaded: dict[str, object] = {"cause": "overloaded", "error": "529"}
+    late: dict[str, object] = {"cause": "deadline", "error": "after 600 s"}
+    found = learnt(row(returned=returned), [overloaded, late])
     assert [each.kind for each in found] == [LessonKind.REVIEW, LessonKind.COMMENTS, LessonKind.CAUSE]
     assert "the reviewer sent the work back:\nName it better" in found[0].text
     assert "the user commented:\nNo globals" in found[1].text
