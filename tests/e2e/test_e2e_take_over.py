@@ -43,7 +43,7 @@ class Program:
 
 PROGRAMS = (
     Program(kind="claude", trusts="Yes, I trust this folder", leaves="/exit"),
-    Program(kind="gemini", trusts="Do you trust the files in this folder?"),
+    Program(kind="gemini"),
     Program(kind="qwen"),
     Program(kind="copilot", trusts="Do you trust the files in this folder?", leaves="/exit"),
     Program(kind="codex", trusts="Trust this folder?"),

@@ -315,6 +315,20 @@ def test_a_session_is_opened_with_those_of_the_users_arguments_that_a_terminal_t
     assert " ".join(found.command) == opened
 
 
+def test_a_session_in_a_terminal_asks_again_and_has_the_hook_from_its_start(tmp_path: Path) -> None:
+    hook = HookCommand(socket=tmp_path / "gate.sock", token="t-1")
+
+    def opened(kind: str, **choices: object) -> str:
+        backend = replace(CliBackend(name=kind, kind=kind), **choices)  # type: ignore[arg-type]  # as in `started`
+        return " ".join(backend.opened(replace(request(tmp_path, resume="s-1"), hook=hook)).command)
+
+    asks = "--ask-for-approval on-request --sandbox workspace-write"
+    assert asks in opened("codex")  # permissive, as it is judged
+    assert asks not in opened("codex", permissive=False)
+    assert "--skip-trust" in opened("gemini", isolated=True, permissive=False)
+    assert "--skip-trust" not in opened("gemini")  # its hook needs a configuration of its own
+
+
 @pytest.mark.parametrize("kind", ["aider", "cline"])
 def test_a_cli_without_sessions_is_not_opened(tmp_path: Path, kind: str) -> None:
     with pytest.raises(BackendError, match="cannot open a session in a terminal"):

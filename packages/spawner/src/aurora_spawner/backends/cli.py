@@ -177,6 +177,7 @@ class CliBackend:
             *(profile.isolated if self.isolated else ()),
             *((*profile.model, model) if model else ()),
             *(profile.interactive_asks if self._permissive(request.hook) else ()),
+            *(profile.interactive_gated if request.hook and not self.gate_problem else ()),
             *_taken(self.args, profile.interactive_takes),
             *gate.arguments,
             *profile.interactive,

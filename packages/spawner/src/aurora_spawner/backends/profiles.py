@@ -67,6 +67,8 @@ class Profile:
     """The arguments that open a session in a terminal; None if it cannot open one."""
     interactive_asks: tuple[str, ...] = ()
     """The arguments that make it ask in a terminal, if a resumed session stays in the mode of its attempts."""
+    interactive_gated: tuple[str, ...] = ()
+    """The arguments without which it may run no hook in a terminal, such as those that trust the folder."""
     interactive_env: Mapping[str, str] = field(default_factory=dict)
     """The variables that are other ones in a terminal."""
     interactive_takes: Mapping[str, bool] = field(default_factory=dict)
@@ -236,6 +238,7 @@ _KNOWN: Final = (
         permissive=("--yolo", "--skip-trust"),
         resumed=("--resume", SESSION),
         interactive=("--resume", SESSION),
+        interactive_gated=("--skip-trust",),
         interactive_env={"GEMINI_CLI_NO_RELAUNCH": ""},  # it starts anew once its user trusts the folder
         env={
             "GEMINI_CLI_NO_RELAUNCH": "1",
