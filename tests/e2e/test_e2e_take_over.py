@@ -44,6 +44,7 @@ class Program:
 PROGRAMS = (
     Program(kind="claude", trusts="Yes, I trust this folder", leaves="/exit"),
     Program(kind="gemini"),
+    Program(kind="opencode", leaves="/exit"),
     Program(kind="qwen"),
     Program(kind="copilot", trusts="Do you trust the files in this folder?", leaves="/exit"),
     Program(kind="codex", trusts="Trust this folder?"),
@@ -118,7 +119,7 @@ def test_the_user_speaks_in_the_session_of_a_task_which_goes_on_in_it(
     stage.add_agent(program.kind, "taken", key)
     stage.add_task(key, "Please do it")
     run = stage.start()
-    stage.attempt_file("stdout")
+    stage.attempt_file("stdout", within_s=90)
     (run_folder,) = (stage.project / ".aurora" / "runs").glob("spawn-*/")
     wait_for(lambda: [*(stage.home / ".aurora" / "worktrees").rglob("tool.pid")] != [], limit_s=90)
     if program.kind == "claude":
