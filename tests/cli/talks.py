@@ -11,16 +11,18 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.warm_python import WarmPopen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from subprocess import Popen
 
 AUR: Final = Path(sys.executable).with_name("aur")
 AGENT: Final = Path(__file__).resolve().parents[1] / "talking_agent.py"
+NO_SHELLS: Final[Mapping[str, str]] = MappingProxyType({})
 PATIENCE_S = 30.0
 """Longer where real agents or many programs start."""
 
@@ -35,6 +37,20 @@ def talking_config(folder: Path) -> str:
         f"  fresh: {{kind: command, command: [{python}, {json.dumps(str(AGENT))}], conversation: json-lines}}\n"
         "  cat: {kind: command, command: [cat]}\n"
     )
+
+
+def talking_project(root: Path, shells: Mapping[str, str] = NO_SHELLS, *, tool: str = "bot") -> None:
+    """Sets up a project with the scripted agents, whose sessions are kept beside it.
+
+    Args:
+        shells: further agents, by name: each is a script of a shell.
+    """
+    sessions = root.parent / "sessions"
+    sessions.mkdir()
+    (root / ".aurora").mkdir(exist_ok=True)
+    more = (f"  {name}: {{kind: command, command: [sh, -c, {json.dumps(each)}]}}\n" for name, each in shells.items())
+    config = talking_config(sessions).replace("tool: bot", f"tool: {tool}") + "".join(more)
+    (root / ".aurora" / "config.yaml").write_text(config)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.talks import AUR, begin_talk, talking_config, talks_begun
+from tests.cli.talks import AUR, begin_talk, talking_project, talks_begun
 from tests.cli.waiting import wait_for
 from tests.warm_python import WarmPopen
 
@@ -30,17 +30,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
-    sessions = tmp_path / "sessions"
-    sessions.mkdir()
-    (shop / ".aurora").mkdir()
-    waits = json.dumps("while [ ! -e go ]; do sleep 0.05; done; echo done")
-    asks = json.dumps(f'{AUR} ask "Which port?" --default 80')
-    (shop / ".aurora" / "config.yaml").write_text(
-        f"{talking_config(sessions)}"
-        f"  waits: {{kind: command, command: [sh, -c, {waits}]}}\n"
-        f"  asks: {{kind: command, command: [sh, -c, {asks}]}}\n"
-    )
+def begin(shop: Path) -> Iterator[Begin]:
+    asks = f'{AUR} ask "Which port?" --default 80'
+    talking_project(shop, {"waits": "while [ ! -e go ]; do sleep 0.05; done; echo done", "asks": asks})
     with talks_begun(interacting_or_attached) as begun:
         yield begun
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.screens import Tmux, needs_tmux
-from tests.cli.talks import AUR, talking_config
+from tests.cli.talks import AUR, talking_project
 from tests.cli.terminals import Terminal
 from tests.warm_python import WarmPopen
 
@@ -28,14 +27,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def terminal(shop: Path, tmp_path: Path) -> Iterator[Open]:
-    sessions = tmp_path / "sessions"
-    sessions.mkdir()
-    (shop / ".aurora").mkdir()
-    waits = json.dumps("while [ ! -e go ]; do sleep 0.05; done; echo done")
-    (shop / ".aurora" / "config.yaml").write_text(
-        f"{talking_config(sessions)}  waits: {{kind: command, command: [sh, -c, {waits}]}}\n"
-    )
+def terminal(shop: Path) -> Iterator[Open]:
+    talking_project(shop, {"waits": "while [ ! -e go ]; do sleep 0.05; done; echo done"})
     opened: list[Terminal] = []
 
     def start(*words: str) -> Terminal:

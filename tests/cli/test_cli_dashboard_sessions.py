@@ -15,7 +15,7 @@ import httpx
 import pytest
 from tests.cli.chromium import chromium, chromium_path
 from tests.cli.sites import HOSTILE, PLACE, served
-from tests.cli.talks import begin_talk, talking_config
+from tests.cli.talks import begin_talk, talking_project
 from tests.cli.waiting import wait_for
 from tests.spawner.held_sessions import imagined_session
 from tests.spawner.imagined_agents import World
@@ -57,10 +57,8 @@ JSON = {"accept": "application/json"}
 
 
 @pytest.fixture
-def project(shed: Shed, tmp_path: Path) -> Shed:
-    sessions = tmp_path / "sessions"
-    sessions.mkdir()
-    (shed.path / ".aurora" / "config.yaml").write_text(talking_config(sessions))
+def project(shed: Shed) -> Shed:
+    talking_project(shed.path)
     return shed
 
 

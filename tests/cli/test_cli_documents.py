@@ -90,6 +90,8 @@ COMMANDS = {
     "plan_archive": ["plan", "archive", "1", "--json"],
     "cancel": ["cancel", "RUN", "--json"],
     "mem_forget": ["mem", "forget", "1", "--json"],
+    "mem_lessons": ["mem", "lessons", "--json"],
+    "mem_forget_lesson": ["mem", "forget", "--lesson", "no-lesson", "--json"],
     "mem_rebuild": ["mem", "rebuild", "--json"],
     "runs_clean": ["runs", "clean", "--older-than", "9", "--json"],
     "spawn_clean_checkpoints": ["spawn", "--clean-checkpoints", "0", "--json"],

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.talks import talking_config, talks_begun
+from tests.cli.talks import talking_project, talks_begun
 from tests.cli.waiting import wait_for
 from tests.exhaustive import few
 
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
-    sessions = tmp_path / "sessions"
-    sessions.mkdir()
-    (shop / ".aurora").mkdir()
-    (shop / ".aurora" / "config.yaml").write_text(talking_config(sessions))
+def begin(shop: Path) -> Iterator[Begin]:
+    talking_project(shop)
     with talks_begun() as begun:
         yield begun
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.screens import Tmux, needs_tmux
-from tests.cli.talks import AUR, talking_config, talks_begun
+from tests.cli.talks import AUR, talking_project, talks_begun
 from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
@@ -29,26 +29,17 @@ GOAL = "Document the shop: (1) write the price list; (2) write the manual of the
 
 
 @pytest.fixture
-def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
-    sessions = tmp_path / "sessions"
-    sessions.mkdir()
+def begin(shop: Path) -> Iterator[Begin]:
     git = ["git", "-c", "user.email=a@example.org", "-c", "user.name=A"]
     subprocess.run([*git, "init", "-q", "-b", "main"], check=True)
     (shop / ".gitignore").write_text(".aurora/\ngo\n")
     subprocess.run([*git, "add", "-A"], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "Begin"], check=True)
-    (shop / ".aurora").mkdir()
     go = shop / "go"
     plans = f'[ "$PWD" = "{shop}" ] && exit 1'  # so that rules do
-    writes = json.dumps(
-        f'{plans}; while [ ! -e "{go}" ]; do sleep 0.05; done; cat > "out-$AURORA_TASK_ID.txt"; echo written'
-    )
-    slow = json.dumps(f'touch "{shop}/.aurora/asked"; while [ ! -e "{go}" ]; do sleep 0.05; done; echo no plan')
-    (shop / ".aurora" / "config.yaml").write_text(
-        talking_config(sessions).replace("tool: bot", "tool: writer")
-        + f"  writer: {{kind: command, command: [sh, -c, {writes}]}}\n"
-        + f"  slow: {{kind: command, command: [sh, -c, {slow}]}}\n"
-    )
+    writes = f'{plans}; while [ ! -e "{go}" ]; do sleep 0.05; done; cat > "out-$AURORA_TASK_ID.txt"; echo written'
+    slow = f'touch "{shop}/.aurora/asked"; while [ ! -e "{go}" ]; do sleep 0.05; done; echo no plan'
+    talking_project(shop, {"writer": writes, "slow": slow}, tool="writer")
     (shop / ".aurora" / "policies.yaml").write_text("safety:\n  protected_branches: []\n")
     with talks_begun() as begun:
         yield begun

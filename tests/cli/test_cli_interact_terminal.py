@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.screens import Tmux, needs_tmux
-from tests.cli.talks import talking_config
+from tests.cli.talks import talking_project
 from tests.cli.terminals import AUR, on_terminal
 
 from aurora_cli.exits import ExitCode
@@ -23,11 +23,8 @@ pytestmark = needs_tmux
 
 
 @pytest.fixture(autouse=True)
-def project(shop: Path, tmp_path: Path) -> Path:
-    sessions = tmp_path / "sessions"
-    sessions.mkdir()
-    (shop / ".aurora").mkdir()
-    (shop / ".aurora" / "config.yaml").write_text(talking_config(sessions))
+def project(shop: Path) -> Path:
+    talking_project(shop)
     return shop
 
 

@@ -84,7 +84,7 @@ def test_another_command_asks_again_and_one_less_does_not(aur: Aur, shed: Shed) 
 
 
 def test_a_terminal_asks_once(aur: Aur, shed: Shed) -> None:
-    code, shown = on_terminal("spawn", "tasks.md", typed="y\ny\ny\n")
+    code, shown = on_terminal("spawn", "tasks.md", typed="y\ny\nn\ny\n")
     assert code == ExitCode.DONE, shown
     assert "runs grep right" in shown
     assert "Trust them?" in shown

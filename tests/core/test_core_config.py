@@ -219,7 +219,11 @@ def test_the_memory_s_settings(project: Project, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "field"),
-    [("AURORA_MEMORY_ACTIVATION", "memory.activation"), ("AURORA_MEMORY_SHARE_ANSWERS", "memory.share_answers")],
+    [
+        ("AURORA_MEMORY_ACTIVATION", "memory.activation"),
+        ("AURORA_MEMORY_SHARE_ANSWERS", "memory.share_answers"),
+        ("AURORA_MEMORY_LESSONS", "memory.lessons"),
+    ],
 )
 def test_consent_and_presets_are_never_guessed(project: Project, tmp_path: Path, variable: str, field: str) -> None:
     with pytest.raises(ConfigError) as raised:

@@ -239,6 +239,11 @@ PLAYS: dict[str, tuple[Act, ...]] = {
     "hang": (Act(hang=True, times=FOREVER),),
     "huge": (Act(say=HUGE, times=2),),
     "sleep": (Act(run=SLEEP), Act(say="Done after all.", times=FOREVER)),
+    "taken": (
+        Act(run=SLEEP),
+        Act(run="git push --force origin main", times=2),  # an attempt that is being interrupted may take one
+        Act(say="Done after all.", times=FOREVER),
+    ),
     "broken": (
         Act(say="I write a note.", run=WRITE),
         Act(status=500, times=8),

@@ -290,3 +290,46 @@ def test_without_a_server_or_a_way_to_give_it_nothing_changes(kind: str, tmp_pat
     assert with_tools(tmp_path, kind, tools=()) == started(tmp_path, kind).command
     if PROFILES[kind].tools is None:
         assert with_tools(tmp_path, kind) == started(tmp_path, kind).command
+
+
+@pytest.mark.parametrize(
+    ("kind", "args", "opened"),
+    [
+        ("claude", ("--verbose",), "claude --model m --resume s-1"),
+        (
+            "codex",
+            ("--color", "never", "-c", "model_provider=here", "--config=a=b", "--skip-git-repo-check"),
+            "codex --model m -c model_provider=here --config=a=b -c check_for_update_on_startup=false resume s-1",
+        ),
+        ("gemini", (), "gemini --model m --resume s-1"),
+        ("opencode", ("--share",), "opencode --model m --session s-1"),
+        ("qwen", ("--auth-type", "openai", "-o"), "qwen --model m --auth-type openai --resume s-1"),
+        ("copilot", ("--disable-builtin-mcps", "-x"), "copilot --model m --disable-builtin-mcps --resume=s-1"),
+    ],
+)
+def test_a_session_is_opened_with_those_of_the_users_arguments_that_a_terminal_takes(
+    tmp_path: Path, kind: str, args: tuple[str, ...], opened: str
+) -> None:
+    backend = CliBackend(name=kind, kind=kind, args=args, model="m")
+    found = backend.opened(request(tmp_path, resume="s-1"))
+    assert " ".join(found.command) == opened
+
+
+def test_a_session_in_a_terminal_asks_again_and_has_the_hook_from_its_start(tmp_path: Path) -> None:
+    hook = HookCommand(socket=tmp_path / "gate.sock", token="t-1")
+
+    def opened(kind: str, **choices: object) -> str:
+        backend = replace(CliBackend(name=kind, kind=kind), **choices)  # type: ignore[arg-type]  # as in `started`
+        return " ".join(backend.opened(replace(request(tmp_path, resume="s-1"), hook=hook)).command)
+
+    asks = "--ask-for-approval on-request --sandbox workspace-write"
+    assert asks in opened("codex")  # permissive, as it is judged
+    assert asks not in opened("codex", permissive=False)
+    assert "--skip-trust" in opened("gemini", isolated=True, permissive=False)
+    assert "--skip-trust" not in opened("gemini")  # its hook needs a configuration of its own
+
+
+@pytest.mark.parametrize("kind", ["aider", "cline"])
+def test_a_cli_without_sessions_is_not_opened(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(BackendError, match="cannot open a session in a terminal"):
+        CliBackend(name=kind, kind=kind).opened(request(tmp_path, resume="s-1"))

@@ -23,6 +23,7 @@ from aurora_spawner.conversations.claude_control import CLAUDE_CONTROL, ClaudeCo
 from aurora_spawner.conversations.earlier_turns import EARLIER_CHARS, with_earlier
 from aurora_spawner.conversations.orders import SessionOrders
 from aurora_spawner.conversations.port import Began, ConversationError, LineSkipped, Outcome, TurnEnded
+from aurora_spawner.conversations.talking_process import LONGEST_PAUSE_S, PAUSE_SHARE, SHORTEST_PAUSE_S, pause_after
 from aurora_spawner.conversations.transcript import Turn, TurnState
 from aurora_spawner.conversations.transports import conversation_with
 from aurora_spawner.supervision.local_executor import LocalExecutor
@@ -255,3 +256,9 @@ async def test_a_process_that_begins_can_be_interrupted_and_is_ended_if_it_canno
         await anext(unnoted.turn("go"))
     executor.close()
     assert processes_of_run(tmp_path.name) == []
+
+
+def test_a_look_for_output_comes_soon_after_a_short_silence_and_seldom_in_a_long_one() -> None:
+    assert pause_after(0.0) == SHORTEST_PAUSE_S
+    assert pause_after(0.5) <= 0.5 * PAUSE_SHARE
+    assert pause_after(600.0) == LONGEST_PAUSE_S

@@ -62,7 +62,8 @@ MEM: Final[tuple[Entry, ...]] = (
     Entry(name="show", module="mem.show", summary="Show a definition by its name or place, and its callers."),
     Entry(name="stats", module="mem.stats", summary="Show what is indexed and what is left out."),
     Entry(name="watch", module="mem.watch", summary="Index the project, and keep the index current."),
-    Entry(name="forget", module="mem.forget", summary="Forget earlier answers.", destroys=True),
+    Entry(name="lessons", module="mem.lessons", summary="List what mended work has shown, for like tasks."),
+    Entry(name="forget", module="mem.forget", summary="Forget earlier answers, or lessons.", destroys=True),
     Entry(name="rebuild", module="mem.rebuild", summary="Rebuild the memory from the files.", destroys=True),
     Entry(name="semantic", module="mem.semantic", summary="Turn search by meaning on or off.", entries=SEMANTIC),
 )

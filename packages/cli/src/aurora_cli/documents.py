@@ -34,6 +34,8 @@ class Schema(StrEnum):
     INTERACT_SESSION = "aur.interact-session/1"
     INTERACT_SESSIONS = "aur.interact-sessions/1"
     KEYS = "aur.keys/1"
+    LESSONS = "aur.lessons/1"
+    LESSONS_FORGOTTEN = "aur.lessons-forgotten/1"
     LOGS = "aur.logs/1"
     MEMORY_FORGOTTEN = "aur.memory-forgotten/1"
     MEMORY_STATS = "aur.memory-stats/1"

@@ -13,6 +13,7 @@ from aurora_cli.approval_prompts import ApprovalPrompts
 from aurora_cli.delivery_prompts import deliver_if_wanted
 from aurora_cli.documents import Schema
 from aurora_cli.exits import ExitCode
+from aurora_cli.lesson_prompts import ask_about_lessons
 from aurora_cli.options import name_here
 from aurora_cli.output import emit, emit_json, is_live_terminal, note
 from aurora_cli.render.index import index_with_progress
@@ -82,6 +83,8 @@ def execute(
     )
     for sentence in _next_steps(run, result.report, name) if delivers and not as_json else ():
         note(sentence)
+    if delivers and not as_json:
+        ask_about_lessons(aurora, run.run_id)
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
         return code

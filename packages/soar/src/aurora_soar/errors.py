@@ -24,6 +24,7 @@ SoarError
 ├── StartedBeforeError     a start with the key of another one: the run that was started
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
+├── LessonStoreError       the file of a project's lessons cannot be used: the file
 ├── LogFileError           a conversation log that cannot be read: the file
 ├── NoSessionError         no earlier question that could be continued
 ├── SessionIdError         a name that no session can have
@@ -52,6 +53,7 @@ __all__ = [
     "EmptyQuestionError",
     "ForgeError",
     "IncludeDirtyError",
+    "LessonStoreError",
     "LogFileError",
     "MissingProgramError",
     "ModelAnswerError",
@@ -427,6 +429,20 @@ class SessionIdError(SoarError, ValueError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"{name[:80]!r} is no name of a session")
+
+
+class LessonStoreError(SoarError):
+    """The file of a project's lessons cannot be used.
+
+    Attributes:
+        path: the file.
+    """
+
+    hint = "remove the file to begin without lessons, or mend it"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
 
 
 class LogFileError(SoarError, ValueError):

@@ -164,6 +164,7 @@ class Config:
         semantic_model: folder of an embedding model; None for searches by words alone.
         env_pass: names, or patterns of names, of further variables that every agent gets from the user's environment.
         share_answers: True if this project's answers may be found from the user's other projects that share theirs.
+        lessons: True if what mended work has shown is kept, and given to agents with like work.
         pools: the pools that the user has described, by name.
         dashboard: who gets into the dashboard; of the user's own file alone.
         keep_days: how long the journal keeps the content of runs that have ended; of the user's own file alone. None
@@ -179,6 +180,7 @@ class Config:
     activation: ActivationPreset = ActivationPreset.DEFAULT
     semantic_model: str | None = None
     share_answers: bool = False
+    lessons: bool = False
     isolation: str = "auto"
     merge: str = "ask"
     conflicts: str = "leave"
@@ -225,9 +227,11 @@ _KEYS: Final = (
     "memory.share_answers",
     "dashboard",
     "audit.keep_days",
+    "memory.lessons",
 )
 _VARIABLES: Final = {each.setting: each.name for each in VARIABLES if each.setting}
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+_SWITCHES: Final = frozenset({"memory.share_answers", "memory.lessons"})
 _SWITCH: Final[Mapping[str, bool]] = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -365,7 +369,7 @@ def _from_environment(environ: Mapping[str, str]) -> _Flat:
 def _from_text(key: str, variable: str, text: str) -> object:
     if key == "memory.exclude":
         return [pattern.strip() for pattern in text.split(",") if pattern.strip()]
-    if key == "memory.share_answers":
+    if key in _SWITCHES:
         if text.lower() not in _SWITCH:
             raise ConfigError(variable, None, key, f"{text!r} is neither true nor false")
         return _SWITCH[text.lower()]
@@ -453,6 +457,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
         activation=ActivationPreset(str(values.get("memory.activation", ActivationPreset.DEFAULT))),
         semantic_model=None if model is None else str(model),
         share_answers=bool(values.get("memory.share_answers", False)),
+        lessons=bool(values.get("memory.lessons", False)),
         isolation=str(values.get("isolation", "auto")),
         merge=str(values.get("merge", "ask")),
         conflicts=str(values.get("conflicts", "leave")),

@@ -42,6 +42,8 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
         yield _claim("pools", *(each for name, pool in pools.items() for each in _about_pool(name, pool)))
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
+    if found.get("memory.lessons"):
+        yield _claim("memory.lessons", "agents are told what earlier work here has shown")
 
 
 def _about_agents(found: Mapping[str, object]) -> Iterator[Claim]:

@@ -235,6 +235,7 @@ class _MemoryFile(_Strict):
     activation: Literal["default", "aggressive", "conservative", "bla_focused", "context_focused"] = "default"
     semantic_model: Annotated[str, Field(min_length=1)] | None = None
     share_answers: bool = False
+    lessons: bool = False
 
 
 class ConfigFile(_Strict):

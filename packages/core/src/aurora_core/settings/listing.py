@@ -88,6 +88,7 @@ def _settings(config: Config) -> Iterator[Setting]:
         "memory.activation": str(config.activation),
         "memory.semantic_model": config.semantic_model,
         "memory.share_answers": config.share_answers,
+        "memory.lessons": config.lessons,
         "notify": [_given(each) for each in config.notify],
         "audit.keep_days": config.keep_days,
     }

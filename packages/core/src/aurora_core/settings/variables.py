@@ -54,6 +54,7 @@ VARIABLES: Final = (
     _setting("AURORA_MEMORY_ACTIVATION", "memory.activation"),
     _setting("AURORA_MEMORY_SEMANTIC_MODEL", "memory.semantic_model"),
     _setting("AURORA_MEMORY_SHARE_ANSWERS", "memory.share_answers"),
+    _setting("AURORA_MEMORY_LESSONS", "memory.lessons"),
     Variable(name="AURORA_TRUST"),  # 1 trusts everything in every project; for CI
     Variable(name="AURORA_SAFE_DIRECTORY"),  # folders whose `.aurora` may belong to another user
     Variable(name="AURORA_MCP_TOKEN"),  # the token of `aur mcp serve --http`

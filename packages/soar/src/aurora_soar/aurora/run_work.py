@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from aurora_soar.notices import Notice
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from aurora_soar.lessons.lesson import Lesson
+    from aurora_soar.lessons.store import LessonStore
     from aurora_soar.taskruns.pull_request import PullRequestPlan, PullRequestReport
     from aurora_spawner.control.candidates import CandidateList, PickReport
     from aurora_spawner.control.comment_file import LineComment
@@ -71,6 +74,42 @@ class RunWork(ProjectParts):
 
         for sentence in clear_pool(self.project.runs_db, run_id, self.config.pools):
             self.notify(Notice(message=sentence, warning=True))
+
+    @property
+    def lesson_store(self) -> LessonStore | None:
+        """The lessons of this project; None without a home folder."""
+        from aurora_soar.lessons.store import LessonStore
+
+        return LessonStore.of(self.project.root, os.environ)
+
+    def lessons_shown(self, run_id: str) -> list[Lesson]:
+        """Returns what a run has shown, whether it is kept or not.
+
+        Raises:
+            UnknownRunError: the journal has no such run.
+        """
+        from aurora_soar.lessons.of_project import learnt_in
+
+        return learnt_in(self.project.runs_db, run_id)
+
+    def set_lesson_consent(self, run_id: str, *, given: bool) -> None:
+        """Writes into the user's own configuration whether lessons are kept, and with consent keeps those of a run.
+
+        Raises:
+            UserOnlyError: an agent wants it.
+            ConfigError: the user's configuration is not valid.
+        """
+        from aurora_core.settings.config import user_config_file
+        from aurora_soar.aurora.settings import change_user_setting
+        from aurora_soar.lessons.of_project import ProjectLessons
+
+        path, store = user_config_file(os.environ), self.lesson_store
+        if path is None or store is None:
+            return
+        change_user_setting(path, "memory.lessons", ["true" if given else "false"])
+        if given:
+            lessons = ProjectLessons(store=store, root=self.project.root, notify=self.notify)
+            lessons.settle(self.project.runs_db, run_id)
 
     @cached_property
     def _checked(self) -> dict[str, Check]:

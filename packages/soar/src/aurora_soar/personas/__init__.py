@@ -1,7 +1,7 @@
 """Personas: found in the agent folders of many tools, read tolerantly, and matched with tasks."""
 
 from aurora_soar.personas.adhoc import adhoc_persona
-from aurora_soar.personas.assignment import cast, instructions_of, with_reviewer
+from aurora_soar.personas.assignment import cast, instructions_of, persona_in, with_reviewer
 from aurora_soar.personas.manifest import CACHE_NAME, load_roster
 from aurora_soar.personas.match import Match, Matcher, Ranked
 from aurora_soar.personas.persona import Category, Persona, PersonaProblem, Scope
@@ -24,5 +24,6 @@ __all__ = [
     "instructions_of",
     "load_roster",
     "parse_persona",
+    "persona_in",
     "with_reviewer",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.tasks.review import Reviewer
 
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from aurora_soar.personas.persona import Persona
     from aurora_spawner import SpawnTask
 
-__all__ = ["cast", "instructions_of", "with_reviewer"]
+__all__ = ["cast", "instructions_of", "persona_in", "with_reviewer"]
+
+_ROLE: Final = re.compile(r"You work as [^\n]*? \(([^()\s]+)\)\.")
 
 
 def cast(task: SpawnTask, persona: Persona, *, agent: str | None, speaks: str) -> SpawnTask:
@@ -40,3 +43,9 @@ def instructions_of(persona: Persona) -> str:
     if persona.tools:
         parts.append(f"Use these tools only, as far as you have them: {', '.join(persona.tools)}.")
     return "\n\n".join(filter(None, parts))
+
+
+def persona_in(instructions: str | None) -> str | None:
+    """Returns the id of the persona that a task's instructions are from; None if they are from none."""
+    found = _ROLE.match(instructions or "")
+    return found[1] if found else None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aurora_core import Config, Project
     from aurora_policies import PoliciesEngine
     from aurora_policies.schema import SandboxMode
+    from aurora_soar.lessons.of_project import ProjectLessons
     from aurora_spawner import Backend
     from aurora_spawner.recovery.settings import BatchQuestion
     from aurora_spawner.runs.run_options import CheckOptions, GateOptions
@@ -95,6 +96,18 @@ class ProjectAgents:
             "check_protect": self.config.check_protect,
             "env_pass": self.config.env_pass,
         }
+
+    def lessons(self) -> ProjectLessons | None:
+        """Returns the lessons of the project; None without the user's consent."""
+        if not self.config.lessons:
+            return None
+        from aurora_soar.lessons.of_project import ProjectLessons
+        from aurora_soar.lessons.store import LessonStore
+
+        store = LessonStore.of(self.project.root, os.environ)
+        if store is None:
+            return None
+        return ProjectLessons(store=store, root=self.project.root, checks=self.config.check, notify=self.notify)
 
     @property
     def merge_gate(self) -> PolicyMergeGate:

@@ -148,6 +148,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
             **agents.check_options(run_task_checks=plan.untrusted_checks is None),
             preparation=plan.isolation.preparation,
             confining=limits.confinement if limits else None,
+            lessons=None if keep_in else agents.lessons(),
         ),
     )
 
@@ -217,6 +218,7 @@ async def resumed_run(
         **agents.gate_options(agents.gate(plan.open_agents)),
         preparation=agents.preparation() if plan.isolated else None,
         confining=limits.confinement,
+        lessons=agents.lessons(),
         checked=True,  # by `plan_resume`
         executor=limits.executor(resumes=run_id, spawned=sum(row.attempts for row in plan.tasks)),
     )
@@ -275,6 +277,8 @@ async def execute_run(
             undelivered = await asyncio.to_thread(outbox.flush)
     if boxes:
         boxes.finish(report)
+    if run.options.lessons is not None:
+        await asyncio.to_thread(run.options.lessons.settle, run.journal, run.run_id)
     unsent = await asyncio.to_thread(send_telemetry, run.journal, run.run_id)
     uncleared = await asyncio.to_thread(clear_pool, run.journal, run.run_id, pools) if pools else ()
     return TaskRunResult(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from aurora_spawner.gates.wirings import HOME, GateWiring
 from aurora_spawner.supervision.programs import find_on_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.backends.dialects.base import Dialect
@@ -179,6 +180,9 @@ class CliBackend:
         arguments = (
             *(profile.isolated if self.isolated else ()),
             *((*profile.model, model) if model else ()),
+            *(profile.interactive_asks if self._permissive(request.hook) else ()),
+            *(profile.interactive_gated if request.hook and not self.gate_problem else ()),
+            *_taken(self.args, profile.interactive_takes),
             *gate.arguments,
             *profile.interactive,
         )
@@ -186,7 +190,13 @@ class CliBackend:
             command=(self.program, *self.command[1:], *(_filled(word, places) for word in arguments)),
             env={
                 name: _filled(value, places)
-                for name, value in {**profile.env, **isolated, **self.env, **gate.env}.items()
+                for name, value in {
+                    **profile.env,
+                    **profile.interactive_env,
+                    **isolated,
+                    **self.env,
+                    **gate.env,
+                }.items()
             },
             own_env=self.own_env(request.task.model),
             keep_env=self.keep_env,
@@ -282,6 +292,17 @@ def _joined(files: Mapping[str, str], gate: GateWiring) -> dict[str, str]:
         path: json.dumps({**json.loads(files.get(path, "{}")), **settings})
         for path, settings in gate.settings.items()
     }
+
+
+def _taken(args: Sequence[str], takes: Mapping[str, bool]) -> Iterator[str]:
+    """Yields those of a user's arguments that are among some options, each with its value if it has one."""
+    left = iter(args)
+    for word in left:
+        option, joined, _value = word.partition("=")
+        if option in takes:
+            yield word
+            if takes[option] and not joined:
+                yield from islice(left, 1)
 
 
 def _filled(word: str, places: Mapping[str, str]) -> str:

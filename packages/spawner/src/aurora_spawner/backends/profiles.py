@@ -65,6 +65,14 @@ class Profile:
     """The last arguments of an attempt that resumes a session; None if it cannot resume."""
     interactive: tuple[str, ...] | None = None
     """The arguments that open a session in a terminal; None if it cannot open one."""
+    interactive_asks: tuple[str, ...] = ()
+    """The arguments that make it ask in a terminal, if a resumed session stays in the mode of its attempts."""
+    interactive_gated: tuple[str, ...] = ()
+    """The arguments without which it may run no hook in a terminal, such as those that trust the folder."""
+    interactive_env: Mapping[str, str] = field(default_factory=dict)
+    """The variables that are other ones in a terminal."""
+    interactive_takes: Mapping[str, bool] = field(default_factory=dict)
+    """The options of the user's own that it takes in a terminal, too; True for those with a value."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables that are always set: no updates during work, and few retries, because our gate decides who waits."""
     safe_env: Mapping[str, str] = field(default_factory=dict)
@@ -206,6 +214,8 @@ _KNOWN: Final = (
         fresh=("-",),
         resumed=("resume", SESSION, "-"),
         interactive=("-c", "check_for_update_on_startup=false", "resume", SESSION),
+        interactive_asks=("--ask-for-approval", "on-request", "--sandbox", "workspace-write"),
+        interactive_takes={"-c": True, "--config": True, "--enable": True, "--disable": True},
         own_home=("CODEX_HOME", ".codex"),
         windows=codex_log.windows_of,
         isolated_env={"CODEX_HOME": HOME},
@@ -228,6 +238,8 @@ _KNOWN: Final = (
         permissive=("--yolo", "--skip-trust"),
         resumed=("--resume", SESSION),
         interactive=("--resume", SESSION),
+        interactive_gated=("--skip-trust",),
+        interactive_env={"GEMINI_CLI_NO_RELAUNCH": ""},  # it starts anew once its user trusts the folder
         env={
             "GEMINI_CLI_NO_RELAUNCH": "1",
             "GEMINI_CLI_SYSTEM_DEFAULTS_PATH": f"{HOME}/gemini-defaults.json",  # the user's settings override it
@@ -289,6 +301,7 @@ _KNOWN: Final = (
         permissive=("--yolo",),
         resumed=("--resume", SESSION),
         interactive=("--resume", SESSION),
+        interactive_takes={"--auth-type": True},
         env={"QWEN_CODE_NO_RELAUNCH": "1"},
         isolated_env={"QWEN_HOME": HOME},
         own_env=("OPENAI_*", "DASHSCOPE_*", "QWEN_*"),
@@ -309,6 +322,7 @@ _KNOWN: Final = (
         fresh=("--session-id", NEW_SESSION),  # else it reports its session only at the end
         resumed=(f"--resume={SESSION}",),
         interactive=(f"--resume={SESSION}",),
+        interactive_takes={"--disable-builtin-mcps": False},
         env={"COPILOT_AUTO_UPDATE": "false"},
         isolated_env={"COPILOT_HOME": HOME},
         # Its login may be in the keyring, which it reads over the session's bus.

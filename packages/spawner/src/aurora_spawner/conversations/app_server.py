@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.backends.cli import CliBackend
 from aurora_spawner.backends.fields import Fields
+from aurora_spawner.conversations.answers import answer_of_each
 from aurora_spawner.conversations.app_server_events import HELLO, THREAD, TURN, AppServerReader
 from aurora_spawner.conversations.live import LiveConversation
 from aurora_spawner.gates.wirings import CODEX_TRUST
@@ -34,8 +35,6 @@ ARGUMENTS: Final = (
     *("-c", "suppress_unstable_features_warning=true"),
 )
 """The words of the command before those of the user."""
-TAKES: Final = ("-c", "--config", "--enable", "--disable")
-"""The options that it takes from its user, each with a value."""
 _NOBODY: Final = "Nobody has answered; decide yourself, and say what you have assumed."
 
 
@@ -59,7 +58,11 @@ class TalkingCodex(CliBackend):
 def speaks_app_server(backend: CliBackend) -> bool:
     """Returns True for Codex, unless its user gives it options that only `codex exec` takes."""
     options = backend.args[::2]
-    return backend.kind == "codex" and len(backend.args) % 2 == 0 and all(each in TAKES for each in options)
+    return (
+        backend.kind == "codex"
+        and len(backend.args) % 2 == 0
+        and all(each in backend.profile.interactive_takes for each in options)
+    )
 
 
 class AppServerWire:
@@ -120,9 +123,8 @@ class AppServerWire:
         """Returns the answer to questions; of several, each line answers one."""
         request = self._reader.asked.pop(asked.id, None)
         names = [each.text("id") for each in Fields(dict(asked.given)).rows("questions")]
-        said = _NOBODY if text is None else text
-        lines = said.splitlines() if len(said.splitlines()) == len(names) else [said] * len(names)
-        answers = {name: {"answers": [line]} for name, line in zip(names, lines, strict=True)}
+        said = answer_of_each(names, _NOBODY if text is None else text)
+        answers = {name: {"answers": [each]} for name, each in said.items()}
         return {"id": request.raw.get("id") if request else asked.id, "result": {"answers": answers}}
 
     @property

@@ -24,6 +24,8 @@ from aurora_spawner.backends.events import (
     UsageReported,
 )
 from aurora_spawner.backends.failures import MESSAGE_LENGTH, failure_in
+from aurora_spawner.conversations.answers import with_choices
+from aurora_spawner.conversations.json_rpc import UNKNOWN_METHOD
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.usage import Usage
 
@@ -36,8 +38,6 @@ HELLO: Final = "aurora-hello"
 THREAD: Final = "aurora-thread"
 TURN: Final = "aurora-turn-"
 """The ids of our requests; that of a turn has its number behind it."""
-UNKNOWN_METHOD: Final = -32601
-"""The code of JSON-RPC for a request that nobody answers here."""
 _TOOLS: Final = {
     "commandExecution": "command_execution",
     "fileChange": "file_change",
@@ -309,8 +309,8 @@ def _patched(change: Fields) -> str:
 
 
 def _in_words(question: Fields, *, alone: bool) -> str:
-    choices = " | ".join(each.text("label") for each in question.rows("options"))
-    return question.text("question") if alone or not choices else f"{question.text('question')} ({choices})"
+    choices = [] if alone else [each.text("label") for each in question.rows("options")]
+    return with_choices(question.text("question"), choices)
 
 
 def _failure(error: Fields) -> ReportedFailure:

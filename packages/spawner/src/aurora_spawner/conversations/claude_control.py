@@ -21,6 +21,7 @@ from aurora_spawner.backends.events import (
     ToolCall,
     UsageReported,
 )
+from aurora_spawner.conversations.answers import answer_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,8 +147,7 @@ class ClaudeControlWire:
         if text is None:
             return _response(asked.id, {"behavior": "deny", "message": _NOBODY})
         questions = [each.get("question", "") for each in asked.given.get("questions", []) if isinstance(each, dict)]
-        lines = text.splitlines() if len(text.splitlines()) == len(questions) else [text] * len(questions)
-        given = {**asked.given, "answers": dict(zip(questions, lines, strict=True))}
+        given = {**asked.given, "answers": answer_of_each(questions, text)}
         return _response(asked.id, {"behavior": "allow", "updatedInput": given})
 
     def interrupt(self) -> Mapping[str, Any]:

@@ -110,14 +110,14 @@ class LiveConversation:
         if not isinstance(ready, SessionStarted):
             self._process = None
             end = words_of(await process.end())
-            return one_line(f"refuses: {ready.failure.text}") if ready else f"ends at once: {end}"
+            return ready or f"ends at once: {end}"
         self.begun += 1
         self.session_id = ready.id or session_id
         self.remembers = session_id is not None and self.session_id == session_id
         self._unproven = self.remembers and not self._wire.confirms_session
         return None
 
-    async def _ready(self, process: TalkingProcess) -> SessionStarted | Failed | None:
+    async def _ready(self, process: TalkingProcess) -> SessionStarted | str | None:
         """Waits for the session, or for the reason why there is none; None if the process ends without a word."""
         while (line := await process.next_line()) is not None:
             events = self._stream.feed(line + b"\n")
@@ -126,7 +126,7 @@ class LiveConversation:
             # A failure may name the session that it has not.
             ready = next((event for event in found if isinstance(event, Failed)), found[0] if found else None)
             if ready is not None:
-                return ready
+                return ready if isinstance(ready, SessionStarted) else one_line(f"refuses: {ready.failure.text}")
         return None
 
     def _due(self) -> tuple[Mapping[str, Any], ...]:

@@ -29,6 +29,7 @@ class ConversationError(SpawnerError):
     def __init__(self, agent: str, problem: str) -> None:
         super().__init__(f"agent {agent}: {problem}")
         self.agent = agent
+        self.problem = problem
 
 
 class Outcome(StrEnum):

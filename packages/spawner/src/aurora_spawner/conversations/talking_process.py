@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,8 @@ WORN_BYTES: Final = DEFAULT_CAP_BYTES // 2
 PIECE_BYTES: Final = 1 << 18
 SHORTEST_PAUSE_S: Final = 0.002
 LONGEST_PAUSE_S: Final = 0.05
+PAUSE_SHARE: Final = 0.02
+"""The part of the time without output that the next pause may take: what it adds to a turn is no more."""
 
 
 class TalkingProcess:
@@ -101,16 +104,15 @@ class TalkingProcess:
 
     async def next_line(self) -> bytes | None:
         """Returns the next line of its output; None once it has ended and everything was returned."""
-        pause_s = SHORTEST_PAUSE_S
+        quiet_since = time.monotonic()
         while not self._lines:
             over = self._ended.done()
             if self._read():
-                pause_s = SHORTEST_PAUSE_S
+                quiet_since = time.monotonic()
             elif over:
                 return self._last_line()
             else:
-                await asyncio.wait({self._ended}, timeout=pause_s)
-                pause_s = min(LONGEST_PAUSE_S, pause_s * 1.5)
+                await asyncio.wait({self._ended}, timeout=pause_after(time.monotonic() - quiet_since))
         line, size = self._lines.popleft()
         self.read_bytes += size
         self.skipped = size if size > len(line) + 1 else 0
@@ -176,6 +178,11 @@ async def begin_process(agent: str, executor: Executor, order: AttemptOrder, on_
         await process.end(at_once=True)
         raise
     return process
+
+
+def pause_after(quiet_s: float) -> float:
+    """Returns the time until the next look for output, in seconds, after a time without any."""
+    return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, quiet_s * PAUSE_SHARE))
 
 
 def _set_once(future: asyncio.Future[None]) -> None:

@@ -30,6 +30,7 @@ from aurora_spawner.supervision.environment import (
 )
 from aurora_spawner.tasks.file_claims import prompt_with_claims
 from aurora_spawner.tasks.handover import handover_prompt
+from aurora_spawner.tasks.lessons import prompt_with_lessons
 from aurora_spawner.tasks.prompts import as_argument, prompt_after, prompt_for, prompt_with_hints
 from aurora_spawner.workspaces.preparation import GIT_SETTINGS
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.file_claims import FileClaim
     from aurora_spawner.tasks.handover import EarlierAttempt
+    from aurora_spawner.tasks.lessons import LessonSource
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.returned import Returned
     from aurora_spawner.tasks.task import SpawnTask
@@ -67,6 +69,8 @@ class OrderBuilder:
     """The socket at which the run judges tool calls, whatever spool an attempt has; None if it judges none."""
     inbox: Path | None = None
     """The socket at which agents reach the coordinator, whatever spool an attempt has; None for that in `spool`."""
+    lessons: LessonSource | None = None
+    """Has lessons of earlier work for agents that begin; None for none."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -149,6 +153,8 @@ class OrderBuilder:
             prompt = prompt_with_claims(prompt, claims, as_json=as_json)
         if hints and begins:
             prompt = prompt_with_hints(prompt, hints, as_json=as_json)
+        if begins and self.lessons is not None and (taught := self.lessons.given(self.run_id, task, backend.name)):
+            prompt = prompt_with_lessons(prompt, taught, as_json=as_json)
         continues = record.session_id is not None
         if board is not None and (digest := board.digest(continues=continues)) is not None:
             # In a session, it is a text around the object.

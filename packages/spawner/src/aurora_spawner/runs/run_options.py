@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aurora_spawner.sandbox.settings import Confining
     from aurora_spawner.tasks.diff_gate import DiffGate
     from aurora_spawner.tasks.growth import Expansion
+    from aurora_spawner.tasks.lessons import LessonSource
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.preparation import Preparation
 
@@ -153,6 +154,8 @@ class RunOptions:
     """The environment that agents inherit; that of this process if None."""
     gate: ToolCallGate | None = None
     """Judges the tool calls of agents whose CLIs have hooks, before they happen; None lets the CLIs decide alone."""
+    lessons: LessonSource | None = None
+    """Has lessons of earlier work for agents that begin; None for none. A resume is given it anew."""
 
     def __post_init__(self) -> None:
         if self.max_concurrent < 1:
@@ -221,6 +224,7 @@ class ResumeOptions(CheckOptions, GateOptions, total=False):
     forecast_every_s: float | None
     preparation: Preparation | None
     confining: Confining | None
+    lessons: LessonSource | None
     max_concurrent: int
     agent_limits: Mapping[str, int]
     start_rate_per_s: float | None

@@ -70,17 +70,12 @@ class AcpConversation(LiveConversation):
             self.session_id = None
         return problem
 
-    async def _ready(self, process: TalkingProcess) -> SessionStarted | None:
-        """Returns the session that it has, after the handshake.
-
-        Raises:
-            ConversationError: It refuses.
-        """
+    async def _ready(self, process: TalkingProcess) -> SessionStarted | str | None:
+        """Returns the session that it has after the handshake, or the reason why there is none."""
         try:
             return await self._shake_hands(process)
-        except ConversationError:
-            await self.close()
-            raise
+        except ConversationError as error:
+            return error.problem
 
     async def _shake_hands(self, process: TalkingProcess) -> SessionStarted | None:
         first = await self._response(process, INITIALIZE)

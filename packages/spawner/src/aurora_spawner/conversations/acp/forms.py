@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aurora_spawner.backends.events import QuestionAsked
+from aurora_spawner.conversations.answers import answer_of_each, with_choices
 
 if TYPE_CHECKING:
     from aurora_spawner.backends.fields import Fields
@@ -34,14 +35,12 @@ def question_in(request_id: str, params: Fields) -> QuestionAsked | None:
 def filled(form: Fields, text: str) -> dict[str, Any]:
     """Returns the content of a form; of several fields, each line of the answer fills one."""
     names = [name for name, field in form.raw.items() if isinstance(field, dict)]
-    lines = text.splitlines() if len(names) > 1 and len(text.splitlines()) == len(names) else [text] * len(names)
-    return {name: _value(form.fields(name), line.strip()) for name, line in zip(names, lines, strict=True)}
+    answers = answer_of_each(names, text)
+    return {name: _value(form.fields(name), said.strip()) for name, said in answers.items()}
 
 
 def _in_words(name: str, field: Fields) -> str:
-    choices = _choices(field)
-    said = field.text("title") or field.text("description") or name
-    return f"{said} ({' | '.join(choices)})" if choices else said
+    return with_choices(field.text("title") or field.text("description") or name, _choices(field))
 
 
 def _choices(field: Fields) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.conversations.acp.forms import filled
 from aurora_spawner.conversations.acp.reading import INITIALIZE, LOAD, NEW, PROMPT
+from aurora_spawner.conversations.json_rpc import INVALID_PARAMETERS, UNKNOWN_METHOD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 EXTRA: Final = "acp"
 _PACKAGE: Final = "agent-client-protocol"
-_UNKNOWN_METHOD: Final = -32601
-_NO_FORM: Final = -32602
 
 
 def missing_packages() -> list[str]:
@@ -149,7 +148,7 @@ def refusal(key: str, method: str) -> dict[str, Any]:
     """Returns the answer to a request that Aurora does not serve."""
     known = method == "elicitation/create"
     error = {
-        "code": _NO_FORM if known else _UNKNOWN_METHOD,
+        "code": INVALID_PARAMETERS if known else UNKNOWN_METHOD,
         "message": f"{method}: {'only forms with fields can be answered' if known else 'not served'}",
     }
     return {"jsonrpc": "2.0", "id": json.loads(key)["id"], "error": error}
