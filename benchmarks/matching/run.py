@@ -3,10 +3,11 @@
 .venv/bin/python benchmarks/matching/run.py           the halves `fit` and `check`, and the older set of one author
 .venv/bin/python benchmarks/matching/run.py --fit     only the half that may be tuned on, with what is wrong
 .venv/bin/python benchmarks/matching/run.py --blind   only the half that is kept for a matcher that is done
-.venv/bin/python benchmarks/matching/run.py --exam    only the exam, of which nothing is fitted either
+.venv/bin/python benchmarks/matching/run.py --exam    only the exam, of which nothing is fitted either;
+                                                      so --unusual, --second-exam and --third-exam
 
-With --write results.md records the result; sections that were not measured stay as they were. Of `check`, `blind`
-and `exam` nothing but totals by roster is ever printed.
+With --write results.md records the result; sections that were not measured stay as they were. Of all but
+`fit` nothing but totals by roster is ever printed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from aurora_soar.personas import Matcher, Persona, parse_persona
 
 HERE = Path(__file__).parent
 GAP = "gap"
-HALVES = ("fit", "check", "blind", "exam", "unusual", "second_exam", "older")
+KEPT_BACK = ("blind", "exam", "unusual", "second_exam", "third_exam")
+HALVES = ("fit", "check", *KEPT_BACK, "older")
 SECTION = re.compile(r"^## (\w+)\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -171,7 +173,7 @@ def page(before: str, measured: dict[str, str]) -> str:
 
 
 def halves_of(given: argparse.Namespace) -> tuple[str, ...]:
-    chosen = tuple(half for half in ("fit", "blind", "exam", "unusual", "second_exam") if getattr(given, half))
+    chosen = tuple(half for half in ("fit", *KEPT_BACK) if getattr(given, half))
     return chosen or ("fit", "check", "older")
 
 
@@ -179,10 +181,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--fit", action="store_true", help="only the half `fit`, with what is wrong")
-    which.add_argument("--blind", action="store_true", help="only the half `blind`, for a matcher that is done")
-    which.add_argument("--exam", action="store_true", help="only the exam")
-    which.add_argument("--unusual", action="store_true", help="only the unusual trades")
-    which.add_argument("--second-exam", action="store_true", help="only the second exam")
+    for half in KEPT_BACK:
+        which.add_argument(f"--{half.replace('_', '-')}", action="store_true", help=f"only the rosters in {half}/")
     parser.add_argument("--write", action="store_true", help="record the result in results.md")
     given = parser.parse_args()
     measured = {}

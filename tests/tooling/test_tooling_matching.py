@@ -33,6 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("exam", "nor this"),
         ("unusual", "nor this"),
         ("second_exam", "nor this"),
+        ("third_exam", "nor this"),
     ):
         (tmp_path / "rosters" / half).mkdir(parents=True)
         (tmp_path / "rosters" / half / "small.json").write_text(text, encoding="utf-8")
@@ -69,7 +70,7 @@ def test_one_half_alone_leaves_the_others_as_they_were(folder: Path, monkeypatch
     assert "## check" not in results
 
 
-@pytest.mark.parametrize("option", ["--blind", "--exam", "--unusual", "--second-exam"])
+@pytest.mark.parametrize("option", ["--blind", "--exam", "--unusual", "--second-exam", "--third-exam"])
 def test_rosters_that_are_kept_back_are_measured_on_request(
     folder: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
