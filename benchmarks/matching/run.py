@@ -230,7 +230,7 @@ flatter the figures of unusual trades. Sentences and phrases that a subgoal of a
 More requests and phrases, written after errors on `fit`, `exam`, `unusual` and five rosters of `third_exam`, gave the
 tables here. `exam` is one no more since then, nor is `unusual`; of the five others of `third_exam` no error was read,
 but their author wrote phrases for every field and remembers his subgoals. Totals of `check` and `blind` were looked at
-seven times and twice for the matcher of decision 0023, and four times for the trades; nothing was chosen by them.
+seven times and twice for the matcher of decision 0023, and five times for the trades; nothing was chosen by them.
 
 """
 
