@@ -208,7 +208,7 @@ HEAD = """# Matching subgoals with personas: results
 
 Made by `.venv/bin/python benchmarks/matching/run.py --write`. The matcher compares profiles over fields of work by
 learnt weights (decision 0023). Their phrases were tuned after errors on `fit`, `exam`, `unusual`, five rosters of
-`third_exam` and the older set; the threshold is fitted on `fit`: that flatters these. Nobody who worked on the matcher
+`third_exam` and the older set; the threshold is fitted on `fit`: that flatters these. Nobody who worked on it
 read the subgoals of `check`, `blind` and `second_exam`; `--blind` and its like measure what is kept back, else those
 sections stay as they are, with their dates. A section says nothing of later changes. The older set is of one author,
 who knew the matcher of that time.
@@ -229,8 +229,8 @@ The author of the trades wrote `third_exam` too, before them, and knew the trade
 flatter the figures of unusual trades. Sentences and phrases that a subgoal of any roster nearly has were taken out.
 More requests and phrases, written after errors on `fit`, `exam`, `unusual` and five rosters of `third_exam`, gave the
 tables here. `exam` is one no more since then, nor is `unusual`; of the five others of `third_exam` no error was read,
-but their author wrote phrases for every field and remembers his subgoals. Totals of `check` and `blind` were looked at
-seven times and twice for the matcher of decision 0023, and five times for the trades; nothing was chosen by them.
+but their author wrote phrases for every field and remembers his subgoals. Totals of `check` and `blind` were looked
+at seven times and twice for the matcher of decision 0023, and five times for the trades; nothing was chosen by them.
 
 """
 
