@@ -15,6 +15,7 @@ BLIND = "## blind\n\nMeasured on 2020-01-01.\n\n| r | 1 of 2 |\n"
 EXAM = "## exam\n\nMeasured on 2020-01-03.\n"
 UNUSUAL = "## unusual\n\nMeasured on 2020-01-04.\n"
 SECOND_EXAM = "## second_exam\n\nMeasured on 2020-01-05.\n"
+THIRD_EXAM = "## third_exam\n\nMeasured on 2020-01-06.\n"
 OLDER = "## older\n\nMeasured on 2020-01-02.\n"
 ROSTER = {
     "roster": "small",
@@ -33,13 +34,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("exam", "nor this"),
         ("unusual", "nor this"),
         ("second_exam", "nor this"),
+        ("third_exam", "nor this"),
     ):
         (tmp_path / "rosters" / half).mkdir(parents=True)
         (tmp_path / "rosters" / half / "small.json").write_text(text, encoding="utf-8")
     (tmp_path / "personas").mkdir()
     (tmp_path / "subgoals.yaml").write_text("development: [{text: Write unit tests, agent: gap}]", encoding="utf-8")
     (tmp_path / "results.md").write_text(
-        f"# Results\n\n{BLIND}\n{EXAM}\n{UNUSUAL}\n{SECOND_EXAM}\n{OLDER}", encoding="utf-8"
+        f"# Results\n\n{BLIND}\n{EXAM}\n{UNUSUAL}\n{SECOND_EXAM}\n{THIRD_EXAM}\n{OLDER}", encoding="utf-8"
     )
     monkeypatch.setattr(run, "HERE", tmp_path)
     return tmp_path
@@ -57,6 +59,7 @@ def test_the_blind_rosters_keep_their_result_and_its_date(folder: Path, monkeypa
     assert EXAM in results
     assert UNUSUAL in results
     assert SECOND_EXAM in results
+    assert THIRD_EXAM in results
     assert OLDER not in results
     assert [line for line in results.splitlines() if line.startswith("## ")] == [f"## {half}" for half in run.HALVES]
     assert results.count("| small | 1 of 1 | 100.0% | 0 of 0 | 0 |") == 2
@@ -69,7 +72,7 @@ def test_one_half_alone_leaves_the_others_as_they_were(folder: Path, monkeypatch
     assert "## check" not in results
 
 
-@pytest.mark.parametrize("option", ["--blind", "--exam", "--unusual", "--second-exam"])
+@pytest.mark.parametrize("option", ["--blind", "--exam", "--unusual", "--second-exam", "--third-exam"])
 def test_rosters_that_are_kept_back_are_measured_on_request(
     folder: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:

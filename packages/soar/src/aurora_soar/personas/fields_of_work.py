@@ -1,4 +1,4 @@
-"""The fields of work around software, and the learnt weights that say which fields a text speaks of.
+"""The fields of work, and the learnt weights that say which fields a text speaks of.
 
 `tools/train_matching.py` learns the weights from the phrases of `tools/fields_of_work/*.ini` and from the examples of
 `benchmarks/matching/examples/`, and stores them in field_weights.json; `profile.py` adds them up.
