@@ -320,7 +320,34 @@ def run_as_main(words: list[str]) -> None:
         main.__file__ = name
         source = Path(name).read_text(encoding="utf-8")
     sys.modules["__main__"] = main
-    exec(compile(source, name, "exec", dont_inherit=True), vars(main))
+    try:
+        exec(compile(source, name, "exec", dont_inherit=True), vars(main))
+    except SystemExit as end:
+        status = 0 if end.code is None else end.code
+        if not isinstance(status, int):
+            raise
+    else:
+        status = 0
+    end_quickly(main, status)
+    sys.exit(status)
+
+
+def end_quickly(main: ModuleType, status: int) -> None:
+    """Ends this fork as an interpreter ends, but leaves the modules that it was given to the system.
+
+    To take them apart one by one is five times the work of the fork, as it copies each page that they are on. Returns
+    if something cannot be flushed: the interpreter has words and a status for that.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    held = [each for each in vars(main).values() if isinstance(each, io.IOBase)]
+    try:
+        for stream in (*held, sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+    except OSError:
+        return
+    os._exit(status & 0xFF)
 
 
 if __name__ == "__main__":
