@@ -6,6 +6,7 @@ user, since PostgreSQL refuses root.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib.util
@@ -64,25 +65,10 @@ class PostgresServer:
         """Makes the files of a server and starts it; skips the test if there is no PostgreSQL."""
         if binaries() is None:
             pytest.skip("no PostgreSQL here: neither the package of the dev group nor one of the system")
-        folder = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
-        user = _other_user()
-        if user:
-            os.chown(folder, user["user"], user["group"])
-        server = cls(folder, _free_port())
-        server._run(
-            "initdb", "-D", folder / "data", "-U", "aurora", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
-        )
+        server = cls(_new_folder(), _free_port())
+        subprocess.run(["cp", "-a", _made() / "data", server.folder], check=True, timeout=60)
         server.start()
         return server
-
-    def _run(self, program: str, *arguments: object) -> None:
-        command = [self._program(program), *map(str, arguments)]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60, **_other_user())
-
-    def _program(self, name: str) -> str:
-        folder = binaries()
-        assert folder is not None
-        return str(folder / name)
 
     def start(self) -> None:
         """Starts the server, and waits until it answers."""
@@ -90,7 +76,7 @@ class PostgresServer:
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(
             [
-                *(self._program("postgres"), "-D", str(self.folder / "data"), "-h", "127.0.0.1"),
+                *(_program("postgres"), "-D", str(self.folder / "data"), "-h", "127.0.0.1"),
                 *("-p", str(self.port), "-k", str(self.folder), *words),
             ],
             stdout=subprocess.DEVNULL,
@@ -131,6 +117,32 @@ class PostgresServer:
         with contextlib.suppress(ProcessLookupError):
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def _made() -> Path:
+    """Returns the folder of a server's first files, which take ten times as long to make as to copy."""
+    folder = _new_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    words = ["-D", str(folder / "data"), "-U", "aurora", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+    subprocess.run(
+        [_program("initdb"), *words], check=True, capture_output=True, cwd="/", timeout=60, **_other_user()
+    )
+    return folder
+
+
+def _new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
+    user = _other_user()
+    if user:
+        os.chown(folder, user["user"], user["group"])
+    return folder
+
+
+def _program(name: str) -> str:
+    folder = binaries()
+    assert folder is not None
+    return str(folder / name)
 
 
 def _other_user() -> dict[str, Any]:
