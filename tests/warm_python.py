@@ -18,6 +18,7 @@ import io
 import json
 import marshal
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -39,15 +40,22 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 AUR: Final = str(Path(sys.executable).with_name("aur"))
 IMPORTED: Final = (
+    "argparse",
+    "runpy",
+    "numpy.ma",
+    "aurora_cli.entry",
     "aurora_cli.main",
     "aurora_cli.run_progress",
     "aurora_core.memory",
     "aurora_policies.engine",
+    "aurora_policies.diff",
     "aurora_soar.local_agent.extract",
     "aurora_soar.local_agent.lookup",
     "aurora_soar.aurora.root",
     "aurora_soar.orchestrator",
     "aurora_soar.taskruns.execute",
+    "aurora_soar.taskruns.diff_gate",
+    "aurora_spawner.conversations.transports",
     "aurora_spawner.shortcuts",
     "aurora_spawner.workspaces.isolation",
 )
@@ -350,8 +358,14 @@ def end_quickly(main: ModuleType, status: int) -> None:
     os._exit(status & 0xFF)
 
 
+def commands() -> list[str]:
+    """Returns the modules of all commands of `aur`."""
+    package = importlib.import_module("aurora_cli.commands")
+    return [each.name for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+
+
 if __name__ == "__main__":
-    for module in IMPORTED:
+    for module in (*IMPORTED, *commands()):
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection in a fork, of which its end has some, would copy every page that it looks at
