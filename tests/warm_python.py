@@ -30,6 +30,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, AnyStr, Final
 
 from aurora_soar import registry
+from aurora_spawner.backends.model import backend as model_backend
 from aurora_spawner.supervision.interpreter import python_command
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 AUR: Final = str(Path(sys.executable).with_name("aur"))
 IMPORTED: Final = (
     "argparse",
-    "runpy",
+    "httpx",
     "numpy.ma",
+    "runpy",
+    "tenacity",
     "aurora_cli.entry",
     "aurora_cli.main",
     "aurora_cli.run_progress",
@@ -55,10 +58,15 @@ IMPORTED: Final = (
     "aurora_soar.orchestrator",
     "aurora_soar.taskruns.execute",
     "aurora_soar.taskruns.diff_gate",
+    "aurora_spawner.backends.model.apis",
+    "aurora_spawner.backends.model.limit_headers",
+    "aurora_spawner.backends.model.sse",
     "aurora_spawner.conversations.transports",
     "aurora_spawner.shortcuts",
     "aurora_spawner.workspaces.isolation",
 )
+OWN_AGENTS: Final = (registry, model_backend)
+"""The modules that start agents of our own."""
 CLIENT: Final = Path(__file__).with_name("warm_client.py")
 MESSAGE_BYTES: Final = 1 << 20
 FOLLOWED: Final = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED"})
@@ -145,10 +153,11 @@ def warm_command(address: str, module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", str(CLIENT), address, *python_command(module, *arguments))
 
 
-def fork_local_agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the local agent, which a question starts many times, started as a fork while a test runs."""
+def fork_own_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the local agent and the program that asks a model started as forks while a test runs."""
     if sys.platform == "linux":
-        monkeypatch.setattr(registry, "python_command", functools.partial(warm_command, forker().address))
+        for module in OWN_AGENTS:
+            monkeypatch.setattr(module, "python_command", functools.partial(warm_command, forker().address))
 
 
 def _can_be_forked(words: list[str], environ: dict[str, str]) -> bool:
@@ -369,5 +378,6 @@ if __name__ == "__main__":
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection in a fork, of which its end has some, would copy every page that it looks at
-    registry.python_command = functools.partial(warm_command, sys.argv[3])  # type: ignore[attr-defined]
+    for starter in OWN_AGENTS:
+        starter.python_command = functools.partial(warm_command, sys.argv[3])  # type: ignore[attr-defined]
     run_as_main(serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:3])))

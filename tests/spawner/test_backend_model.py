@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.warm_python import fork_own_agents
 
 from aurora_spawner import Run, RunOptions, SpawnTask, TaskState
 from aurora_spawner.backends.base import AgentBackend
@@ -230,6 +231,12 @@ class Server(ThreadingHTTPServer):
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program's start in an interpreter of its own is seen in tests/e2e."""
+    fork_own_agents(monkeypatch)
 
 
 @pytest.fixture
