@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 
 PROCESSES = 4
 DATABASES = 60
@@ -30,7 +31,7 @@ def opened(path):
 }
 
 
-@pytest.mark.parametrize("kind", OPENERS)
+@pytest.mark.parametrize("kind", few(OPENERS, 2))
 def test_a_database_is_made_once_and_everybody_can_use_it(tmp_path: Path, kind: str) -> None:
     """None is told that it is locked, or that another program made it."""
     program = f"""
