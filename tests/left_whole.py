@@ -123,6 +123,22 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_worktrees.py::test_failed_checks_are_mended_a_conflict_is_kept_and_the_better_candidate_taken": (
         "spawner/workspaces/test_task_checks.py::test_a_failure_goes_back_to_the_agent_with_the_end_of_the_output"
     ),
+    "cli/test_cli_dashboard_browser.py::test_a_run_is_watched_from_start_to_end": (
+        "cli/test_cli_dashboard.py::test_a_run_is_watched_paused_and_cancelled"
+    ),
+    "cli/test_cli_dashboard_browser.py::test_a_page_of_another_server_learns_and_does_nothing": (
+        "cli/test_cli_dashboard.py::test_nobody_else_gets_in"
+    ),
+    "cli/test_cli_dashboard_sessions.py::test_a_person_talks_on_the_page": (
+        "cli/test_cli_dashboard_sessions.py::test_a_session_is_read_and_gone_on_with_in_the_process_that_holds_it"
+    ),
+    "cli/test_cli_pictures.py::test_a_browser_reads_the_picture_without_an_error": (
+        "cli/test_cli_pictures.py::test_any_text_makes_a_well_formed_picture"
+    ),
+    "cli/test_cli_take_over.py::test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on": (
+        "cli/test_cli_take_over.py::"
+        "test_a_kill_of_the_coordinator_leaves_the_task_to_the_user_and_a_resume_holds_it"
+    ),
     "cli/test_cli_dashboard_browser.py::test_the_memory_is_searched_with_the_keyboard": (
         "cli/test_cli_dashboard.py::test_the_memory_is_searched_with_scores_by_part"
     ),

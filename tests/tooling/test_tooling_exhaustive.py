@@ -69,7 +69,7 @@ def test_a_property_is_in_both_runs_with_a_share_of_its_examples_in_the_first(re
     assert properties <= collected("--rest", file)
     whole = request.config.option.all or request.config.option.rest
     assert settings().max_examples == (EXAMPLES if whole else EXAMPLES // SHARE)
-    assert examples(31) == (31 if whole else 7)
+    assert examples(31) == (31 if whole else 4)
 
 
 SPREADS = {1: [0], 2: [0, 9], 3: [0, 4, 9], 4: [0, 3, 6, 9], 10: list(range(10)), 20: list(range(10))}
