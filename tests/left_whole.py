@@ -136,8 +136,7 @@ LEFT_WHOLE: Final = {
         "cli/test_cli_pictures.py::test_any_text_makes_a_well_formed_picture"
     ),
     "cli/test_cli_take_over.py::test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on": (
-        "cli/test_cli_take_over.py::"
-        "test_a_kill_of_the_coordinator_leaves_the_task_to_the_user_and_a_resume_holds_it"
+        "cli/test_cli_take_over.py::test_a_kill_of_the_coordinator_leaves_the_task_to_the_user_and_a_resume_holds_it"
     ),
     "cli/test_cli_dashboard_browser.py::test_the_memory_is_searched_with_the_keyboard": (
         "cli/test_cli_dashboard.py::test_the_memory_is_searched_with_scores_by_part"

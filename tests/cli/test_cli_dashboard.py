@@ -378,7 +378,7 @@ def raw(site: Site, request: bytes, *, cookie: bool = True) -> socket.socket:
         b"/stream/%2e%2e",
         b"/../../etc/passwd",
         b"//etc/passwd",
-    ], 9),
+    ], 4),
 )  # fmt: skip
 def test_paths_lead_nowhere_else(shed: Shed, site: Site, path: bytes) -> None:
     work(shed, "true")
