@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 TEST = r"^ *(?:async )?def {}\("
 
 
+@cache
 def collected(*arguments: str) -> set[str]:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
@@ -56,7 +58,7 @@ def test_a_family_of_which_no_case_is_kept_is_refused() -> None:
 
 
 def test_every_test_is_in_just_one_of_the_two_runs() -> None:
-    file = "tests/faults/test_cancel_crash.py"
+    file = "tests/faults/test_worktree_crash.py"
     ordinary, rest, everything = collected(file), collected("--rest", file), collected("--all", file)
     assert ordinary & rest == set()
     assert ordinary | rest == everything
