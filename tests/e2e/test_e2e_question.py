@@ -176,8 +176,8 @@ def test_the_transcript_tells_what_is_seen(kind: str, stage: Stage, need: Callab
 def transcript(kind: str, done: subprocess.CompletedProcess[str]) -> str:
     name, works, torn, refused = INTRODUCTIONS[kind]
     words = (
-        f"Written by `UPDATE_TRANSCRIPTS=1 pytest tests/e2e/test_e2e_question.py`. {works}, as the backend `thinker` "
-        "of `.aurora/config.yaml`; what its model says comes from the tests' stand-in for the API"
+        f"Written by `UPDATE_TRANSCRIPTS=1 pytest --all tests/e2e/test_e2e_question.py`. {works}, as the backend "
+        "`thinker` of `.aurora/config.yaml`; what its model says comes from the tests' stand-in for the API"
         f"{torn}. So the words are played, and the rest is real: the processes, their events, "
         f"{refused}the tokens, the citations that are checked."
     )
