@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.exhaustive import few
+from tests.warm_python import WarmPopen
 
 PROCESSES = 4
 DATABASES = 60
@@ -46,9 +47,9 @@ for number in range({DATABASES}):
         pass
     opened(folder / f"{{number}}.db")
 """
-    start = str(time.time() + 2)
+    start = str(time.time() + 1)
     openers = [
-        subprocess.Popen([sys.executable, "-c", program, str(tmp_path), start], stderr=subprocess.PIPE, text=True)
+        WarmPopen([sys.executable, "-c", program, str(tmp_path), start], stderr=subprocess.PIPE, text=True)
         for _ in range(PROCESSES)
     ]
     assert [opener.communicate(timeout=50)[1] for opener in openers] == [""] * PROCESSES
