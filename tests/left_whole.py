@@ -168,6 +168,9 @@ LEFT_WHOLE: Final = {
     "cli/test_cli_tmux.py::test_the_review_of_a_plan": (
         "cli/test_cli_goals.py::test_the_review_decides_at_the_terminal"
     ),
+    "fuzz/test_fuzz_memory.py::test_a_small_value_that_unpacks_to_gigabytes_is_damage": (
+        "fuzz/test_fuzz_memory.py::test_a_wrong_value_anywhere_is_a_typed_error_and_rebuild_mends_it"
+    ),
     "faults/test_candidates_crash.py::test_killed_around_a_git": (
         "faults/test_candidates_crash.py::test_killed_around_a_fact"
     ),
