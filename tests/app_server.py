@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,7 @@ class Server:
         self.do_say(word)
         waits = self.folder / "go"
         while not waits.exists():
-            pass
+            time.sleep(0.01)
         self.note("turn/started", turn={"id": self.turn})
         return self.do_slow(word)
 

@@ -59,7 +59,7 @@ def pytest_report_header(config: pytest.Config) -> str:
         return "tests: all"
     if config.option.rest:
         return "tests: those marked `exhaustive`, and properties with all of their examples"
-    return "tests: all but those marked `exhaustive`, properties with a fifth of their examples; --all runs all"
+    return "tests: all but those marked `exhaustive`, properties with a tenth of their examples; --all runs all"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""What the ordinary run takes: a few of each family of like cases, a fifth of the examples of each property.
+"""What the ordinary run takes: a few of each family of like cases, a tenth of the examples of each property.
 
 `--rest` runs what is left, and each property with all of its examples; `--all` is both in one.
 """
@@ -19,7 +19,7 @@ PARAMETERS = type(pytest.param())
 EXAMPLES = 100
 """The examples of a property that names no number."""
 A_SHARE, EVERY_EXAMPLE = "a share of the examples", "every example"
-SHARE = 5
+SHARE = 10
 """The ordinary run tries one example in so many."""
 
 

@@ -6,6 +6,7 @@ user, since PostgreSQL refuses root.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib.util
@@ -83,31 +84,20 @@ class PostgresServer:
             )
         if programs is None:
             pytest.skip("no PostgreSQL here: neither the package of the dev group nor one of the system")
-        folder = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
-        user = _other_user()
-        if user:
-            os.chown(folder, user["user"], user["group"])
-        server = cls(folder, _free_port(), programs)
-        server._run(
-            "initdb", "-D", folder / "data", "-U", "aurora", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
-        )
+        server = cls(_new_folder(), _free_port(), programs)
+        subprocess.run(["cp", "-a", _made(programs) / "data", server.folder], check=True, timeout=60)
         server.start()
         return server
-
-    def _run(self, program: str, *arguments: object) -> None:
-        command = [self._program(program), *map(str, arguments)]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60, **_other_user())
-
-    def _program(self, name: str) -> str:
-        return str(self.programs / name)
 
     def start(self) -> None:
         """Starts the server, and waits until it answers."""
         options = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "60"}
+        # It would look after some forty databases in turn, none of which lives for a minute.
+        options |= {"autovacuum": "off", "full_page_writes": "off"}
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(
             [
-                *(self._program("postgres"), "-D", str(self.folder / "data"), "-h", "127.0.0.1"),
+                *(str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-h", "127.0.0.1"),
                 *("-p", str(self.port), "-k", str(self.folder), *words),
             ],
             stdout=subprocess.DEVNULL,
@@ -173,6 +163,26 @@ class PostgresServer:
         with contextlib.suppress(ProcessLookupError):
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@functools.cache
+def _made(programs: Path) -> Path:
+    """Returns the folder of a server's first files, which take ten times as long to make as to copy."""
+    folder = _new_folder()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    words = ["-D", str(folder / "data"), "-U", "aurora", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+    subprocess.run(
+        [str(programs / "initdb"), *words], check=True, capture_output=True, cwd="/", timeout=60, **_other_user()
+    )
+    return folder
+
+
+def _new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="aurora-pg-"))
+    user = _other_user()
+    if user:
+        os.chown(folder, user["user"], user["group"])
+    return folder
 
 
 def _other_user() -> dict[str, Any]:

@@ -18,6 +18,7 @@ import io
 import json
 import marshal
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -29,6 +30,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, AnyStr, Final
 
 from aurora_soar import registry
+from aurora_spawner.backends.model import backend as model_backend
 from aurora_spawner.supervision.interpreter import python_command
 
 if TYPE_CHECKING:
@@ -39,18 +41,32 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 AUR: Final = str(Path(sys.executable).with_name("aur"))
 IMPORTED: Final = (
+    "argparse",
+    "httpx",
+    "numpy.ma",
+    "runpy",
+    "tenacity",
+    "aurora_cli.entry",
     "aurora_cli.main",
     "aurora_cli.run_progress",
     "aurora_core.memory",
     "aurora_policies.engine",
+    "aurora_policies.diff",
     "aurora_soar.local_agent.extract",
     "aurora_soar.local_agent.lookup",
     "aurora_soar.aurora.root",
     "aurora_soar.orchestrator",
     "aurora_soar.taskruns.execute",
+    "aurora_soar.taskruns.diff_gate",
+    "aurora_spawner.backends.model.apis",
+    "aurora_spawner.backends.model.limit_headers",
+    "aurora_spawner.backends.model.sse",
+    "aurora_spawner.conversations.transports",
     "aurora_spawner.shortcuts",
     "aurora_spawner.workspaces.isolation",
 )
+OWN_AGENTS: Final = (registry, model_backend)
+"""The modules that start agents of our own."""
 CLIENT: Final = Path(__file__).with_name("warm_client.py")
 MESSAGE_BYTES: Final = 1 << 20
 FOLLOWED: Final = frozenset({"PYTHONPATH", "PYTHONUNBUFFERED"})
@@ -137,10 +153,11 @@ def warm_command(address: str, module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", str(CLIENT), address, *python_command(module, *arguments))
 
 
-def fork_local_agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the local agent, which a question starts many times, started as a fork while a test runs."""
+def fork_own_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the local agent and the program that asks a model started as forks while a test runs."""
     if sys.platform == "linux":
-        monkeypatch.setattr(registry, "python_command", functools.partial(warm_command, forker().address))
+        for module in OWN_AGENTS:
+            monkeypatch.setattr(module, "python_command", functools.partial(warm_command, forker().address))
 
 
 def _can_be_forked(words: list[str], environ: dict[str, str]) -> bool:
@@ -320,13 +337,47 @@ def run_as_main(words: list[str]) -> None:
         main.__file__ = name
         source = Path(name).read_text(encoding="utf-8")
     sys.modules["__main__"] = main
-    exec(compile(source, name, "exec", dont_inherit=True), vars(main))
+    try:
+        exec(compile(source, name, "exec", dont_inherit=True), vars(main))
+    except SystemExit as end:
+        status = 0 if end.code is None else end.code
+        if not isinstance(status, int):
+            raise
+    else:
+        status = 0
+    end_quickly(main, status)
+    sys.exit(status)
+
+
+def end_quickly(main: ModuleType, status: int) -> None:
+    """Ends this fork as an interpreter ends, but leaves the modules that it was given to the system.
+
+    To take them apart one by one is five times the work of the fork, as it copies each page that they are on. Returns
+    if something cannot be flushed: the interpreter has words and a status for that.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    held = [each for each in vars(main).values() if isinstance(each, io.IOBase)]
+    try:
+        for stream in (*held, sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+    except OSError:
+        return
+    os._exit(status & 0xFF)
+
+
+def commands() -> list[str]:
+    """Returns the modules of all commands of `aur`."""
+    package = importlib.import_module("aurora_cli.commands")
+    return [each.name for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
 
 
 if __name__ == "__main__":
-    for module in IMPORTED:
+    for module in (*IMPORTED, *commands()):
         importlib.import_module(module)
     gc.collect()
     gc.freeze()  # a collection in a fork, of which its end has some, would copy every page that it looks at
-    registry.python_command = functools.partial(warm_command, sys.argv[3])  # type: ignore[attr-defined]
+    for starter in OWN_AGENTS:
+        starter.python_command = functools.partial(warm_command, sys.argv[3])  # type: ignore[attr-defined]
     run_as_main(serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:3])))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
-from tests.warm_python import WarmPopen, fork_local_agents
+from tests.warm_python import WarmPopen, fork_own_agents
 
 from aurora_cli.documents import Schema
 from aurora_cli.main import run
@@ -106,8 +106,8 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 
 
 @pytest.fixture(autouse=True)
-def _forked_local_agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    fork_local_agents(monkeypatch)
+def _forked_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_own_agents(monkeypatch)
 
 
 @pytest.fixture

@@ -163,17 +163,17 @@ def test_what_agents_wrote_stays_text(shed: Shed, site: Site) -> None:
 )
 @pytest.mark.parametrize("path", few(["/", "/stream", "/static/dashboard.js", "/act"], 1))
 def test_nobody_else_gets_in(site: Site, headers: dict[str, str], status: int, path: str) -> None:
-    answer = httpx.request("POST" if path == "/act" else "GET", site.pages + path, headers=headers)
+    answer = httpx.request("POST" if path == "/act" else "GET", site.pages + path, headers=headers, verify=False)
     assert answer.status_code == status
     assert "set-cookie" not in answer.headers
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
 def test_the_token_is_in_the_address_once(site: Site) -> None:
-    first = httpx.get(site.address, params={"token": site.access.token})
+    first = httpx.get(site.address, params={"token": site.access.token}, verify=False)
     assert (first.status_code, first.headers["location"]) == (303, f"{PLACE}/")
     assert {"HttpOnly", "SameSite=Strict", f"Path={PLACE}/"} <= set(first.headers["set-cookie"].split("; "))
-    assert httpx.get(site.address, params={"token": "guessed"}).status_code == 401
+    assert httpx.get(site.address, params={"token": "guessed"}, verify=False).status_code == 401
 
 
 def test_a_link_to_look_changes_nothing(shed: Shed, site: Site) -> None:
@@ -332,7 +332,7 @@ def test_the_command_serves_until_it_is_ended(start_aur: Start, shed: Shed) -> N
     began = time.monotonic()
     while True:
         try:
-            assert httpx.get(address, follow_redirects=True).status_code == 200
+            assert httpx.get(address, follow_redirects=True, verify=False).status_code == 200
             break
         except httpx.ConnectError:
             assert time.monotonic() - began < 30
@@ -379,7 +379,7 @@ def raw(site: Site, request: bytes, *, cookie: bool = True) -> socket.socket:
         b"/stream/%2e%2e",
         b"/../../etc/passwd",
         b"//etc/passwd",
-    ], 9),
+    ], 4),
 )  # fmt: skip
 def test_paths_lead_nowhere_else(shed: Shed, site: Site, path: bytes) -> None:
     work(shed, "true")

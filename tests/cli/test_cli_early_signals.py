@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -29,9 +30,9 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("command", [["soar", "Where is the till?"], ["mem", "index"], ["spawn", "tasks.md"]])
+@pytest.mark.parametrize("command", few([["soar", "Where is the till?"], ["mem", "index"], ["spawn", "tasks.md"]], 1))
 @pytest.mark.parametrize("number", [2, 15, 1])
-@pytest.mark.parametrize("moment", [1, 12, 60, 110])
+@pytest.mark.parametrize("moment", few([1, 12, 60, 110], 3))
 def test_a_signal_at_an_import_ends_it_with_one_line(
     shop: Path, command: list[str], number: int, moment: int
 ) -> None:

@@ -278,7 +278,7 @@ WRITING = [
 """The start of each command that changes the repository in a merge of two tasks, and the first one after them."""
 
 
-@pytest.mark.parametrize(("fatal", "count"), few(WRITING, 3))
+@pytest.mark.parametrize(("fatal", "count"), few(WRITING, 2))
 def test_a_merge_that_is_killed_between_two_steps_of_git_is_finished_by_the_next(
     aur: Aur, shed: Shed, fatal: str, count: int
 ) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_core import Memory
 from aurora_core.git import run_git
@@ -155,7 +156,7 @@ def named(setting: Callable[[Trap], None]) -> str:
     return setting.__name__
 
 
-@pytest.mark.parametrize("setting", TRAPS, ids=named)
+@pytest.mark.parametrize("setting", few(TRAPS, 3), ids=named)
 def test_indexing_springs_no_trap_of_a_repository(tmp_path: Path, setting: Callable[[Trap], None]) -> None:
     trap = Trap(tmp_path)
     setting(trap)
@@ -169,7 +170,7 @@ def test_indexing_springs_no_trap_of_a_repository(tmp_path: Path, setting: Calla
     assert trap.sprung(), "plain git springs it"
 
 
-@pytest.mark.parametrize("setting", TRAPS, ids=named)
+@pytest.mark.parametrize("setting", few(TRAPS, 3), ids=named)
 def test_the_commands_that_spring_a_trap_do_not_where_they_are_run_hardened(
     tmp_path: Path, setting: Callable[[Trap], None]
 ) -> None:

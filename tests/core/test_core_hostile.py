@@ -383,7 +383,7 @@ def old_database(path: Path, version: int) -> None:
         )
 
 
-@pytest.mark.parametrize("version", range(1, schema.SCHEMA_VERSION + 1))
+@pytest.mark.parametrize("version", few(range(1, schema.SCHEMA_VERSION + 1), 3))
 def test_a_database_of_every_earlier_version_is_brought_up_and_keeps_what_no_file_holds(
     tmp_path: Path, version: int
 ) -> None:

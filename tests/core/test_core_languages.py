@@ -234,7 +234,7 @@ def test_a_long_line_of_many_functions_is_not_stored_once_for_each() -> None:
     assert len(cut_file("A.java", text).chunks) == 1
 
 
-@pytest.mark.parametrize("sample", [*PARSED, *COMPONENTS], ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", few([*PARSED, *COMPONENTS], 10), ids=lambda sample: sample.file)
 def test_a_text_that_is_cut_off_or_repeated_anywhere_has_right_lines(sample: Sample) -> None:
     for text in [sample.text[:end] for end in range(0, len(sample.text), 7)] + [sample.text[5:] * 3]:
         lines = text.split("\n")

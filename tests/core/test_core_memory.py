@@ -275,11 +275,12 @@ def test_two_indexers_and_readers_at_once(project: Path) -> None:
     with Memory.open(project) as memory:
         while any(indexer.poll() is None for indexer in indexers):
             assert len(memory.search("function value")) <= 10
+            time.sleep(0.01)
     assert [indexer.wait() for indexer in indexers] == [0, 0]
     assert contents(project) == contents_of_fresh_copy(project)
 
 
-@pytest.mark.parametrize("delay_s", few([0.25, 0.3, 0.35, 0.4, 0.5], 2))
+@pytest.mark.parametrize("delay_s", few([0.25, 0.3, 0.35, 0.4, 0.5], 1))
 def test_a_killed_indexer_leaves_whole_files_and_the_next_one_completes(project: Path, delay_s: float) -> None:
     for number in range(600):
         write(project / f"many/m{number}.py", f"def function_{number}(value):\n    return value + {number}\n")

@@ -1,7 +1,7 @@
 """Real agent CLIs under `aur spawn`, through good days and bad ones.
 
-Cut off from the network, against a stand-in for their models. `UPDATE_AGENT_TABLE=1` writes what was seen into
-docs/agents.md.
+Cut off from the network, against a stand-in for their models. `UPDATE_AGENT_TABLE=1` with `--all` writes what was
+seen into docs/agents.md.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def runs_of(document: dict[str, Any]) -> str:
     return found
 
 
-@pytest.mark.parametrize("kind", few(("claude", "codex", "gemini", "opencode"), 1))
+@pytest.mark.parametrize("kind", ["claude", "codex", "gemini", "opencode"])
 def test_an_agent_plans_looks_and_writes(kind: str, stage: Stage, need: Callable[[str], None]) -> None:
     need(kind)
     key = let_think(stage, kind, "question")
@@ -141,13 +141,13 @@ TRANSCRIPTS = Path(__file__).parents[2] / "docs" / "transcripts"
 TORN = ", which first gives a plan with a part that says nothing"
 REFUSED = "the plan that is refused and asked for again, "
 INTRODUCTIONS = {
+    "model": ("a model", "A model without an agent plans, looks and writes, through its API", "", ""),
     "claude": ("Claude Code", "The real Claude Code plans, looks and writes", TORN, REFUSED),
     "codex": ("Codex", "The real Codex plans, looks and writes", TORN, REFUSED),
-    "model": ("a model", "A model without an agent plans, looks and writes, through its API", "", ""),
 }
 
 
-@pytest.mark.parametrize("kind", INTRODUCTIONS)
+@pytest.mark.parametrize("kind", few(INTRODUCTIONS, 1))
 def test_the_transcript_tells_what_is_seen(kind: str, stage: Stage, need: Callable[[str], None]) -> None:
     """With UPDATE_TRANSCRIPTS=1 it is written again; else all but its figures must be as it is now."""
     if kind == "model":
@@ -176,8 +176,8 @@ def test_the_transcript_tells_what_is_seen(kind: str, stage: Stage, need: Callab
 def transcript(kind: str, done: subprocess.CompletedProcess[str]) -> str:
     name, works, torn, refused = INTRODUCTIONS[kind]
     words = (
-        f"Written by `UPDATE_TRANSCRIPTS=1 pytest tests/e2e/test_e2e_question.py`. {works}, as the backend `thinker` "
-        "of `.aurora/config.yaml`; what its model says comes from the tests' stand-in for the API"
+        f"Written by `UPDATE_TRANSCRIPTS=1 pytest --all tests/e2e/test_e2e_question.py`. {works}, as the backend "
+        "`thinker` of `.aurora/config.yaml`; what its model says comes from the tests' stand-in for the API"
         f"{torn}. So the words are played, and the rest is real: the processes, their events, "
         f"{refused}the tokens, the citations that are checked."
     )

@@ -8,7 +8,6 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.exhaustive import few
 
 from aurora_spawner.journal.facts import AttemptEnded, AttemptStarted
 from aurora_spawner.journal.store import Journal
@@ -44,7 +43,7 @@ def facts(played: Played) -> tuple[AttemptStarted, AttemptEnded]:
     return started, ended
 
 
-@pytest.mark.parametrize(("kind", "mechanism", "own"), few(CASES, 1))
+@pytest.mark.parametrize(("kind", "mechanism", "own"), CASES)
 def test_an_agent_works_and_cannot_write_outside(
     kind: str,
     mechanism: str,

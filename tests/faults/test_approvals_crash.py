@@ -125,7 +125,7 @@ KINDS = ("approval_requested", "work_judged", "task_settled", "run_ended", "appr
 
 
 @pytest.mark.parametrize(
-    ("moment", "kind"), few([(moment, kind) for moment in ("before", "after") for kind in KINDS], 2)
+    ("moment", "kind"), few([(moment, kind) for moment in ("before", "after") for kind in KINDS], 1)
 )
 def test_killed_around_a_fact(tmp_path: Path, repository: Repository, moment: str, kind: str) -> None:
     """Somebody answers whatever is open all the time; the run is resumed after the kill."""

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import run_warm
 
 from aurora_spawner.control.board import post_from_outside, posts_of
@@ -22,7 +23,7 @@ def coordinate(folder: Path, dies: str) -> int:
     return run_warm(command, cwd=ROOT, env=kept, timeout=50).returncode
 
 
-@pytest.mark.parametrize("dies", ["before", "after"])
+@pytest.mark.parametrize("dies", few(["before", "after"], 1))
 def test_a_post_is_on_the_board_once_across_a_kill(tmp_path: Path, dies: str) -> None:
     journal = tmp_path / "runs.db"
     assert coordinate(tmp_path, dies) == -signal.SIGKILL

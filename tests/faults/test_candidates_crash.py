@@ -110,7 +110,7 @@ def gits(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 
 @pytest.mark.parametrize(
-    "fault", few([f"{moment}:{n}" for n in range(1, FACTS + 1, STRIDE) for moment in ("before", "after")], 2)
+    "fault", few([f"{moment}:{n}" for n in range(1, FACTS + 1, STRIDE) for moment in ("before", "after")], 1)
 )
 def test_killed_around_a_fact(tmp_path: Path, fault: str) -> None:
     repository = prepared(tmp_path)

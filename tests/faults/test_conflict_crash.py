@@ -103,7 +103,7 @@ def gits(tmp_path_factory: pytest.TempPathFactory) -> int:
     return int((folder / "gits").read_text())
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", few(["before", "after"], 1))
 @pytest.mark.parametrize("number", few(range(1, FACTS + 1, STRIDE), 1))
 def test_killed_around_a_fact(tmp_path: Path, moment: str, number: int) -> None:
     repository = set_up(tmp_path)

@@ -77,7 +77,7 @@ def check_everything_done_once(folder: Path) -> None:
 MOMENTS = ("before", "after")
 
 
-@pytest.mark.parametrize(("moment", "fact"), few(product(MOMENTS, range(1, FACTS + 1, STRIDE)), 3))
+@pytest.mark.parametrize(("moment", "fact"), few(product(MOMENTS, range(1, FACTS + 1, STRIDE)), 2))
 def test_killed_around_the_write_of_a_fact(tmp_path: Path, moment: str, fact: int) -> None:
     with begin(tmp_path, f"{moment}:{fact}") as coordinator:
         assert coordinator.wait(timeout=50) == -signal.SIGKILL
@@ -88,7 +88,7 @@ def test_killed_around_the_write_of_a_fact(tmp_path: Path, moment: str, fact: in
 
 @pytest.mark.parametrize(
     ("moment", "kind"),
-    few(product(MOMENTS, ["attempt_started", "attempt_ended", "task_settled", "run_ended"]), 3),
+    few(product(MOMENTS, ["attempt_started", "attempt_ended", "task_settled", "run_ended"]), 1),
 )
 def test_killed_at_the_first_write_of_a_kind(tmp_path: Path, moment: str, kind: str) -> None:
     with begin(tmp_path, f"{moment}:{kind}") as coordinator:

@@ -24,7 +24,7 @@ def sleepers() -> list[int]:
     return [p.pid for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", SLEEP_S]]
 
 
-@pytest.mark.parametrize("after", few(range(8), 3))
+@pytest.mark.parametrize("after", few(range(8), 1))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_between_fork_and_handlers_is_not_lost(
     tmp_path: Path, number: signal.Signals, after: int
@@ -54,7 +54,7 @@ async def test_a_signal_between_fork_and_handlers_is_not_lost(
     assert sleepers() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", few([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 1))
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_a_signal_around_the_work_leaves_no_crashed_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, moment: str

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
@@ -236,7 +237,7 @@ print(*report.notices, report.results["third"].output, report.results["ends it"]
 """
 
 
-@pytest.mark.parametrize("depth", [0, 3])
+@pytest.mark.parametrize("depth", few([0, 3], 1))
 def test_no_place_for_temporary_files_is_needed(tmp_path: Path, depth: int) -> None:
     """All such places are read-only; a control socket whose path would be too long has no refuge there, either."""
     alone = ["unshare", "--user", "--map-root-user", "--mount"]

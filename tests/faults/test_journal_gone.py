@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
@@ -88,7 +89,7 @@ def test_a_journal_that_vanished_is_written_back_whole_and_the_run_goes_on(tmp_p
     assert (tmp_path / "side").read_text() == "one\ntwo\n", "nothing finished is done again"
 
 
-@pytest.mark.parametrize("harm", ["rm -rf .aurora", "git init -q && git clean -qfdx -e side"])
+@pytest.mark.parametrize("harm", few(["rm -rf .aurora", "git init -q && git clean -qfdx -e side"], 1))
 def test_an_agent_that_removes_the_whole_folder_loses_its_own_result_and_no_other(tmp_path: Path, harm: str) -> None:
     made, report = run(tmp_path, harm)
     assert [each.state for each in report.results.values()] == [
@@ -120,7 +121,7 @@ def test_what_runs_beside_an_agent_that_removes_the_folder_is_told_so(tmp_path: 
     assert states(made.journal, made.run_id) == [TaskState.FAILED] * 2
 
 
-@pytest.mark.parametrize("other", ["echo nonsense > .aurora/runs.db", "cp other.db .aurora/runs.db"])
+@pytest.mark.parametrize("other", few(["echo nonsense > .aurora/runs.db", "cp other.db .aurora/runs.db"], 1))
 def test_a_journal_that_was_replaced_is_written_beside_what_took_its_place(tmp_path: Path, other: str) -> None:
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
         connection.execute("CREATE TABLE theirs (x)")
@@ -349,7 +350,7 @@ def test_an_older_copy_in_its_place_costs_no_run_its_events(tmp_path: Path) -> N
         assert states(last.journal, each.run_id) == [TaskState.SUCCEEDED] * 3
 
 
-@pytest.mark.parametrize("harm", ["rm .aurora/runs.db*", "rm -rf .aurora"])
+@pytest.mark.parametrize("harm", few(["rm .aurora/runs.db*", "rm -rf .aurora"], 1))
 async def test_followers_of_a_vanished_journal_go_on_and_leave_its_place_to_the_coordinator(
     tmp_path: Path, harm: str
 ) -> None:

@@ -108,7 +108,7 @@ KINDS = ("work_merged", "delivery_judged", "approval_requested", "approval_answe
 
 
 @pytest.mark.parametrize(
-    ("moment", "kind"), few([(moment, kind) for kind in KINDS for moment in ("before", "after")], 3)
+    ("moment", "kind"), few([(moment, kind) for kind in KINDS for moment in ("before", "after")], 1)
 )
 def test_killed_around_a_fact(tmp_path: Path, repository: Repository, moment: str, kind: str) -> None:
     before = repository("rev-parse", "main")
@@ -181,7 +181,7 @@ def test_a_denial_keeps_the_target_and_a_resume_keeps_to_it(tmp_path: Path, repo
     assert repository.files("main") == ["README.md"]
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", few([False, True], 1))
 def test_a_run_that_waits_can_be_cancelled_and_its_work_merged_later(
     tmp_path: Path, repository: Repository, *, killed: bool
 ) -> None:

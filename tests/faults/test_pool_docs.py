@@ -174,10 +174,8 @@ def test_the_roles_and_tokens_of_the_document_let_a_worker_in(tmp_path: Path, se
         as_anna = environ | {"AURORA_DATABASE_URL": server.url("queue").replace("aurora@", "anna@")}
         end, listed = time.monotonic() + 40, ""
         while "serving" not in listed and process.poll() is None and time.monotonic() < end:
-            done = subprocess.run(
-                [*aur, "worker", "list"], cwd=project.path, env=as_anna, check=True, capture_output=True, text=True
-            )
-            listed = done.stdout
+            words = [*aur, "worker", "list"]
+            listed = run_warm(words, cwd=project.path, env=as_anna, capture_output=True, check=True).stdout
         process.terminate()
         said = process.communicate(timeout=30)[1]
     assert "build-3" in listed, said

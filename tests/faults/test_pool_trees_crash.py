@@ -135,7 +135,7 @@ WORKER = [
 """A kill between the claim and the start of the agent costs an attempt; later ones do not."""
 
 
-@pytest.mark.parametrize("fault", few(WORKER, 2))
+@pytest.mark.parametrize("fault", few(WORKER, 1))
 def test_a_worker_is_killed_at_each_step_and_its_next_process_goes_on(site: Site, fault: str) -> None:
     coordinator = site.begin("spawn", "tasks.md", "--pool", "p", "--yes")
     assert site.ended(site.worker(fault=fault)) == -9, site.said
@@ -152,7 +152,7 @@ def test_a_worker_is_killed_at_each_step_and_its_next_process_goes_on(site: Site
 COORDINATOR = ["before:send", "after:send", "after:queue", "before:bring", "x:reset", "after:bring", "before:sweep"]
 
 
-@pytest.mark.parametrize("fault", few(COORDINATOR, 2))
+@pytest.mark.parametrize("fault", few(COORDINATOR, 1))
 def test_the_coordinator_is_killed_at_each_step_and_a_resume_goes_on(site: Site, fault: str) -> None:
     site.worker()
     assert site.ended(site.begin("spawn", "tasks.md", "--pool", "p", "--yes", fault=fault)) == -9, site.said

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, SpawnTask
@@ -49,7 +50,7 @@ def begin(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], str]:
     return program, (folder / "run_id").read_text().strip()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGABRT])
+@pytest.mark.parametrize("how", few([signal.SIGKILL, signal.SIGABRT], 1))
 def test_without_a_journal_agents_end_with_their_program(tmp_path: Path, how: signal.Signals) -> None:
     program, run_id = begin(tmp_path)
     assert len(processes_of_run(run_id)) >= 9

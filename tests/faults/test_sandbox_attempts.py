@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.exhaustive import few
 from tests.spawner.sandbox.mechanism import ERRORS, force
 
 from aurora_spawner.attempts.end_reason import EndReason
@@ -25,7 +26,7 @@ from aurora_spawner.supervision.local_executor import LocalExecutor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOTH = pytest.mark.parametrize("mechanism", ERRORS)
+BOTH = pytest.mark.parametrize("mechanism", few(ERRORS, 1))
 
 
 @pytest.fixture(scope="session")

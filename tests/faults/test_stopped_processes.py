@@ -11,10 +11,12 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import product
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, RunReport, SpawnResult, SpawnTask
@@ -126,7 +128,7 @@ async def test_a_supervisor_that_is_kept_stopped_is_overruled_at_the_time_limit(
     assert keepers(tmp_path) == []
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", few([1, 2], 1))
 async def test_a_signal_to_the_coordinator_overrules_it_too(tmp_path: Path, times: int) -> None:
     run = new_run(tmp_path, keeper(tmp_path), keeper(tmp_path))
 
@@ -144,8 +146,7 @@ async def test_a_signal_to_the_coordinator_overrules_it_too(tmp_path: Path, time
     assert keepers(tmp_path) == []
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize("task_id", [None, "1"])
+@pytest.mark.parametrize(("task_id", "at_once"), few(product([None, "1"], [False, True]), 1))
 async def test_a_cancel_from_outside_overrules_it_too(tmp_path: Path, task_id: str | None, at_once: bool) -> None:
     run = new_run(tmp_path, keeper(tmp_path))
 
@@ -216,7 +217,7 @@ def held_by_a_debugger(pid: int) -> Iterator[None]:
             debugger.kill()
 
 
-@pytest.mark.parametrize("how", ["deadline", "SIGINT", "SIGINT twice"])
+@pytest.mark.parametrize("how", few(["deadline", "SIGINT", "SIGINT twice"], 1))
 async def test_a_supervisor_in_a_debugger_is_overruled(tmp_path: Path, how: str) -> None:
     script = "setsid env -i sleep 296 & echo $! >daemon; echo $PPID >supervisor; sleep 299"
     run = new_run(tmp_path, script, timeout_s=1.5 if how == "deadline" else None)
@@ -283,7 +284,7 @@ def stop_supervisors(run: Run) -> None:
         os.kill(supervisor.pid, signal.SIGSTOP)
 
 
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("at_once", few([False, True], 1))
 def test_a_cancel_of_a_crashed_run_wakes_a_stopped_supervisor(tmp_path: Path, at_once: bool) -> None:
     run = new_run(tmp_path, "touch begun; sleep 299")
     crash(run, (tmp_path / "begun").exists)
@@ -293,7 +294,7 @@ def test_a_cancel_of_a_crashed_run_wakes_a_stopped_supervisor(tmp_path: Path, at
     assert run_status(run.journal, run.run_id).state == "cancelled"
 
 
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("at_once", few([False, True], 1))
 def test_a_cancel_of_a_crashed_run_overrules_one_that_is_kept_stopped(tmp_path: Path, at_once: bool) -> None:
     run = new_run(tmp_path, keeper(tmp_path))
     crash(run, lambda: begun(tmp_path) == 2)
@@ -319,7 +320,7 @@ async def test_an_adopted_attempt_keeps_its_time_limit_though_its_supervisor_is_
     assert keepers(tmp_path) == []
 
 
-@pytest.mark.parametrize(("cancelled", "reason"), [(False, "deadline"), (True, "cancelled")])
+@pytest.mark.parametrize(("cancelled", "reason"), few([(False, "deadline"), (True, "cancelled")], 1))
 async def test_an_end_by_our_own_kill_is_none_of_the_agent(tmp_path: Path, cancelled: bool, reason: str) -> None:
     """A supervisor that wakes while the coordinator kills everything records that its agent ended by a signal."""
     run = new_run(tmp_path, "kill -9 $$")
@@ -344,7 +345,7 @@ def test_a_coordinator_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert processes_of_run(run.run_id, within_s=5.0) == []
 
 
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("at_once", few([False, True], 1))
 def test_a_cancel_reaches_a_coordinator_that_is_stopped(tmp_path: Path, at_once: bool) -> None:
     """As by Ctrl-Z."""
     run = new_run(tmp_path, "touch begun; sleep 299")

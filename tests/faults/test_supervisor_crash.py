@@ -276,7 +276,7 @@ def daemons(folder: Path) -> list[int]:
     return [pid for pid in begun if identify(pid)]
 
 
-@pytest.fixture(params=["with", "without"])
+@pytest.fixture(params=few(["without", "with"], 1))
 def cgroups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether attempts may be fenced in."""
     if request.param == "without":

@@ -134,7 +134,7 @@ def gits(tmp_path_factory: pytest.TempPathFactory) -> int:
     return int((folder / "gits").read_text())
 
 
-@pytest.mark.parametrize(("moment", "number"), few(product(MOMENTS, range(1, FACTS + 1, STRIDE)), 2))
+@pytest.mark.parametrize(("moment", "number"), few(product(MOMENTS, range(1, FACTS + 1, STRIDE)), 1))
 def test_killed_around_a_fact(tmp_path: Path, moment: str, number: int) -> None:
     repository = set_up(tmp_path)
     killed(tmp_path, AURORA_FAULT=f"{moment}:{number}")
@@ -143,7 +143,7 @@ def test_killed_around_a_fact(tmp_path: Path, moment: str, number: int) -> None:
     check_clean_checkout(repository)
 
 
-@pytest.mark.parametrize(("moment", "point"), few(product(MOMENTS, range(POINTS)), 2))
+@pytest.mark.parametrize(("moment", "point"), few(product(MOMENTS, range(POINTS)), 1))
 def test_killed_around_a_git(tmp_path: Path, moment: str, point: int, gits: int) -> None:
     repository = set_up(tmp_path)
     killed(tmp_path, AURORA_GIT_FAULT=f"{moment}:{1 + point * gits // POINTS}")
@@ -176,7 +176,7 @@ def test_killed_around_a_kind_of_fact(tmp_path: Path, moment: str, kind: str) ->
     check_clean_checkout(repository)
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", few([1, 3], 1))
 def test_killed_while_it_looks_for_conflicts(tmp_path: Path, number: int) -> None:
     """Each of the two agents goes on until the coordinator is gone."""
     repository = set_up(tmp_path)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 
 _ON_A_FULL_DISK = """
 import shutil, subprocess, sys
@@ -72,7 +73,7 @@ print("told:", *told)
 """
 
 
-@pytest.mark.parametrize("full", ["worktrees", "objects"])
+@pytest.mark.parametrize("full", few(["worktrees", "objects"], 1))
 def test_a_disk_that_is_really_full_loses_nothing(tmp_path: Path, full: str) -> None:
     """The worktrees do not fit, or the repository beside them has no room for their commits."""
     assert _run_in_a_namespace(_ON_A_FULL_DISK, str(tmp_path), full).startswith("told: ")

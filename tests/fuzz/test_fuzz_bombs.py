@@ -47,7 +47,7 @@ def test_what_is_too_complex_is_plain_text_and_found_as_such(tmp_path: Path) -> 
         assert {group.reason: group.examples for group in memory.stats().left_out} == {AS_TEXT: ("bomb.py",)}
 
 
-@pytest.mark.parametrize("growth", [1, 2, 4])
+@pytest.mark.parametrize("growth", few([1, 2, 4], 1))
 def test_a_heading_takes_time_in_proportion_to_its_length(growth: int) -> None:
     line = "# " + "\t " * 100_000 * growth + "#" * 1000 + " x"
     assert len(bounded(cut_some, ".md", [line, "#" + " #" * 5])) == 2
@@ -120,14 +120,14 @@ def indexed(root: Path) -> set[str]:
         return {hit.file for hit in memory.search("wombat")}
 
 
-@pytest.mark.parametrize("name", few(BOMBS, 6))
+@pytest.mark.parametrize("name", few(BOMBS, 2))
 def test_the_rest_of_a_project_is_indexed_whatever_lies_in_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
     BOMBS[name](tmp_path)
     assert bounded(indexed, tmp_path) == {"plain.py"}
 
 
-@pytest.mark.parametrize("unit", ["a-", "a ", "a", "a\\\n", "\t"])
+@pytest.mark.parametrize("unit", few(["a-", "a ", "a", "a\\\n", "\t"], 2))
 def test_a_makefile_is_read_in_time_in_proportion_to_its_length(unit: str) -> None:
     text = "test: x\n" + unit * (SIZE // len(unit)) + "\nbuild: y\n"
     commands = bounded(read_makefile, text, "Makefile").commands
@@ -145,7 +145,7 @@ def test_a_manifest_that_is_no_file_is_passed_over(tmp_path: Path, name: str, ta
     assert name in str(profile.unread)
 
 
-@pytest.mark.parametrize("unit", few(["a-", "a.", "a/", "a_", "add ", "aB", "word{} "], 3))
+@pytest.mark.parametrize("unit", few(["a-", "a.", "a/", "a_", "add ", "aB", "word{} "], 1))
 def test_a_long_question_is_answered(tmp_path: Path, unit: str) -> None:
     (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
     question = "wombat " + "".join(unit.format(number) for number in range(100_000))
@@ -158,7 +158,7 @@ def asked(root: Path, query: str) -> set[str]:
         return {hit.file for hit in memory.search(query)}
 
 
-@pytest.mark.parametrize("sample", few(PARSED, 6), ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", few(PARSED, 3), ids=lambda sample: sample.file)
 def test_a_program_that_ends_anywhere_is_cut_into_chunks_of_its_lines(sample: Sample) -> None:
     assert bounded(cut_at_every_place, sample.file, sample.text) == []
 
@@ -175,7 +175,7 @@ def cut_at_every_place(file: str, text: str) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("suffix", few(SUFFIXES, 2))
+@pytest.mark.parametrize("suffix", few(SUFFIXES, 1))
 def test_a_file_of_one_line_longer_than_is_read_is_told(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "plain.py").write_text("def wombat():\n    return 1\n")
     (tmp_path / f"line{suffix}").write_text("value = [" + "1, " * 350_000 + "]")

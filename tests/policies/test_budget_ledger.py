@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import shutil
 import signal
@@ -724,28 +723,25 @@ def test_shares_and_what_is_spent_never_exceed_the_limit(plan: Dealing) -> None:
             assert spent <= plan.limit + 1e-4
 
 
-def _spend(path: Path, limits: Limits, name: str, granted: multiprocessing.Queue[int]) -> None:
-    money = Ledger(path=path, limits=limits, clock=lambda: NOON)
-    count = sum(
-        money.reserve(token=f"{name}-{number}", run_id=name, task_id="1", agent="a", model=None).granted
-        for number in range(40)
-    )
-    granted.put(count)
+SPENDS = """
+import sys
+from pathlib import Path
+from aurora_policies.budget import Ledger, Limits
+path, name, noon = sys.argv[1:]
+money = Ledger(path=Path(path), limits=Limits(monthly_usd=15.0), clock=lambda: float(noon))
+asked = [money.reserve(token=f"{name}-{n}", run_id=name, task_id="1", agent="a", model=None) for n in range(40)]
+print(sum(each.granted for each in asked))
+"""
 
 
 def test_processes_that_ask_at_once_never_share_the_same_money(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    granted: multiprocessing.Queue[int] = context.Queue()
     money = ledger(tmp_path, 15.0)
     processes = [
-        context.Process(target=_spend, args=(money.path, money.limits, f"p{number}", granted)) for number in range(4)
+        WarmPopen([sys.executable, "-c", SPENDS, money.path, f"p{n}", str(NOON)], stdout=subprocess.PIPE, text=True)
+        for n in range(4)
     ]
-    for process in processes:
-        process.start()
-    counts = [granted.get(timeout=50) for _ in processes]
-    for process in processes:
-        process.join(timeout=50)
-        assert process.exitcode == 0
+    counts = [int(process.communicate(timeout=50)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4
     assert sum(counts) == 30
     assert money.status().reserved_usd == 15.0
 

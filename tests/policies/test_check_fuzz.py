@@ -9,6 +9,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.exhaustive import few
 from tests.fuzz.bounded import bounded
 from tests.policies.commands import ask
 from tests.policies.fuzzed_commands import GLUE, fuzzed
@@ -77,7 +78,7 @@ PUMPED = {
 }
 
 
-@pytest.mark.parametrize("name", PUMPED)
+@pytest.mark.parametrize("name", few(PUMPED, 5))
 def test_a_command_takes_time_in_proportion_to_its_length(name: str) -> None:
     bounded(check_answered, PUMPED[name])
 

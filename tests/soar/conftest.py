@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.soar.killed_questions import SOURCE
-from tests.warm_python import fork_local_agents
+from tests.warm_python import fork_own_agents
 
 from aurora_core import Memory, Project
 
@@ -48,8 +48,8 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(autouse=True)
-def _forked_local_agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    fork_local_agents(monkeypatch)
+def _forked_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork_own_agents(monkeypatch)
 
 
 @pytest.fixture

@@ -142,9 +142,10 @@ def test_an_answer_that_trickles_does_not_outlast_the_limit() -> None:
 
 def test_a_failure_of_the_system_is_one_of_the_delivery(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file")
-    outbox = Outbox([(frozenset({"task_failed"}), http(chat.url))], debounce_s=0)
+    url = chat.url.replace("http:", "https:")
+    outbox = Outbox([(frozenset({"task_failed"}), http(url))], debounce_s=0)
     outbox.put(FAILED)
-    assert outbox.flush() == (f"notify: could not notify {chat.url}: FileNotFoundError",)
+    assert outbox.flush() == (f"notify: could not notify {url}: FileNotFoundError",)
 
 
 def test_a_command_gets_the_document_in_the_folder_of_the_project(tmp_path: Path) -> None:

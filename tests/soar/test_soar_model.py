@@ -150,14 +150,20 @@ def test_what_was_used_is_summed_and_what_nobody_told_is_unknown(ask: Callable[.
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [
-        ("I would rather talk about it.", "there is no JSON object"),
-        ('{"goal": "g", "subgoals": [', "no valid JSON"),
-        ('{"goal": "g", "subgoals": []}', "subgoals: List should have at least 1 item"),
-        (json.dumps(PLAN).replace('"assigned_agent": "coder"', '"assigned_agent": "nobody"'), "there is no 'nobody'"),
-        (json.dumps(PLAN).replace("[0]", "[0, 1]"), "subgoals.1.depends_on: 1 is the subgoal itself"),
-        (json.dumps(PLAN).replace("[0]", "[-1]"), "subgoals.1.depends_on: there is no subgoal -1"),
-    ],
+    few(
+        [
+            ("I would rather talk about it.", "there is no JSON object"),
+            ('{"goal": "g", "subgoals": [', "no valid JSON"),
+            ('{"goal": "g", "subgoals": []}', "subgoals: List should have at least 1 item"),
+            (
+                json.dumps(PLAN).replace('"assigned_agent": "coder"', '"assigned_agent": "nobody"'),
+                "there is no 'nobody'",
+            ),
+            (json.dumps(PLAN).replace("[0]", "[0, 1]"), "subgoals.1.depends_on: 1 is the subgoal itself"),
+            (json.dumps(PLAN).replace("[0]", "[-1]"), "subgoals.1.depends_on: there is no subgoal -1"),
+        ],
+        3,
+    ),
 )
 def test_a_plan_that_cannot_be_used_is_asked_again_with_the_exact_error(
     ask: Callable[..., SoarResult], answer: str, error: str

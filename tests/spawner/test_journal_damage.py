@@ -113,7 +113,7 @@ def resume(path: Path, run_id: str, **more: bool) -> None:
     Run.resume(path, run_id, BACKENDS, recovery=RECOVERY, **more).execute_sync()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("number", range(COPIES))
+@pytest.mark.parametrize("number", few(range(COPIES), 8))
 def test_a_flipped_bit_ends_in_a_typed_error_or_changes_nothing(copy: tuple[Path, str], number: int) -> None:
     path, run_id = copy
     chance = random.Random(number)
@@ -189,7 +189,7 @@ STILL_LISTED = {"empty", "torn", "a zeroed page"}
 """After these the list of runs, which reads little, may be had; no run is resumed after any."""
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", few(DAMAGE, 4))
 def test_a_damaged_file_is_a_typed_error_that_names_it(copy: tuple[Path, str], damage: str) -> None:
     path, run_id = copy
     DAMAGE[damage](path)
@@ -211,7 +211,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", few(CHANGES, 2))
 def test_a_changed_run_is_not_resumed_unless_the_user_wants_it(copy: tuple[Path, str], change: str) -> None:
     path, run_id = copy
     _run_sql(path, CHANGES[change])

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.exhaustive import few
 
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.classification.causes import Cause, ErrorCategory
@@ -74,7 +75,7 @@ def members(folder: Path) -> list[int]:
         ("0,0,0.3", BUSY, "CPU limit 0.3 s exceeded ("),
     ],
 )
-@pytest.mark.parametrize("fenced", [False, True])
+@pytest.mark.parametrize("fenced", few([False, True], 1))
 def test_what_exceeds_a_limit_is_ended_with_the_exact_reason(
     limits: str, program: str, said: str, fenced: bool, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunEvent, RunOptions, SpawnTask
@@ -433,7 +434,7 @@ def rows(journal: Path, run_id: str) -> list[object]:
 
 
 @pytest.mark.parametrize(("prompt", "state"), [("echo a", "succeeded"), ("exit 1", "failed")])
-@pytest.mark.parametrize("task_id", [None, "1"])
+@pytest.mark.parametrize("task_id", few([None, "1"], 1))
 def test_a_cancel_of_what_has_finished_changes_nothing(
     tmp_path: Path, prompt: str, state: str, task_id: str | None
 ) -> None:
@@ -465,7 +466,7 @@ def test_a_run_that_finished_but_for_its_last_word_is_what_it_is(tmp_path: Path,
     assert run_status(run.journal, run.run_id).state == state
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "cancel"])
+@pytest.mark.parametrize("how", few(["SIGINT", "cancel"], 1))
 @pytest.mark.parametrize(("prompt", "state"), [("echo a", "succeeded"), ("exit 1", "failed")])
 async def test_an_attempt_that_finishes_while_it_is_cancelled_has_finished(
     tmp_path: Path, how: str, prompt: str, state: str

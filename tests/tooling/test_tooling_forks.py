@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.warm_python import forker, warm_command
+from tests.warm_python import WarmPopen, forker, warm_command
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks of the fork server are used on Linux alone")
 
@@ -42,6 +42,38 @@ def test_a_fork_has_the_streams_folder_and_variables_of_its_client_and_gives_it_
     parent = forker()._process.pid
     assert done.stdout == f"{[word]} {tmp_path} ä b in {parent}\n"
     assert (done.returncode, done.stderr) == (status, "said")
+
+
+ENDS = {
+    "at the end of its code": "print('done')",
+    "with a number": "import sys; sys.exit(257)",
+    "with words": "import sys; print('done'); sys.exit('not done')",
+    "with an exception": "raise ValueError('mine')",
+    "with a thread at work": "import threading, time\n"
+    "threading.Thread(target=lambda: (time.sleep(0.05), print('late'))).start()",
+    "with a file open and a function to call": "import atexit\nfile = open('written', 'w')\nfile.write('all of it')\n"
+    "atexit.register(print, 'called')",
+    "with no room for what it says": "import os\nprint('lost')\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)",
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_fork_ends_as_an_interpreter_does(how: str, tmp_path: Path) -> None:
+    seen = []
+    for popen in (subprocess.Popen, WarmPopen):
+        with popen(
+            [sys.executable, "-c", ENDS[how]],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            out, err = process.communicate(timeout=50)
+        files = {path.name: path.read_text() for path in tmp_path.iterdir()}
+        seen.append((process.returncode, out, err.splitlines()[-1:], files))
+        for path in tmp_path.iterdir():
+            path.unlink()
+    assert seen[0] == seen[1]
 
 
 def test_without_a_fork_server_the_program_is_started_as_it_is(tmp_path: Path) -> None:

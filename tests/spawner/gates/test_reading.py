@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.exhaustive import few
 
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
 from aurora_spawner.gates.tool_calls import ToolUse, UseKind
@@ -108,7 +109,7 @@ def test_statements_that_change_something_are_read(statement: str) -> None:
     assert uses("mcp__search__run", sql=statement) == expected
 
 
-@pytest.mark.parametrize("piece", ["\n", " ", "(", "(grant ", ";with ", "update ", "(update a ", "*/ "])
+@pytest.mark.parametrize("piece", few(["\n", " ", "(", "(grant ", ";with ", "update ", "(update a ", "*/ "], 3))
 def test_a_long_text_takes_no_time(piece: str) -> None:
     assert uses("mcp__db__query", query=(piece * 50_000)[:50_000]) == []
     assert uses("mcp__db__query", query="x" * 50_001) != []

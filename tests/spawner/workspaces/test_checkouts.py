@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
 from aurora_spawner.workspaces.attic import list_attic
@@ -69,7 +70,7 @@ def test_a_repository_that_an_agent_has_made_is_not_taken_for_the_projects(
     assert not (worktree.path.parent / "ran").exists()
 
 
-@pytest.mark.parametrize("harm", [delete_link, replace_link, borrow_link, link_to_the_outer_one])
+@pytest.mark.parametrize("harm", few([delete_link, replace_link, borrow_link, link_to_the_outer_one], 2))
 def test_without_its_link_a_worktree_is_no_part_of_the_repository_around_it(
     repository: Repository, tmp_path: Path, harm: Callable[[Worktree], None]
 ) -> None:

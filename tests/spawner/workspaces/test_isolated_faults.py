@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.errors import RunHeldError
@@ -300,7 +301,7 @@ def test_an_agent_that_ends_without_its_worktree_has_failed(repository: Reposito
 
 
 @pytest.mark.parametrize("loss", ["rm .git", 'rm -rf "$PWD"'])
-@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize("edited", few([False, True], 1))
 def test_a_retry_goes_on_in_a_worktree_that_was_removed_or_unlinked(
     repository: Repository, place: Path, loss: str, edited: bool
 ) -> None:

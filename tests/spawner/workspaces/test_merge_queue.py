@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.exhaustive import examples
+from tests.exhaustive import examples, few
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 from tests.warm_python import run_warm
 
@@ -221,7 +221,7 @@ def test_what_the_user_saves_while_git_looks_is_not_put_back(
 
 
 @pytest.mark.parametrize("switch", [("checkout", "-qb", "mine"), ("checkout", "-q", "--detach")])
-@pytest.mark.parametrize("just_before", ["update-index", "read-tree"])
+@pytest.mark.parametrize("just_before", few(["update-index", "read-tree"], 1))
 def test_a_branch_that_the_user_switches_to_meanwhile_does_not_get_the_work(
     repository: Repository,
     workspaces: Workspaces,
@@ -342,13 +342,16 @@ def test_a_hook_that_hangs_after_the_move_makes_no_failed_delivery(
 
 @pytest.mark.parametrize(
     ("own", "new", "named"),
-    [
-        ("debug.log", "debug.log", "debug.log"),
-        ("notes.txt", "notes.txt", "notes.txt"),
-        ("deep.log", "deep.log/new.py", "deep.log"),
-        ("new/debug.log", "new", "new/debug.log"),
-        ("new/of the user/a.log", "new", "new/of the user/a.log"),
-    ],
+    few(
+        [
+            ("debug.log", "debug.log", "debug.log"),
+            ("notes.txt", "notes.txt", "notes.txt"),
+            ("deep.log", "deep.log/new.py", "deep.log"),
+            ("new/debug.log", "new", "new/debug.log"),
+            ("new/of the user/a.log", "new", "new/of the user/a.log"),
+        ],
+        2,
+    ),
 )
 def test_a_file_of_the_user_is_not_overwritten(
     repository: Repository, workspaces: Workspaces, own: str, new: str, named: str

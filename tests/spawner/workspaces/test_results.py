@@ -61,7 +61,7 @@ def delete_another(git: Git, branch: str) -> None:
     git("update-ref", f"refs/heads/{branch}", "HEAD")
 
 
-@pytest.mark.parametrize("lose", [reset, amend, switch, detach, delete, delete_another])
+@pytest.mark.parametrize("lose", few([reset, amend, switch, detach, delete, delete_another], 2))
 def test_commits_that_an_agent_made_and_lost_are_in_the_attic(
     repository: Repository, worktree: Worktree, lose: Callable[[Git, str], None]
 ) -> None:
@@ -133,12 +133,15 @@ def diverge(repository: Repository, worktree: Worktree) -> None:
 
 @pytest.mark.parametrize(
     ("begin", "named"),
-    [
-        (("merge", "main"), "a merge"),
-        (("rebase", "main"), "a rebase"),
-        (("cherry-pick", "main"), "a cherry-pick"),
-        (("revert", "--no-edit", "main"), "a revert"),
-    ],
+    few(
+        [
+            (("merge", "main"), "a merge"),
+            (("rebase", "main"), "a rebase"),
+            (("cherry-pick", "main"), "a cherry-pick"),
+            (("revert", "--no-edit", "main"), "a revert"),
+        ],
+        2,
+    ),
 )
 @pytest.mark.parametrize("staged", [False, True])
 def test_an_operation_in_the_middle_is_no_result(
@@ -172,7 +175,7 @@ def test_a_stash_that_conflicts_is_no_result(repository: Repository, worktree: W
         collect(worktree)
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("ending", few(["\n", "\r\n"], 1))
 @pytest.mark.parametrize("committed", [False, True])
 def test_conflict_markers_are_no_result(
     repository: Repository, worktree: Worktree, committed: bool, ending: str
@@ -311,7 +314,7 @@ def test_settings_of_the_user_hide_no_work(
     assert [entry.commit for entry in commit_work(worktree, "More", trailers={}).lost] == [lost]
 
 
-@pytest.mark.parametrize("setting", few(SETTINGS, 5))
+@pytest.mark.parametrize("setting", few(SETTINGS, 2))
 def test_no_setting_of_the_user_alone_hides_a_change(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:

@@ -191,15 +191,21 @@ def test_what_a_check_changes_is_put_back(repository: Repository, place: Path) -
 
 @pytest.mark.parametrize(
     ("agent", "checks"),
-    [
-        ("mkdir ign; touch ign/CACHEDIR.TAG; echo x > ign/answer.log; echo x > x", ("test -e ign/answer.log",)),
-        ("echo '*.txt text eol=crlf' > .gitattributes; echo x > x.txt", ("! grep -q \"$(printf '\\015')\" x.txt",)),
-        (
-            "echo x > x",
-            ("setsid sh -c 'sleep 0.3; echo spoilt > x' >/dev/null 2>&1 & true", "sleep 0.6; grep spoilt x"),
-        ),
-        ("echo x > x", ("git update-index --assume-unchanged x; echo spoilt > x", "grep spoilt x")),
-    ],
+    few(
+        [
+            ("mkdir ign; touch ign/CACHEDIR.TAG; echo x > ign/answer.log; echo x > x", ("test -e ign/answer.log",)),
+            (
+                "echo '*.txt text eol=crlf' > .gitattributes; echo x > x.txt",
+                ("! grep -q \"$(printf '\\015')\" x.txt",),
+            ),
+            (
+                "echo x > x",
+                ("setsid sh -c 'sleep 0.3; echo spoilt > x' >/dev/null 2>&1 & true", "sleep 0.6; grep spoilt x"),
+            ),
+            ("echo x > x", ("git update-index --assume-unchanged x; echo spoilt > x", "grep spoilt x")),
+        ],
+        2,
+    ),
     ids=["a folder that only looks like a cache", "line ends", "a daemon of the check before", "a hidden edit"],
 )
 def test_what_the_commit_has_not_passes_no_check(

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 from tests.warm_python import WarmPopen
 
@@ -310,7 +311,7 @@ def test_a_failing_hook_is_reported_in_its_words(repository: Repository, workspa
     assert (worktree.path / "new.py").exists()
 
 
-@pytest.mark.parametrize("state", ["untracked", "changed", "ignored", "committed", "detached"])
+@pytest.mark.parametrize("state", few(["untracked", "changed", "ignored", "committed", "detached"], 3))
 def test_a_worktree_with_work_is_never_removed(repository: Repository, workspaces: Workspaces, state: str) -> None:
     worktree = workspaces.create("a", "HEAD")
     if state == "untracked":
@@ -448,16 +449,19 @@ def test_an_entry_that_git_was_killed_in_is_made_again(repository: Repository, w
 
 @pytest.mark.parametrize(
     ("name", "text", "ticked"),
-    [
-        ("tasks.md", "# A\n- [x] 1\n  - [ ] 2\n", True),
-        ("tasks.md", "# A\n- [x] 1\n  - [x] 2\n", True),
-        ("tasks.md", "# A\n- [x] 1 more\n  - [ ] 2\n", False),
-        ("tasks.md", "# A\n- [X] 1\n  - [ ] 2\n", False),
-        ("tasks.md", "# A\n- [x] 1\n  - [ ] 2\n\n", False),
-        ("tasks.md", None, False),
-        ("tasks.txt", "# A\n- [x] 1\n  - [ ] 2\n", False),
-        ("new.md", "- [x] 1\n", False),
-    ],
+    few(
+        [
+            ("tasks.md", "# A\n- [x] 1\n  - [ ] 2\n", True),
+            ("tasks.md", "# A\n- [x] 1\n  - [x] 2\n", True),
+            ("tasks.md", "# A\n- [x] 1 more\n  - [ ] 2\n", False),
+            ("tasks.md", "# A\n- [X] 1\n  - [ ] 2\n", False),
+            ("tasks.md", "# A\n- [x] 1\n  - [ ] 2\n\n", False),
+            ("tasks.md", None, False),
+            ("tasks.txt", "# A\n- [x] 1\n  - [ ] 2\n", False),
+            ("new.md", "- [x] 1\n", False),
+        ],
+        4,
+    ),
 )
 def test_only_boxes_that_were_ticked_make_a_change_aurora_s_own(
     repository: Repository, name: str, text: str | None, ticked: bool

@@ -268,12 +268,15 @@ def test_an_agent_that_does_nothing_keeps_no_file(repository: Repository, place:
 
 @pytest.mark.parametrize(
     ("attribute", "resolver", "resolved"),
-    [
-        ("20", "sed -i '/^|||||||/d' app.py", False),
-        ("20", "sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' app.py", True),
-        ("3", "sed -i '/^|||/d' app.py", False),
-        ("9" * 5000, "sed -i '/^|||||||/d' app.py", False),
-    ],
+    few(
+        [
+            ("20", "sed -i '/^|||||||/d' app.py", False),
+            ("20", "sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' app.py", True),
+            ("3", "sed -i '/^|||/d' app.py", False),
+            ("9" * 5000, "sed -i '/^|||||||/d' app.py", False),
+        ],
+        2,
+    ),
 )
 def test_markers_have_the_size_that_the_attribute_says(
     repository: Repository, place: Path, attribute: str, resolver: str, resolved: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
@@ -71,6 +71,23 @@ class Drawn:
         return dict(self._html)
 
 
+@cache
+def _templates() -> jinja2.Environment:
+    """Returns the templates, each compiled once for all pages of this process."""
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("aurora_cli.dashboard"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    found.globals.update(words=_WORDS, of_agent=AGENT_GATE, team=TEAM)
+    found.filters |= {"masked": masked, "clock": to_the_second}
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pages:
     """The pages of one project.
@@ -85,25 +102,10 @@ class Pages:
     place: str
     form_key: str
 
-    @cached_property
-    def _templates(self) -> jinja2.Environment:
-        found = jinja2.Environment(
-            loader=jinja2.PackageLoader("aurora_cli.dashboard"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            finalize=_shown,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        found.globals.update(project=self.project, place=self.place, words=_WORDS, of_agent=AGENT_GATE, team=TEAM)
-        found.filters |= {"masked": masked, "clock": to_the_second}
-        return found
-
     def prepare(self) -> None:
         """Compiles the templates, for which the first page would wait."""
-        for name in self._templates.list_templates():
-            self._templates.get_template(name)
+        for name in _templates().list_templates():
+            _templates().get_template(name)
 
     def page(self, name: str, *, visitor: Visitor, **values: Any) -> str:
         """Returns a whole page, as a visitor may see it."""
@@ -169,7 +171,8 @@ class Pages:
         assert facts.detail is not None
         rows = TaskRows(facts)
 
-        macro = self._templates.get_template("parts/task_row.html").module.task_row  # type: ignore[attr-defined]
+        rows_of = _templates().get_template("parts/task_row.html").make_module({"place": self.place})
+        macro = rows_of.task_row  # type: ignore[attr-defined]
 
         def render(row: Row) -> str:
             return str(macro(row, run_id))  # a third of the time of a template of its own
@@ -178,7 +181,8 @@ class Pages:
 
     def _render(self, name: str, *, may_act: bool = False, **values: Any) -> str:
         form_key = self.form_key if may_act else ""
-        return self._templates.get_template(f"{name}.html").render(may_act=may_act, form_key=form_key, **values)
+        own = {"project": self.project, "place": self.place, "may_act": may_act, "form_key": form_key}
+        return _templates().get_template(f"{name}.html").render(own, **values)
 
 
 def _outcome(facts: Facts) -> list[str]:

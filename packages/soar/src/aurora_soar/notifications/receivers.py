@@ -169,9 +169,10 @@ async def _posted(url: str, *, content: bytes, headers: Mapping[str, str], limit
 
     import httpx
 
+    verify = not url.startswith("http:")  # reading all certificates holds the others up
     async with (
         asyncio.timeout(limit_s),
-        httpx.AsyncClient(timeout=httpx.Timeout(None)) as client,
+        httpx.AsyncClient(timeout=httpx.Timeout(None), verify=verify) as client,
         client.stream("POST", url, content=content, headers=headers) as answer,
     ):
         return answer.status_code
