@@ -33,6 +33,7 @@ WITHOUT_JSON = {
         "mcp serve",
         "worker drain",
         "worker remove",
+        "worker ssh",
     ),
 }
 """Commands whose output is no data, or is data in a form of its own."""

@@ -73,6 +73,11 @@ ROOT = Path(__file__).resolve().parents[2]
         ("a[12].py", "a1.py", True),
         ("a[12].py", "b1.py", False),
         ("a?", "ab", True),
+        ("?a", "aa/.", True),
+        ("src/a.py", "src/../src//./a.py", True),
+        ("src/a.py", "docs/../a.py", False),
+        ("/", "/..", True),
+        ("?./../b", "../../b", True),
     ],
 )
 def test_what_may_be_a_common_file(one: str, other: str, may: bool) -> None:

@@ -199,7 +199,14 @@ def _ancestors(tasks: Sequence[SpawnTask]) -> list[int]:
 
 
 def _plain(pattern: str) -> str:
-    return pattern.removeprefix("./").rstrip("/")
+    """Returns a path or pattern without `.`, `..` and double slashes; a `..` stays after what may be anything."""
+    parts, root = list[str](), "/" if pattern.startswith("/") else ""
+    for part in pattern.split("/"):
+        if part == ".." and parts and parts[-1] != ".." and not _WILD.search(parts[-1]):
+            parts.pop()
+        elif part not in ("", ".") and not (part == ".." and root and not parts):
+            parts.append(part)
+    return f"{root}{'/'.join(parts)}".rstrip("/")
 
 
 def _ends(pattern: str) -> tuple[str, str | None]:
