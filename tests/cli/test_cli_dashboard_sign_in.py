@@ -288,6 +288,30 @@ def test_an_answer_on_the_page_names_its_user(
     assert aur("audit", "verify").returncode == ExitCode.DONE
 
 
+def test_an_act_is_written_down_in_the_run_that_it_is_about(visit: Visit, shed: Shed) -> None:
+    run_id, other = (shed.run(SpawnTask("exit 3", id="1")).run_id for _ in range(2))
+    asked = ApprovalRequested(
+        approval="abc234",
+        number=1,
+        shape="",
+        limit_s=None,
+        agent="sh",
+        gate="after",
+        subject="x",
+        rule="r",
+        reason="",
+    )
+    with Journal(shed.journal) as journal:
+        journal.append([entry_of(asked, run_id=other, task_id="1")])
+    visit.sign_in()
+    said = visit.act(do="cancel", run=run_id, task="1", question="abc234").json()["said"]
+    assert "is already failed" in said
+    (act,) = exported_events(shed.journal, "user_acted")
+    assert (act["run_id"], act["fields"]["approval"]) == (run_id, "")
+    visit.act(do="approve", run=run_id, question="abc234")
+    assert exported_events(shed.journal, "user_acted")[1]["run_id"] == other
+
+
 def test_an_act_on_a_run_that_is_not_there_is_not_done(visit: Visit, shed: Shed) -> None:
     shed.run(SpawnTask("true", id="1"))
     visit.sign_in()

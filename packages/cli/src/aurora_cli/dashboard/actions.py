@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from aurora_cli.dashboard.visitors import Visitor
 
-__all__ = ["Act", "act", "refuse"]
+__all__ = ["ANSWERS", "Act", "act", "refuse"]
 
 ACT_CHARS: Final = 40
 """The part of the name of an act that is kept; a form may say anything there."""
+ANSWERS: Final = frozenset({"approve", "deny", "always", "answer"})
+"""Acts about a question; all others are about a run, whatever question a form names beside it."""
 
 
 class Act(Protocol):
@@ -93,7 +95,7 @@ class _Action:
             role=visitor.role.value,
             issuer=visitor.issuer,
             subject=visitor.subject,
-            approval=given.get("question", ""),
+            approval=given.get("question", "") if given.get("do") in ANSWERS else "",
             refused=refused,
         )
 

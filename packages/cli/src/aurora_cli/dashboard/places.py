@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from aurora_cli.dashboard.actions import act, refuse
+from aurora_cli.dashboard.actions import ANSWERS, act, refuse
 from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError
 from aurora_cli.render.workspaces import problem_line
@@ -165,7 +165,7 @@ class AllWorkspaces:
         return self._in_workspace(refuse, given, visitor)
 
     def _in_workspace(self, what: Act, given: Mapping[str, str], visitor: Visitor) -> str:
-        about = "question" if given.get("question") else "run"
+        about = "question" if given.get("do") in ANSWERS else "run"
         workspace, own_name = parted(given.get(about, ""))
         try:
             root = workspace_root(workspace)
