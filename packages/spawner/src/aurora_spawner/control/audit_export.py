@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from aurora_spawner.journal.store import Journal
     from aurora_spawner.journal.views import ExportedEvent
 
-__all__ = ["FORMAT", "MANIFEST", "Selection", "exported_lines", "line_of", "seal_of"]
+__all__ = ["FORMAT", "MANIFEST", "Selection", "exported_lines", "iso", "line_of", "seal_of", "selected"]
 
 FORMAT: Final = "aurora-audit/1"
+"""Another one once DECISIONS has other kinds: which events a file must have follows from its manifest."""
 MANIFEST: Final = "export_manifest"
 """The kind of the last line, which is no event."""
 
@@ -90,12 +91,14 @@ def exported_lines(
     with existing_journal(journal) as store:
         if store is None:
             return
-        tally = _Tally()
-        for event in _selected(store, selection):
+        if selection.run_id is not None:
+            load_run(store, selection.run_id)
+        tally, head = _Tally(), store.last_event()
+        for event in selected(store, selection, last=0 if head is None else head[0]):
             line = line_of(_document(event))
             tally.take(event, line)
             yield line
-        yield line_of(_manifest(store, selection, tally, keep_days, time.time() if now is None else now))
+        yield line_of(_manifest(head, selection, tally, keep_days, time.time() if now is None else now))
 
 
 def line_of(document: dict[str, Any]) -> str:
@@ -109,16 +112,20 @@ def seal_of(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(line_of(bare).encode("ascii")).hexdigest()
 
 
-def _selected(store: Journal, selection: Selection) -> Iterator[ExportedEvent]:
-    if selection.run_id is not None:
-        load_run(store, selection.run_id)
-    return (each for each in load_all_events(store, selection.run_id) if selection.takes(each))
+def selected(store: Journal, selection: Selection, *, last: int) -> Iterator[ExportedEvent]:
+    """Returns the events of a journal that an export has.
+
+    Args:
+        last: The number of the journal's last event at the export; others may have been written since.
+    """
+    found = load_all_events(store, selection.run_id)
+    return (each for each in found if each.seq <= last and selection.takes(each))
 
 
 def _document(event: ExportedEvent) -> dict[str, Any]:
     return {
         "seq": event.seq,
-        "at": _iso(event.at),
+        "at": iso(event.at),
         "unix_time": event.at,
         "run_id": event.run_id,
         "task": event.task_id,
@@ -131,18 +138,17 @@ def _document(event: ExportedEvent) -> dict[str, Any]:
 
 
 def _manifest(
-    store: Journal, selection: Selection, tally: _Tally, keep_days: int | None, now: float
+    head: tuple[int, bytes] | None, selection: Selection, tally: _Tally, keep_days: int | None, now: float
 ) -> dict[str, Any]:
-    head = store.last_event()
     manifest = {
         "kind": MANIFEST,
         "format": FORMAT,
-        "at": _iso(now),
+        "at": iso(now),
         "run_id": selection.run_id,
         "task": None,  # for programs that choose lines by it
         "decisions": selection.decisions,
-        "since": None if selection.since is None else _iso(selection.since),
-        "until": None if selection.until is None else _iso(selection.until),
+        "since": None if selection.since is None else iso(selection.since, "microseconds"),
+        "until": None if selection.until is None else iso(selection.until, "microseconds"),
         "keep_days": keep_days,
         "events": tally.count,
         "emptied": tally.emptied,
@@ -155,5 +161,6 @@ def _manifest(
     return {**manifest, "seal": seal_of(manifest)}
 
 
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+def iso(moment: float, exact_to: str = "milliseconds") -> str:
+    """Returns a moment, Unix time, as it stands in a line."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec=exact_to)

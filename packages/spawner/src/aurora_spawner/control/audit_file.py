@@ -6,10 +6,11 @@ import hashlib
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.audit import existing_journal
-from aurora_spawner.control.audit_export import FORMAT, MANIFEST, line_of, seal_of
+from aurora_spawner.control.audit_export import FORMAT, MANIFEST, Selection, iso, line_of, seal_of, selected
 from aurora_spawner.journal.chain import link, payload_digest
 from aurora_spawner.journal.entries import canonical_json
 from aurora_spawner.storage.regular_files import open_regular
@@ -24,7 +25,7 @@ __all__ = ["FileReport", "verify_file"]
 LINE_BYTES: Final = 256 << 20
 """More than any line of an export has."""
 _MEMBERS: Final = ("seq", "at", "unix_time", "run_id", "task", "kind", "fields", "before", "hash")
-_UNFIT: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_UNFIT: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class _Reading:
 
     journal: Journal | None
     digest: Any = field(default_factory=hashlib.sha256)
+    chain: Any = field(default_factory=hashlib.sha256)
+    """Of the hashes of the events."""
     events: int = 0
     emptied: int = 0
     unbroken: bool = True
@@ -87,11 +90,14 @@ class _Reading:
             raise _ChangedError("does not have the members of an event")
         if _hash_of(found) != found["hash"]:
             raise _ChangedError(f"(event {found['seq']}) was changed: it does not fit its hash")
+        if iso(found["unix_time"]) != found["at"]:
+            raise _ChangedError(f"(event {found['seq']}) was changed: it has another time than its hash")
         if self.last is not None and found["seq"] <= self.last["seq"]:
             raise _ChangedError(f"(event {found['seq']}) does not follow the one before it")
-        if self.journal is not None and not _is_in(self.journal, found):
-            raise _ChangedError(f"(event {found['seq']}) is not in the journal of this project")
+        if self.journal is not None:
+            _compare(self.journal, found)
         self.digest.update(line)
+        self.chain.update(bytes.fromhex(found["hash"]))
         self.events += 1
         self.emptied += found["fields"] is None
         self.unbroken = self.unbroken and (self.last is None or self.last["hash"] == found["before"])
@@ -106,6 +112,8 @@ class _Reading:
         said = tuple(found[name] for name in ("events", "emptied", "unbroken", "first", "last", "sha256"))
         if said != (self.events, self.emptied, self.unbroken, self.first, self.last, self.digest.hexdigest()):
             raise _ChangedError("does not fit the lines before it: some were changed, added, removed or moved")
+        if self.journal is not None:
+            _compare_whole(self.journal, found, self.chain.hexdigest())
         self.manifest = found
 
 
@@ -114,7 +122,7 @@ def verify_file(path: Path, *, seal: str | None = None, journal: Path | None = N
 
     Args:
         seal: The seal that was told at the export; None to trust the one in the file.
-        journal: The journal that must have each event of the file; None to compare with none.
+        journal: The journal that the file must be an export of; None to compare with none.
 
     Raises:
         OSError: The file cannot be read.
@@ -161,6 +169,42 @@ def _hash_of(found: dict[str, Any]) -> str:
     ).hex()
 
 
-def _is_in(journal: Journal, found: dict[str, Any]) -> bool:
-    row = journal.connection.execute("SELECT hash FROM events WHERE seq = ?", (found["seq"],)).fetchone()
-    return row is not None and row[0] == bytes.fromhex(found["hash"])
+def _emptied(journal: Journal, found: dict[str, Any]) -> bool | None:
+    """Returns True if the event of this number and hash has lost its content; None if there is no such event."""
+    query = "SELECT payload IS NULL FROM events WHERE seq = ? AND hash = ?"
+    row = journal.connection.execute(query, (found["seq"], bytes.fromhex(found["hash"]))).fetchone()
+    return None if row is None else bool(row[0])
+
+
+def _compare(journal: Journal, found: dict[str, Any]) -> None:
+    """Compares an event with that of the journal; the journal alone may have lost its content since.
+
+    Raises:
+        _ChangedError: It is another one.
+    """
+    emptied = _emptied(journal, found)
+    if emptied is None:
+        raise _ChangedError(f"(event {found['seq']}) is not in the journal of this project")
+    if found["fields"] is None and not emptied:
+        raise _ChangedError(f"(event {found['seq']}) has lost its fields, which are in the journal of this project")
+
+
+def _compare_whole(journal: Journal, manifest: dict[str, Any], chain: str) -> None:
+    """Compares the events of a file, by the hash of their hashes, with those that were asked for.
+
+    Raises:
+        _ChangedError: The journal has more of them, or no such head.
+    """
+    head = manifest["head"]
+    if head and _emptied(journal, head) is None:
+        raise _ChangedError("names a last event that is not in the journal of this project")
+    since, until = (
+        None if manifest[name] is None else datetime.fromisoformat(manifest[name]).timestamp()
+        for name in ("since", "until")
+    )
+    selection = Selection(run_id=manifest["run_id"], decisions=manifest["decisions"], since=since, until=until)
+    digest = hashlib.sha256()
+    for event in selected(journal, selection, last=head["seq"] if head else 0):
+        digest.update(bytes.fromhex(event.hash))
+    if digest.hexdigest() != chain:
+        raise _ChangedError("asks for other events of this project's journal than the file has: some were left out")

@@ -40,7 +40,7 @@ __all__ = ["command"]
     help="A file of `aur audit export` (default: the journal).",
 )
 @click.option("--seal", metavar="SEAL", help="The seal that the export has told; shows a file that was written anew.")
-@click.option("--in-journal", is_flag=True, help="Each event of the file must be in this project's journal, too.")
+@click.option("--in-journal", is_flag=True, help="The events of the file must be those of this project's journal.")
 @json_option
 def command(*, file: Path | None, seal: str | None, in_journal: bool, as_json: bool) -> int:
     """Verify that the journal, or an export, was not changed.
