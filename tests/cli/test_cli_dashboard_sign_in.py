@@ -389,6 +389,18 @@ def test_a_stream_ends_with_the_time_of_its_session(shed: Shed, provider: Forgin
             assert list(stream.iter_lines())[-3:] == ["event: reload", "data:", ""]
 
 
+def test_no_stream_begins_for_a_session_that_ends_meanwhile(
+    visit: Visit, shed: Shed, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = shed.run(SpawnTask("true", id="1")).run_id
+    visit.sign_in()
+    signed_in, token = site.access.signed_in, visit.client.cookies[COOKIE]
+    assert signed_in
+    monkeypatch.setattr("aurora_cli.dashboard.app.is_held", lambda *_: signed_in.leave(token))
+    with visit.client.stream("GET", f"{site.pages}/stream/{run_id}") as stream:
+        assert list(stream.iter_lines()) == ["event: reload", "data:", ""]
+
+
 def test_the_password_lets_its_holder_in_and_guesses_run_dry(shed: Shed) -> None:
     with served(shed, config=DashboardConfig(password="dashboard")) as site, httpx.Client(timeout=20) as client:
         assert 'type="password"' in client.get(f"{site.address}/").text

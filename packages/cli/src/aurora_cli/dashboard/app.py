@@ -241,6 +241,8 @@ class Dashboard:
             return PlainTextResponse("Too many pages are open; close some of them.\n", status_code=503)
         signed_in, visitor = self._access.signed_in, request.scope["visitor"]
         left_s = signed_in.left_s(request.scope["token"]) if signed_in is not None and visitor.session else None
+        if left_s == 0:  # it ended while this request was looked at
+            return Response(_LOAD_ANEW, media_type="text/event-stream")
         return _Stream(events, self._streams, session=visitor.session, left_s=left_s)
 
     def _html(self, request: Request, name: str, **values: Any) -> HTMLResponse:

@@ -70,10 +70,10 @@ class SignedIn:
         found = self._sessions.get(token)
         return found.visitor if found is not None and found.until > self.clock() else None
 
-    def left_s(self, token: str) -> float | None:
-        """Returns the seconds that a session lasts from now on; None if there is none."""
+    def left_s(self, token: str) -> float:
+        """Returns the seconds that a session lasts from now on; 0 if it is over."""
         found = self._sessions.get(token)
-        return None if found is None else max(0.0, found.until - self.clock())
+        return 0.0 if found is None else max(0.0, found.until - self.clock())
 
     def leave(self, token: str) -> None:
         """Ends a session."""
