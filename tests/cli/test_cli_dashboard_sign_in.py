@@ -23,7 +23,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from joserfc import jwt
 from tests.cli.forging_provider import (
+    KEY,
     OTHER_KEY,
     Claims,
     ForgingProvider,
@@ -337,6 +339,25 @@ def test_new_keys_of_the_provider_are_fetched(visit: Visit, provider: ForgingPro
     assert visit.sign_in().status_code == 200
     provider.keys = [{**public(OTHER_KEY), "kid": "two"}]
     provider.sign = lambda claims: signed(claims, key=OTHER_KEY, kid="two")
+    assert visit.sign_in().status_code == 200
+    provider.keys = [public(KEY)]
+    provider.sign = lambda claims: signed(claims, key=KEY)
+    assert visit.sign_in().status_code == 200
+    provider.keys = [public(OTHER_KEY)]
+    provider.sign = lambda claims: signed(claims, key=OTHER_KEY)  # of the name that the key before it had
+    assert visit.sign_in().status_code == 200
+
+
+def test_keys_that_cannot_be_used_stand_in_no_ones_way(visit: Visit, provider: ForgingProvider) -> None:
+    others: list[Any] = [
+        {"kty": "EC", "crv": "brainpoolP256r1", "x": "AA", "y": "AA", "kid": "two"},
+        {"kty": "RSA", "kid": "three"},
+        {**public(OTHER_KEY), "use": "enc", "kid": "four"},
+        {"kty": "oct", "k": "AA", "kid": "five"},
+        "no key",
+    ]
+    provider.keys = [*others, {name: value for name, value in public(KEY).items() if name != "kid"}]
+    provider.sign = lambda claims: jwt.encode({"alg": "RS256"}, claims, KEY)
     assert visit.sign_in().status_code == 200
 
 

@@ -18,8 +18,8 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
+from joserfc.jwk import JWKRegistry, KeySet
 
 from aurora_cli.dashboard.sign_in_errors import ProviderError, RefusedSignInError
 from aurora_cli.dashboard.visitors import Role, Visitor
@@ -27,6 +27,8 @@ from aurora_core.settings.secure_addresses import is_secure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from joserfc.jwk import Key
 
     from aurora_core.settings.dashboard_config import OidcConfig
 
@@ -158,8 +160,8 @@ class Provider:
     async def _key_set(self, client: AsyncOAuth2Client, *, anew: bool = False) -> KeySet:
         if self._keys is None or anew:
             found = (await _document(client, self._found["jwks_uri"])).get("keys")
-            keys = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-            self._keys = KeySet.import_key_set({"keys": [each for each in keys if each.get("kty") in KEY_TYPES]})
+            keys = map(_key, found if isinstance(found, list) else [])
+            self._keys = KeySet([each for each in keys if each is not None])
         return self._keys
 
     # What it says of a user.
@@ -173,7 +175,7 @@ class Provider:
             async with self._client() as client:
                 try:
                     read = jwt.decode(given, await self._key_set(client), algorithms=ALGORITHMS)
-                except InvalidKeyIdError:  # the provider has new keys
+                except (InvalidKeyIdError, BadSignatureError):  # the provider has new keys, perhaps without names
                     read = jwt.decode(given, await self._key_set(client, anew=True), algorithms=ALGORITHMS)
             claims = CodeIDToken(
                 read.claims,
@@ -242,6 +244,16 @@ async def _document(client: AsyncOAuth2Client, address: str, **more: Any) -> dic
     if not isinstance(found, dict):
         raise ValueError(f"{address} has sent no JSON object")  # noqa: TRY004 -- what was sent is wrong, not a type
     return found
+
+
+def _key(found: Any) -> Key | None:
+    """Returns a key that signs; None for all others, which a provider may have beside it."""
+    if not isinstance(found, dict) or found.get("kty") not in KEY_TYPES or found.get("use", "sig") != "sig":
+        return None
+    try:
+        return JWKRegistry.import_key(found)
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):  # of a curve, for example, that is unknown
+        return None
 
 
 def _value(said: Mapping[str, Any], claim: str) -> Any:
