@@ -472,6 +472,20 @@ def test_other_machines_reach_no_dashboard_without_protection(
     assert not refused.stdout
 
 
+@pytest.mark.parametrize(
+    ("host", "port", "tls", "address"),
+    [
+        ("10.0.0.5", 443, True, "https://10.0.0.5"),
+        ("Page.example", 8766, True, "https://page.example:8766"),
+        ("::1", 80, False, "http://[::1]"),
+    ],
+)
+def test_the_address_is_the_one_that_browsers_name(host: str, port: int, tls: bool, address: str) -> None:
+    found = entrances(DashboardConfig(), (host, port), tls=tls, key=str, told=print)
+    assert found.address == address
+    assert address.partition("://")[2] in found.access.hosts
+
+
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "aurora_cli.dashboard.provider", raising=False)
     monkeypatch.setitem(sys.modules, "authlib.integrations.base_client", None)

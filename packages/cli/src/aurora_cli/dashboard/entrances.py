@@ -16,7 +16,7 @@ from aurora_cli.dashboard.sign_in_errors import (
     WeakPasswordError,
 )
 from aurora_cli.dashboard.signed_in import SignedIn
-from aurora_core.settings.secure_addresses import is_loopback
+from aurora_core.settings.secure_addresses import is_loopback, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +145,7 @@ def _origins(config: DashboardConfig, host: str, port: int, *, tls: bool) -> lis
     if config.address is not None:
         return [config.address]
     names = [f"[{host}]" if ":" in host else host, *(["localhost"] if is_loopback(host) else [])]
-    return [f"{'https' if tls else 'http'}://{name}:{port}" for name in dict.fromkeys(names)]
+    return [origin_of(f"{'https' if tls else 'http'}://{name}:{port}") for name in dict.fromkeys(names)]
 
 
 def _provider(config: OidcConfig, address: str, key: Callable[[str], str]) -> Provider:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from aurora_core.settings.key_names import named_key
-from aurora_core.settings.secure_addresses import is_secure
+from aurora_core.settings.secure_addresses import is_secure, origin_of
 
 __all__ = ["AuditFile", "DashboardFile", "OidcFile", "RolesFile"]
 
@@ -30,13 +30,10 @@ def _secure_address(text: str) -> str:
 
 
 def _origin(text: str) -> str:
-    """Returns an address as a browser names its origin: no path, and no port that goes without saying."""
-    parts = urlsplit(_secure_address(text))
-    if parts.path not in ("", "/"):
+    """Returns the origin of an address that has no path."""
+    if urlsplit(_secure_address(text)).path not in ("", "/"):
         raise PydanticCustomError("address", "must have no path: the dashboard is at the root of its address")
-    usual = {"https": 443, "http": 80}[parts.scheme]
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, usual) else f":{parts.port}")
+    return origin_of(text)
 
 
 class RolesFile(_Strict):

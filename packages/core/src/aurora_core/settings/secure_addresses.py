@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["is_loopback", "is_secure"]
+__all__ = ["is_loopback", "is_secure", "origin_of"]
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -24,3 +24,11 @@ def is_secure(address: str) -> bool:
     except ValueError:
         return False
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(str(host))))
+
+
+def origin_of(address: str) -> str:
+    """Returns the origin of an address as browsers name it: small letters, and no port that goes without saying."""
+    parts = urlsplit(address)
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, usual) else f":{parts.port}")
