@@ -523,10 +523,23 @@ def test_a_password_lets_its_holder_in_by_tls(start_aur: Start, shed: Shed, tmp_
         entered = client.post("/sign-in/password", data={"password": "correct horse battery"})
         assert entered.status_code == 200
         assert "; Secure" in entered.headers["set-cookie"]
+    assert spoken(port, chain, "ECDHE-ECDSA-AES128-GCM-SHA256") == "TLSv1.2"
+    with pytest.raises(ssl.SSLError):
+        spoken(port, chain, "ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES256-SHA")
     serving.send_signal(signal.SIGINT)
     _out, err = serving.communicate(timeout=20)
     assert "password has signed in as admin" in err
     assert "correct horse" not in err
+
+
+def spoken(port: int, chain: Path, ciphers: str) -> str | None:
+    """The version of TLS that is spoken with a browser which knows no newer one than 1.2, and these ciphers alone."""
+    browser = ssl.create_default_context(cafile=str(chain))
+    browser.maximum_version = ssl.TLSVersion.TLSv1_2
+    browser.set_ciphers(ciphers)
+    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+    with plain, browser.wrap_socket(plain, server_hostname="127.0.0.1") as secured:
+        return secured.version()
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

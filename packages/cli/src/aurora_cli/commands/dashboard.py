@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 HOST: Final = "127.0.0.1"
+CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2, beside those of 1.3; older versions of uvicorn would offer none but what both have outlived."""
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -103,5 +105,6 @@ def _serve(listening: socket.socket, host: str, tls: Certificate | None, aurora:
         server_header=False,
         ssl_certfile=None if tls is None else tls.chain,
         ssl_keyfile=None if tls is None else tls.key,
+        ssl_ciphers=CIPHERS,
     )
     uvicorn.Server(config).run(sockets=[listening])
