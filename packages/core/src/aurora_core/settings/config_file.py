@@ -123,7 +123,7 @@ def _event(name: str) -> str:
     return name
 
 
-def _withnamed_key(headers: dict[str, str]) -> dict[str, str]:
+def _with_named_key(headers: dict[str, str]) -> dict[str, str]:
     """Refuses a secret in a header, which must not be in a file; a key's name may stand at its end."""
     for name, value in headers.items():
         if _SECRET_HEADER.search(name) and not _KEY_IN_TEXT.search(value):
@@ -156,7 +156,7 @@ class NotifyFile(_Strict):
     command: Annotated[list[_Word], Field(min_length=1)] | None = None
     url: Annotated[str, Field(pattern=r"^(https?://[^\s/]\S*|keys:[a-z][a-z0-9_-]{0,63})$")] | None = None
     body: Annotated[str, AfterValidator(_body_template)] | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_withnamed_key)] = Field(default_factory=dict)
+    headers: Annotated[dict[str, str], AfterValidator(_with_named_key)] = Field(default_factory=dict)
     bell: bool = False
     desktop: bool = False
 
