@@ -435,6 +435,7 @@ def test_the_password_lets_its_holder_in_and_guesses_run_dry(shed: Shed) -> None
             assert {each.status_code for each in more} == {429}
         late = client.post(f"{site.address}/sign-in/password", data={"password": "correct horse battery"})
         assert (late.status_code, "wait a minute" in late.text) == (429, True)
+        assert [each.partition(": ")[2] for each in site.told[-2:]] == ["too many wrong passwords in a minute"] * 2
     with served(shed, config=DashboardConfig(password="dashboard")) as site, httpx.Client(timeout=20) as client:
         given = client.post(f"{site.address}/sign-in/password", data={"password": "correct horse battery"})
         assert given.status_code == 200

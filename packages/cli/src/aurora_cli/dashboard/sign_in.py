@@ -132,6 +132,7 @@ class SignIn:
             raise RefusedSignInError(str(error)) from error
         now = self.clock()  # from here on nothing waits: of guesses at once, none is looked at before it counts
         if len(self._wrong) == WRONG_PER_MINUTE and now - self._wrong[0] < 60:
+            self._tell("sign-in refused: too many wrong passwords in a minute")
             return self._page("Too many wrong passwords; wait a minute.", status=429)
         if not hmac.compare_digest(given.encode(), password.encode()):
             self._wrong.append(now)
