@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -192,7 +194,9 @@ def test_what_is_no_export_is_refused(aur: Aur, shed: Shed, tmp_path: Path) -> N
     assert "neither a day" in aur("audit", "export", "--since", "yesterday").stderr
 
 
-def test_retention_empties_old_runs_says_so_and_keeps_the_chain(aur: Aur, shed: Shed, tmp_path: Path) -> None:
+def test_retention_empties_old_runs_says_so_and_keeps_the_chain(
+    aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shed.run(SpawnTask("echo secret words", id="1"))
     assert "nothing says how old" in aur("runs", "clean").stderr
     own = Path.home() / ".config/aurora/config.yaml"
@@ -207,8 +211,11 @@ def test_retention_empties_old_runs_says_so_and_keeps_the_chain(aur: Aur, shed: 
     assert aur("runs", "clean").returncode == ExitCode.DONE  # the run is of today
     assert exported(shed).splitlines()[:-1] == before.splitlines()[:-1]
     own.write_text("audit: {keep_days: 1}\n")
-    with sqlite3.connect(shed.journal) as journal:  # as if it were older; the chain does not cover this table
-        journal.execute("UPDATE runs SET ended_at = ended_at - 200000, started_at = 1, created_at = 1")
+    with sqlite3.connect(shed.journal) as journal:  # the chain does not cover this table, and the events are of today
+        journal.execute("UPDATE runs SET ended_at = NULL, started_at = 1, created_at = 1")
+    assert "removed 0 runs" in aur("runs", "clean").stdout
+    later = SimpleNamespace(time=lambda: time.time() + 200_000)
+    monkeypatch.setattr("aurora_spawner.control.checkpoints.time", later)
     assert "removed 1 run" in aur("runs", "clean").stdout
     lines = [json.loads(each) for each in aur("audit", "export").stdout.splitlines()]
     assert {each["fields"] is None for each in lines[:-2]} == {True}

@@ -13,6 +13,7 @@ from aurora_spawner.control.audit import existing_journal
 from aurora_spawner.control.audit_export import FORMAT, MANIFEST, Selection, iso, line_of, seal_of, selected
 from aurora_spawner.journal.chain import link, payload_digest
 from aurora_spawner.journal.entries import canonical_json
+from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.storage.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ def _hash_of(found: dict[str, Any]) -> str:
 def _emptied(journal: Journal, found: dict[str, Any]) -> bool | None:
     """Returns True if the event of this number and hash has lost its content; None if there is no such event."""
     query = "SELECT payload IS NULL FROM events WHERE seq = ? AND hash = ?"
-    row = journal.connection.execute(query, (found["seq"], bytes.fromhex(found["hash"]))).fetchone()
+    with translated(journal.path):
+        row = journal.connection.execute(query, (found["seq"], bytes.fromhex(found["hash"]))).fetchone()
     return None if row is None else bool(row[0])
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.errors import RunHeldError
+from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import count_tasks, list_runs, load_attempts, load_run, load_tasks
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
@@ -147,7 +148,7 @@ def clean_checkpoints(
     keep_days: int | None = None,
     before: Callable[[str], None] = lambda _run_id: None,
 ) -> CleanReport:
-    """Removes the contents of runs that ended, or were interrupted, longer ago than a number of days.
+    """Removes the contents of runs of which nothing was written for longer than a number of days.
 
     A run with unmerged work, or with worktrees, is kept: without it nothing would know what they are.
 
@@ -174,7 +175,7 @@ def clean_checkpoints(
     own = spool or journal.parent / "runs"
     with Journal(journal, make=False) as store:
         for run in list_runs(store):
-            if (run.ended_at or run.started_at or run.created_at) > limit:
+            if _last_at(store, run) > limit:
                 continue
             if _runs_still(store, run):
                 kept.append(run.run_id)
@@ -192,6 +193,14 @@ def clean_checkpoints(
                 left.append(f"the files of {run.run_id} in {run.spool} were not deleted: they are not below {own}")
             removed.append(run.run_id)
     return CleanReport(removed=tuple(removed), kept_running=tuple(kept), left_alone=tuple(left), kept_work=kept_work)
+
+
+def _last_at(store: Journal, run: RunRow) -> float:
+    """Returns the moment of the last event of a run: work, and acts of users, may follow its end, or it has none."""
+    query = "SELECT at FROM events WHERE run_id = ? ORDER BY seq DESC LIMIT 1"
+    with translated(store.path):
+        row = store.connection.execute(query, (run.run_id,)).fetchone()
+    return max(run.ended_at or run.started_at or run.created_at, row[0] if row else 0.0)
 
 
 def _delete_spool(run: RunRow, own: Path) -> bool:

@@ -19,7 +19,7 @@ __all__ = ["clean", "command"]
     "clean",
     cls=AurCommand,
     examples=(
-        ("aur runs clean --older-than 30", "Delete the data of runs that ended more than 30 days ago."),
+        ("aur runs clean --older-than 30", "Delete the data of runs of which nothing is newer than 30 days."),
         ("aur runs clean --older-than 0", "Delete the data of all runs that are not running."),
         ("aur runs clean", "By the retention rule in your configuration, audit.keep_days."),
     ),
