@@ -173,7 +173,7 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {name_here(plan.run.run_id)}")
-    return execute(aurora, run, plan.file, plan.titles, as_json=as_json)
+    return execute(aurora, run, plan.file, plan.titles, as_json=as_json, answer_of=plan.answer_of)
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
