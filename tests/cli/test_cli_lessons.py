@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
-from tests.cli.terminals import on_terminal
+from tests.cli.terminals import Terminal, on_terminal
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -33,8 +35,9 @@ CHECK = (
 def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     folder = tmp_path / "config" / "aurora"
     folder.mkdir(parents=True)
-    agent = {"kind": "command", "command": ["sh", "-c", AGENT]}
-    (folder / "config.yaml").write_text(json.dumps({"tool": "sh", "backends": {"sh": agent}, "check": [CHECK]}))
+    agents = {"sh": AGENT, "waits": f"touch {tmp_path}/begun; sleep 60"}
+    backends = {name: {"kind": "command", "command": ["sh", "-c", each]} for name, each in agents.items()}
+    (folder / "config.yaml").write_text(json.dumps({"tool": "sh", "backends": backends, "check": [CHECK]}))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     made = make_shed(tmp_path, monkeypatch)
     made.leave_main()
@@ -104,6 +107,19 @@ def test_a_terminal_asks_once_and_the_answer_is_the_users_own_setting(aur: Aur, 
     assert len(lessons(aur)) == 1
     shed.repository.commit({"out-1.txt": "rewritten\n"})  # stale: the next run meets the check without it
     code, shown = on_terminal("spawn", "two.md", typed="y\ny\n")
+    assert "agents with like tasks" not in shown
+
+
+def test_an_interrupted_run_asks_nothing(shed: Shed, tmp_path: Path) -> None:
+    (shed.path / "two.md").write_text("- [ ] 1 Write a note\n- [ ] 2 Wait\n  - Agent: waits\n  - Depends: 1\n")
+    with closing(Terminal()) as terminal:
+        terminal.start("spawn", "two.md", "--yes")
+        terminal.type("n\n")  # if it asks, it has an answer
+        wait_for((tmp_path / "begun").exists)
+        terminal.interrupt()
+        code, shown = terminal.end()
+    assert code == ExitCode.INTERRUPTED
+    assert "goes on with it" in shown
     assert "agents with like tasks" not in shown
 
 

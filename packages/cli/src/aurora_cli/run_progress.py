@@ -83,7 +83,7 @@ def execute(
     )
     for sentence in _next_steps(run, result.report, name) if delivers and not as_json else ():
         note(sentence)
-    if delivers and not as_json:
+    if delivers and not as_json and not result.report.interrupted:
         ask_about_lessons(aurora, run.run_id)
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
