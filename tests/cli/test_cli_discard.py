@@ -56,6 +56,14 @@ def test_discarded_work_is_in_the_attic_with_its_uncommitted_files(aur: Aur, she
     assert f"discarded; it is {ref}\n" in aur("runs", "show", run_id).stdout
 
 
+def test_of_a_task_that_has_changed_nothing_no_work_is_told(aur: Aur, shed: Shed) -> None:
+    run_id = shed.run(SpawnTask("exit 1", id="a")).run_id
+    place = shed.worktree(run_id, "a")
+    outcome = aur("discard", run_id, "a", "--yes")
+    assert outcome.stdout == "task a had changed nothing; its worktree is removed\n"
+    assert not place.exists()
+
+
 def test_it_asks_first_and_wants_yes_without_a_terminal(
     aur: Aur, shed: Shed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,16 @@ def test_a_failed_task_is_the_exit_status_then_and_later(aur: Aur, works: Path) 
     assert "no luck" in again.stderr
 
 
+def test_a_resume_prints_the_answer_too(aur: Aur, works: Path) -> None:
+    agent = '  twice: {kind: command, command: ["sh", "-c", "test -e fixed && cat"]}\n'
+    configure(works, CONFIG + agent)
+    run_id = json.loads(aur("exec", "Say hello", "--agent", "twice", "--json").stdout)["run_id"]
+    (works / "fixed").touch()
+    again = aur("resume", run_id, "--retry-failed")
+    assert (again.returncode, again.stdout) == (ExitCode.DONE, "Say hello\n")
+    assert "1 of 1 succeeded" in again.stderr
+
+
 def test_of_several_tasks_one_must_be_named_and_an_unknown_one_is_told(aur: Aur, works: Path) -> None:
     (works / "tasks.md").write_text("- [ ] 1 A\n  - Agent: echo\n- [ ] 2 B\n  - Agent: echo\n", encoding="utf-8")
     run_id = json.loads(aur("spawn", "tasks.md", "--json").stdout)["run_id"]

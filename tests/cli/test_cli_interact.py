@@ -93,6 +93,19 @@ def test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said(aur: Aur, be
     assert aur("audit", "verify").returncode == ExitCode.DONE
 
 
+def test_a_killed_session_can_be_ended_and_still_be_gone_on_with(aur: Aur, begin: Begin) -> None:
+    talk = begin()
+    talk.say("one")
+    talk.kill()
+    assert f"aur cancel {talk.id} ends it" in aur("status").stdout
+    assert aur("cancel", talk.id).returncode == ExitCode.DONE
+    assert talk.id not in aur("status").stdout
+    again = begin("--resume", talk.id)
+    again.until("earlier", number=1)
+    assert again.say("count") == "2 "
+    assert again.leave() == ExitCode.DONE
+
+
 def test_an_agent_without_sessions_is_told_the_earlier_turns(aur: Aur, begin: Begin) -> None:
     talk = begin("--agent", "fresh")
     talk.say("remember blue")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
-from tests.cli.terminals import on_terminal
+from tests.cli.terminals import Terminal, on_terminal
+from tests.cli.test_cli_review import COMMENTS, edit
+from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
 
@@ -23,6 +26,13 @@ printf '%s' "$prompt" > prompt-$AURORA_TASK_ID.txt
 case $prompt in *"SPDX line"*) line="SPDX: MIT";; *) line=plain;; esac
 echo "$line" > out-$AURORA_TASK_ID.txt
 echo done"""
+TYPIST = """prompt=$(cat)
+printf '%s' "$prompt" > prompt-$AURORA_TASK_ID.txt
+case $prompt in *"a typing error"*) echo hello > note.txt;; *) echo hallo > note.txt;; esac
+echo done"""
+LATE = """cat > prompt-$AURORA_TASK_ID.txt
+test -e TRIED || { touch TRIED; echo the whole suite takes too long >&2; exit 124; }
+echo done"""
 CHECK = (
     "! grep -L SPDX $(find . -name 'out-*.txt') /dev/null | grep out-"
     " || { echo error: SPDX line is missing; exit 1; }"
@@ -33,8 +43,12 @@ CHECK = (
 def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     folder = tmp_path / "config" / "aurora"
     folder.mkdir(parents=True)
-    agent = {"kind": "command", "command": ["sh", "-c", AGENT]}
-    (folder / "config.yaml").write_text(json.dumps({"tool": "sh", "backends": {"sh": agent}, "check": [CHECK]}))
+    waits, late = f"touch {tmp_path}/begun; sleep 60", LATE.replace("TRIED", f"{tmp_path}/tried")
+    agents = {"sh": AGENT, "typist": TYPIST, "late": late, "waits": waits}
+    backends = {name: {"kind": "command", "command": ["sh", "-c", each]} for name, each in agents.items()}
+    at_once = {"recovery": {"base_delay": 0}}
+    config = {"tool": "sh", "backends": backends, "check": [CHECK], "spawner": at_once}
+    (folder / "config.yaml").write_text(json.dumps(config))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     made = make_shed(tmp_path, monkeypatch)
     made.leave_main()
@@ -44,9 +58,12 @@ def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     return made
 
 
+def newest(aur: Aur) -> str:
+    return str(json.loads(aur("runs", "list", "--json").stdout)["runs"][0]["run_id"])
+
+
 def attempts_of_newest(aur: Aur) -> int:
-    run_id = json.loads(aur("runs", "list", "--json").stdout)["runs"][0]["run_id"]
-    (task,) = json.loads(aur("runs", "show", run_id, "--json").stdout)["tasks"]
+    (task,) = json.loads(aur("runs", "show", newest(aur), "--json").stdout)["tasks"]
     attempts = task["attempts"]
     assert isinstance(attempts, int)
     return attempts
@@ -104,6 +121,56 @@ def test_a_terminal_asks_once_and_the_answer_is_the_users_own_setting(aur: Aur, 
     assert len(lessons(aur)) == 1
     shed.repository.commit({"out-1.txt": "rewritten\n"})  # stale: the next run meets the check without it
     code, shown = on_terminal("spawn", "two.md", typed="y\ny\n")
+    assert "agents with like tasks" not in shown
+
+
+def test_what_the_user_commented_is_told_to_the_next_agent(
+    aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURORA_MEMORY_LESSONS", "true")
+    monkeypatch.delenv("VISUAL", raising=False)
+    (shed.path / "greet.md").write_text("- [ ] 1 Write the greeting note\n  - Agent: typist\n")
+    assert aur("spawn", "greet.md", "--merge", "never").returncode == ExitCode.DONE
+    run_id = newest(aur)
+    assert lessons(aur) == []
+    edit(monkeypatch, tmp_path, COMMENTS + '"$1"')
+    assert aur("review", run_id, "1").returncode == ExitCode.DONE
+    assert aur("merge", run_id, "--yes").returncode == ExitCode.DONE
+    (lesson,) = lessons(aur)
+    assert (lesson["persona"], lesson["kind"], lesson["state"]) == ("typist", "comments", "new")
+    (shed.path / "greet.md").write_text("- [x] 1 Done\n- [ ] 2 Write a greeting note once more\n  - Agent: typist\n")
+    spawn(aur, "greet.md")
+    told = (shed.path / "prompt-2.txt").read_text()
+    assert f"lesson {lesson['id']}, from {run_id}/1" in told
+    assert "a typing error" in told
+
+
+def test_what_had_ended_an_attempt_is_told_to_the_next_agent(
+    aur: Aur, shed: Shed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURORA_MEMORY_LESSONS", "true")
+    (shed.path / "late.md").write_text("- [ ] 1 Test the price table\n  - Agent: late\n")
+    spawn(aur, "late.md")
+    assert attempts_of_newest(aur) == 2
+    (lesson,) = lessons(aur)
+    assert (lesson["persona"], lesson["kind"], lesson["subject"]) == ("late", "cause", "deadline")
+    (shed.path / "late.md").write_text("- [x] 1 Done\n- [ ] 2 Test the price list and table\n  - Agent: late\n")
+    spawn(aur, "late.md")
+    told = (shed.path / "prompt-2.txt").read_text()
+    assert f"lesson {lesson['id']}, from {lesson['run_id']}/1" in told
+    assert "the whole suite takes too long" in told
+
+
+def test_an_interrupted_run_asks_nothing(shed: Shed, tmp_path: Path) -> None:
+    (shed.path / "two.md").write_text("- [ ] 1 Write a note\n- [ ] 2 Wait\n  - Agent: waits\n  - Depends: 1\n")
+    with closing(Terminal()) as terminal:
+        terminal.start("spawn", "two.md", "--yes")
+        terminal.type("n\n")  # if it asks, it has an answer
+        wait_for((tmp_path / "begun").exists)
+        terminal.interrupt()
+        code, shown = terminal.end()
+    assert code == ExitCode.INTERRUPTED
+    assert "goes on with it" in shown
     assert "agents with like tasks" not in shown
 
 

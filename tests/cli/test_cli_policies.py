@@ -35,7 +35,7 @@ def test_a_command_is_answered_and_not_run(aur: Aur, shop: Path) -> None:
 
 
 def test_the_answer_as_text_says_what_to_do_instead(aur: Aur, shop: Path) -> None:
-    assert aur("policies", "check", "--command", "ls").stdout == "allow\n"
+    assert aur("policies", "check", "--command", "ls").stdout == aur("policies", "check", "ls").stdout == "allow\n"
     said = aur("policies", "check", "--command", "git push -f").stdout
     assert said.startswith("deny  git_force_push: ")
     assert "instead: " in said
@@ -73,7 +73,8 @@ def test_a_line_that_cannot_be_read_is_denied(
 
 def test_one_way_to_give_commands_is_needed(aur: Aur, shop: Path) -> None:
     assert aur("policies", "check").returncode == ExitCode.USAGE
-    assert aur("policies", "check", "--stdin", "--command", "ls").returncode == ExitCode.USAGE
+    for two in (["--stdin", "--command", "ls"], ["--stdin", "ls"], ["--command", "ls", "ls"]):
+        assert aur("policies", "check", *two).returncode == ExitCode.USAGE
 
 
 def policies(shop: Path, text: str) -> None:

@@ -155,7 +155,7 @@ def test_the_checkout_of_a_killed_check_goes(aur: Aur, shed: Shed) -> None:
     )
     run_warm([sys.executable, "-c", script, str(shed.home), run_id], check=True)
     (shed.worktree(run_id, ".check") / "built.txt").write_text("by the check\n")
-    assert states(aur) == {".check": "check", "a": "merged"}
+    assert states(aur) == {".check": "check", "a": "unchanged"}
     assert cleaned(aur) == ({".check", "a"}, {})
     assert not list(shed.home.glob("*/*/*"))
     assert not list(shed.home.glob(f"*/{run_id}"))
@@ -244,7 +244,7 @@ def test_a_worktree_on_a_base_of_no_branch_that_nobody_touched_goes(aur: Aur, sh
     isolation = isolation_of(shed.path, home=shed.home, merge=MergeMode.NEVER)[0]
     made = shed.create(SpawnTask("exit 3", id="a"), isolation=with_snapshot(isolation))
     made.execute_sync()
-    assert states(aur) == {"a": "merged"}
+    assert states(aur) == {"a": "unchanged"}
     assert cleaned(aur) == ({"a"}, {})
     assert shed.repository("for-each-ref", "refs/aurora/", "refs/heads/aurora/") == ""
 

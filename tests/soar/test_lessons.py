@@ -208,7 +208,14 @@ def test_lessons_stay_within_their_budget() -> None:
     few = chosen(large, task, persona="sh", checks=("make test",), holds=lambda _: True)
     assert [each.id for each in few] == ["3", "2"]
     small = [lesson(str(number)) for number in range(9)]
-    assert len(chosen(small, task, persona="sh", checks=("make test",), holds=lambda _: True)) == MOST_LESSONS
+    looked_at: list[Lesson] = []
+
+    def holds(found: Lesson) -> bool:
+        looked_at.append(found)
+        return True
+
+    assert chosen(small, task, persona="sh", checks=("make test",), holds=holds) == looked_at
+    assert len(looked_at) == MOST_LESSONS
 
 
 def test_cited_lines_may_move_and_must_not_change(tmp_path: Path) -> None:

@@ -207,6 +207,7 @@ def test_the_control_protocol_asks_once_for_a_call_and_never_decides_on_a_questi
     asking = f'"subtype":"can_use_tool","tool_name":"AskUserQuestion",{both}'
     (question,) = read(f'{{"type":"control_request","request_id":"r3","request":{{{asking}}}}}')
     assert isinstance(question, QuestionAsked)
+    assert question.text == "A? (x)\nB?"
     answered = wire.answer(question, "one\ntwo")["response"]["response"]
     assert answered["updatedInput"]["answers"] == {"A?": "one", "B?": "two"}
     assert wire.answer(question, None)["response"]["response"]["behavior"] == "deny"

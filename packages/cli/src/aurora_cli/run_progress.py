@@ -83,7 +83,7 @@ def execute(
     )
     for sentence in _next_steps(run, result.report, name) if delivers and not as_json else ():
         note(sentence)
-    if delivers and not as_json:
+    if delivers and not as_json and not result.report.interrupted:
         ask_about_lessons(aurora, run.run_id)
     target = _waiting_target(run, result.report)
     if not delivers or target is None or as_json or not is_interactive():
@@ -173,7 +173,7 @@ def resume(
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
     note(f"continuing {name_here(plan.run.run_id)}")
-    return execute(aurora, run, plan.file, plan.titles, as_json=as_json)
+    return execute(aurora, run, plan.file, plan.titles, as_json=as_json, answer_of=plan.answer_of)
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:

@@ -16,7 +16,7 @@ from aurora_cli.plan_review import reviewed_plan
 from aurora_cli.render.answer import planning_note
 from aurora_cli.render.goal_plan import as_document, as_text
 from aurora_cli.render.index import index_with_progress
-from aurora_cli.user_prompts import is_interactive
+from aurora_cli.user_prompts import check_can_confirm
 from aurora_soar.plans.plan import ReviewDecision
 
 __all__ = ["command"]
@@ -86,8 +86,7 @@ def command(
         raise click.UsageError("give one of these: a goal, --issue with a number, --from with a folder", ctx)
     if folder is not None and no_cache:
         raise click.UsageError("--from plans nothing that could be in the cache", ctx)
-    if not yes and (as_json or not is_interactive()):
-        raise click.UsageError("there is no terminal to review the plan at; use --yes", ctx)
+    check_can_confirm(yes=yes, as_json=as_json, needs="review the plan at")
     with wiring.open_folder(tool=tool) as aurora:
         text, source = (text, "") if issue is None else (aurora.issue(issue).text, f"issue {issue}")
         _check(text, folder)

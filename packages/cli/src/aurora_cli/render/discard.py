@@ -17,6 +17,9 @@ __all__ = ["as_document", "as_lines"]
 
 def as_lines(task_id: str, report: DiscardReport) -> Iterator[str]:
     """Yields where the work is now, and the command that gets it back."""
+    if not report.was_work:
+        yield f"task {one_line(task_id)} had changed nothing; its worktree is removed"
+        return
     yield f"the work of task {one_line(task_id)} is {printable(report.kept.ref)} for 30 days"
     yield f"to get it back: {_command(report.kept)}"
     for each in report.lost:

@@ -244,7 +244,7 @@ def status_lines(status: RunStatus, titles: Mapping[str, str], *, now: float) ->
     counts = _WITHOUT_TASKS.get(status.kind) if not status.tasks else None
     yield f"{status.run_id}  {_coloured(state)}  {counts or _counts(status.tasks)}{process}"
     if status.pid is None and status.kind in _CONTINUED_BY and status.state not in _SETTLED:
-        yield f"  {_CONTINUED_BY[status.kind]} {status.run_id} continues it"
+        yield f"  {_CONTINUED_BY[status.kind]} {status.run_id} continues it, aur cancel {status.run_id} ends it"
     asking = {asked.task_id for asked in status.approvals}
     for task in status.running:
         title = one_line(titles.get(task.task, ""), 60)

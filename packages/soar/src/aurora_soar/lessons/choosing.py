@@ -63,9 +63,11 @@ def _within_budget(lessons: Iterable[Lesson]) -> list[Lesson]:
     left = LESSON_TOKENS * _BYTES_PER_TOKEN
     for each in lessons:
         size = len(each.text.encode(errors="replace"))
-        if size <= left and len(taken) < MOST_LESSONS:
+        if size <= left:
             taken.append(each)
             left -= size
+        if len(taken) == MOST_LESSONS:  # no further one is looked for in the files
+            break
     return taken
 
 

@@ -83,7 +83,7 @@ class ProjectLessons:
             known = {each.id: each for each in lessons}
             for task in ended:
                 work = f"{run_id}/{task.row.task_id}"
-                for each in lessons:
+                for each in (told for told in lessons if work in told.open):
                     known[each.id] = known[each.id].settled(work, recall_in(task.row, task.failures, each))
                 for new in task.lessons:
                     known[new.id] = known[new.id].shown_again(new) if new.id in known else new

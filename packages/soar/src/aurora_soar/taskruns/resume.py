@@ -11,7 +11,7 @@ from aurora_policies.schema import SandboxMode
 from aurora_soar.errors import NotResumableError, StoredLimitError
 from aurora_soar.taskruns.personas_for_tasks import keep_assignments
 from aurora_soar.taskruns.plan import agents_of, assigned_personas
-from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS, can_resume
+from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS, TASK_RUN, can_resume
 from aurora_spawner import read_taskfile
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import check_unchanged, find_run
@@ -66,6 +66,12 @@ class ResumePlan:
     def isolated(self) -> bool:
         """True if its tasks work in worktrees."""
         return self.run.options is not None and self.run.options.isolation is not None
+
+    @property
+    def answer_of(self) -> str | None:
+        """The task whose answer the user asked for; None of a run of several."""
+        wanted = (row for row in self.tasks if row.task.candidate_of is None and row.task.resolves is None)
+        return next(wanted).task_id if self.run.kind == TASK_RUN else None
 
     @property
     def pool(self) -> str | None:

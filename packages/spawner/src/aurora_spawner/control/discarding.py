@@ -33,6 +33,8 @@ class DiscardReport:
     """Other heads that the agent had made and left."""
     part_of: tuple[str, ...]
     """Tasks that stand on this one, so that their work contains it."""
+    was_work: bool
+    """False if the task had changed nothing."""
 
 
 def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
@@ -77,7 +79,9 @@ def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
         part_of = tuple(
             each.task_id for each in held.rows if asked in each.task.depends_on or built_on(git, each, [row])
         )
-    return DiscardReport(kept=entries[0], lost=(*entries[1:], *lost), part_of=part_of)
+    others = (*entries[1:], *lost)
+    was_work = bool(others) or entries[0].commit != base
+    return DiscardReport(kept=entries[0], lost=others, part_of=part_of, was_work=was_work)
 
 
 def _check_discardable(held: HeldRun, row: TaskRow) -> None:

@@ -38,7 +38,9 @@ class WorktreeState(StrEnum):
     UNMERGED = "unmerged"
     """Its commits are on neither the target nor the attic."""
     MERGED = "merged"
-    """The target has its commits, or it has none."""
+    """The target has its commits."""
+    UNCHANGED = "unchanged"
+    """It has no commits of its own."""
     DISCARDED = "discarded"
     """The attic has its commits."""
     GONE = "gone"
@@ -136,7 +138,7 @@ class Survey:
         own = ours.commits - {ours.base}  # which may be a snapshot, or a merge of other tasks' work, on no branch
         unheld = [commit for commit in own if not self._is_delivered(commit, run)]
         if not unheld:
-            return WorktreeState.MERGED, None
+            return WorktreeState.MERGED if own else WorktreeState.UNCHANGED, None
         if all(commit in self._discarded for commit in unheld):
             return WorktreeState.DISCARDED, None
         target = f"on {run.isolation.target}" if run and run.isolation.target else "on a branch of yours"

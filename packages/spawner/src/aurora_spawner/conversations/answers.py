@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aurora_spawner.backends.fields import Fields
+
 
 def answer_of_each(names: Sequence[str], text: str) -> dict[str, str]:
     """Returns the answer to each part: as many lines as parts answer one each, any other text answers all."""
@@ -17,3 +19,11 @@ def answer_of_each(names: Sequence[str], text: str) -> dict[str, str]:
 def with_choices(said: str, choices: Sequence[str]) -> str:
     """Returns a part of a question with the answers that may be given to it."""
     return f"{said} ({' | '.join(choices)})" if choices else said
+
+
+def in_words(questions: Sequence[Fields]) -> str:
+    """Returns questions as one text: of several, each with the labels of its options."""
+    if len(questions) == 1:
+        return questions[0].text("question")
+    labels = ([option.text("label") for option in each.rows("options")] for each in questions)
+    return "\n".join(with_choices(each.text("question"), of) for each, of in zip(questions, labels, strict=True))

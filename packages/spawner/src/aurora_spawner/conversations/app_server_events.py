@@ -24,7 +24,7 @@ from aurora_spawner.backends.events import (
     UsageReported,
 )
 from aurora_spawner.backends.failures import MESSAGE_LENGTH, failure_in
-from aurora_spawner.conversations.answers import with_choices
+from aurora_spawner.conversations.answers import in_words
 from aurora_spawner.conversations.json_rpc import UNKNOWN_METHOD
 from aurora_spawner.tasks.failure import ReportedFailure
 from aurora_spawner.tasks.usage import Usage
@@ -227,7 +227,7 @@ class AppServerReader:
     def _question_asked(self, line: Fields) -> Iterator[AgentEvent]:
         asked = line.fields("params").rows("questions")
         choices = tuple(each.text("label") for each in asked[0].rows("options")) if len(asked) == 1 else ()
-        text = "\n".join(_in_words(each, alone=len(asked) == 1) for each in asked)
+        text = in_words(asked)
         yield QuestionAsked(
             id=self._ask(line),
             text=text or "?",
@@ -306,11 +306,6 @@ def _patched(change: Fields) -> str:
     sign = {"Add": "+", "Delete": "-"}.get(verb, "")
     lines = "\n".join(f"{sign}{line}" for line in diff.splitlines())
     return f"*** {verb} File: {path}{moved}\n{lines}"
-
-
-def _in_words(question: Fields, *, alone: bool) -> str:
-    choices = [] if alone else [each.text("label") for each in question.rows("options")]
-    return with_choices(question.text("question"), choices)
 
 
 def _failure(error: Fields) -> ReportedFailure:

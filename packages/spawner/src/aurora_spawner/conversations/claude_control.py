@@ -21,7 +21,7 @@ from aurora_spawner.backends.events import (
     ToolCall,
     UsageReported,
 )
-from aurora_spawner.conversations.answers import answer_of_each
+from aurora_spawner.conversations.answers import answer_of_each, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,14 +81,8 @@ def _control_request(event: Fields) -> Iterator[AgentEvent]:
 def _question(id_: str, given: Fields) -> QuestionAsked:
     asked = given.rows("questions")
     choices = [option.text("label") for each in asked for option in each.rows("options")] if len(asked) == 1 else []
-    text = "\n".join(_in_words(each, alone=len(asked) == 1) for each in asked)
+    text = in_words(asked)
     return QuestionAsked(id=id_, text=text or "?", choices=tuple(filter(None, choices)), given=given.raw)
-
-
-def _in_words(question: Fields, *, alone: bool) -> str:
-    if alone:
-        return question.text("question")
-    return f"{question.text('question')} ({' | '.join(each.text('label') for each in question.rows('options'))})"
 
 
 def _control_response(event: Fields) -> Iterator[AgentEvent]:

@@ -15,7 +15,7 @@ __all__ = ["command"]
     cls=AurGroup,
     entries=POLICIES,
     examples=(
-        ("aur policies check --command 'rm -rf build'", "What the policies say to a command."),
+        ("aur policies check 'rm -rf build'", "What the policies say to a command."),
         ("aur policies test examples.yaml", "Test the policies with your own examples."),
     ),
 )

@@ -31,12 +31,18 @@ __all__ = ["command"]
     "check",
     cls=AurCommand,
     examples=(
-        ("aur policies check --command 'rm -rf build'", "What the policies say, why, and what to do instead."),
-        ("aur policies check --command 'git push -f' --json", "The answer as JSON."),
+        ("aur policies check 'rm -rf build'", "What the policies say, why, and what to do instead."),
+        ("aur policies check 'git push -f' --json", "The answer as JSON."),
         ("aur policies check --stdin < commands.jsonl", 'An answer for each line {"command": …, "cwd": …}.'),
     ),
 )
-@click.option("--command", "line", metavar="TEXT", help="A command line, as an agent would give it to a shell.")
+@click.argument(
+    "given",
+    metavar="[COMMAND]",
+    required=False,
+    help="A command line in quotes, as an agent would give it to a shell.",
+)
+@click.option("--command", "line", metavar="TEXT", help="The same as COMMAND.")
 @click.option(
     "--stdin", "from_stdin", is_flag=True, help="Read a JSON object a line, and answer a JSON object a line."
 )
@@ -47,15 +53,23 @@ __all__ = ["command"]
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, *, line: str | None, from_stdin: bool, cwd: Path | None, agent: str | None, as_json: bool
+    ctx: click.Context,
+    *,
+    given: str | None,
+    line: str | None,
+    from_stdin: bool,
+    cwd: Path | None,
+    agent: str | None,
+    as_json: bool,
 ) -> int:
     """Show what the policies say to a command: allow, prompt or deny.
 
     The command is analysed, never run. What cannot be decided is a prompt. The exit status is 0 whatever the answer
     is, and 2 if a line of the input could not be read; the answer to such a line is deny.
     """
-    if (line is None) is not from_stdin:
-        raise click.UsageError("give either --command or --stdin", ctx)
+    if (given is not None) + (line is not None) + from_stdin != 1:
+        raise click.UsageError("give either one COMMAND in quotes or --stdin", ctx)
+    line = line if given is None else given
     engine = wiring.open_folder().policies
     folder = (cwd or Path.cwd()).resolve()
     if line is None:

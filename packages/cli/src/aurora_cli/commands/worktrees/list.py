@@ -28,8 +28,8 @@ __all__ = ["command"]
 def command(*, as_json: bool) -> int:
     """List the worktrees of all runs, with what is left of crashed runs.
 
-    Worktrees of other tools are not listed. A worktree is running, merged, unmerged, discarded, gone (its folder was
-    removed), broken, left from a check, or holds uncommitted files.
+    Worktrees of other tools are not listed. A worktree is running, merged, unmerged, unchanged, discarded, gone
+    (its folder was removed), broken, left from a check, or holds uncommitted files.
     """
     aurora = wiring.open_existing()
     found, cap = aurora.worktrees(), aurora.preparation.max_disk_bytes
