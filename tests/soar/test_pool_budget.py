@@ -145,7 +145,7 @@ def test_without_the_database_nothing_begins_and_what_runs_spends_what_it_has(
         assert "may spend what is reserved" in within.notices[-1]
         beyond = budget.observe("a", 0.45)
         assert not beyond.granted
-        assert "has spent the $0.40 that are reserved" in beyond.reason
+        assert "has spent the $0.40 reserved" in beyond.reason
         budget.settle("a", 0.45)
     finally:
         server.start()
