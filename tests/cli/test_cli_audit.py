@@ -54,7 +54,7 @@ def test_an_export_is_verified_and_names_what_it_has(aur: Aur, shed: Shed, tmp_p
     file.write_bytes(whole.stdout.encode())
     verified = aur("audit", "verify", str(file), "--seal", manifest["seal"], "--in-journal")
     assert verified.returncode == ExitCode.DONE, verified.stdout
-    assert f"{manifest['events']} events, each as it was written" in verified.stdout
+    assert f"{manifest['events']} events, none changed" in verified.stdout
     assert json.loads(aur("audit", "verify", str(file), "--json").stdout)["head"] == manifest["head"]["hash"]
     for arguments in ((second,), ("--decisions",), ("--since", "2020-01-01"), ("--until", "2020-01-01")):
         file.write_text(aur("audit", "export", *arguments).stdout)
@@ -157,14 +157,14 @@ def add_one(lines: Lines) -> None:
 
 
 FORGERIES: dict[str, tuple[Callable[[Lines], None], str, str]] = {
-    "a field": (forge_a_field, "does not fit its hash", ""),
-    "a time": (forge_a_time, "does not fit its hash", ""),
+    "a field": (forge_a_field, "does not match its hash", ""),
+    "a time": (forge_a_time, "does not match its hash", ""),
     "the time that is shown": (forge_the_time_that_is_shown, "has another time than its hash", ""),
     "an order": (swap_two, "does not follow", ""),
     "one line more": (add_one, "does not have the members", ""),
-    "one line less": (leave_one_out, "another one", "some were left out"),
-    "a content less": (hide_a_content, "another one", "has lost its fields"),
-    "all hashes": (forge_and_hash_anew, "another one", "is not in the journal"),
+    "one line less": (leave_one_out, "not the one given", "some were left out"),
+    "a content less": (hide_a_content, "not the one given", "has lost its fields"),
+    "all hashes": (forge_and_hash_anew, "not the one given", "is not in the journal"),
 }
 """What was forged, what is said of it, and what the journal says of it if the file by itself is in order."""
 
@@ -198,7 +198,7 @@ def test_retention_empties_old_runs_says_so_and_keeps_the_chain(
     aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shed.run(SpawnTask("echo secret words", id="1"))
-    assert "nothing says how old" in aur("runs", "clean").stderr
+    assert "no minimum age of runs is given" in aur("runs", "clean").stderr
     own = Path.home() / ".config/aurora/config.yaml"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text("audit: {keep_days: 30}\n")

@@ -117,11 +117,11 @@ def test_a_mended_check_is_told_next_time_counted_and_forgotten(aur: Aur, shed: 
 def test_a_terminal_asks_once_and_the_answer_is_the_users_own_setting(aur: Aur, shed: Shed) -> None:
     code, shown = on_terminal("spawn", "one.md", typed="y\ny\ny\n")
     assert code == ExitCode.DONE, shown
-    assert "tell it agents with like tasks?" in shown
+    assert "give them to agents with similar tasks?" in shown
     assert len(lessons(aur)) == 1
     shed.repository.commit({"out-1.txt": "rewritten\n"})  # stale: the next run meets the check without it
     code, shown = on_terminal("spawn", "two.md", typed="y\ny\n")
-    assert "agents with like tasks" not in shown
+    assert "agents with similar tasks" not in shown
 
 
 def test_what_the_user_commented_is_told_to_the_next_agent(

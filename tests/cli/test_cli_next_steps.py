@@ -51,7 +51,7 @@ def test_a_failed_run_names_what_shows_its_output_and_what_runs_it_again(aur: Au
     assert f"it has failed, and no process works on it; its results: aur runs show {failed}" in (
         aur("attach", failed).stderr
     )
-    assert f"its state is failed; go on with it by: aur resume {failed}" in aur("pause", failed).stderr
+    assert f"its state is failed; continue it with: aur resume {failed}" in aur("pause", failed).stderr
 
 
 def test_errors_about_a_run_of_a_workspace_name_it_with_the_workspace(aur: Aur, failed: str, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def failed_run(aur: Aur) -> str:
 def test_a_failed_run_names_the_command_and_goes_on_after_it(aur: Aur, root: Path) -> None:
     failed = aur("spawn", "tasks.md", "--yes")
     run_id = failed.stdout.split(":")[0]
-    assert f"aur plan replan {run_id} plans anew what is left" in failed.stderr
+    assert f"aur plan replan {run_id} makes a new plan for the rest" in failed.stderr
     done = aur("plan", "replan", run_id, "--yes")
     assert done.returncode == ExitCode.DONE, done.stderr
     assert "failed for good: 2 Write the BROKEN parser (coder)\n    it exited with code 3: broken" in done.stdout
@@ -49,7 +49,7 @@ def test_a_failed_run_names_the_command_and_goes_on_after_it(aur: Aur, root: Pat
     assert f"go on:   aur resume {run_id}" in done.stdout
     resumed = aur("resume", run_id, "--yes")
     assert (resumed.returncode, "4 of 4 succeeded" in resumed.stdout) == (ExitCode.DONE, True), resumed.stderr
-    assert "plans anew" not in resumed.stderr
+    assert "makes a new plan" not in resumed.stderr
     assert "planned anew by coder after 2 failed: 2, 4, 3 (replan-" in aur("runs", "show", run_id).stdout
     assert json.loads(aur("runs", "show", run_id, "--json").stdout)["replanned"]["failed"] == ["2"]
     again = aur("plan", "replan", run_id, "--yes")
@@ -63,14 +63,14 @@ def test_a_run_that_fails_after_its_replan_names_no_second_one(aur: Aur, root: P
     assert aur("plan", "replan", run_id, "--yes").returncode == ExitCode.DONE
     resumed = aur("resume", run_id, "--yes")
     assert "skipped" in resumed.stderr
-    assert "plans anew" not in resumed.stderr
+    assert "makes a new plan" not in resumed.stderr
 
 
 def test_a_run_that_is_not_kept_names_no_replan(aur: Aur, root: Path) -> None:
     del root
     failed = aur("spawn", "tasks.md", "--yes", "--no-checkpoint")
     assert (failed.returncode, "skipped" in failed.stderr) == (ExitCode.NOT_REACHED, True)
-    assert "plans anew" not in failed.stderr
+    assert "makes a new plan" not in failed.stderr
 
 
 def test_new_tasks_in_worktrees_build_on_the_finished_work_and_all_of_it_is_delivered(aur: Aur, root: Path) -> None:

@@ -186,7 +186,7 @@ def test_an_interrupt_leaves_no_process_and_a_journal_that_says_so(
     assert process.returncode == ExitCode.INTERRUPTED
     assert "Traceback" not in err
     assert "50 cancelled" in out
-    assert f"aur resume {out.partition(':')[0]} goes on with it" in err
+    assert f"aur resume {out.partition(':')[0]} continues it" in err
     assert sleepers() == []
     assert (works.parent / ".aurora" / "runs.db").stat().st_size > 0
 

@@ -183,7 +183,7 @@ def test_what_cannot_be_taken_over_is_refused(aur: Aur, world: World) -> None:
     world.processes[0].wait(timeout=50)
     late = Tmux(AUR, "attach", f"{world.run_id}/1", "--take-over", columns=200)
     world.screens.append(late)
-    late.wait_for("is not running", "go on with it by: aur resume", f"status {ExitCode.ENVIRONMENT}")
+    late.wait_for("is not running", "continue it with: aur resume", f"status {ExitCode.ENVIRONMENT}")
 
 
 def test_a_program_that_cannot_be_started_hands_the_task_back_and_takes_no_key(

@@ -164,7 +164,7 @@ def test_what_a_pool_does_not_run_is_refused_and_recorded(site: Site) -> None:
     site.aur("spawn", "tasks.md", "--pool", "p", "--yes", status=1)
     run_id = site.run_id()
     told = site.aur("runs", "show", run_id)
-    assert "is no agent of worker small, which runs: count" in told
+    assert "worker small does not run it; it runs: count" in told
     ended = [each for each in site.aur("audit", "export", run_id).splitlines() if "not_taken" in each]
     assert ended, "the journal has the refusal"
     assert site.ran == []

@@ -138,14 +138,14 @@ def test_without_the_database_nothing_begins_and_what_runs_spends_what_it_has(
     assert budget.observe("a", 0.1).granted
     server.kill()
     try:
-        with pytest.raises(BudgetAwayError, match="cannot be asked"):
+        with pytest.raises(BudgetAwayError, match="cannot be checked"):
             reserve(budget, "b")
         within = budget.observe("a", 0.39)
         assert within.granted
-        assert "goes on within what is reserved" in within.notices[-1]
+        assert "may spend what is reserved" in within.notices[-1]
         beyond = budget.observe("a", 0.45)
         assert not beyond.granted
-        assert "has spent the $0.40 that are reserved" in beyond.reason
+        assert "has spent the $0.40 reserved" in beyond.reason
         budget.settle("a", 0.45)
     finally:
         server.start()
@@ -162,7 +162,7 @@ class AwayAtFirst(PoolBudget):
     def reserve(self, **request: object) -> Grant:
         AwayAtFirst.asked += 1
         if AwayAtFirst.asked <= 2:
-            raise BudgetAwayError("the budget of pool p cannot be asked")
+            raise BudgetAwayError("the budget of pool p cannot be checked")
         return super().reserve(**request)  # type: ignore[arg-type]
 
 

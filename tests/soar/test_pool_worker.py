@@ -103,7 +103,7 @@ def test_a_cli_whose_hook_does_not_work_is_none_for_a_pool(
     options, said, _notices = opened()
     assert "hooked" not in options.backends
     assert "own" in options.backends
-    assert any(each.startswith("not for the pool: hooked") and "cannot be tried" in each for each in said)
+    assert any(each.startswith("not run for the pool: hooked") and "cannot be tried" in each for each in said)
     for allow in (("hooked",), ("hooked", "own")):
         with pytest.raises(PoolError, match="the policy gate does not work here, so hooked cannot run"):
             opened(*allow)

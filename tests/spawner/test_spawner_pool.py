@@ -485,7 +485,7 @@ async def test_a_worker_runs_no_agent_but_its_own(url: str, folder: Path) -> Non
         with pool(url) as executor:
             end = await result(executor, await executor.start(order(folder, "/bin/sh")))
     assert end.reason is EndReason.NOT_TAKEN
-    assert end.stderr.endswith("is no agent of worker w, which runs: sleeper, upper")
+    assert end.stderr.endswith("worker w does not run it; it runs: sleeper, upper")
 
 
 @pytest.mark.parametrize(

@@ -485,7 +485,7 @@ async def test_forged_rows_run_nothing_and_both_sides_are_told(guarded: Guarded)
             still = await result(executor, await executor.start(order(guarded.folder, "upper")))
     store.database.close()
     assert still.stdout == "HELLO\n"
-    for token, problem in (("command", "no order that a pool takes"), ("unknown", "is no agent of worker w")):
+    for token, problem in (("command", "no order that a pool takes"), ("unknown", "worker w does not run it")):
         assert ends[token].reason is EndReason.NOT_TAKEN
         assert problem in ends[token].stderr
         assert any(token in each and problem in each for each in lines), lines

@@ -36,11 +36,11 @@ QUIET = PoolFigures(pool="p", queued=0, held=0, oldest_s=0.0, running=0, workers
 @pytest.mark.parametrize(
     ("figures", "wanted", "because"),
     [
-        ({}, 0, "0 running"),
-        ({"running": 5}, 3, "5 running and 0 for 0 that wait, 2 on each worker"),
+        ({}, 0, "0 slots for running attempts"),
+        ({"running": 5}, 3, "5 slots for running attempts, 0 for 0 waiting ones, 2 per worker"),
         ({"queued": 7}, 4, "no attempt has ended yet"),
         ({"queued": 100, "mean_s": 10.0, "oldest_s": 5.0}, 5, "attempts take 10.0 s"),
-        ({"queued": 100, "mean_s": 10.0, "oldest_s": 101.0}, 50, "the oldest waits for 101 s, longer than 100 s"),
+        ({"queued": 100, "mean_s": 10.0, "oldest_s": 101.0}, 50, "the oldest has waited 101 s, over 100 s"),
         ({"queued": 3, "mean_s": 0.01}, 1, "attempts take 0.0 s"),
         ({"held": 9}, 0, "9 more wait for a limit or a provider"),
     ],
@@ -59,7 +59,7 @@ def test_workers_that_are_there_tell_the_slots_of_one() -> None:
     assert wanted_workers(there, replace(SETTINGS, most=3))[0] == 3
     assert wanted_workers(QUIET, replace(SETTINGS, least=2)) == (
         2,
-        ("0 running and 0 for 0 that wait, 2 on each worker", "the least is 2, and not 0"),
+        ("0 slots for running attempts, 0 for 0 waiting ones, 2 per worker", "the least is 2, not 0"),
     )
 
 

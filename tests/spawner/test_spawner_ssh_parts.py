@@ -57,10 +57,10 @@ def test_a_bundle_brings_only_what_the_other_side_lacks(project: Repository, tmp
     refs.take(REF, second, None)
     with pytest.raises(PushRefusedError, match="is there already"):
         refs.take(REF, first, None)
-    with pytest.raises(PushRefusedError, match="no name of a ref"):
+    with pytest.raises(PushRefusedError, match="not a valid name of a ref"):
         refs.take("refs/aurora/run/../x", first, None)
     assert refs.give(REF, second, tmp_path / "back", have=(first,), limit=1 << 20) > 0
-    with pytest.raises(MissingTreeError, match="should be"):
+    with pytest.raises(MissingTreeError, match="expected"):
         refs.give(REF, first, tmp_path / "back", have=(), limit=1 << 20)
     refs.delete({REF: first, "refs/aurora/run/START/1": first})
     assert refs.all() == {REF: second}, "one that is another commit by now stays"

@@ -62,7 +62,7 @@ MEM: Final[tuple[Entry, ...]] = (
     Entry(name="show", module="mem.show", summary="Show a definition by its name or place, and its callers."),
     Entry(name="stats", module="mem.stats", summary="Show what is indexed and what is left out."),
     Entry(name="watch", module="mem.watch", summary="Index the project, and keep the index current."),
-    Entry(name="lessons", module="mem.lessons", summary="List what mended work has shown, for like tasks."),
+    Entry(name="lessons", module="mem.lessons", summary="List what was learned from work that had to be corrected."),
     Entry(name="forget", module="mem.forget", summary="Forget earlier answers, or lessons.", destroys=True),
     Entry(name="rebuild", module="mem.rebuild", summary="Rebuild the memory from the files.", destroys=True),
     Entry(name="semantic", module="mem.semantic", summary="Turn search by meaning on or off.", entries=SEMANTIC),
@@ -158,7 +158,7 @@ WORKERS: Final[tuple[Entry, ...]] = (
     Entry(name="limit", module="worker.limit", summary="Limit the attempts of a pool that run at once."),
     Entry(name="budget", module="worker.budget", summary="Show or set the budget that all runs on a pool share."),
     Entry(name="advise", module="worker.advise", summary="Say how many workers a pool should have."),
-    Entry(name="ssh", module="worker.ssh", summary="Serve one coordinator that comes over ssh."),
+    Entry(name="ssh", module="worker.ssh", summary="Serve one coordinator over ssh."),
     Entry(name="drain", module="worker.drain", summary="Let a worker finish its attempts and end."),
     Entry(
         name="remove",

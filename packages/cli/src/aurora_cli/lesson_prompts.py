@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ask_about_lessons"]
 
-_QUESTION = "Keep what mended work has shown, on this machine, and tell it agents with like tasks?"
+_QUESTION = "Keep such lessons on this machine, and give them to agents with similar tasks?"
 
 
 def ask_about_lessons(aurora: Aurora, run_id: str) -> None:

@@ -54,7 +54,7 @@ def execute(
     Args:
         titles: of its tasks, by id.
         answer_of: the task whose answer is the result that is printed; None for the summary of the run.
-        delivers: bring the work of the run to its target, if the user agrees, or name what goes on with it; False for
+        delivers: bring the work of the run to its target, if the user agrees, or name what continues it; False for
             a run that the journal does not keep.
         on_start: called once the journal says that this process works on the run.
     """
@@ -118,12 +118,12 @@ async def _execute_and_ask(
 def _next_steps(run: Run, report: RunReport, name: str) -> Iterator[str]:
     """Yields what can be done about tasks that failed, or were not done."""
     if report.interrupted:
-        yield f"aur resume {name} goes on with it"
+        yield f"aur resume {name} continues it"
     if report.failed and not (report.interrupted or report.cancelled_by_user):
         yield from withheld_lines(report.results.values(), os.environ)
         yield f"what the agents wrote: aur logs {name}; to run again what failed: aur resume {name} --retry-failed"
     if _can_be_replanned(run, report):
-        yield f"aur plan replan {name} plans anew what is left"
+        yield f"aur plan replan {name} makes a new plan for the rest"
 
 
 def _can_be_replanned(run: Run, report: RunReport) -> bool:

@@ -54,7 +54,7 @@ CONFIG_YAML: Final = """\
 #                                         # bla_focused, context_focused
 #   semantic_model: ~/models/potion       # folder of a model2vec model, to search by meaning too
 #   share_answers: false                  # true: share answers with your other projects that set this too
-#   lessons: false                        # true: keep what mended work has shown, for tasks like it
+#   lessons: false                        # true: keep lessons from corrected work for similar tasks
 """
 
 

@@ -476,4 +476,4 @@ class NoRetentionError(SoarError, ValueError):
     hint = "give --older-than, or set audit.keep_days in your own configuration"
 
     def __init__(self) -> None:
-        super().__init__("nothing says how old the runs must be")
+        super().__init__("no minimum age of runs is given")

@@ -34,13 +34,13 @@ def holder_line(event: Attachment, run_id: str, *, go_on: str) -> str:
         case CoordinatorEnded():
             return f"{name}: process {event.pid} has ended ({event.state})"
         case CoordinatorKilled():
-            return f"{name}: process {event.pid} was killed; {go_on} {name} goes on with it"
+            return f"{name}: process {event.pid} was killed; {go_on} {name} continues it"
 
 
 def _unheld(state: RunState, name: str, go_on: str) -> str:
     """Returns what is told of a run or a session on which no process works."""
     if state is RunState.RUNNING:
-        return f"its process was killed; {go_on} {name} goes on with it"
+        return f"its process was killed; {go_on} {name} continues it"
     if go_on == RESUME and state in (RunState.SUCCEEDED, RunState.FAILED):
         return f"it has {state}, and no process works on it; its results: aur runs show {name}"
-    return f"no process works on it ({state}); {go_on} {name} goes on with it"
+    return f"no process works on it ({state}); {go_on} {name} continues it"

@@ -171,7 +171,7 @@ class _AttachedTalk:
                 await self._until(lambda: not self._answering)
             await self._until(lambda: len(self._follower.transcript.turns) >= number or not self._held)
         except NotRunningError:
-            note(f"nothing was said: no process works on the session; {GO_ON} {self._session_id} goes on with it")
+            note(f"nothing was said: no process works on the session; {GO_ON} {self._session_id} continues it")
         except SpawnerError as error:
             note(f"nothing was said: {error}")
         finally:

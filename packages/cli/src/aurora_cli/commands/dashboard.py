@@ -52,9 +52,9 @@ def command(*, port: int, host: str, certificate: Path | None, private_key: Path
     """Watch and steer runs on a web page.
 
     The page shows runs, tasks, logs, changes, costs, questions and the memory, and updates itself. It is served on
-    this machine only, unless --host says otherwise, which needs TLS, and a password of your own (dashboard.password)
-    or a sign-in by OpenID Connect (dashboard.oidc). The first address may do everything, the second one only look;
-    both hold a fresh token.
+    this machine only. For other machines, --host needs TLS and either a password (dashboard.password) or sign-in by
+    OpenID Connect (dashboard.oidc). The first printed address allows everything, the second one only reading; each
+    contains a fresh token.
     """
     if (certificate is None) != (private_key is None):
         raise click.UsageError("--certificate and --private-key belong together")

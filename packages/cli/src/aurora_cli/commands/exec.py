@@ -111,9 +111,9 @@ class _Options:
 @click.option(
     "--agent",
     metavar="NAME",
-    help="The agent or persona that does it (default: `tool` of the configuration, else an installed CLI).",
+    help="The agent or persona for the task (default: `tool` of the configuration, else an installed CLI).",
 )
-@click.option("--tool", metavar="NAME", help="The agent that works if --agent is left out or is a persona.")
+@click.option("--tool", metavar="NAME", help="The agent to use if --agent is left out or names a persona.")
 @click.option("--match", is_flag=True, help="Find a persona for the task; create one if none fits.")
 @click.option(
     "--check",

@@ -64,11 +64,11 @@ class _Options:
         if only and (talks or len(only) > 1):
             raise click.UsageError(f"{only[0]} only shows; leave out what begins or continues a session")
         if self.resume and (self.agent or self.tool):
-            raise click.UsageError("a session goes on with its agent; /switch or a line with switch changes it")
+            raise click.UsageError("a session keeps its agent; /switch or a line with switch changes it")
         if self.agent and self.tool:
             raise click.UsageError("--agent and --tool both name who answers; give one")
         if self.team and (self.resume or not self.text):
-            raise click.UsageError("--team needs the GOAL of a new session; --resume goes on with its team by itself")
+            raise click.UsageError("--team needs the GOAL of a new session; --resume keeps its team")
         if self.hold and (self.team or self.mode == BATCH):
             raise click.UsageError("--hold takes turns from elsewhere, and has no --team and no --mode batch")
         if self.accept_changes and not self.resume:
@@ -141,7 +141,7 @@ def command(**given: object) -> int:
     """Talk with an agent, for as many turns as it takes.
 
     Everything that is said is in the journal before it is sent, and as it is answered: a session outlives its
-    terminal and a kill, and --resume goes on with it. A tool call that the policies do not allow outright is asked
+    terminal and a kill, and --resume continues it. A tool call that the policies do not allow outright is asked
     about here, and in every other terminal (`aur approvals`). With --team the goal is planned and reviewed as by
     `aur goals`, its tasks run as by `aur spawn`, and the agent that you then talk with is told the results. Off the
     terminal, turns are read from standard input and events written to standard output, one JSON object a line.

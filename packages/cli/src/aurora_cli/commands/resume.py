@@ -115,7 +115,7 @@ def _resume(
     kind = find_run(aurora.project.runs_db, run_id)[0].kind
     if kind == SESSION_RUN:
         name = name_here(run_id)
-        raise click.UsageError(f"{name} is a session; go on with it by: aur interact --resume {name}")
+        raise click.UsageError(f"{name} is a session; continue it with: aur interact --resume {name}")
     if is_held(aurora.project.runs_db, run_id):
         useless = {
             "TASKFILE": taskfile is not None,

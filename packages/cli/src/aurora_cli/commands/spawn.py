@@ -148,12 +148,12 @@ class _Options:
         yield self.accept_changes and new, "--accept-changes needs --resume"
         yield (
             self.isolation == "worktree" and self.no_checkpoint,
-            "--no-checkpoint leaves nothing that could find a worktree again",
+            "--no-checkpoint leaves no record to find a worktree again",
         )
-        yield self.no_checkpoint and self.key is not None, "--no-checkpoint leaves nothing that --key could find"
+        yield self.no_checkpoint and self.key is not None, "--no-checkpoint leaves no record for --key to find"
         yield (
             self.pool and self.no_checkpoint,
-            "--no-checkpoint leaves nothing that could find a pool's attempts again",
+            "--no-checkpoint leaves no record to find a pool's attempts again",
         )
         names = [name for name, _ in self.arguments]
         yield len(set(names)) < len(names), "--arg gives one name two values"

@@ -55,7 +55,7 @@ def act(root: Path, given: Mapping[str, str], visitor: Visitor, *, workspace: st
 def refuse(root: Path, given: Mapping[str, str], visitor: Visitor, *, workspace: str = "") -> str:
     """Writes down in the journal what a user wanted and may not do; returns a sentence for the user."""
     wanted = given.get("do", "")[:ACT_CHARS]
-    why = f"{visitor.user} has the role {visitor.role}, which may not do that ({wanted})"
+    why = f"{visitor.user} (role {visitor.role}) may not do that ({wanted})"
     said = _opened(root, lambda aurora: _Action(aurora, given, visitor, workspace).recorded(lambda: "", refused=why))
     return f"{NOT_DONE}{why}" + (f"; {said.removeprefix(NOT_DONE)}" if said else "")
 

@@ -58,7 +58,7 @@ class Certificate:
 
 
 def _no_password() -> str:
-    raise ValueError("the key has a password, for which nobody can be asked here")
+    raise ValueError("the key has a password, and nobody can enter it here")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,8 +126,8 @@ class Provider:
         name = next((value for key in _NAMES if isinstance(value := {**said, **claims}.get(key), str) and value), "")
         if role is None:
             raise RefusedSignInError(
-                f"{name[:NAME_CHARS]} has no role here: no value of the claim {self._config.claim!r} is one that"
-                " `dashboard.oidc.roles` names; whoever runs the dashboard can add one",
+                f"{name[:NAME_CHARS]} has no role here: the claim {self._config.claim!r} has no value that"
+                " `dashboard.oidc.roles` lists; ask the admin of this dashboard to add one",
                 user=name[:NAME_CHARS],
             )
         return Visitor(role=role, user=name[:NAME_CHARS], issuer=self.issuer, subject=claims["sub"], session=session)
@@ -148,14 +148,14 @@ class Provider:
     def _check(self, found: Mapping[str, Any]) -> None:
         if found.get("issuer") != self.issuer:
             raise ProviderError(
-                self.issuer, f"it calls itself {str(found.get('issuer'))!r:.200}, which is another issuer"
+                self.issuer, f"its issuer is {str(found.get('issuer'))!r:.200}, not the one that is configured"
             )
         for name in _ADDRESSES:
             if not (isinstance(found.get(name), str) and is_secure(found[name])):
-                raise ProviderError(self.issuer, f"its {name} is no https address")
+                raise ProviderError(self.issuer, f"its {name} is not an https address")
         methods = found.get("code_challenge_methods_supported")
         if isinstance(methods, list) and "S256" not in methods:
-            raise ProviderError(self.issuer, "it does not know PKCE with S256")
+            raise ProviderError(self.issuer, "it does not support PKCE with S256")
 
     async def _key_set(self, client: AsyncOAuth2Client, *, anew: bool = False) -> KeySet:
         if self._keys is None or anew:
@@ -170,7 +170,7 @@ class Provider:
         """Returns the claims of a token, all of them checked."""
         given = token.get("id_token")
         if not isinstance(given, str):
-            raise RefusedSignInError("the provider has sent no ID token")
+            raise RefusedSignInError("the provider did not send an ID token")
         try:
             async with self._client() as client:
                 try:
@@ -188,7 +188,7 @@ class Provider:
             )
             claims.validate(leeway=LEEWAY_S)
         except (JoseError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise RefusedSignInError(f"the ID token does not hold: {str(error) or type(error).__name__}") from error
+            raise RefusedSignInError(f"the ID token is not valid: {str(error) or type(error).__name__}") from error
         if not isinstance(claims["sub"], str) or not claims["sub"]:
             raise RefusedSignInError("the ID token names no user")
         return dict(claims)
@@ -203,7 +203,7 @@ class Provider:
         bearer = {"authorization": f"Bearer {token.get('access_token')}"}
         found = await _document(client, address, headers=bearer)
         if found.get("sub") != claims["sub"]:
-            raise RefusedSignInError("the provider's information about the user is about another one")
+            raise RefusedSignInError("the provider's user info is about another user")
         return {**found, **claims}
 
     def _role(self, said: Mapping[str, Any]) -> Role | None:
@@ -242,7 +242,7 @@ async def _document(client: AsyncOAuth2Client, address: str, **more: Any) -> dic
     answer.raise_for_status()
     found = answer.json()
     if not isinstance(found, dict):
-        raise ValueError(f"{address} has sent no JSON object")  # noqa: TRY004 -- what was sent is wrong, not a type
+        raise ValueError(f"{address} did not send a JSON object")  # noqa: TRY004 -- what was sent is wrong, not a type
     return found
 
 

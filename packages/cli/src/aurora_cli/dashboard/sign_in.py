@@ -112,16 +112,16 @@ class SignIn:
         begun = self.signed_in.take(request.cookies.get(BEGUN_COOKIE, ""))
         given = request.query_params
         if begun is None:
-            raise RefusedSignInError("this browser has begun no sign-in, or it took too long; begin again")
+            raise RefusedSignInError("this browser did not start a sign-in, or it took too long; sign in again")
         if not hmac.compare_digest(given.get("state", "").encode(), begun.state.encode()):
-            raise RefusedSignInError("the answer is not that to this sign-in; begin again")
+            raise RefusedSignInError("the provider's answer belongs to another sign-in; sign in again")
         if given.get("iss", provider.issuer) != provider.issuer:
-            raise RefusedSignInError("the answer is that of another provider")
+            raise RefusedSignInError("the answer comes from another provider")
         if "error" in given:
             words = ": ".join(filter(None, (given["error"], given.get("error_description", ""))))
             raise RefusedSignInError(f"the provider says {words}")
         if not given.get("code"):
-            raise RefusedSignInError("the provider has sent no code")
+            raise RefusedSignInError("the provider did not send a code")
         visitor = await provider.finish(begun, code=given["code"], session=secrets.token_urlsafe(9))
         return self._entered(visitor)
 

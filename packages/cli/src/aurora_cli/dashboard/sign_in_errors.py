@@ -39,7 +39,7 @@ class ProviderError(CliError):
     """
 
     exit_code = ExitCode.ENVIRONMENT
-    hint = "try again later, or see to `dashboard.oidc` in your configuration"
+    hint = "try again later, or correct `dashboard.oidc` in your configuration"
 
     def __init__(self, issuer: str, problem: str) -> None:
         self.issuer = issuer
@@ -63,7 +63,7 @@ class UnprotectedError(CliError):
 
     def __init__(self, host: str, missing: str, hint: str) -> None:
         self.hint = hint
-        super().__init__(f"on {host} other machines reach the dashboard; that needs {missing}")
+        super().__init__(f"other machines can reach the dashboard on {host}; that needs {missing}")
 
 
 class NoAddressError(CliError):
@@ -72,7 +72,7 @@ class NoAddressError(CliError):
     hint = "set dashboard.address in your own configuration, for example https://aurora.example.com:8766"
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"{host} is every address of this machine, and none that a browser can be told")
+        super().__init__(f"{host} means all addresses of this machine, and a browser needs one")
 
 
 class CertificateError(CliError):
@@ -80,7 +80,7 @@ class CertificateError(CliError):
 
     def __init__(self, chain: Path, key: Path, error: Exception) -> None:
         super().__init__(f"{chain}, {key}: these cannot be used as certificate and private key: {error}")
-        self.hint = "both must be PEM files, and the key that of the certificate, without a password"
+        self.hint = "both must be PEM files; the key must belong to the certificate and have no password"
 
 
 class WeakPasswordError(CliError):

@@ -35,7 +35,7 @@ COMMANDS: Final = {
     "/cost": "what the turns have used",
     "/diff": "what the team of the session has changed: /diff [TASK]",
     "/merge": "bring the team's work to the branch that it is for",
-    "/quit": "leave; aur interact --resume goes on with it",
+    "/quit": "leave; aur interact --resume continues it",
 }
 _HELP: Final = (
     "Alt-Enter begins a new line, Tab completes, Ctrl-R searches what was typed before.",

@@ -174,7 +174,7 @@ def _only_answers(plan: SpawnPlan) -> Iterator[str]:
     if asked:
         names = f"{'tasks' if len(asked) > 1 else 'task'} {_names([task.id or '' for task in asked])}"
         yield f"  note: @{LOCAL_AGENT} changes no file; {names} will only get an answer from the code"
-        yield "        (--tool NAME takes an agent that works; aur agents doctor shows those that are installed)"
+        yield "        (--tool NAME chooses another agent; aur agents doctor lists the installed ones)"
 
 
 def _asks_change(task: SpawnTask) -> bool:

@@ -27,6 +27,6 @@ def withheld_lines(results: Iterable[SpawnResult], environ: Mapping[str, str]) -
     }
     for name, agent in sorted(missed, key=str):
         yield (
-            f"{name} is set here, but agents inherit only the variables that they are given: "
-            f"name it in env_pass of backends.{agent} in .aurora/config.yaml"
+            f"{name} is set here, but agents get only the variables listed for them: "
+            f"add it to env_pass of backends.{agent} in .aurora/config.yaml"
         )

@@ -211,7 +211,7 @@ class _Team:
     def _report(self, run_id: str) -> ExitCode:
         run, rows = find_run(self._aurora.project.runs_db, run_id)
         if not run.state.settled:
-            note(f"{run_id} is {run.state}; aur interact --resume {self._session.run_id} goes on with it")
+            note(f"{run_id} is {run.state}; aur interact --resume {self._session.run_id} continues it")
             return ExitCode.INTERRUPTED
         self._keep(notes.piece_said(team_answer(run, rows), read_bytes=None))
         state = TurnState.DONE if run.state is RunState.SUCCEEDED else TurnState.FAILED

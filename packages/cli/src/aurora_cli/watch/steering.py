@@ -54,7 +54,7 @@ class Steering:
         run_id = self.name(live.run.run_id)
         if live.status.pid is None:
             if live.run.kind == SESSION_RUN:
-                return f"no process works on {run_id}; go on with it from a shell by: aur interact --resume {run_id}"
+                return f"no process works on {run_id}; continue it from a shell with: aur interact --resume {run_id}"
             if live.run.kind not in RESUMABLE:
                 return f"{run_id} is a part of a question; resume the question, and it goes on, too"
             return f"no process works on {run_id}; resume it from a shell with: aur resume {run_id}"

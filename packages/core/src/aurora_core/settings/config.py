@@ -351,9 +351,7 @@ def _of_others(path: Path) -> _Flat:
 
     source = read_yaml(path)
     line = None if source is None else source.line_of((section,))
-    reason = (
-        "belongs in your own configuration (`aur config set --user`): no project says who may act, or what is kept"
-    )
+    reason = "belongs in your own configuration (`aur config set --user`), as a project must not decide this"
     raise ConfigError(path, line, section, reason)
 
 

@@ -43,7 +43,7 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
     if found.get("memory.share_answers"):
         yield _claim("memory.share_answers", "answers of your other projects are found here, and this one's there")
     if found.get("memory.lessons"):
-        yield _claim("memory.lessons", "agents are told what earlier work here has shown")
+        yield _claim("memory.lessons", "agents get lessons from earlier work here")
 
 
 def _about_agents(found: Mapping[str, object]) -> Iterator[Claim]:

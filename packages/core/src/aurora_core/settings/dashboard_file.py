@@ -48,7 +48,7 @@ class RolesFile(_Strict):
     def _lets_somebody_in(self) -> RolesFile:
         if not (self.viewer or self.operator or self.admin):
             raise PydanticCustomError(
-                "roles", "must give a value to one of viewer, operator, admin; else nobody gets in"
+                "roles", "must have a value for viewer, operator or admin; otherwise nobody can sign in"
             )
         return self
 

@@ -53,7 +53,7 @@ def judge_sql(call: Call, text: str, dialect: str) -> None:
         text = text.replace(UNKNOWN, "x")
     text = _META.sub(lambda match: _meta(call, match, dialect), text)
     if _BACKSLASH_COMMAND.search(text):
-        call.judge.undecided("a database client runs a command, or SQL that is made when it runs")
+        call.judge.undecided("a database client runs a shell command, or SQL that is generated at run time")
         text = _BACKSLASH_COMMAND.sub(" ", text)
     for found in destructions(text, dialect):
         if found.kind is Kind.DROP:

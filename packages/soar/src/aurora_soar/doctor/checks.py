@@ -280,7 +280,7 @@ def _gates(project: Project, environ: Mapping[str, str]) -> Iterator[CheckResult
     except (AuroraCoreError, SpawnerError, OSError):
         return  # the check of the configuration says it
     if found.problem:
-        advice = "until it works, give tasks that write to worktrees only"
+        advice = "until it works, run tasks that change files only in worktrees"
         yield CheckResult(check="gates", level=Level.WARN, message=f"no hook works: {found.problem}", advice=advice)
         return
     message = "; ".join(found.sentences) or "no agent that acts is installed; the local agent only looks things up"

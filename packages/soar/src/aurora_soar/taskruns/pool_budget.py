@@ -83,9 +83,9 @@ class PoolBudget:
         except PoolMoneyError as error:
             known = self._reserved.setdefault(token, wanted)  # of one that was adopted, as much as the ledger has
             if spent <= known:
-                notice = f"{error}; what runs goes on within what is reserved for it"
+                notice = f"{error}; running attempts may spend what is reserved for them"
                 return replace(grant, notices=(*grant.notices, notice))
-            reason = f"{error}, and it has spent the ${known / MICROS:.2f} that are reserved for it there"
+            reason = f"{error}, and it has spent the ${known / MICROS:.2f} reserved for it there"
             return Grant(granted=False, reason=reason, reserved_usd=spent_usd)
         self._reserved[token] = answer.reserved
         return grant if answer.granted else Grant(granted=False, reason=answer.reason, reserved_usd=spent_usd)

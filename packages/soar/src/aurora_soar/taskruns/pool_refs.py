@@ -42,7 +42,7 @@ def clear_pool(journal: Path, run_id: str, pools: Mapping[str, PoolConfig]) -> t
         try:
             sweep(trees_of(pools[name]), options.isolation.repository, over)
         except SpawnerError as error:
-            left.append(f"pool {name} still has refs that are needed no longer: {error}")
+            left.append(f"pool {name} still has refs that are no longer needed: {error}")
     return tuple(left)
 
 

@@ -209,5 +209,5 @@ def _ungated(
             f"the policy gate does not work here, so {', '.join(gated)} cannot run for a pool: {gate.problem}",
             "`aur agents doctor` shows what works",
         )
-    tell(f"not for the pool: {', '.join(gated)}, since the policy gate does not work here: {gate.problem}")
+    tell(f"not run for the pool: {', '.join(gated)}, since the policy gate does not work here: {gate.problem}")
     return left

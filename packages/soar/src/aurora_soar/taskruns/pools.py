@@ -117,7 +117,7 @@ def check_pool(
     others = sorted(set(agents) & (backends.keys() - pool_agents(backends).keys()))
     if others:
         raise PoolError(
-            f"a pool does not run {', '.join(others)}: models run on this machine, and the memory reaches no worker",
+            f"a pool does not run {', '.join(others)}: models and the local agent run only on this machine",
             "give these tasks to an agent CLI, or to a command of your own (`backends:` in the configuration)",
         )
 

@@ -73,7 +73,7 @@ class _Reading:
             _ChangedError: It was changed.
         """
         if self.manifest is not None:
-            raise _ChangedError("stands behind the manifest, which is the end")
+            raise _ChangedError("comes after the manifest, which must be the last line")
         try:
             found = json.loads(line)
             if line_of(found).encode("ascii") != line:
@@ -90,7 +90,7 @@ class _Reading:
         if tuple(members) != _MEMBERS or (found["fields"] is None) != ("fields_hash" in found):
             raise _ChangedError("does not have the members of an event")
         if _hash_of(found) != found["hash"]:
-            raise _ChangedError(f"(event {found['seq']}) was changed: it does not fit its hash")
+            raise _ChangedError(f"(event {found['seq']}) was changed: it does not match its hash")
         if iso(found["unix_time"]) != found["at"]:
             raise _ChangedError(f"(event {found['seq']}) was changed: it has another time than its hash")
         if self.last is not None and found["seq"] <= self.last["seq"]:
@@ -109,10 +109,10 @@ class _Reading:
         if found["format"] != FORMAT:
             raise _ChangedError(f"is of the format {found['format']!r:.40}; this version knows {FORMAT}")
         if seal_of(found) != found["seal"]:
-            raise _ChangedError("was changed: the manifest does not fit its seal")
+            raise _ChangedError("was changed: the manifest does not match its seal")
         said = tuple(found[name] for name in ("events", "emptied", "unbroken", "first", "last", "sha256"))
         if said != (self.events, self.emptied, self.unbroken, self.first, self.last, self.digest.hexdigest()):
-            raise _ChangedError("does not fit the lines before it: some were changed, added, removed or moved")
+            raise _ChangedError("does not match the lines before it: some were changed, added, removed or moved")
         if self.journal is not None:
             _compare_whole(self.journal, found, self.chain.hexdigest())
         self.manifest = found
@@ -148,7 +148,7 @@ def _report(reading: _Reading, problem: str | None, seal: str | None) -> FileRep
     if problem is None and not manifest:
         problem = "it has no manifest: its end is missing"
     if problem is None and seal is not None and manifest["seal"] != seal:
-        problem = f"its seal is {manifest['seal']}, which is another one: the file was written anew"
+        problem = f"its seal is {manifest['seal']}, not the one given: the file was rewritten"
     head = manifest.get("head") or {}
     return FileReport(
         events=reading.events, seal=manifest.get("seal", ""), head=head.get("hash", ""), problem=problem

@@ -42,7 +42,7 @@ class NotRunningError(SpawnerError):
     """The run has no living coordinator that could do this."""
 
     def __init__(self, run_id: str, state: str) -> None:
-        advice = "" if state in (RunState.SUCCEEDED, "over") else f"; go on with it by: aur resume {run_id}"
+        advice = "" if state in (RunState.SUCCEEDED, "over") else f"; continue it with: aur resume {run_id}"
         super().__init__(f"run {run_id} is not running: its state is {state}{advice}")
         self.run_id = run_id
 

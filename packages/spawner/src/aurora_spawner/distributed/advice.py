@@ -78,14 +78,17 @@ def wanted_workers(figures: PoolFigures, settings: AdviceSettings) -> tuple[int,
     of_each = settings.slots or max(1, round(figures.slots / figures.workers) if figures.workers else 1)
     needed = math.ceil((figures.running + waiting) / of_each)
     reasons = [
-        f"{figures.running} running and {waiting} for {figures.queued} that wait, {of_each} on each worker",
+        (
+            f"{figures.running} slots for running attempts, {waiting} for {figures.queued} waiting ones,"
+            f" {of_each} per worker"
+        ),
         *why,
     ]
     if figures.held:
-        reasons.append(f"{figures.held} more wait for a limit or a provider, which no worker changes")
+        reasons.append(f"{figures.held} more wait for a limit or a provider; more workers would not help")
     wanted = max(settings.least, min(settings.most, needed))
     if wanted != needed:
-        reasons.append(f"the {'least' if wanted > needed else 'most'} is {wanted}, and not {needed}")
+        reasons.append(f"the {'least' if wanted > needed else 'most'} is {wanted}, not {needed}")
     return wanted, tuple(reasons)
 
 
@@ -93,14 +96,12 @@ def _slots_for_queue(figures: PoolFigures, settings: AdviceSettings) -> tuple[in
     if not figures.queued:
         return 0, ()
     if figures.oldest_s > settings.within_s:
-        late = (
-            f"the oldest waits for {figures.oldest_s:.0f} s, longer than {settings.within_s:.0f} s: one slot for each"
-        )
+        late = f"the oldest has waited {figures.oldest_s:.0f} s, over {settings.within_s:.0f} s: one slot for each"
         return figures.queued, (late,)
     if figures.mean_s is None:
-        return figures.queued, ("no attempt has ended yet, so each has a slot of its own",)
+        return figures.queued, ("no attempt has ended yet, so each gets its own slot",)
     slots = math.ceil(figures.queued * figures.mean_s / settings.within_s) if settings.within_s else figures.queued
-    took = f"attempts take {figures.mean_s:.1f} s, and what waits should have begun within {settings.within_s:.0f} s"
+    took = f"attempts take {figures.mean_s:.1f} s, and waiting ones should start within {settings.within_s:.0f} s"
     return max(1, min(figures.queued, slots)), (took,)
 
 

@@ -161,8 +161,8 @@ def _check_encrypted(given: Mapping[str, object]) -> None:
     mode = given.get("sslmode")
     if mode in _MAY_BE_PLAIN and os.environ.get(PLAIN_VARIABLE) != "1":
         raise QueueUnusableError(
-            f"the address asks for sslmode={mode}, and its server is on another machine: whoever is between reads the"
-            f" password, the tokens and all prompts; leave sslmode out, or set {PLAIN_VARIABLE}=1 if that is meant"
+            f"the address has sslmode={mode}, and its server is on another machine: anyone in between could read the"
+            f" password, the tokens and all prompts; leave sslmode out, or set {PLAIN_VARIABLE}=1 to allow this"
         )
 
 
@@ -283,11 +283,13 @@ def unreached(error: psycopg.Error) -> QueueError:
     text = str(error).strip()
     if tls_problem(text):
         return ServerUntrustedError(
-            f"the database does not prove that it is the server of the address: {text}; if its certificate is of"
-            f" your own authority, name that (sslrootcert=FILE in the address, or {AUTHORITY_VARIABLE})"
+            f"the database does not prove that it is the server of the address: {text}; if your own"
+            f" authority signed its certificate, name that (sslrootcert=FILE in the address, or {AUTHORITY_VARIABLE})"
         )
     if login_problem(text):
-        return LoginRefusedError(f"the database refuses the login: {text}; correct the address, or ask its keeper")
+        return LoginRefusedError(
+            f"the database refuses the login: {text}; correct the address, or ask the administrator of the database"
+        )
     return QueueUnavailableError(f"the database cannot be reached: {text}")
 
 

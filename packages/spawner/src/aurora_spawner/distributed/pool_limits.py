@@ -35,7 +35,7 @@ class LimitStore:
 
         Args:
             agent: The agent that it is for; "" for all agents together.
-            most: Attempts at once; 0 lets none begin.
+            most: Attempts at once; with 0, none starts.
         """
         await self.database.one(
             "INSERT INTO aurora_limits (pool, agent, most) VALUES (%s, %s, %s)"

@@ -203,7 +203,9 @@ class PoolMoney:
     def _transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
         with self._lock:
             if time.monotonic() < self._not_before:
-                raise PoolMoneyError(f"the budget of pool {self.pool} cannot be asked: the database is away")
+                raise PoolMoneyError(
+                    f"the budget of pool {self.pool} cannot be checked: the database is not reachable"
+                )
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = psycopg.connect(self._conninfo, autocommit=True, row_factory=dict_row)
@@ -215,7 +217,7 @@ class PoolMoney:
             except psycopg.Error as error:
                 self._disconnect()
                 self._not_before = time.monotonic() + TRY_AGAIN_S
-                raise PoolMoneyError(f"the budget of pool {self.pool} cannot be asked: {error}".strip()) from error
+                raise PoolMoneyError(f"the budget of pool {self.pool} cannot be checked: {error}".strip()) from error
 
 
 def _one(connection: psycopg.Connection[DictRow], query: str, *values: object) -> dict[str, Any] | None:

@@ -157,8 +157,8 @@ async def bring_work(
         ExchangeUnreachableError: It cannot be reached, and `within_s` is 0.
     """
     if trees is None:
-        problem = f"pool {pool} carries no trees any more"
-        return replace(end, reason=EndReason.NOT_CARRIED, stderr=f"{problem}; the work is its {work.ref}")
+        problem = f"pool {pool} has no repository for trees any more"
+        return replace(end, reason=EndReason.NOT_CARRIED, stderr=f"{problem}; the work is in its {work.ref}")
     try:
         await until_carried(
             lambda: trees.bring(work.folder, work.document, fence=work.fence, commit=work.commit),
@@ -169,7 +169,7 @@ async def bring_work(
     except (ExchangeError, WorkspaceError) as error:
         if isinstance(error, ExchangeUnreachableError) and not within_s:
             raise
-        problem = f"its work cannot be brought here: {error}; it is {work.ref}, commit {work.commit}"
+        problem = f"its work cannot be fetched: {error}; it is in {work.ref}, commit {work.commit}"
         return replace(end, reason=EndReason.NOT_CARRIED, stderr=problem)
     return end
 

@@ -76,8 +76,8 @@ class PoolsExecutor:
         """
         name, host = _read_pool(folder) or (self.pool, self.hosts.get(self.pool, ""))
         if self.hosts.get(name, "") != host:
-            problem = f"an attempt was sent to {host or 'workers'} as pool {name}, which is no longer so"
-            raise PoolChangedError(f"{problem}; name it in the configuration again, so that it can be asked")
+            problem = f"an attempt was sent to {host or 'workers'} as pool {name}, which now means something else"
+            raise PoolChangedError(f"{problem}; restore the old setting, so that the attempt can be found")
         executor = self._by_token[token] = self._of(name)
         return await executor.adopt(token=token, folder=folder, supervisor=supervisor)
 

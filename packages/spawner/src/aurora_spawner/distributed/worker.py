@@ -367,7 +367,7 @@ class Worker:
         if isinstance(error, OSError):
             return AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
         if isinstance(error, ExchangeError | WorkspaceError):
-            problem = f"worker {self._options.name} cannot have its tree: {error}"
+            problem = f"worker {self._options.name} could not get its tree: {error}"
             return AttemptEnd(reason=EndReason.NOT_CARRIED, stderr=problem)
         reason = error.reason if isinstance(error, AttemptRefusedError) else EndReason.NOT_TAKEN
         return AttemptEnd(reason=reason, stderr=str(error))
@@ -377,7 +377,7 @@ class Worker:
         backend = options.backends.get(document.agent)
         if backend is None:
             allowed = ", ".join(sorted(options.backends)) or "none"
-            raise BackendError(document.agent, f"is no agent of worker {options.name}, which runs: {allowed}")
+            raise BackendError(document.agent, f"worker {options.name} does not run it; it runs: {allowed}")
         place = AgentPlace(cwd=options.cwd, variables={})
         if document.tree is not None:
             make_private_folder(held.folder)  # the next process looks for what it has begun

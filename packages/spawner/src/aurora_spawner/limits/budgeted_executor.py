@@ -179,7 +179,9 @@ class BudgetedExecutor(WrappingExecutor):
                     continues_session=order.resumes is not None,
                 )
             except BudgetAwayError as error:
-                self._notify_once(f"task {order.task_id} waits, and what else costs money: {error}", about="away")
+                self._notify_once(
+                    f"task {order.task_id} waits, as does every other that costs money: {error}", about="away"
+                )
                 await asyncio.sleep(self.look_every_s)
                 continue
             for notice in answer.notices:

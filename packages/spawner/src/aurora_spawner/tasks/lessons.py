@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.tasks.task import SpawnTask
 
-LESSONS_HEADING: Final = "What earlier work on this project has shown; it may not hold for this task:"
+LESSONS_HEADING: Final = "Lessons from earlier work on this project; they may not apply to this task:"
 """The sentence before the lessons."""
 
 

@@ -18,4 +18,4 @@ def works_elsewhere(folder: str, cwd: Path) -> str | None:
     own = os.path.realpath(cwd)
     if place == own or place.startswith(f"{own}{os.sep}") or not os.path.isdir(place):  # noqa: PTH112 -- as given
         return None
-    return f"it works in {place}, not in its worktree {own}; what it did there was not undone"
+    return f"it works in {place}, not in its worktree {own}; its changes there were kept"

@@ -34,7 +34,7 @@ class Moment(click.ParamType[float, str]):
             found = datetime.fromisoformat(str(value))
             return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is neither a day like 2026-01-31 nor a moment like 2026-01-31T08:00", param, ctx)
+            self.fail(f"{value!r} is neither a day like 2026-01-31 nor a time like 2026-01-31T08:00", param, ctx)
 
 
 @click.command(
@@ -55,18 +55,20 @@ class Moment(click.ParamType[float, str]):
 @click.option(
     "--decisions",
     is_flag=True,
-    help="Only decisions: judgements, questions, answers, acts of users who have signed in, grants, cancellations, "
-    "merges, discarded work, accepted changes.",
+    help="Only decisions: judgements, questions, answers, grants, cancellations, merges, discarded work, accepted "
+    "changes, and what signed-in users did.",
 )
-@click.option("--since", type=Moment(), metavar="DAY", help="Only events of this day (UTC) and later; a moment, too.")
+@click.option(
+    "--since", type=Moment(), metavar="DAY", help="Only events from this day (UTC) on; a time is accepted, too."
+)
 @click.option("--until", type=Moment(), metavar="DAY", help="Only events before this day (UTC).")
 def command(*, run_id: str | None, decisions: bool, since: float | None, until: float | None) -> int:
     """Print the journal's events as JSON Lines, oldest first, and a manifest.
 
     Each line has the number of the event (seq), its time (UTC), run, task and kind, its own fields, and its hash with
     the one before it. An event whose content a clean-up removed has no fields, but their hash. The last line says
-    what was asked for and where the journal ends, and seals the file; `aur audit verify FILE` finds any byte that has
-    changed. Keep the seal, which is printed to standard error, elsewhere: it shows a file that was written anew.
+    what was asked for and where the journal ends, and seals the file; `aur audit verify FILE` finds any changed
+    byte. The seal is also printed to standard error. Keep it elsewhere: it shows if the file was rewritten.
     """
     journal = wiring.open_existing().project.runs_db
     selection = Selection(run_id=run_id, decisions=decisions, since=since, until=until)

@@ -39,7 +39,7 @@ __all__ = ["command"]
     required=False,
     help="A file of `aur audit export` (default: the journal).",
 )
-@click.option("--seal", metavar="SEAL", help="The seal that the export has told; shows a file that was written anew.")
+@click.option("--seal", metavar="SEAL", help="The seal that the export printed; it shows if the file was rewritten.")
 @click.option("--in-journal", is_flag=True, help="The events of the file must be those of this project's journal.")
 @json_option
 def command(*, file: Path | None, seal: str | None, in_journal: bool, as_json: bool) -> int:
@@ -54,7 +54,7 @@ def command(*, file: Path | None, seal: str | None, in_journal: bool, as_json: b
         journal = wiring.open_existing().project.runs_db if in_journal else None
         return _verify_file(file, seal, journal, as_json=as_json)
     if seal is not None or in_journal:
-        raise click.UsageError("--seal and --in-journal are about a FILE")
+        raise click.UsageError("--seal and --in-journal need a FILE")
     return _verify_journal(as_json=as_json)
 
 
@@ -74,8 +74,8 @@ def _verify_file(file: Path, seal: str | None, journal: Path | None, *, as_json:
     elif report.problem is not None:
         emit(f"the file was changed: {report.problem}")
     else:
-        emit(f"{report.events:,} events, each as it was written; last hash of the journal: {report.head or 'none'}")
-        emit(f"seal: {report.seal}" + ("" if seal else "; compare it with the one that the export has told"))
+        emit(f"{report.events:,} events, none changed; last hash of the journal: {report.head or 'none'}")
+        emit(f"seal: {report.seal}" + ("" if seal else "; compare it with the one that the export printed"))
     return ExitCode.DONE if report.problem is None else ExitCode.ENVIRONMENT
 
 

@@ -47,7 +47,7 @@ def command(
     conversation logs stay in .aurora/logs.
     """
     if sum((bool(chunk_ids), session_id is not None, bool(lessons))) != 1:
-        raise click.UsageError("give either chunk numbers, --session NAME or --lesson ID", ctx)
+        raise click.UsageError("give chunk numbers, --session NAME or --lesson ID", ctx)
     if lessons:
         return _forget_lessons(lessons, as_json=as_json)
     if session_id is not None:

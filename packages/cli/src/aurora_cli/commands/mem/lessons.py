@@ -1,4 +1,4 @@
-"""`aur mem lessons`: list what mended work has shown."""
+"""`aur mem lessons`: list what was learned from work that had to be corrected."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ __all__ = ["command"]
     "lessons",
     cls=AurCommand,
     examples=(
-        ("aur mem lessons", "What is kept, the newest last."),
+        ("aur mem lessons", "All lessons, the newest last."),
         ("aur mem lessons --json", "With provenance and counts, as JSON."),
         ("aur config set memory.lessons true --user", "Consent to it, in all of your projects."),
     ),
 )
 @json_option
 def command(*, as_json: bool) -> int:
-    """List what mended work has shown, for like tasks of the same persona.
+    """List what was learned from work that had to be corrected.
 
-    A lesson is what the journal has of work that failed a check, was sent back or commented on, and was mended. With
-    your consent (memory.lessons) it is kept in your own folder, and agents with like tasks are told it as data.
+    A lesson quotes the journal: work failed a check, was sent back or got a comment, and was then corrected. With
+    your consent (memory.lessons), lessons are kept in your own folder, and agents of the same persona get them as
+    data in similar tasks.
 
-    The state is new, promoted (three recalls in a row went with a success), dropped (no recall since a success
-    helped: it is not given any more), or stale: the code that it cites is not in the project.
+    The state is new, promoted (after three successes in a row), dropped (it did not help, and is not given any more),
+    or stale: the code that it cites is not in the project.
     """
     with wiring.open_existing() as aurora:
         store, root, consent = aurora.lesson_store, aurora.project.root, aurora.config.lessons
@@ -45,5 +46,5 @@ def command(*, as_json: bool) -> int:
     if not lessons:
         note("no lessons")
     if not consent:
-        note("none are kept or given without your consent: aur config set memory.lessons true --user")
+        note("lessons are kept and given only with your consent: aur config set memory.lessons true --user")
     return ExitCode.DONE

@@ -29,7 +29,7 @@ __all__ = ["clean", "command"]
     "days",
     type=FiniteRange(min=0),
     metavar="DAYS",
-    help="Minimum age in days (default: audit.keep_days of your configuration, which is also the least).",
+    help="Minimum age in days (default: audit.keep_days of your configuration; fewer days than that are refused).",
 )
 @json_option
 def command(*, days: float | None, as_json: bool) -> int:

@@ -66,7 +66,7 @@ _NOISY: Final = ("procrastinate", "psycopg.pool")
     type=AgentNames(),
     default=(),
     metavar="A,B",
-    help="The agents to run; all commands of your own and all agent CLIs by default.",
+    help="The agents to run (default: all commands of your own and all agent CLIs).",
 )
 @click.option(
     "--token-file",
@@ -110,7 +110,7 @@ def command(
         logging.getLogger(each).setLevel(logging.CRITICAL)
     home = user_folder(os.environ)
     if home is None:
-        raise click.UsageError("a worker keeps its attempts in your home folder, and you have none: set HOME")
+        raise click.UsageError("a worker keeps its attempts in your home folder, and HOME is not set")
     aurora = wiring.open_folder()
     name = name or socket.gethostname()
     worker = open_worker(

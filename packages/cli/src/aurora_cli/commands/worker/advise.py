@@ -32,28 +32,28 @@ _MOST = 100_000
     "advise",
     cls=AurCommand,
     examples=(
-        ("aur worker advise", "For each pool: workers that it should have, and why."),
+        ("aur worker advise", "How many workers each pool should have, and why."),
         ("aur worker advise big --min 1 --max 20 --json", "One pool, within bounds, as JSON with all figures."),
         (
             "aur worker advise big --slots 4 --hook ./scale.sh",
-            "Run ./scale.sh, with that JSON, when the number changes.",
+            "When the number changes, run ./scale.sh with the JSON on stdin.",
         ),
     ),
 )
-@click.argument("pool", required=False, callback=one_word, help="The pool; each one if left out.")
+@click.argument("pool", required=False, callback=one_word, help="The pool (default: all pools).")
 @click.option(
     "--within",
     type=click.FloatRange(1, _LONGEST_S),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="The time in which what waits should have begun.",
+    help="The time within which waiting attempts should start.",
 )
 @click.option(
     "--slots",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="Attempts at once of a worker that is added; by default the mean of those that are there.",
+    help="Attempts that a new worker runs at once (default: the mean of the present workers).",
 )
 @click.option(
     "--min", "least", type=click.IntRange(0, _MOST), default=0, show_default=True, help="The fewest workers."
@@ -73,13 +73,13 @@ _MOST = 100_000
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="The time for which fewer have to be enough before fewer are advised.",
+    help="The time for which fewer workers must be enough before fewer are advised.",
 )
 @click.option(
     "--hook",
     callback=hook_words,
     metavar="COMMAND",
-    help="A command of your own that gets the advice on stdin when the number has changed.",
+    help="A command to run when the number has changed; it gets the advice on stdin.",
 )
 @database_option
 @json_option
@@ -97,8 +97,9 @@ def command(
 ) -> int:
     """Say how many workers a pool should have.
 
-    It follows the queue up at once, and down only after a while; what was advised is kept in the database, so it may
-    be asked for again and again, from anywhere. A hook that fails is run again after the cool-down.
+    The number goes up at once when the queue grows, and down only after a while. The last advice is kept in the
+    database, so the command may be run repeatedly and from any machine. A hook that fails runs again after the
+    cool-down.
     """
     if least > most:
         raise click.UsageError("--min is larger than --max")

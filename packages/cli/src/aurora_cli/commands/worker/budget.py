@@ -29,14 +29,17 @@ _MOST_USD = 1_000_000_000.0
     "budget",
     cls=AurCommand,
     examples=(
-        ("aur worker budget", "What each pool may cost in a month, and has cost."),
+        ("aur worker budget", "The budget and the cost of each pool this month."),
         ("aur worker budget big --monthly 200", "At most $200 a month, in all runs on the pool."),
         ("aur worker budget big --none", "Remove the budget."),
     ),
 )
-@click.argument("pool", required=False, callback=one_word, help="The pool; all pools if left out.")
+@click.argument("pool", required=False, callback=one_word, help="The pool (default: all pools, only to show).")
 @click.option(
-    "--monthly", type=click.FloatRange(0, _MOST_USD), metavar="USD", help="The most in a calendar month, UTC."
+    "--monthly",
+    type=click.FloatRange(0, _MOST_USD),
+    metavar="USD",
+    help="The most to spend in a calendar month (UTC).",
 )
 @click.option("--none", "no_budget", is_flag=True, help="Remove the budget.")
 @database_option
@@ -44,7 +47,7 @@ _MOST_USD = 1_000_000_000.0
 def command(*, pool: str | None, monthly: float | None, no_budget: bool, as_json: bool) -> int:
     """Show or set the budget that all runs on a pool share.
 
-    It holds beside the budget of each user. What does not fit is not begun, whoever started the run.
+    It applies in addition to the budget of each user. An attempt that does not fit is not started.
     """
     changes = no_budget or monthly is not None
     if no_budget and monthly is not None:
@@ -60,7 +63,11 @@ def command(*, pool: str | None, monthly: float | None, no_budget: bool, as_json
         line = f"{each.pool}  {limit}  {each.month}: ${each.spent_usd:.2f} spent, ${each.reserved_usd:.2f} reserved"
         emit(printable(line))
     if not found:
-        note("no pool has a budget, or costs this month" if pool is None else printable(f"pool {pool} has no budget"))
+        note(
+            "no pool has a budget, and none has costs this month"
+            if pool is None
+            else printable(f"pool {pool} has no budget")
+        )
     return ExitCode.DONE
 
 

@@ -29,22 +29,22 @@ _MOST = 1_000_000
     "limit",
     cls=AurCommand,
     examples=(
-        ("aur worker limit", "All limits, and what runs."),
-        ("aur worker limit big --at-most 20", "Twenty attempts at once in all runs."),
-        ("aur worker limit big --agent report --at-most 2", "Of them, two of the agent report."),
-        ("aur worker limit big --agent report --none", "Remove that."),
+        ("aur worker limit", "All limits, and how many attempts run."),
+        ("aur worker limit big --at-most 20", "At most twenty attempts at once, in all runs together."),
+        ("aur worker limit big --agent report --at-most 2", "At most two of them with the agent report."),
+        ("aur worker limit big --agent report --none", "Remove that limit."),
     ),
 )
-@click.argument("pool", required=False, callback=one_word, help="The pool; all pools if left out.")
-@click.option("--agent", default="", metavar="NAME", help="The agent that the limit is for; all together by default.")
-@click.option("--at-most", type=click.IntRange(0, _MOST), metavar="N", help="Attempts at once; 0 lets none begin.")
+@click.argument("pool", required=False, callback=one_word, help="The pool (default: all pools, only to show).")
+@click.option("--agent", default="", metavar="NAME", help="The agent to limit (default: all agents together).")
+@click.option("--at-most", type=click.IntRange(0, _MOST), metavar="N", help="Attempts at once; with 0, none starts.")
 @click.option("--none", "no_limit", is_flag=True, help="Remove the limit.")
 @database_option
 @json_option
 def command(*, pool: str | None, agent: str, at_most: int | None, no_limit: bool, as_json: bool) -> int:
     """Limit the attempts of a pool that run at once.
 
-    A limit holds for all runs on the pool together, whoever started them. What runs already goes on.
+    A limit applies to all runs on the pool together. Attempts that already run continue.
     """
     changes = no_limit or at_most is not None
     if no_limit and at_most is not None:

@@ -25,8 +25,8 @@ _PLACE: Final = "over-ssh"
     "ssh",
     cls=AurCommand,
     examples=(
-        ("aur worker ssh", "What a coordinator calls over ssh; `pools:` names the host."),
-        ("aur worker ssh --allow build,test", "In authorized_keys, for a key that may do nothing else."),
+        ("aur worker ssh", "Started by a coordinator over ssh; `pools:` names the host."),
+        ("aur worker ssh --allow build,test", "In authorized_keys, for a key that is for this alone."),
     ),
 )
 @click.option(
@@ -34,14 +34,13 @@ _PLACE: Final = "over-ssh"
     type=AgentNames(),
     default=(),
     metavar="A,B",
-    help="The agents to run; all commands of your own by default.",
+    help="The agents to run (default: all commands of your own).",
 )
 def command(*, allow: tuple[str, ...]) -> int:
-    """Serve one coordinator that comes over ssh.
+    """Serve one coordinator over ssh.
 
-    It speaks over standard input and output, and ends with the connection; the attempts that it has started go on.
-    They run agents that are commands of your own, under the policies of the project that it is started in, in that
-    folder.
+    It uses standard input and output, and ends with the connection; the attempts that it has started continue. They
+    run commands of your own in the current folder, under the policies of its project.
     """
     from aurora_core.settings.user_folder import user_folder
     from aurora_soar.taskruns.pool_worker import open_host
@@ -51,7 +50,7 @@ def command(*, allow: tuple[str, ...]) -> int:
         raise click.UsageError("a coordinator starts this over ssh; `pools:` in its configuration names this machine")
     home = user_folder(os.environ)
     if home is None:
-        raise click.UsageError("a host keeps its attempts in your home folder, and you have none: set HOME")
+        raise click.UsageError("a host keeps its attempts in your home folder, and HOME is not set")
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     aurora = wiring.open_folder()
     options = open_host(

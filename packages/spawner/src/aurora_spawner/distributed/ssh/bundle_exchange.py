@@ -149,7 +149,7 @@ class BundleExchange:
             there = (await _asked(connection, Request(kind="refs"))).refs
             if there.get(ref) != commit:
                 problem = f"is {there[ref][:12]}" if ref in there else "does not exist"
-                raise MissingTreeError(f"{ref} of the host {problem}, and should be {commit[:12]}")
+                raise MissingTreeError(f"{ref} of the host {problem}; expected {commit[:12]}")
             have = await asyncio.to_thread(_known, git, set(there.values()) - {commit})
             with tempfile.TemporaryFile(prefix="aurora-bundle-") as file:
                 answer = await _asked(

@@ -82,7 +82,9 @@ def read_bundle(git: Git, file: IO[bytes], commit: str, *, checked: bool) -> Non
     try:
         git.run("rev-list", "--objects", "--quiet", commit, "--not", "--glob=*")
     except GitError as error:
-        raise BundleError(f"the bundle of {commit[:12]} rests on what is not here: {error.reason}") from error
+        raise BundleError(
+            f"the bundle of {commit[:12]} needs commits that are missing here: {error.reason}"
+        ) from error
 
 
 def _pass_head(file: IO[bytes]) -> None:
@@ -93,7 +95,7 @@ def _pass_head(file: IO[bytes]) -> None:
     """
     left = _HEAD_LIMIT_BYTES
     if not file.readline(80).startswith(b"# v"):
-        raise BundleError("what came is no git bundle")
+        raise BundleError("the data is not a git bundle")
     while (line := file.readline(left)) != b"\n":
         left -= len(line)
         if not line.endswith(b"\n") or left <= 0:

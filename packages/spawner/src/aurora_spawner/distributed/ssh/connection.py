@@ -165,7 +165,7 @@ class Connection:
             problem = await self._end()
         except (DocumentError, ValueError) as error:  # ValueError: a line without an end
             await self._end()
-            problem = HostUnreachableError(f"{self.destination.address} says what cannot be read: {error}")
+            problem = HostUnreachableError(f"{self.destination.address} sent something that cannot be read: {error}")
         self.lost = problem
         for asked in self._asked.values():
             if not asked.answered.done():

@@ -109,7 +109,7 @@ class HostAttempts:
         backend = options.backends.get(document.agent)
         if backend is None:
             allowed = ", ".join(sorted(options.backends)) or "none"
-            raise BackendError(document.agent, f"is no agent of {options.name}, which runs: {allowed}")
+            raise BackendError(document.agent, f"{options.name} does not run it; it runs: {allowed}")
         self._take_key(token, document)
         _write_new(_order(folder), order.encode())
         place = AgentPlace(cwd=options.cwd, variables={})
@@ -146,7 +146,7 @@ class HostAttempts:
             link.symlink_to(token)
         except FileExistsError:
             if str(link.readlink()) != token:
-                problem = "this attempt is here from another coordinator; only one may execute a run"
+                problem = "another coordinator has sent this attempt; only one may execute a run"
                 raise AttemptRefusedError(EndReason.NOT_TAKEN, problem) from None
 
     def _unbegun(self, error: Exception) -> AttemptEnd:
@@ -154,7 +154,7 @@ class HostAttempts:
         if isinstance(error, OSError):
             return AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=error.errno or 0)
         if isinstance(error, ExchangeError | WorkspaceError):
-            problem = f"{self.options.name} cannot have its tree: {error}"
+            problem = f"{self.options.name} could not get its tree: {error}"
             return AttemptEnd(reason=EndReason.NOT_CARRIED, stderr=problem)
         reason = error.reason if isinstance(error, AttemptRefusedError) else EndReason.NOT_TAKEN
         return AttemptEnd(reason=reason, stderr=str(error))

@@ -51,7 +51,7 @@ class HostRefs:
         """
         git = self._git()
         if not git.succeeds("check-ref-format", ref):
-            raise PushRefusedError(f"{ref} is no name of a ref")
+            raise PushRefusedError(f"{ref} is not a valid name of a ref")
         if bundle is not None:
             read_bundle(git, bundle, commit, checked=False)
         if git.commit_of(commit) != commit:
@@ -73,7 +73,7 @@ class HostRefs:
         git = self._git()
         there = git.commit_of(ref)
         if there != commit:
-            raise MissingTreeError(f"{ref} is {there[:12] or 'not there'}, and should be {commit[:12]}")
+            raise MissingTreeError(f"{ref} is {there[:12] or 'missing'}; expected {commit[:12]}")
         return write_bundle(git, ref, commit, file, without=have, limit=limit)
 
     def delete(self, refs: Mapping[str, str]) -> None:
