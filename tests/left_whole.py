@@ -174,6 +174,9 @@ LEFT_WHOLE: Final = {
     "fuzz/test_fuzz_memory.py::test_a_small_value_that_unpacks_to_gigabytes_is_damage": (
         "fuzz/test_fuzz_memory.py::test_a_wrong_value_anywhere_is_a_typed_error_and_rebuild_mends_it"
     ),
+    "policies/test_check_fuzz.py::test_a_hundred_thousand_fuzzed_commands_are_answered": (
+        "policies/test_check_fuzz.py::test_fuzzed_commands_are_answered"
+    ),
     "faults/test_candidates_crash.py::test_killed_around_a_git": (
         "faults/test_candidates_crash.py::test_killed_around_a_fact"
     ),
