@@ -89,7 +89,7 @@ LEFT_WHOLE: Final = {
         "spawner/test_conversation_app_server.py::test_garbage_is_passed_over_and_failures_are_told"
     ),
     "e2e/test_e2e_interact.py::test_what_codex_asks_by_its_hook_and_by_its_protocol_is_asked_once": (
-        "spawner/test_conversation_app_server.py::test_it_leaves_its_sandbox_only_where_a_hook_asks"
+        "spawner/test_conversation_sessions.py::test_a_call_that_a_hook_has_asked_about_is_not_asked_about_again"
     ),
     "e2e/test_e2e_interact.py::test_codex_resumes_its_session_turn_by_turn": (
         "e2e/test_e2e_agents.py::test_a_retry_goes_on_with_the_session_of_the_dead_attempt"
