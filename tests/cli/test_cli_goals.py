@@ -65,7 +65,7 @@ def test_the_document_is_goals_json_with_its_place_and_estimate(aur: Aur, shop: 
 
 @pytest.mark.parametrize(
     ("typed", "status", "written"),
-    few([("p\n", 0, True), ("f\n", 0, True), ("a\n", 1, False), ("nonsense\na\n", 1, False), ("\n", 0, True)], 3),
+    few([("p\n", 0, True), ("nonsense\na\n", 1, False), ("f\n", 0, True), ("\n", 0, True), ("a\n", 1, False)], 3),
 )
 def test_the_review_decides_at_the_terminal(shop: Path, typed: str, status: int, written: bool) -> None:
     found, output = on_terminal("goals", GOAL, typed=typed)

@@ -53,6 +53,13 @@ def test_json_is_the_conversation_logs_document(aur: Aur, shop: Path) -> None:
     document = json.loads(aur("soar", QUESTION, "--json").stdout)
     assert document["query"] == QUESTION
     assert set(document["phases"]) >= {"phase1_assess", "phase5_collect", "phase8_respond"}
+    (log,) = (shop / ".aurora" / "logs" / "conversations").rglob("*.md")
+    kept = json.loads(log.read_text().rpartition("```json\n")[2].rpartition("\n```")[0])
+    assert list(kept["phases"]) == list(document["phases"])
+    assert (kept["query_id"], kept["phases"]["phase5_collect"]) == (
+        document["query_id"],
+        document["phases"]["phase5_collect"],
+    )
 
 
 def test_changed_files_are_seen_unless_told_otherwise(aur: Aur, shop: Path) -> None:
@@ -64,7 +71,8 @@ def test_changed_files_are_seen_unless_told_otherwise(aur: Aur, shop: Path) -> N
 
 
 def test_no_answer_with_a_source_is_a_goal_not_reached(aur: Aur, shop: Path) -> None:
-    assert aur("soar", "zebra quantum flux").returncode == ExitCode.NOT_REACHED
+    outcome = aur("soar", "zebra quantum flux")
+    assert (outcome.returncode, "zebra" in outcome.stdout) == (ExitCode.NOT_REACHED, True)
 
 
 @pytest.mark.parametrize("question", ["", "   ", "??"])

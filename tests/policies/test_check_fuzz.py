@@ -35,6 +35,13 @@ def test_fuzzed_commands_are_answered(seed: int, caplog: pytest.LogCaptureFixtur
     assert caplog.records == []
 
 
+def test_a_hundred_thousand_fuzzed_commands_are_answered(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        for command in fuzzed(seed=3, count=100_000):
+            check_answered(command)
+    assert caplog.records == []
+
+
 @given(st.text(max_size=80) | st.lists(PIECES, max_size=25).map("".join))
 def test_any_text_is_answered(command: str) -> None:
     check_answered(command)

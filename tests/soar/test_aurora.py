@@ -420,6 +420,7 @@ async def test_several_questions_are_answered_at_once(shop: Path) -> None:
             aurora.aask("Who calls Till?"),
         )
     assert ["src/till.py:" in result.answer for result in results] == [True] * 3
+    assert len({result.log_path for result in results}) == 3
 
 
 PARTING = """\

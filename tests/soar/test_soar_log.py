@@ -155,7 +155,7 @@ class TestFile:
         [
             ("What does `../../etc/passwd` hold?", "etc-passwd"),
             ("What is `änderung`?", "nderung"),
-            ("Wo ist `日本`?", "wo-ist"),
+            ("Wo ist `日本`?", "question"),
             ("Explain " + "x" * 300, "x" * 24),
         ],
     )

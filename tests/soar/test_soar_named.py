@@ -96,6 +96,16 @@ def test_a_constant_s_comment_and_its_users_are_told(memory: Memory) -> None:
     assert "Used by `mail/queue.py:3`, `mail/queue.py:15`." in answer
 
 
+def test_a_question_in_another_language_is_answered_from_its_names_and_that_is_said(memory: Memory) -> None:
+    answer = ask(memory, "Wo wird RETRY_CEILING gesetzt, und wie?").answer
+    assert "RETRY_CEILING" in answer.splitlines()[0]
+    assert "“As often as the post office allows.”" in answer
+    assert "The question is in German: only its names" in answer
+    assert "gesetzt" not in answer
+    absent = ask(memory, "Wie werden die Zeppeline gesteuert?").answer
+    assert absent.splitlines()[0] == "Not found in this project's code: zeppeline, gesteuert."
+
+
 def test_a_file_says_what_it_offers_and_who_uses_it(memory: Memory) -> None:
     answer = ask(memory, "What does mail/limits.py do?").answer
     assert "“How often and how long a delivery is tried.” It defines RETRY_CEILING, COLOURS, Address." in answer

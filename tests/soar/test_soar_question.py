@@ -39,6 +39,25 @@ def test_terms_are_the_content_words_in_order_and_once() -> None:
     assert question.focus == "scheduler runs next"
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "intent", "terms"),
+    [
+        ("Wo ist RETRY_CEILING gesetzt?", "German", Intent.EXPLAIN, ("RETRY_CEILING", "set")),
+        ("Was ist der Unterschied zwischen `send` und `close`?", "German", Intent.COMPARE, ("send", "close")),
+        ("Comment est-ce que fetch_all est appelée ?", "French", Intent.EXPLAIN, ("fetch_all",)),
+        ("¿Dónde se llama fetch_all?", "Spanish", Intent.EXPLAIN, ("fetch_all",)),
+        ("Why does die() call sys.exit, and where is der_parser used?", "", Intent.DEBUG, None),
+        ("How does Le.un() differ from la.de()?", "", Intent.COMPARE, None),
+    ],
+)
+def test_function_words_of_other_languages_are_translated_or_left_out(
+    text: str, language: str, intent: Intent, terms: tuple[str, ...] | None
+) -> None:
+    question = read_question(text)
+    assert question.language == language
+    assert terms is None or (question.intent, question.terms) == (intent, terms)
+
+
 def test_code_like_tokens_are_kept_as_written() -> None:
     question = read_question("where does `load_config` call Path.read_text() in src/app/config.py for HttpClient?")
     assert question.identifiers == ("load_config", "src/app/config.py", "Path.read_text", "config.py", "HttpClient")

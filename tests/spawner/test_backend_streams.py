@@ -40,6 +40,16 @@ def reply_to(stem: str) -> Reply:
     return backend_of(stem).read_stream([path.read_bytes()])
 
 
+@pytest.mark.parametrize("stem", ["claude-done", "codex-done"])
+def test_a_huge_answer_comes_whole(stem: str) -> None:
+    said = reply_to(stem).text
+    path = next(STREAMS.glob(f"{stem}.*"))
+    huge = "ü" * 300_000 + said
+    content = path.read_text().replace(json.dumps(said), json.dumps(huge)).encode()
+    pieces = [content[at : at + 65_536] for at in range(0, len(content), 65_536)]
+    assert backend_of(stem).read_stream(pieces).text == huge
+
+
 def verdict_on(
     reply: Reply, *, exit_code: int | None = 0, reason: EndReason = EndReason.EXITED, stderr: str = ""
 ) -> Verdict:

@@ -271,9 +271,9 @@ def test_an_agent_that_does_nothing_keeps_no_file(repository: Repository, place:
     few(
         [
             ("20", "sed -i '/^|||||||/d' app.py", False),
-            ("20", "sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' app.py", True),
             ("3", "sed -i '/^|||/d' app.py", False),
             ("9" * 5000, "sed -i '/^|||||||/d' app.py", False),
+            ("20", "sed -i -e '/^|||||||/,/^=======/d' -e '/^<<<<<<</d' -e '/^>>>>>>>/d' app.py", True),
         ],
         2,
     ),

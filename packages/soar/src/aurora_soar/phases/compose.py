@@ -121,6 +121,7 @@ def compose(
     if not everything:
         if not absent:
             writer.line(_nothing(focus, outputs))
+        _write_language(writer, question)
         _write_failures(writer, outputs)
         text = "\n".join(writer.lines) + "\n"
         return Answer(text=text, full=text, used=(), lead=None, absent=absent)
@@ -136,6 +137,7 @@ def compose(
             words = ", ".join(presence.missing)
             there = "Not there yet" if question.intent is Intent.IMPLEMENT else "Not in this project's code"
             writer.line(f"{there}: {words}{_only_elsewhere(presence)}.")
+    _write_language(writer, question)
     _write_failures(writer, outputs)
     sections = [_section(output, findings, question) for output, findings in kept]
     sections = [section for section in sections if section.lines]
@@ -159,6 +161,15 @@ def compose(
 def place(finding: Finding) -> str:
     """Returns a source as it is cited: `file:line`."""
     return f"`{finding.file}:{finding.line}`"
+
+
+def _write_language(writer: _Writer, question: Question) -> None:
+    if not question.language:
+        return
+    if writer.lines[-1].startswith("|"):
+        writer.line("")
+    looked_for = "only its names, and words that the code has, too, were looked for"
+    writer.line(f"The question is in {question.language}: {looked_for}.")
 
 
 def _absence(presence: Presence) -> str:

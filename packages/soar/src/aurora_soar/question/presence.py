@@ -85,7 +85,7 @@ ALL_PRESENT: Final = Presence(elsewhere={}, nearest={})
 def find_presence(memory: SoarMemory, question: Question, focus: Focus) -> Presence:
     """Looks for every name and content word of a question in the code."""
     files = memory.files()
-    named = names_in(question.text)
+    named = names_in(question.focus if question.language else question.text)
     rarity = memory.rarity(_all_terms(question, named))
     names = tuple(name.text for name in named if _is_missing(memory, name, files, rarity))
     lowered = {part for name in names for part in (name.lower(), *re.split(r"\W+", name.lower()))}

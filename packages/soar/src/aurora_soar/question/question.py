@@ -17,6 +17,7 @@ from aurora_soar.question.intent_patterns import (
     STOP_WORDS,
     in_short,
 )
+from aurora_soar.question.languages import in_english, language_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,7 @@ class Question:
         sides: the two things that a comparison compares, as phrases; else empty.
         about_tests: True if the question asks for tests.
         about_values: True if the question asks for values, as constants and tables hold them.
+        language: the language that it is in, if it is not English and its function words are known; else empty.
     """
 
     text: str
@@ -58,6 +60,7 @@ class Question:
     sides: tuple[str, ...]
     about_tests: bool
     about_values: bool = False
+    language: str = ""
 
     @property
     def focus(self) -> str:
@@ -118,6 +121,8 @@ def read_question(text: str) -> Question:
     # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
     text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
     short = in_short(text)
+    if language := language_of(short):
+        short = in_english(short, language)
     identifiers = _identifiers(short)
     sides = _sides(short)
     intent = Intent.COMPARE if sides else _intent(short)
@@ -134,6 +139,7 @@ def read_question(text: str) -> Question:
         sides=sides,
         about_tests=bool(_TESTS.search(short)),
         about_values=bool(_VALUES.search(short)),
+        language=language,
     )
 
 
