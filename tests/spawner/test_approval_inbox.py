@@ -17,7 +17,7 @@ from aurora_spawner.control.approvals import answer_approval, approvals_of, open
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.control.control_client import request_coordinator
 from aurora_spawner.control.user_acts import record_act
-from aurora_spawner.errors import AgentAnswersError, SpawnerError, UnknownRunError
+from aurora_spawner.errors import AgentAnswersError, SpawnerError, UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.approval_facts import UserActed
 from aurora_spawner.journal.approval_views import ApprovalRow, ApprovalState
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
@@ -288,7 +288,10 @@ async def test_an_answer_names_the_user_and_acts_stand_between_the_events_of_the
         record_act(
             journal, UserActed(act="approve", user="blue\ud800", approval=approval, **act), run_id="", task_id=None
         )
-        record_act(journal, UserActed(act="pause", user="blue", approval="", **act), run_id=run_id, task_id="b")
+        paused = UserActed(act="pause", user="blue", approval="", **act)
+        record_act(journal, paused, run_id=run_id, task_id=None)
+        with pytest.raises(UnknownTaskError):
+            record_act(journal, paused, run_id=run_id, task_id="b")
         for user in ("blue", "red"):
             report = answer_approval(journal, approval, approved=True, user=user)
             answers.append((report.answer.user, report.first))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.control.approvals import find_approval
 from aurora_spawner.control.lookup import find_run, open_journal
+from aurora_spawner.errors import UnknownTaskError
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
 from aurora_spawner.storage.stored_values import storable_text
@@ -25,19 +26,22 @@ def record_act(journal: Path, act: UserActed, *, run_id: str, task_id: str | Non
 
     Args:
         run_id: The run; for an act that answers a question, that of the question counts.
-        task_id: The task that the act names. One that the run does not have is left out.
+        task_id: The task that the act names. Left out, it would make the act one on the whole run; that of a question
+            is left out if the run has no such task.
 
     Raises:
         UnknownRunError, UnknownApprovalError: The journal has no such run, or no such question.
+        UnknownTaskError: The run has no such task.
         JournalError: It cannot be written.
     """
-    if act.approval:
-        asked = find_approval(journal, act.approval)
-        run_id, task_id = asked.run_id, asked.task_id or None
-    _, tasks = find_run(journal, run_id)
-    known = task_id if any(task_id == each.task_id for each in tasks) else None
+    asked = find_approval(journal, act.approval) if act.approval else None
+    if asked is not None:
+        run_id, task_id = asked.run_id, asked.task_id
+    known = [each.task_id for each in find_run(journal, run_id)[1]]
+    if asked is None and task_id is not None and task_id not in known:
+        raise UnknownTaskError(run_id, task_id, known)
     with open_journal(journal, run_id) as store:
-        store.append([entry_of(_bounded(act), run_id=run_id, task_id=known)])
+        store.append([entry_of(_bounded(act), run_id=run_id, task_id=task_id if task_id in known else None)])
 
 
 def _bounded(act: UserActed) -> UserActed:

@@ -71,7 +71,7 @@ def _snapshot(git: Git, head: str, without: Sequence[str]) -> str:
     with tempfile.TemporaryDirectory(prefix="aurora-index-") as folder:
         copy = Path(folder) / "index"
         if own.exists():
-            shutil.copyfile(own, copy)
+            shutil.copy2(own, copy)  # with its time, by which git knows which files may have changed unseen
         index = {"GIT_INDEX_FILE": str(copy)}
         git.run("add", "--all", "--sparse", environment=index)
         if without:

@@ -30,7 +30,7 @@ def present_commit(worktree: Worktree, message: str) -> str:
     with tempfile.TemporaryDirectory(prefix="aurora-index-") as folder:
         index = Path(folder) / "index"
         if Path(own).exists():
-            shutil.copyfile(own, index)
+            shutil.copy2(own, index)  # with its time, by which git knows which files may have changed unseen
         environment = {"GIT_INDEX_FILE": str(index)}
         reveal(git, index=index)
         stage_work(worktree, index=index)
