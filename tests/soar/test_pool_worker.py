@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_soar.notices import Notice
-    from aurora_spawner.distributed.worker import WorkerOptions
+    from aurora_spawner.distributed.worker_options import WorkerOptions
 
 CONFIG = """
 backends:

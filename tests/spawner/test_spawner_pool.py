@@ -42,7 +42,8 @@ from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentErr
 from aurora_spawner.distributed.lease import AttemptState
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.pool_limits import LimitStore
-from aurora_spawner.distributed.worker import Worker, WorkerOptions
+from aurora_spawner.distributed.worker import Worker
+from aurora_spawner.distributed.worker_options import WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.policy_parts import TimeoutPolicy
