@@ -22,7 +22,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, Ru
 from aurora_spawner.distributed.activity import activity
 from aurora_spawner.distributed.documents import DocumentError, EndDocument, OrderDocument, Result
 from aurora_spawner.distributed.exchange import ExchangeError
-from aurora_spawner.distributed.worker_orders import Inheritance, order_for, result_of
+from aurora_spawner.distributed.worker_orders import Inheritance, order_for, result_of, where_it_worked
 from aurora_spawner.distributed.worker_trees import AgentPlace
 from aurora_spawner.errors import AttemptRecordError, BackendError
 from aurora_spawner.storage.private_files import make_private_folder
@@ -91,14 +91,7 @@ class HostAttempts:
                 return found
             try:
                 await self._begin(token, folder, order)
-            except (
-                DocumentError,
-                BackendError,
-                ExchangeError,
-                WorkspaceError,
-                AttemptRefusedError,
-                OSError,
-            ) as error:
+            except _FAILURES as error:
                 if AttemptFolder(path=folder).void(token):
                     await asyncio.to_thread(_keep, folder, self._unbegun(error), "")
                     return "over"
@@ -225,6 +218,9 @@ class HostAttempts:
             return
         commit = ""
         if document.tree is not None and end.reason is not EndReason.VOIDED:
+            backend = self.options.backends.get(document.agent)
+            if backend is not None:
+                end = where_it_worked(end, folder, backend, self.trees.found(document).cwd)
             end, commit = self._take_back(token, document, end)
         _keep(folder, end, commit)
 
