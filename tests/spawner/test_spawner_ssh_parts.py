@@ -171,23 +171,18 @@ async def test_a_host_forgets_a_week_after_a_result_was_had(tmp_path: Path) -> N
     assert [each.name for each in folders.iterdir()] == ["t-2"]
 
 
-async def test_a_command_of_a_host_that_says_it_worked_elsewhere_has_not_done_its_task(
-    project: Repository, tmp_path: Path
-) -> None:
-    script = f"""cat > b.txt; echo '{{"type":"system","subtype":"init","cwd":"{tmp_path}","session_id":"s"}}'"""
-    backend = CommandBackend("says", ("sh", "-c", script), dialect=DIALECTS["claude"])
+def attempts_of(project: Repository, tmp_path: Path, script: str) -> tuple[HostAttempts, HostRefs, str]:
+    """Returns a host with one agent and a commit of a project, and an order for a task that starts from it."""
     refs, start = HostRefs(tmp_path / "h" / "trees"), project("rev-parse", "HEAD")
     refs.take(start_ref("run", start), start, io.BytesIO(bundle_of(project, tmp_path / "bundle")))
     options = HostOptions(
         name="h",
         place=tmp_path / "h",
         cwd=tmp_path,
-        backends={"says": backend},
+        backends={"says": CommandBackend("says", ("sh", "-c", script), dialect=DIALECTS["claude"])},
         executor=lambda _mode: LocalExecutor(),
         environ={"PATH": os.environ["PATH"]},
     )
-    attempts = HostAttempts(options=options, trees=WorkerTrees(folder=refs.folder, exchange=refs.exchange))
-    tree = TreeDocument(start=start, folder=".", title="Say")
     order = OrderDocument.of(
         run_id="run",
         task_id="1",
@@ -198,15 +193,47 @@ async def test_a_command_of_a_host_that_says_it_worked_elsewhere_has_not_done_it
         deadline_s=None,
         sandbox="off",
         depth=1,
-        tree=tree,
+        tree=TreeDocument(start=start, folder=".", title="Say"),
     )
-    assert await attempts.start("t-1", order.to_text()) == "running"
+    trees = WorkerTrees(folder=refs.folder, exchange=refs.exchange)
+    return HostAttempts(options=options, trees=trees), refs, order.to_text()
+
+
+async def test_a_command_of_a_host_that_says_it_worked_elsewhere_has_not_done_its_task(
+    project: Repository, tmp_path: Path
+) -> None:
+    script = f"""cat > b.txt; echo '{{"type":"system","subtype":"init","cwd":"{tmp_path}","session_id":"s"}}'"""
+    attempts, refs, order = attempts_of(project, tmp_path, script)
+    assert await attempts.start("t-1", order) == "running"
     packed = await attempts.result("t-1", await attempts.collect("t-1", lambda: None))
     attempts.close()
     result = Result.unpack(packed)
     assert result.end.reason is EndReason.WRONG_FOLDER
     assert str(tmp_path).encode() in result.stderr
     assert refs.all()[result_ref("run", "1", 1, FENCE)] == result.commit, "what it has left comes back nevertheless"
+
+
+async def test_the_worktree_of_an_attempt_that_did_not_begin_goes_with_its_folder(
+    project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts, _refs, order = attempts_of(project, tmp_path, "true")
+
+    async def killed(*_: object) -> RunningAttempt:  # between the worktree and its agent
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(LocalExecutor, "start", killed)
+    with pytest.raises(asyncio.CancelledError):
+        await attempts.start("t-1", order)
+    worktrees, folder = tmp_path / "h" / "trees" / "worktrees", tmp_path / "h" / "attempts" / "t-1"
+    assert list(worktrees.rglob("a.txt"))
+    assert attempts.adopt("t-1") == "voided"
+    old = time.time() - KEPT_S - 1
+    os.utime(folder / "claim", (old, old))
+    (tmp_path / "h" / "keys" / "gone").symlink_to("t-0")
+    attempts.sweep(time.time())
+    assert not folder.exists()
+    assert not list(worktrees.rglob("a.txt"))
+    assert not list((tmp_path / "h" / "keys").iterdir())
 
 
 @dataclass

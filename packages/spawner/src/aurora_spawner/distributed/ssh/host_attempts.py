@@ -263,16 +263,30 @@ class HostAttempts:
             executor.close()
 
     def sweep(self, now: float) -> None:
-        """Removes what nobody asks for any more: results that were had, and attempts that never began."""
+        """Removes what nobody asks for any more: results that were had, and attempts that never began.
+
+        Other connections of the host may do the same at this moment.
+        """
         for folder in sorted((self.options.place / "attempts").glob("*")):
             files = AttemptFolder(path=folder)
-            last = folder / "given" if _claimed(folder) != "voided" or _result(folder).exists() else files.claim
             with suppress(OSError):
+                unbegun = _claimed(folder) == "voided"
+                last = files.claim if unbegun and not _result(folder).exists() else folder / "given"
                 if last.stat().st_mtime < now - KEPT_S:
+                    if unbegun:
+                        self._drop_tree(folder)
                     shutil.rmtree(folder)
         for link in (self.options.place / "keys").glob("*"):
-            if not self._folder(str(link.readlink())).exists():
-                link.unlink(missing_ok=True)
+            with suppress(OSError):
+                if not self._folder(str(link.readlink())).exists():
+                    link.unlink(missing_ok=True)
+
+    def _drop_tree(self, folder: Path) -> None:
+        """Removes the worktree of an attempt that did not begin."""
+        with suppress(OSError, DocumentError, WorkspaceError):
+            document = OrderDocument.parse(_order(folder).read_text(encoding="utf-8"))
+            if document.tree is not None:
+                self.trees.drop(document)
 
 
 def _result(folder: Path) -> Path:
