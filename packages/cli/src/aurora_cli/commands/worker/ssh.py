@@ -41,7 +41,7 @@ def command(*, allow: tuple[str, ...]) -> int:
 
     It speaks over standard input and output, and ends with the connection; the attempts that it has started go on.
     They run agents that are commands of your own, under the policies of the project that it is started in, in that
-    folder.
+    folder. It runs no agent CLIs, whose tool calls nobody would judge while the connection is lost.
     """
     from aurora_core.settings.user_folder import user_folder
     from aurora_soar.taskruns.pool_worker import open_host
