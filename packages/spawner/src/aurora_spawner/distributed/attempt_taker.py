@@ -123,13 +123,20 @@ class AttemptTaker:
 
     async def _in_slot(self, token: str, work: Coroutine[Any, Any, None]) -> None:
         try:
+            await self._told(token, work)
+        finally:
+            self._free()
+
+    async def _told(self, token: str, work: Coroutine[Any, Any, None]) -> None:
+        try:
             await work
         except QueueError as error:
             self.tell(f"attempt {token}: {error}")
-        finally:
-            self._slots.release()
-            if self._idle_bells:  # a place within a limit is free now
-                self._look.set()
+
+    def _free(self) -> None:
+        self._slots.release()
+        if self._idle_bells:  # a place within a limit is free now
+            self._look.set()
 
     async def take_over(self, group: asyncio.TaskGroup) -> None:
         """Goes on with the attempts of an earlier process, and ends those that this worker has lost meanwhile."""
@@ -137,16 +144,24 @@ class AttemptTaker:
         left = [(token, self.carrier.go_on) for token in held]
         left += [(token, self.carrier.end_lost) for token in self.place.tokens() if token not in held]
         for token, work in left:
-            self._kept(group.create_task(self._with_room(token, work)))
+            self._kept(group.create_task(self._at_once(token, work(token))))
 
     async def until_over(self) -> None:
         """Waits for the end of all attempts that were taken."""
         while self._carried:
             await asyncio.wait(self._carried)
 
-    async def _with_room(self, token: str, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        await self._slots.acquire()
-        await self._in_slot(token, work(token))
+    async def _at_once(self, token: str, work: Coroutine[Any, Any, None]) -> None:
+        """Sees to what an earlier process has left, also if it had more room: leases end, and agents go on meanwhile.
+
+        It has the next room that is free, before anything new.
+        """
+        room = asyncio.ensure_future(self._slots.acquire())
+        try:
+            await self._told(token, work)
+        finally:
+            if not room.cancel():
+                self._free()
 
     async def _claim(self) -> tuple[HeldAttempt, str] | None:
         """Claims the attempt whose turn it is, with its order; None if none may begin here now."""
