@@ -31,7 +31,8 @@ from aurora_spawner.attempts.executor import Executor
 from aurora_spawner.distributed.attempt_store import AttemptStore
 from aurora_spawner.distributed.database import Database
 from aurora_spawner.distributed.pool_executor import PoolExecutor
-from aurora_spawner.distributed.worker import Worker, WorkerOptions
+from aurora_spawner.distributed.worker import Worker
+from aurora_spawner.distributed.worker_options import WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace
 from aurora_spawner.supervision.local_executor import LocalExecutor
 

@@ -8,14 +8,15 @@ import pytest
 
 from aurora_soar import Aurora
 from aurora_soar.errors import PoolError
-from aurora_soar.taskruns.pool_worker import open_worker
+from aurora_soar.taskruns.pool_worker import open_host, open_worker
+from aurora_soar.taskruns.pools import check_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from aurora_soar.notices import Notice
-    from aurora_spawner.distributed.worker import WorkerOptions
+    from aurora_spawner.distributed.worker_options import WorkerOptions
 
 CONFIG = """
 backends:
@@ -24,6 +25,7 @@ backends:
   unhooked: {kind: aider, command: [sh]}
 pools:
   big: {repository: /srv/trees.git}
+  far: {ssh: anna@far.example}
 """
 PREPARATION = "copy: [.env.test]\nsetup: [make setup]\nlink: [data]\nenv: {NAME: x}\n"
 
@@ -107,3 +109,20 @@ def test_a_cli_whose_hook_does_not_work_is_none_for_a_pool(
     for allow in (("hooked",), ("hooked", "own")):
         with pytest.raises(PoolError, match="the policy gate does not work here, so hooked cannot run"):
             opened(*allow)
+
+
+def test_no_cli_runs_over_ssh_where_nobody_judges_it(opened: Callable[..., Opened], tmp_path: Path) -> None:
+    opened()
+    agents = Aurora.open(tmp_path / "project").project_agents
+
+    def check(agent: str, pool: str, *placed: tuple[str, str]) -> None:
+        check_pool(pool, agents.config.pools, [agent], agents.backends, placed=placed, isolated=False)
+
+    check("own", "far")
+    check("hooked", "big", ("own", "far"))
+    for pool, placed in (("far", ()), ("big", (("hooked", "far"),))):
+        with pytest.raises(PoolError, match="over ssh no policy gate judges what hooked would do on far"):
+            check("hooked", pool, *placed)
+    assert set(open_host(agents, name="h", allow=(), place=tmp_path / "place").backends) == {"own"}
+    with pytest.raises(PoolError, match="over ssh no policy gate judges what agent CLIs do, so hooked cannot run"):
+        open_host(agents, name="h", allow=("own", "hooked"), place=tmp_path / "place")

@@ -16,7 +16,8 @@ from aurora_spawner.distributed.beats import LeaseTimes
 from aurora_spawner.distributed.exchange import Exchange
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.pool_trees import PoolTrees
-from aurora_spawner.distributed.worker import Worker, WorkerOptions
+from aurora_spawner.distributed.worker import Worker
+from aurora_spawner.distributed.worker_options import WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace
 from aurora_spawner.distributed.worker_trees import WorkerTrees
 from aurora_spawner.recovery.policy import RecoveryPolicy

@@ -42,7 +42,8 @@ from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentErr
 from aurora_spawner.distributed.lease import AttemptState
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.pool_limits import LimitStore
-from aurora_spawner.distributed.worker import Worker, WorkerOptions
+from aurora_spawner.distributed.worker import Worker
+from aurora_spawner.distributed.worker_options import WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace, WorkerRunsError
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.policy_parts import TimeoutPolicy
@@ -112,12 +113,13 @@ def worker_at(
     clock: Callable[[], float] = time.time,
     tools: Callable[[], tuple[AnnouncedTool, ...]] = tuple,
     look_every_s: float = 1.0,
+    concurrency: int = 4,
 ) -> Worker:
     options = WorkerOptions(
         name="w",
         pool=pool,
         labels=labels,
-        concurrency=4,
+        concurrency=concurrency,
         cwd=folder,
         backends=backends or {"upper": UPPER, "sleeper": SLEEPER},
         executor=executor,
@@ -138,8 +140,9 @@ async def at_place(
     lines: list[str],
     *,
     backends: Mapping[str, CommandBackend] | None = None,
+    concurrency: int = 4,
 ) -> AsyncIterator[Worker]:
-    worker = worker_at(url, folder, place, lines, backends=backends)
+    worker = worker_at(url, folder, place, lines, backends=backends, concurrency=concurrency)
     running = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -549,6 +552,23 @@ async def test_the_next_process_of_a_worker_adopts_what_runs(url: str, folder: P
     assert (end.reason, end.stdout) == (EndReason.EXITED, "hello")
     assert (folder / "runs").read_text() == "began\n", "it ran once"
     assert states(url) == [(1, "finished", 2)]
+
+
+async def test_a_worker_that_is_started_again_with_less_room_loses_nothing_and_takes_nothing_more(
+    url: str, folder: Path
+) -> None:
+    script = "n=$AURORA_ATTEMPT_NUMBER; mkdir -p at/$n; ls at | wc -l >> runs; sleep $(cat); rmdir at/$n"
+    backends = {"slow": CommandBackend("slow", ("sh", "-c", script))}
+    place, lines = WorkerPlace.locked(folder / "worker-1"), list[str]()
+    with pool(url) as executor:
+        async with at_place(url, folder, place, lines, backends=backends):
+            running = [await executor.start(order(folder, "slow", "5", number=number)) for number in (1, 2)]
+            await until(lambda: len(list(folder.glob("at/*"))) == len(running))
+        async with at_place(url, folder, place, lines, backends=backends, concurrency=1):
+            running.append(await executor.start(order(folder, "slow", "0", number=3)))
+            ends = await asyncio.gather(*(result(executor, each) for each in running))
+    assert [each.reason for each in ends] == [EndReason.EXITED] * 3, lines
+    assert (folder / "runs").read_text().split()[-1] == "1", "the third has waited for both"
 
 
 async def test_what_a_dead_worker_held_is_lost_and_its_agent_ended_when_it_comes_back(url: str, folder: Path) -> None:

@@ -36,7 +36,8 @@ from aurora_spawner.distributed.database import (
 )
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.roles import found_roles, generated, role_names, set_up
-from aurora_spawner.distributed.worker import Worker, WorkerOptions
+from aurora_spawner.distributed.worker import Worker
+from aurora_spawner.distributed.worker_options import WorkerOptions
 from aurora_spawner.distributed.worker_place import WorkerPlace
 from aurora_spawner.distributed.worker_tokens import TokenStore, UnknownTokenError, WorkerRefusedError
 from aurora_spawner.journal.store import Journal

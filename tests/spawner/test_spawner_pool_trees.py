@@ -15,6 +15,7 @@ from tests.spawner.pool_trees import Site
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
 
 from aurora_spawner import SpawnTask
+from aurora_spawner.distributed.attempt_carrier import AttemptCarrier
 from aurora_spawner.distributed.documents import DocumentError, OrderDocument
 from aurora_spawner.distributed.exchange import (
     Exchange,
@@ -24,7 +25,6 @@ from aurora_spawner.distributed.exchange import (
     start_ref,
 )
 from aurora_spawner.distributed.pool_trees import sweep
-from aurora_spawner.distributed.worker import Worker
 from aurora_spawner.distributed.worker_trees import WorkerTrees
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.workspaces.errors import GitError, WorkspaceError
@@ -169,7 +169,7 @@ async def test_what_a_dead_worker_had_pushed_is_in_the_attic_and_not_merged(site
             await asyncio.sleep(3600)
             return False
 
-        patch.setattr(Worker, "_finish", never)  # as a worker that dies between its push and its delivery
+        patch.setattr(AttemptCarrier, "_finish", never)  # as a worker that dies between its push and its delivery
         async with site.working("w1", killed=True) as lines:
             run = site.run(SpawnTask(script, id="t"))
             running = asyncio.create_task(run.execute())

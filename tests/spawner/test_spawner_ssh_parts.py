@@ -15,15 +15,18 @@ from tests.spawner.workspaces.repository import Repository, make_repository
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.attempts.process_identity import own_identity
-from aurora_spawner.distributed.documents import DocumentError
-from aurora_spawner.distributed.exchange import MissingTreeError, PushRefusedError
+from aurora_spawner.backends.command import CommandBackend
+from aurora_spawner.backends.dialects import DIALECTS
+from aurora_spawner.distributed.documents import DocumentError, OrderDocument, Result, TreeDocument
+from aurora_spawner.distributed.exchange import MissingTreeError, PushRefusedError, result_ref, start_ref
 from aurora_spawner.distributed.pools import PoolChangedError, PoolsExecutor
 from aurora_spawner.distributed.ssh.bundles import BundleError, read_bundle, write_bundle
 from aurora_spawner.distributed.ssh.destination import Destination, HostRefusedError, HostUnreachableError
 from aurora_spawner.distributed.ssh.frames import GREETING, Request, line_of, request_in
 from aurora_spawner.distributed.ssh.host import Host
-from aurora_spawner.distributed.ssh.host_attempts import KEPT_S, HostOptions
+from aurora_spawner.distributed.ssh.host_attempts import FENCE, KEPT_S, HostAttempts, HostOptions
 from aurora_spawner.distributed.ssh.host_refs import HostRefs
+from aurora_spawner.distributed.worker_trees import WorkerTrees
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
@@ -166,6 +169,71 @@ async def test_a_host_forgets_a_week_after_a_result_was_had(tmp_path: Path) -> N
     os.utime(folders / "t-1" / "claim", (old, old))
     await serve()
     assert [each.name for each in folders.iterdir()] == ["t-2"]
+
+
+def attempts_of(project: Repository, tmp_path: Path, script: str) -> tuple[HostAttempts, HostRefs, str]:
+    """Returns a host with one agent and a commit of a project, and an order for a task that starts from it."""
+    refs, start = HostRefs(tmp_path / "h" / "trees"), project("rev-parse", "HEAD")
+    refs.take(start_ref("run", start), start, io.BytesIO(bundle_of(project, tmp_path / "bundle")))
+    options = HostOptions(
+        name="h",
+        place=tmp_path / "h",
+        cwd=tmp_path,
+        backends={"says": CommandBackend("says", ("sh", "-c", script), dialect=DIALECTS["claude"])},
+        executor=lambda _mode: LocalExecutor(),
+        environ={"PATH": os.environ["PATH"]},
+    )
+    order = OrderDocument.of(
+        run_id="run",
+        task_id="1",
+        number=1,
+        agent="says",
+        model=None,
+        prompt="b\n",
+        deadline_s=None,
+        sandbox="off",
+        depth=1,
+        tree=TreeDocument(start=start, folder=".", title="Say"),
+    )
+    trees = WorkerTrees(folder=refs.folder, exchange=refs.exchange)
+    return HostAttempts(options=options, trees=trees), refs, order.to_text()
+
+
+async def test_a_command_of_a_host_that_says_it_worked_elsewhere_has_not_done_its_task(
+    project: Repository, tmp_path: Path
+) -> None:
+    script = f"""cat > b.txt; echo '{{"type":"system","subtype":"init","cwd":"{tmp_path}","session_id":"s"}}'"""
+    attempts, refs, order = attempts_of(project, tmp_path, script)
+    assert await attempts.start("t-1", order) == "running"
+    packed = await attempts.result("t-1", await attempts.collect("t-1", lambda: None))
+    attempts.close()
+    result = Result.unpack(packed)
+    assert result.end.reason is EndReason.WRONG_FOLDER
+    assert str(tmp_path).encode() in result.stderr
+    assert refs.all()[result_ref("run", "1", 1, FENCE)] == result.commit, "what it has left comes back nevertheless"
+
+
+async def test_the_worktree_of_an_attempt_that_did_not_begin_goes_with_its_folder(
+    project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts, _refs, order = attempts_of(project, tmp_path, "true")
+
+    async def killed(*_: object) -> RunningAttempt:  # between the worktree and its agent
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(LocalExecutor, "start", killed)
+    with pytest.raises(asyncio.CancelledError):
+        await attempts.start("t-1", order)
+    worktrees, folder = tmp_path / "h" / "trees" / "worktrees", tmp_path / "h" / "attempts" / "t-1"
+    assert list(worktrees.rglob("a.txt"))
+    assert attempts.adopt("t-1") == "voided"
+    old = time.time() - KEPT_S - 1
+    os.utime(folder / "claim", (old, old))
+    (tmp_path / "h" / "keys" / "gone").symlink_to("t-0")
+    attempts.sweep(time.time())
+    assert not folder.exists()
+    assert not list(worktrees.rglob("a.txt"))
+    assert not list((tmp_path / "h" / "keys").iterdir())
 
 
 @dataclass

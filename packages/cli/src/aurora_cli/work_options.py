@@ -102,7 +102,10 @@ def sandbox_option(command: Command) -> Command:
 def pool_options(command: Command) -> Command:
     """Adds `--pool` and `--database`."""
     pool = click.option(
-        "--pool", metavar="NAME", callback=one_word, help="Run the tasks on the workers of a pool; see `aur worker`."
+        "--pool",
+        metavar="NAME",
+        callback=one_word,
+        help="Run the tasks on a pool: workers, or a host over ssh; see `aur worker`.",
     )
     return pool(database_option(command))
 

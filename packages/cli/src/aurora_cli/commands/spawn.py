@@ -204,7 +204,7 @@ class _Options:
         ("aur spawn tasks.md --bg", "Run it in the background; `aur status` and `aur logs` show its progress."),
         ("aur spawn audit.md --arg module=api", "Run a recipe: {{module}} in its tasks is `api`."),
         ("aur spawn nightly.md --yes --key 2026-01-31", "From cron: a second start with this key is the same run."),
-        ("aur spawn tasks.md --pool big", "Run it on the workers of a pool; docs/distributed.md."),
+        ("aur spawn tasks.md --pool big", "Run it on a pool of other machines; docs/distributed.md."),
         ("aur spawn --list-checkpoints", "The runs that were cut off."),
         ("aur spawn --resume spawn-1763690000000", "Continue one of them."),
     ),

@@ -28,7 +28,7 @@ from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.tasks.run_events import RunStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from aurora_core import Project
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.plan import SpawnPlan
     from aurora_soar.taskruns.resume import ResumePlan
-    from aurora_spawner import RunEvent, SpawnResult
+    from aurora_spawner import RunEvent, SpawnResult, SpawnTask
     from aurora_spawner.taskfiles.model import TaskFile
 
 __all__ = ["TaskRunResult", "execute_run", "new_run", "nothing_to_run", "resumed_run"]
@@ -115,8 +115,8 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
     limits = plan.limits.using(plan.agents) if plan.limits else None
     if limits:
         tasks = len(attempted(plan.file.tasks))
-        named = {task.pool for task in plan.file.tasks if task.pool}
-        limits.check(plan.agents, tasks=tasks, isolated=plan.isolation.isolation is not None, named=named)
+        placed = _placed(plan.file.tasks, plan.default_agent)
+        limits.check(plan.agents, tasks=tasks, isolated=plan.isolation.isolation is not None, placed=placed)
     recovery = limits.recovery(plan.recovery) if limits and plan.recovery else plan.recovery
     options = project_run_options(
         project,
@@ -155,6 +155,11 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
 
 def _for_workers(plan: SpawnPlan) -> list[str]:
     return [str(task.id) for task in plan.file.tasks if task.pool or task.labels]
+
+
+def _placed(tasks: Iterable[SpawnTask], default_agent: str) -> set[tuple[str, str]]:
+    """Returns the agents of tasks that name a pool, each with that pool; their reviews are on the pool of the run."""
+    return {(task.agent or default_agent, task.pool) for task in attempted(tasks) if task.pool}
 
 
 def _source(plan: SpawnPlan) -> TaskSource | None:
@@ -200,8 +205,8 @@ async def resumed_run(
     if untrusted is not None:
         agents.notify(ignored_checks_notice(untrusted))
     await limits.reconcile(run_id, attempts_of(journal, run_id), over=False)
-    named = {task.pool for task in plan.wanted if task.pool}
-    limits.check(plan.open_agents, tasks=len(plan.tasks), isolated=plan.isolated, named=named)
+    placed = _placed(plan.wanted, plan.run.default_agent)
+    limits.check(plan.open_agents, tasks=len(plan.tasks), isolated=plan.isolated, placed=placed)
     return Run.resume(
         journal,
         run_id,

@@ -115,14 +115,19 @@ class RunLimits:
         return self.may_use - free_agents(self.backends)
 
     def check(
-        self, agents: Collection[str], *, tasks: int, isolated: bool = False, named: Collection[str] = ()
+        self,
+        agents: Collection[str],
+        *,
+        tasks: int,
+        isolated: bool = False,
+        placed: Collection[tuple[str, str]] = (),
     ) -> None:
         """Refuses a run that cannot stay within its limits, before it starts.
 
         Args:
             agents: those of its open tasks.
             isolated: they work in worktrees.
-            named: the pools that tasks name.
+            placed: agents of tasks that name a pool, each with that pool.
 
         Raises:
             OverLimitError: it cannot, or nothing is left for the first attempt.
@@ -136,7 +141,7 @@ class RunLimits:
         if self.pool is None:
             self.confinement.check(agents)
         else:  # each worker sees for itself what holds there
-            check_pool(self.pool, self.pools, agents, self.backends, named=named, isolated=isolated)
+            check_pool(self.pool, self.pools, agents, self.backends, placed=placed, isolated=isolated)
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
         if costly:
             self._check_budget(costly)

@@ -65,7 +65,8 @@ def open_worker(
         WorkerRunsError: another process is this worker.
     """
     url = database_url()
-    from aurora_spawner.distributed.worker import Worker, WorkerOptions
+    from aurora_spawner.distributed.worker import Worker
+    from aurora_spawner.distributed.worker_options import WorkerOptions
     from aurora_spawner.distributed.worker_place import WorkerPlace
     from aurora_spawner.distributed.worker_preparation import WorkerPreparation
     from aurora_spawner.distributed.worker_trees import WorkerTrees

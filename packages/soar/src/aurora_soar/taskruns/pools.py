@@ -82,20 +82,21 @@ def check_pool(
     agents: Collection[str],
     backends: Mapping[str, Backend],
     *,
-    named: Collection[str],
+    placed: Collection[tuple[str, str]],
     isolated: bool,
 ) -> None:
     """Refuses a run on a pool that its machines could not do as it would be done here.
 
     Args:
         pools: those that the configuration describes, by name.
-        named: further pools that its tasks name.
+        placed: agents of tasks that name a pool of their own, each with that pool.
         isolated: its tasks have trees.
 
     Raises:
         PoolError: no database is named, no repository for its trees, or an agent is none of those that workers run.
     """
-    used = {pool, *named, *(getattr(backends.get(each), "pool", None) or pool for each in agents)}
+    goes = {*placed, *((each, getattr(backends.get(each), "pool", None) or pool) for each in agents)}
+    used = {pool, *(each for _agent, each in goes)}
     if any(each not in pools or pools[each].ssh is None for each in used):
         database_url()
     if isolated and pool not in pools:
@@ -103,15 +104,12 @@ def check_pool(
             f"pool {pool} names no git repository through which trees could travel",
             f"add `pools: {{{pool}: {{repository: ADDRESS}}}}` to the configuration, or give --isolation none",
         )
-    hosts = sorted(each for each in used if each in pools and pools[each].ssh)
-    ungated = sorted(
-        name
-        for name in agents
-        if isinstance(found := backends.get(name), CliBackend) and (found.pool or pool) in hosts
-    )
+    hosts = {each for each in used if each in pools and pools[each].ssh}
+    ungated = sorted(each for each in goes if each[1] in hosts and isinstance(backends.get(each[0]), CliBackend))
     if ungated:
+        agent, host = ungated[0]
         raise PoolError(
-            f"over ssh no policy gate judges what {', '.join(ungated)} would do on {', '.join(hosts)}",
+            f"over ssh no policy gate judges what {agent} would do on {host}",
             "give these tasks to a command of your own, or use workers with a database",
         )
     others = sorted(set(agents) & (backends.keys() - pool_agents(backends).keys()))

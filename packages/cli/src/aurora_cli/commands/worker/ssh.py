@@ -40,7 +40,8 @@ def command(*, allow: tuple[str, ...]) -> int:
     """Serve one coordinator over ssh.
 
     It uses standard input and output, and ends with the connection; the attempts that it has started continue. They
-    run commands of your own in the current folder, under the policies of its project.
+    run commands of your own in the current folder, under the policies of its project. It runs
+    no agent CLIs: while the connection is lost, nobody would judge their tool calls.
     """
     from aurora_core.settings.user_folder import user_folder
     from aurora_soar.taskruns.pool_worker import open_host

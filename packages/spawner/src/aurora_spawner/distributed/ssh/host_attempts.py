@@ -22,7 +22,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, Ru
 from aurora_spawner.distributed.activity import activity
 from aurora_spawner.distributed.documents import DocumentError, EndDocument, OrderDocument, Result
 from aurora_spawner.distributed.exchange import ExchangeError
-from aurora_spawner.distributed.worker_orders import Inheritance, order_for, result_of
+from aurora_spawner.distributed.worker_orders import Inheritance, order_for, result_of, where_it_worked
 from aurora_spawner.distributed.worker_trees import AgentPlace
 from aurora_spawner.errors import AttemptRecordError, BackendError
 from aurora_spawner.storage.private_files import make_private_folder
@@ -91,14 +91,7 @@ class HostAttempts:
                 return found
             try:
                 await self._begin(token, folder, order)
-            except (
-                DocumentError,
-                BackendError,
-                ExchangeError,
-                WorkspaceError,
-                AttemptRefusedError,
-                OSError,
-            ) as error:
+            except _FAILURES as error:
                 if AttemptFolder(path=folder).void(token):
                     await asyncio.to_thread(_keep, folder, self._unbegun(error), "")
                     return "over"
@@ -225,6 +218,9 @@ class HostAttempts:
             return
         commit = ""
         if document.tree is not None and end.reason is not EndReason.VOIDED:
+            backend = self.options.backends.get(document.agent)
+            if backend is not None:
+                end = where_it_worked(end, folder, backend, self.trees.found(document).cwd)
             end, commit = self._take_back(token, document, end)
         _keep(folder, end, commit)
 
@@ -267,16 +263,30 @@ class HostAttempts:
             executor.close()
 
     def sweep(self, now: float) -> None:
-        """Removes what nobody asks for any more: results that were had, and attempts that never began."""
+        """Removes what nobody asks for any more: results that were had, and attempts that never began.
+
+        Other connections of the host may do the same at this moment.
+        """
         for folder in sorted((self.options.place / "attempts").glob("*")):
             files = AttemptFolder(path=folder)
-            last = folder / "given" if _claimed(folder) != "voided" or _result(folder).exists() else files.claim
             with suppress(OSError):
+                unbegun = _claimed(folder) == "voided"
+                last = files.claim if unbegun and not _result(folder).exists() else folder / "given"
                 if last.stat().st_mtime < now - KEPT_S:
+                    if unbegun:
+                        self._drop_tree(folder)
                     shutil.rmtree(folder)
         for link in (self.options.place / "keys").glob("*"):
-            if not self._folder(str(link.readlink())).exists():
-                link.unlink(missing_ok=True)
+            with suppress(OSError):
+                if not self._folder(str(link.readlink())).exists():
+                    link.unlink(missing_ok=True)
+
+    def _drop_tree(self, folder: Path) -> None:
+        """Removes the worktree of an attempt that did not begin."""
+        with suppress(OSError, DocumentError, WorkspaceError):
+            document = OrderDocument.parse(_order(folder).read_text(encoding="utf-8"))
+            if document.tree is not None:
+                self.trees.drop(document)
 
 
 def _result(folder: Path) -> Path:
