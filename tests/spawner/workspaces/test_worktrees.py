@@ -50,19 +50,6 @@ def test_a_snapshot_holds_uncommitted_work_and_the_checkout_is_untouched(reposit
     assert set(base.dirty) == {"app.py", "new.txt", "docs/guide.md"}
 
 
-def test_a_snapshot_has_a_change_of_the_moment_in_which_the_index_was_written(repository: Repository) -> None:
-    """Git takes a file for unchanged by its size and times, unless it is as new as the index."""
-    repository("config", "core.trustctime", "false")
-    file, index = repository.path / "app.py", repository.path / ".git" / "index"
-    repository.commit({"app.py": "one\n"})
-    moment = file.stat().st_mtime_ns
-    os.utime(index, ns=(moment, moment))
-    file.write_text("two\n")
-    os.utime(file, ns=(moment, moment))
-    isolation, _notices = isolation_of(repository.path, home=repository.path.parent / "home", merge=MergeMode.AUTO)
-    assert repository.shown(with_snapshot(isolation).base, "app.py") == "two"
-
-
 def test_a_snapshot_lacks_what_aurora_writes_itself(repository: Repository, tmp_path: Path) -> None:
     write(repository.path, {"app.py": "changed\n", "tasks.md": "- [x] 1\n", "[a]*.md": "own\n", "a.md": "mine\n"})
     files = tuple(repository.path / name for name in ("tasks.md", "[a]*.md", "gone.md"))
