@@ -194,6 +194,13 @@ def agents(folder: Path) -> list[str]:
     return [name for name in names if not name.startswith("python")]
 
 
+def progress_of(url: str, token: str) -> int:
+    """Returns what the worker of an attempt has told of its progress."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT progress FROM aurora_attempts WHERE token = %s", (token,)).fetchone()
+    return int(row[0]) if row else 0
+
+
 async def until_begun(folder: Path) -> None:
     """Waits until an agent has printed its first line on a worker."""
     await until(lambda: any(each.stat().st_size for each in folder.glob("worker-*/attempts/*/stdout")))
@@ -541,15 +548,15 @@ def test_the_database_itself_refuses_what_is_too_large(url: str) -> None:
 
 
 async def test_the_next_process_of_a_worker_adopts_what_runs(url: str, folder: Path) -> None:
-    slow = CommandBackend("slow", ("sh", "-c", "echo began >> runs; sleep 1.5; cat"))
+    slow = CommandBackend("slow", ("sh", "-c", "echo began >> runs; printf began; sleep 1.5; cat"))
     place, lines = WorkerPlace.locked(folder / "worker-1"), list[str]()
     with pool(url) as executor:
         async with at_place(url, folder, place, lines, backends={"slow": slow}):
             running = await executor.start(order(folder, "slow"))
-            await until((folder / "runs").exists)
+            await until(lambda: progress_of(url, running.token) > 0)  # its start is over, which an end would undo
         async with at_place(url, folder, place, lines, backends={"slow": slow}):
             end = await result(executor, running)
-    assert (end.reason, end.stdout) == (EndReason.EXITED, "hello")
+    assert (end.reason, end.stdout) == (EndReason.EXITED, "beganhello")
     assert (folder / "runs").read_text() == "began\n", "it ran once"
     assert states(url) == [(1, "finished", 2)]
 
