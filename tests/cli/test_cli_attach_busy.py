@@ -97,7 +97,7 @@ def test_a_turn_that_is_not_said_before_the_session_ends_is_told_and_is_no_succe
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (error,) = [each["problem"] for each in events if each["event"] == "error"]
     assert error.startswith("not said: too late: ")
-    assert (refusal or "has ended") in error
+    assert (refusal or "the attachment ended before its turn came") in error
     assert events[-1]["status"] == ExitCode.NOT_REACHED
 
 

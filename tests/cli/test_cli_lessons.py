@@ -170,7 +170,7 @@ def test_an_interrupted_run_asks_nothing(shed: Shed, tmp_path: Path) -> None:
         terminal.interrupt()
         code, shown = terminal.end()
     assert code == ExitCode.INTERRUPTED
-    assert "goes on with it" in shown
+    assert "continues it" in shown
     assert "agents with like tasks" not in shown
 
 

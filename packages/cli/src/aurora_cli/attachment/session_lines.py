@@ -130,7 +130,7 @@ class _LinesTalk:
     def tell_all_unsaid(self) -> None:
         """Tells which turns of the input came too late to be said."""
         for text in self._waiting:
-            self._tell_unsaid(text, "you detached before its turn came")
+            self._tell_unsaid(text, "the attachment ended before its turn came")
 
     def _tell_unsaid(self, text: str, why: str) -> None:
         self.code = ExitCode.NOT_REACHED
