@@ -44,13 +44,20 @@ def _table(table: Table) -> Iterator[Table]:
 
 
 @pytest.fixture(scope="session")
-def cell() -> Iterator[Cell]:
+def opened_cell() -> Iterator[Cell]:
     """The namespace; where the machine can have none, every test says so."""
     found = open_cell()
     if isinstance(found, str):
         pytest.skip(found)
     yield found
     found.close()
+
+
+@pytest.fixture
+def cell(opened_cell: Cell) -> Cell:
+    """The namespace, in which every play begins anew: another test may have used the same key."""
+    opened_cell.forget()
+    return opened_cell
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ class Cell:
         found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
         return [each for each in json.loads(found.stdout) if each["counts"]]
 
+    def forget(self) -> None:
+        """Let each play begin anew."""
+        command = self.inside(sys.executable, "-c", _ASK, f"{BASE}/forget")
+        subprocess.run(command, capture_output=True, check=True, timeout=20)
+
     def close(self) -> None:
         """End the stand-in, and with it the namespace."""
         self.process.terminate()

@@ -317,6 +317,11 @@ class Stage:
             )
         return act
 
+    def forget(self) -> None:
+        """Lets each performance begin anew."""
+        with self._lock:
+            self._performances.clear()
+
     def asked(self, key: str) -> list[dict[str, Any]]:
         """Every request of a performance, in order."""
         with self._lock:
@@ -672,10 +677,13 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
-        """The log; nothing else is there."""
+        """The log, or an end to it; nothing else is there."""
         word, _slash, key = self.path.strip("/").partition("/")
         if word == "log":
             self._json(200, self.stage.asked(key))
+        elif word == "forget":
+            self.stage.forget()
+            self._json(200, [])
         else:
             self._json(404, {"error": {"message": "there is nothing here"}})
 

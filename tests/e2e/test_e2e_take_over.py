@@ -60,6 +60,14 @@ def trusted(screen: Tmux) -> bool:
     return f"{POINTER} Yes" in screen.screen()
 
 
+def has_answered(screen: Tmux, program: Program) -> bool:
+    """Answers the question; keys that come too early are lost."""
+    if program.trusts in screen.screen():
+        screen.press("Enter")
+        time.sleep(0.5)
+    return program.trusts not in screen.screen()
+
+
 def typed(screen: Tmux, words: str) -> bool:
     """Types words that are not there yet: what comes while a program starts anew is lost."""
     if words not in screen.screen():
@@ -102,8 +110,7 @@ def begun(screen: Tmux, program: Program) -> None:
         screen.wait_for(program.trusts, limit_s=90)
         if program.kind == "claude":
             wait_for(lambda: trusted(screen))
-        screen.press("Enter")
-        wait_for(lambda: program.trusts not in screen.screen(), limit_s=90)
+        wait_for(lambda: has_answered(screen, program), limit_s=90)
     screen.wait_for("Please do it", limit_s=90)
 
 

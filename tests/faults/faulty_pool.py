@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from aurora_cli.entry import main
-from aurora_spawner.distributed import pool_trees, worker
+from aurora_spawner.distributed import pool_trees
+from aurora_spawner.distributed.attempt_carrier import AttemptCarrier
 from aurora_spawner.distributed.attempt_store import AttemptStore
 from aurora_spawner.distributed.pool_trees import PoolTrees
 from aurora_spawner.distributed.ssh.channel import Channel
@@ -27,7 +28,7 @@ STEPS: Final[dict[str, tuple[Any, str]]] = {
     "start": (LocalExecutor, "start"),
     "commit": (WorkerTrees, "commit"),
     "push": (WorkerTrees, "push"),
-    "deliver": (worker.Worker, "_finish"),
+    "deliver": (AttemptCarrier, "_finish"),
     "send": (PoolTrees, "send"),
     "queue": (AttemptStore, "submit"),
     "bring": (PoolTrees, "bring"),
