@@ -21,6 +21,7 @@ _MARKERS: Final = re.compile(
 )
 _SPACE: Final = re.compile(r"\s+")
 _NAMED: Final = frozenset({FindingKind.DEFINITION, FindingKind.CALLEE, FindingKind.MEMBER, FindingKind.EXAMPLE})
+_PLACES: Final = frozenset({FindingKind.CLAIM, FindingKind.COMMAND, FindingKind.CHANGE})
 _PROSE: Final = frozenset({FindingKind.STATEMENT, FindingKind.FILE})
 
 
@@ -44,7 +45,7 @@ class CitationChecker:
         lines = self._read(finding.file)
         if finding.line > len(lines):
             return False
-        if finding.kind in (FindingKind.CLAIM, FindingKind.COMMAND):  # only the place can be checked
+        if finding.kind in _PLACES:  # only the place can be checked
             return bool(lines[finding.line - 1].strip())
         if finding.kind in _NAMED:
             name = re.split(r"[.:#]+", finding.symbol)[-1]

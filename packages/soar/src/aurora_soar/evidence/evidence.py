@@ -40,6 +40,8 @@ class FindingKind(StrEnum):
     MAYBE_CALLER = "maybe_caller"  # this line calls `about` or something else of its name; text is the line
     CALLEE = "callee"  # the symbol uses what is defined here; text is the signature
     RAISE = "raise"  # this line raises or reports an error; text is the line
+    UNRELEASED = "unreleased"  # this line acquires what its definition does not release; text is the line
+    CHANGE = "change"  # a commit changed the file `about` lately; text is its day, its id and its subject
     TEST = "test"  # this test calls or names `about`; text is its signature
     COMMAND = "command"  # this file says which command runs the tests; text is the command
     CLAIM = "claim"  # an agent says this about the place; text is the agent's sentence
@@ -57,7 +59,7 @@ class Finding(_Document):
         line: the line that shows the claim, counted from 1.
         line_end: last line of the definition, or `line` itself.
         symbol: qualified name of the definition that the line belongs to, or the section's title.
-        text: the text at that place (white space may differ); of a claim, the agent's sentence.
+        text: the text at that place (white space may differ); of a claim, the agent's sentence; of a change, git's.
         about: the symbol, file or folder that a call, a use, a member or a test is of; else "".
         detail: the first sentence of documentation, or "".
         terms: the question's terms that this place mentions.

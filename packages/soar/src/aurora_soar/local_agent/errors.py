@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.local_agent.releases import find_unreleased
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +26,9 @@ AROUND_WEIGHT: Final = 0.5
 
 
 def find_errors(hits: Sequence[Hit], focus: Focus, limit: int) -> list[Finding]:
-    """Returns the lines that fail in definitions that mention the question, best first."""
+    """Returns the lines that fail in definitions that mention the question, and what is not released, best first."""
     found = [finding for hit in hits for finding in _failures(hit, focus)]
+    found += find_unreleased(hits, focus)
     return sorted(found, key=lambda f: -f.relevance)[:limit]
 
 

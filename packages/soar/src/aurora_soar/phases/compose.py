@@ -142,7 +142,7 @@ def compose(
     sections = [_section(output, findings, question) for output, findings in kept]
     sections = [section for section in sections if section.lines]
     full = [*writer.lines, *(line for section in sections for line in _full(section))]
-    said = {(f.file, f.line) for f in writer.used}
+    said = {_subject_of(f) for f in writer.used}
     sections = [_relevant(section, lead) for section in sections]
     for section, lines in _shortened(sections, ABSENT_LINES if absent else SHORT_LINES, said):
         writer.line("")
@@ -213,7 +213,9 @@ def _write_failures(writer: _Writer, outputs: Sequence[AgentOutput]) -> None:
             writer.line(f"Subgoal {output.subgoal_index + 1} (Agent: {output.agent_id}) failed: {output.error}.")
 
 
-_ASIDE: Final = frozenset({FindingKind.STEP, FindingKind.MEMBER, FindingKind.EXAMPLE, FindingKind.COMMAND})
+_ASIDE: Final = frozenset(
+    {FindingKind.STEP, FindingKind.MEMBER, FindingKind.EXAMPLE, FindingKind.COMMAND, FindingKind.CHANGE}
+)
 
 
 def _lead_of(question: Question, findings: Sequence[Finding]) -> Finding:
@@ -351,6 +353,8 @@ _TEXTS: Final[Mapping[FindingKind, str]] = {
     FindingKind.MEMBER: "`{text}`{says}",
     FindingKind.EXAMPLE: "`{text}`{says}",
     FindingKind.RAISE: "`{symbol}`: `{text}`",
+    FindingKind.UNRELEASED: "`{symbol}` does not release this: `{text}`",
+    FindingKind.CHANGE: "`{about}` was changed lately: {text}",
     FindingKind.COMMAND: "run `{text}`",
     FindingKind.TEST: "`{symbol}`{says}",
 }
@@ -385,7 +389,7 @@ def _relevant(section: _Section, lead: Finding) -> _Section:
 
 
 def _shortened(
-    sections: Sequence[_Section], limit: int, said: set[tuple[str, int]]
+    sections: Sequence[_Section], limit: int, said: set[tuple[str, int, str]]
 ) -> Iterator[tuple[_Section, list[_Line]]]:
     """Yields the sections with as many lines as fit: each gets its best in turn, without what was said before."""
     seen = set(said)
@@ -395,7 +399,7 @@ def _shortened(
         parent = False
         steps = 0
         for line in section.lines:
-            at = (line.finding.file, line.finding.line)
+            at = _subject_of(line.finding)
             steps = steps + 1 if line.indent else 0
             if not line.indent:
                 parent = at not in seen
@@ -407,6 +411,11 @@ def _shortened(
     for section, lines, share in zip(sections, remaining, shares, strict=True):
         if share:
             yield section, lines[:share]
+
+
+def _subject_of(finding: Finding) -> tuple[str, int, str]:
+    """Returns what a line is about: its place, and of a change the commit."""
+    return finding.file, finding.line, finding.text if finding.kind is FindingKind.CHANGE else ""
 
 
 def _shares(wanted: Sequence[int], limit: int) -> list[int]:

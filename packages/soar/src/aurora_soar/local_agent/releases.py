@@ -1,0 +1,84 @@
+"""Part of aspect `errors`: lines that acquire something which their definition neither releases nor hands on."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from aurora_soar.evidence.evidence import Finding, FindingKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aurora_core import Hit
+    from aurora_soar.question.focus import Focus
+
+__all__ = ["find_unreleased"]
+
+_ACQUIRERS: Final = (
+    r"open|fopen|fdopen|urlopen|popen|Popen|NamedTemporaryFile|TemporaryFile|socket|Socket|create_connection|accept"
+    r"|connect|createReadStream|createWriteStream|createConnection|Open|OpenFile|Create|Dial|DialTimeout|Listen"
+)
+_HELD: Final = re.compile(
+    rf"^\s*(?:(?:const|let|var|auto|final)\s+)?(?P<name>[A-Za-z_]\w*)(?:\s*,\s*\w+)?\s*(?::=|=)\s*(?:await\s+|new\s+)?"
+    rf"(?:[\w.]+\.)?(?:{_ACQUIRERS})\("
+)
+_LOCKED: Final = re.compile(r"^\s*(?:await\s+)?(?P<name>[\w.]+)\.(?:acquire|lock|Lock|RLock)\(")
+_RELEASES: Final = (
+    r"close|aclose|Close|release|unlock|Unlock|RUnlock|terminate|kill|wait|communicate|end|destroy|shutdown|detach"
+)
+AROUND_WEIGHT: Final = 0.5
+_LEAKS: Final = re.compile(r"leak|exhaust|descriptor|unclosed|unreleased|deadlock|hang", re.IGNORECASE)
+_FOR_ITS_CALLER: Final = re.compile(
+    r"(?:^|[.:])_*(?:a?enter_*|acquire|lock|open|connect|start|set_?up)", re.IGNORECASE
+)
+"""Names of definitions whose very purpose is to acquire."""
+
+
+def find_unreleased(hits: Sequence[Hit], focus: Focus) -> Iterator[Finding]:
+    """Yields suspects in definitions that mention the question; of a question about leaks, they weigh most.
+
+    What is returned, yielded, or given to a call is handed on: somebody else releases it. So is what an object keeps.
+    """
+    about_leaks = _LEAKS.search(focus.query) is not None
+    for hit in hits:
+        around = focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
+        if not around.words or _FOR_ITS_CALLER.search(hit.name):
+            continue
+        for number, text in _unreleased(hit.content):
+            own = focus.coverage(text)
+            yield Finding(
+                kind=FindingKind.UNRELEASED,
+                file=hit.file,
+                line=hit.line_start + number,
+                line_end=hit.line_start + number,
+                symbol=hit.name,
+                text=text,
+                terms=tuple(dict.fromkeys((*own.words, *around.words))),
+                relevance=(1 - AROUND_WEIGHT) * (1.0 if about_leaks else own.share) + AROUND_WEIGHT * around.share,
+                chunk_id=hit.chunk_id,
+            )
+
+
+def _unreleased(content: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(content.split("\n")):
+        held = _HELD.match(line)
+        found = held or _LOCKED.match(line)
+        if found is None or _is_released(found["name"], content):
+            continue
+        if held is None or not _is_handed_on(held["name"], content):
+            yield number, line.strip()
+
+
+def _is_released(name: str, content: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(name)}\??\.(?:{_RELEASES})\b", content) is not None
+
+
+def _is_handed_on(name: str, content: str) -> bool:
+    word = rf"(?<![\w.]){re.escape(name)}\b"
+    ways = (
+        rf"\b(?:return|yield|defer|with|using)\b[^\n]*{word}",
+        rf"[(,\[{{]\s*\*?{word}\s*[,)\]}}]",  # an argument, or an item
+        rf"[.\]]\w*\s*=\s*{word}",  # kept by an object
+    )
+    return any(re.search(way, content) for way in ways)
