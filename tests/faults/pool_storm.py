@@ -29,10 +29,11 @@ from tests.warm_python import WarmPopen
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.errors import AttemptRecordError
+from aurora_spawner.journal.exported_events import load_all_events
 from aurora_spawner.journal.facts import TaskReopened, TaskSettled
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.journal.views import list_runs, load_all_events, load_attempts, load_tasks
+from aurora_spawner.journal.views import list_runs, load_attempts, load_tasks
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.tasks.work import MergeOutcome
 from aurora_spawner.testing import processes_of_run
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from tests.postgres import PostgresServer
 
-    from aurora_spawner.journal.views import ExportedEvent
+    from aurora_spawner.journal.exported_events import ExportedEvent
 
 WORKERS: Final = ("anna", "ben", "cleo")
 AHEAD: Final = {"cleo": 3600}

@@ -14,14 +14,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.audit import DECISIONS, existing_journal
-from aurora_spawner.journal.views import load_all_events, load_run
+from aurora_spawner.journal.exported_events import load_all_events
+from aurora_spawner.journal.views import load_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aurora_spawner.journal.exported_events import ExportedEvent
     from aurora_spawner.journal.store import Journal
-    from aurora_spawner.journal.views import ExportedEvent
 
 __all__ = ["FORMAT", "MANIFEST", "Selection", "exported_lines", "iso", "line_of", "seal_of", "selected"]
 
