@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.exhaustive import few
+from tests.faults.faulty_site import FaultySite, faulty_project
 from tests.postgres import PostgresServer
-from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
 from tests.warm_python import WarmPopen
 
 if TYPE_CHECKING:
@@ -28,57 +25,14 @@ backends:
     kind: command
     command: [sh, -c, "t=$AURORA_TASK_ID; echo $t >> $HOME/runs; echo $t >> $t.txt; ls; sleep 0.2"]
 """
-TASKS = "- [ ] 1 One\n- [ ] 2 Two\n- [ ] 3 Three\n  - Depends: 1, 2\n"
 
 
-@dataclass(slots=True)
-class Site:
+@dataclass(slots=True, kw_only=True)
+class Site(FaultySite):
     """A project with its own git, a bare repository for the pool, and the processes of `aur` on them."""
-
-    folder: Path
-    url: str
-    project: Repository
-    started: list[WarmPopen[str]] = field(default_factory=list)
-
-    def begin(self, *words: str, fault: str = "") -> WarmPopen[str]:
-        """Starts `aur`, which kills itself at a step if it is told to."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("AURORA_")}
-        environ |= {
-            **ALONE,
-            "HOME": str(self.folder / "home"),
-            "XDG_STATE_HOME": str(self.folder / "state"),
-            "AURORA_TRUST": "1",
-            "AURORA_DATABASE_URL": self.url,
-        }
-        program = ["-m", "aurora_cli"]
-        if fault:
-            program = [str(Path(__file__).with_name("faulty_pool.py"))]
-            environ |= {"AURORA_FAULT": fault, "AURORA_FAULT_DONE": str(self.folder / "killed")}
-        with (self.folder / f"log-{len(self.started)}").open("w") as log:
-            process: WarmPopen[str] = WarmPopen(
-                [sys.executable, *program, *words], cwd=self.project.path, env=environ, stdout=log, stderr=log
-            )
-        self.started.append(process)
-        return process
 
     def worker(self, *words: str, fault: str = "") -> WarmPopen[str]:
         return self.begin("worker", "--pool", "p", "--concurrency", "2", *words, fault=fault)
-
-    def ended(self, process: WarmPopen[str], within_s: float = 60.0) -> int:
-        """Waits for a process; returns its status, -9 for one that has killed itself."""
-        try:
-            return process.wait(timeout=within_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(self.said) from None
-
-    @property
-    def said(self) -> str:
-        return "\n".join(each.read_text() for each in sorted(self.folder.glob("log-*")))
-
-    def json(self, *words: str) -> Any:
-        process = self.begin(*words, "--json")
-        self.ended(process)
-        return json.loads((self.folder / f"log-{len(self.started) - 1}").read_text())
 
     @property
     def ran(self) -> list[str]:
@@ -95,17 +49,11 @@ class Site:
 def site(tmp_path: Path, server: PostgresServer) -> Iterator[Site]:
     subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / "exchange"], check=True)
     config = f"{CONFIG}pools:\n  p: {{repository: {tmp_path / 'exchange'}}}\n"
-    project = make_repository(
-        tmp_path / "project", {"tasks.md": TASKS, ".aurora/config.yaml": config, ".gitignore": ".aurora/*\n"}
-    )
-    project("checkout", "--quiet", "-b", "work")  # a protected branch would want an approval
-    (tmp_path / "home").mkdir()
-    site = Site(tmp_path, server.new_database(), project)
+    project = faulty_project(tmp_path, config)
+    variables = {"AURORA_DATABASE_URL": server.new_database()}
+    site = Site(folder=tmp_path, project=project, variables=variables)
     yield site
-    for process in site.started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    site.close()
 
 
 def check(site: Site, *, runs: int = 3) -> None:

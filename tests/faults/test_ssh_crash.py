@@ -3,65 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import shlex
-import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from tests.exhaustive import few
-from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
+from tests.faults.faulty_site import FAULTY, FaultySite, faulty_project
 from tests.ssh_server import SshServer
-from tests.warm_python import WarmPopen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAULTY = Path(__file__).with_name("faulty_pool.py")
 BACKENDS = """
 backends:
   write:
     kind: command
     command: [sh, -c, "t=$AURORA_TASK_ID; echo $t >> {folder}/runs; echo $t >> $t.txt; ls; sleep 0.2"]
 """
-TASKS = "- [ ] 1 One\n- [ ] 2 Two\n- [ ] 3 Three\n  - Depends: 1, 2\n"
 
 
-@dataclass(slots=True)
-class Site:
+@dataclass(slots=True, kw_only=True)
+class Site(FaultySite):
     """A project here and one on the host, and the processes of `aur` here."""
 
-    folder: Path
     server: SshServer
-    project: Repository
-    started: list[WarmPopen[str]] = field(default_factory=list)
-
-    def begin(self, *words: str, fault: str = "") -> WarmPopen[str]:
-        """Starts `aur`, which kills itself at a step if it is told to."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("AURORA_")}
-        environ |= {
-            **ALONE,
-            "HOME": str(self.folder / "home"),
-            "XDG_STATE_HOME": str(self.folder / "state"),
-            "AURORA_TRUST": "1",
-            "PATH": self.server.path,
-        }
-        program = ["-m", "aurora_cli"]
-        if fault:
-            program = [str(FAULTY)]
-            environ |= {"AURORA_FAULT": fault, "AURORA_FAULT_DONE": str(self.folder / "killed")}
-        with (self.folder / f"log-{len(self.started)}").open("w") as log:
-            process: WarmPopen[str] = WarmPopen(
-                [sys.executable, *program, *words], cwd=self.project.path, env=environ, stdout=log, stderr=log
-            )
-        self.started.append(process)
-        return process
 
     def host_dies_at(self, fault: str) -> None:
         """Makes the program of the host kill itself at a step, once."""
@@ -76,22 +46,6 @@ class Site:
         config = self.project.path / ".aurora" / "config.yaml"
         config.write_text(config.read_text().replace(self.server.program, str(script)))
 
-    def ended(self, process: WarmPopen[str], within_s: float = 90.0) -> int:
-        """Waits for a process; returns its status, -9 for one that has killed itself."""
-        try:
-            return process.wait(timeout=within_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(self.said) from None
-
-    @property
-    def said(self) -> str:
-        return "\n".join(each.read_text() for each in sorted(self.folder.glob("log-*")))
-
-    def json(self, *words: str) -> Any:
-        process = self.begin(*words, "--json")
-        self.ended(process)
-        return json.loads((self.folder / f"log-{len(self.started) - 1}").read_text())
-
     @property
     def ran(self) -> list[str]:
         return (self.folder / "runs").read_text().split()
@@ -105,17 +59,11 @@ def site(tmp_path: Path, ssh_server: SshServer) -> Iterator[Site]:
     (there / "config.yaml").write_text(backends)
     where = f"ssh: far, port: {ssh_server.port}, folder: {there.parent}, program: {ssh_server.program}"
     config = f"tool: write\nmerge: auto\n{backends}pools:\n  far: {{{where}, concurrency: 2}}\n"
-    project = make_repository(
-        tmp_path / "project", {"tasks.md": TASKS, ".aurora/config.yaml": config, ".gitignore": ".aurora/*\n"}
-    )
-    project("checkout", "--quiet", "-b", "work")  # a protected branch would want an approval
-    (tmp_path / "home").mkdir()
-    site = Site(tmp_path, ssh_server, project)
+    project = faulty_project(tmp_path, config)
+    variables = {"PATH": ssh_server.path}
+    site = Site(folder=tmp_path, project=project, variables=variables, server=ssh_server)
     yield site
-    for process in site.started:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    site.close()
 
 
 def check(site: Site) -> str:
