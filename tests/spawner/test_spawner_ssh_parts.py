@@ -295,8 +295,9 @@ async def test_each_attempt_goes_to_its_own_pool_and_is_found_there_again(tmp_pa
     assert {name: {token for what, token in each.asked if what == "start"} for name, each in made.items()} == {
         "far": {"a"},
         "near": {"b"},
-        "queue": {"c", "d"},
-    }, "pools that share the database have one executor, which tells them apart"
+        "queue": {"c"},
+        "other": {"d"},
+    }, "each carries trees through the repository of its own pool"
     assert ("cancel", "b True") in made["near"].asked
     assert all(each.asked[-1] == ("close", "") for each in made.values())
     again = PoolsExecutor(pool="far", hosts=hosts, executor=of)

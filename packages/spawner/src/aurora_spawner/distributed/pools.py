@@ -26,7 +26,7 @@ class PoolChangedError(SpawnerError):
 
 @dataclass(slots=True, kw_only=True)
 class PoolsExecutor:
-    """Runs attempts on pools, of which some are hosts and the others share one database."""
+    """Runs attempts on pools, each with an executor of its own."""
 
     pool: str
     """That of the run."""
@@ -82,12 +82,10 @@ class PoolsExecutor:
         return await executor.adopt(token=token, folder=folder, supervisor=supervisor)
 
     def _of(self, name: str) -> Executor:
-        """Returns the executor of a pool; all that share the database have one, which tells them apart itself."""
-        key = name if name in self.hosts else ""
-        if key not in self._executors:
-            shared = name if self.pool in self.hosts else self.pool
-            self._executors[key] = self.executor(key or shared)
-        return self._executors[key]
+        """Returns the executor of a pool, which carries trees through the repository of that pool."""
+        if name not in self._executors:
+            self._executors[name] = self.executor(name)
+        return self._executors[name]
 
 
 def _write_pool(folder: Path, name: str, host: str) -> None:
