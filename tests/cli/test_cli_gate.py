@@ -51,6 +51,13 @@ def test_the_users_own_policies_hold_in_each_project(aur: Aur, guarded: Path) ->
     assert "touch forbidden" in ended.stderr + ended.stdout
 
 
+def test_a_rule_for_a_tool_holds_in_the_hook(aur: Aur, guarded: Path) -> None:
+    (guarded / ".aurora" / "policies.yaml").write_text("tools:\n  - {tool: Bash, action: deny, reason: no shell}\n")
+    ended = aur("spawn", "tasks.md", "--isolation", "none")
+    assert not (guarded / "harmless.txt").exists()
+    assert "the policy gate stopped 1 tool call: touch harmless.txt (tools: Bash)" in ended.stderr + ended.stdout
+
+
 @pytest.mark.parametrize("whose", ["the user's", "the project's"])
 def test_policies_that_are_not_valid_stop_the_run_before_anything_starts(aur: Aur, guarded: Path, whose: str) -> None:
     file = (

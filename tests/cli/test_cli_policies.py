@@ -77,6 +77,32 @@ def test_one_way_to_give_commands_is_needed(aur: Aur, shop: Path) -> None:
         assert aur("policies", "check", *two).returncode == ExitCode.USAGE
 
 
+def test_the_call_of_a_tool_is_answered_as_the_hook_would(
+    aur: Aur, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies(shop, "tools:\n  - {tool: mcp__github, action: deny}\n")
+    assert aur("policies", "check", "--tool", "github-push").stdout.startswith("deny  tools: mcp__github: ")
+    shell = ("policies", "check", "--tool", "mcp__sh__run", "--arguments")
+    assert aur(*shell, '{"command": "rm -rf lib"}', "--json").stdout.count('"file_delete"') == 1
+    for wrong in ("[]", "{", '{"command": [1]}'):
+        assert aur("policies", "check", "--tool", "Bash", "--arguments", wrong).returncode == ExitCode.USAGE
+    assert aur("policies", "check", "ls", "--arguments", "{}").returncode == ExitCode.USAGE
+    tool = {"tool": "mcp__sh__run", "arguments": {"command": "git push -f"}}
+    feed(monkeypatch, json.dumps(tool), '{"tool": "Bash"}', '{"tool": "x", "command": "ls"}')
+    done = aur("policies", "check", "--stdin")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["rule"] for each in answers] == ["git_force_push", "invalid_input", "invalid_input"]
+
+
+def test_examples_may_be_about_tools(aur: Aur, shop: Path) -> None:
+    policies(shop, "tools:\n  - {tool: mcp__github, action: deny}\n")
+    (shop / "examples.yaml").write_text("- {tool: mcp__github__x, expect: deny}\n- {tool: mcp__a__x, expect: deny}\n")
+    done = aur("policies", "test", "examples.yaml")
+    assert done.stdout.splitlines() == ["line 2: expected deny, is allow: mcp__a__x", "1 of 2 examples as expected"]
+    (shop / "examples.yaml").write_text("- {tool: a, command: ls, expect: deny}\n")
+    assert "must have either a command or a tool" in aur("policies", "test", "examples.yaml").stderr
+
+
 def policies(shop: Path, text: str) -> None:
     (shop / ".aurora").mkdir(exist_ok=True)
     (shop / ".aurora/policies.yaml").write_text(text)
@@ -167,7 +193,7 @@ def test_a_table_of_examples_is_tried(aur: Aur, shop: Path) -> None:
     ("name", "text", "said"),
     [
         ("a.yaml", "- {command: ls, expect: alow}\n", "a.yaml:1:17: expect"),
-        ("a.yaml", "- {command: ls, expect: allow}\n- {expect: deny}\n", "a.yaml:2:3: command"),
+        ("a.yaml", "- {command: ls, expect: allow}\n- {expect: deny}\n", "a.yaml:2:3: must have either a command"),
         ("a.yaml", "command: ls\n", "a.yaml:1:1: must be a list"),
         ("a.yaml", "", "must be a list"),
         ("a.jsonl", '{"command": "ls", "expect": "allow"}\nnope\n', "a.jsonl:2:1: is not a JSON object"),

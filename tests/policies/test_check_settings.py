@@ -25,6 +25,7 @@ FLIPS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "drop_table": ("psql -c 'drop table t'", {"destructive": {"drop_table": {"action": "prompt"}}}, "deny", "prompt"),
     "truncate": ("psql -c 'truncate t'", {"destructive": {"truncate": {"action": "allow"}}}, "prompt", "allow"),
     "protected_paths": ("echo x > secret/a", {"safety": {"protected_paths": ["secret/"]}}, "allow", "prompt"),
+    "network": ("curl x.example", {"network": [{"host": "x.*", "action": "deny"}]}, "allow", "deny"),
     "commands": ("npm version 2", {"commands": [{"pattern": "npm version", "action": "deny"}]}, "allow", "deny"),
 }
 
@@ -122,6 +123,9 @@ def test_the_section_of_an_agent_holds_for_that_agent(tmp_path: Path) -> None:
         ),
         ("commands:\n- pattern: npm publish\n  action: deny\n  not_match: [npm publish --x]\n", 4, "not_match.0"),
         ("commands:\n- pattern: npm\n  action: deny\n  not_match:\n  - a; sudo npm i\n", 5, "not_match.0"),
+        ("tools:\n- tool: mcp__a\n  action: deny\n  not_match:\n  - mcp__a__b\n", 5, "not_match.0"),
+        ("tools:\n- {tool: mcp__a__b, action: deny, match: [a_b, a_c]}\n", 2, "match.1"),
+        ("network:\n- {host: a.example, action: deny, match: [b.example]}\n", 2, "match.0"),
     ],
 )
 def test_an_example_that_its_rule_does_not_keep_is_an_error(tmp_path: Path, text: str, line: int, field: str) -> None:
@@ -130,4 +134,23 @@ def test_an_example_that_its_rule_does_not_keep_is_an_error(tmp_path: Path, text
     with pytest.raises(PolicyFileError) as caught:
         PoliciesEngine.load(path)
     (problem,) = caught.value.problems
-    assert (problem.line, problem.field) == (line, f"commands.0.{field}")
+    assert (problem.line, problem.field) == (line, f"{text.partition(':')[0]}.0.{field}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tools: [{tool: a b, action: deny}]", "must be the name of a tool"),
+        ("tools: [{tol: x, tool: x, action: deny}]", "did you mean tool?"),
+        ("tools: [{tool: x}]", "is required"),
+        ("network: [{host: 'https://x.example', action: deny}]", "must be the name of a host"),
+        ("network: [{host: 'x.example:80', action: deny}]", "must be the name of a host"),
+        ("network: [{host: x.example, action: allow}]", "must be prompt or deny"),
+    ],
+)
+def test_a_rule_for_tools_or_hosts_that_is_none_is_an_error(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(f"{text}\n")
+    with pytest.raises(PolicyFileError, match=r"policies.yaml:1:\d+: ") as caught:
+        PoliciesEngine.load(path)
+    assert words in str(caught.value)

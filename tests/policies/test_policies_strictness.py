@@ -13,10 +13,10 @@ from tests.policies.commands import ask
 
 from aurora_policies import Policies, PoliciesEngine, default_policies_yaml
 from aurora_policies.strictness import (
-    _COMMANDS,
     _LISTS,
     _LOOSENESS,
     _PLACES,
+    _RULES,
     NEUTRAL,
     _pairs,
     beside,
@@ -54,6 +54,7 @@ LOOSE = {
     "sandbox.writable": ["/srv"],
     "sandbox.checks": "outside",
     "commands": [{"pattern": "rm -rf build", "action": "allow"}],
+    "tools": [{"tool": "mcp__a__drop", "action": "allow"}],
 }
 # Their defaults are the loosest that they can be.
 NEVER_LOOSER = {
@@ -64,6 +65,7 @@ NEVER_LOOSER = {
     "limits.memory_mib",
     "limits.processes",
     "limits.cpu_seconds",
+    "network",  # no rule of it can allow
 }
 
 
@@ -89,7 +91,7 @@ def fields(model: type[BaseModel], above: str = "") -> set[str]:
 
 def test_every_setting_has_an_order() -> None:
     """A setting that is added later cannot be forgotten: a clone could loosen it in silence."""
-    assert fields(Policies) == set(_LOOSENESS) | _LISTS | NEUTRAL | {_COMMANDS, _PLACES}
+    assert fields(Policies) == set(_LOOSENESS) | _LISTS | NEUTRAL | {*_RULES, _PLACES}
     assert set(LOOSE) == fields(Policies) - NEUTRAL - NEVER_LOOSER
 
 
@@ -239,6 +241,23 @@ def test_an_allowance_holds_if_both_have_it() -> None:
     ):
         both = beside(Policies.model_validate({"commands": mine}), Policies.model_validate({"commands": theirs}))
         assert [rule.action for rule in both.commands] == held
+
+
+def test_an_allowance_of_a_tool_holds_if_both_have_it_with_the_same_exceptions() -> None:
+    allow: dict[str, object] = {"tool": "mcp__a__*", "exclude": ["mcp__a__b"], "action": "allow"}
+    deny = {"tool": "mcp__a__c", "action": "deny"}
+    host = {"host": "x.example", "action": "deny"}
+    for mine, theirs, held in (
+        ([allow], [], []),
+        ([allow], [{**allow, "exclude": []}], []),
+        ([allow], [allow], ["allow"]),
+        ([], [deny], ["deny"]),
+        ([deny], [], ["deny"]),
+    ):
+        project = Policies.model_validate({"tools": mine, "network": [host] if mine else []})
+        user = Policies.model_validate({"tools": theirs, "network": [] if mine else [host]})
+        assert [rule.action for rule in beside(project, user).tools] == held
+        assert [rule.host for rule in beside(project, user).network] == ["x.example"]
 
 
 def test_sections_for_one_agent_are_joined() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_policies import PoliciesEngine
+from aurora_policies import Policies, PoliciesEngine
 from aurora_soar.doctor.enforcement import enforcement_of
 from aurora_soar.taskruns.gate import GATED, PolicyGate, find_gate
 from aurora_spawner import Backend, CliBackend, CommandBackend, ModelBackend
@@ -71,6 +71,42 @@ def test_of_several_effects_the_strictest_counts() -> None:
     gate = PolicyGate(policies=DEFAULTS)
     assert gate.judge(call(write("a.py"), command("git push -f"), write(".env"))).rule == "git_force_push"
     assert gate.judge(call()) == Verdict(action=GateAction.ALLOW)
+
+
+def ruled(*rules: dict[str, object]) -> PolicyGate:
+    policies = Policies.model_validate({"tools": list(rules)})
+    return PolicyGate(policies=PoliciesEngine(policies=policies, source=None))
+
+
+def test_a_tool_is_judged_by_its_name_and_by_what_it_does() -> None:
+    gate = ruled({"tool": "mcp__github", "exclude": ["mcp__github__get_*"], "action": "deny"})
+    verdict = gate.judge(call(tool="mcp__github__push"))
+    assert (verdict.action, verdict.rule) == (GateAction.DENY, "tools: mcp__github")
+    assert gate.judge(call(tool="mcp__github__get_me")) == Verdict(action=GateAction.ALLOW)
+    assert gate.judge(call(command("git push -f"), tool="mcp__github__get_me")).rule == "git_force_push"
+
+
+def test_an_allowance_of_a_tool_is_about_its_name_alone() -> None:
+    gate = ruled({"tool": "mcp__wiki__delete_page", "action": "allow"})
+    unseen = ToolUse(kind=UseKind.UNSEEN)
+    assert gate.judge(call(unseen, tool="mcp__wiki__delete_page")) == Verdict(action=GateAction.ALLOW)
+    assert gate.judge(call(unseen, tool="mcp__wiki__delete_all")).action is GateAction.PROMPT
+    assert gate.judge(call(command("rm -rf a"), tool="mcp__wiki__delete_page")).rule == "file_delete"
+
+
+def test_an_approval_of_a_tool_for_a_run_covers_no_other_rule() -> None:
+    gate = ruled({"tool": "mcp__a__b", "action": "prompt"})
+    assert gate.judge(call(tool="mcp__a__b")).shape == "calls of mcp__a__b"
+    assert gate.judge(call(command("ls"), tool="mcp__a__b")).shape == "calls of mcp__a__b"
+    assert gate.judge(call(command("rm -rf a.d"), tool="mcp__a__c")).shape
+    assert gate.judge(call(command("rm -rf a.d"), tool="mcp__a__b")).shape == ""
+
+
+def test_a_rule_that_stops_every_tool_does_not_turn_the_gate_off() -> None:
+    policies = Policies.model_validate({"tools": [{"tool": "*", "action": "deny"}]})
+    engine = PoliciesEngine(policies=policies, source=None)
+    found = find_gate(engine, {"claude": CliBackend(name="claude", kind="claude")}, ["claude"])
+    assert (found.problem, found.words["claude"]) == ("", GATED)
 
 
 def test_of_the_users_policies_and_the_projects_the_stricter_ones_count(tmp_path: Path) -> None:

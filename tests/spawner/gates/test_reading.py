@@ -58,13 +58,35 @@ def uses(tool: str, **arguments: Any) -> list[tuple[str, str | tuple[str, ...]]]
         ("mcp__db__execute", {"sql": "drop table t"}, [("command", "psql -c 'drop table t'")]),
         ("mcp__db__query", {"query": "select 1"}, []),
         ("mcp__github__delete_repository", {"repo": "a/b"}, [("unseen", "")]),
+        ("mcp_github_delete_repository", {"repo": "a/b"}, [("unseen", "")]),
         ("mcp__github__search_issues", {"query": "force"}, []),
+        ("mcp__x__run", {"command": "rm", "args": ["-rf", "a b"]}, [("command", "rm -rf 'a b'")]),
+        ("mcp__ssh__exec", {"host": "prod", "command": "rm a.txt"}, [("command", "ssh -- prod 'rm a.txt'")]),
+        ("mcp__x__run", {"hostname": "localhost", "command": "rm a.txt"}, [("command", "rm a.txt")]),
+        ("mcp__remote__execCommand", {"line": "rm -r a"}, [("command", "ssh -- elsewhere 'rm -r a'")]),
+        ("mcp_docker_exec", {"container": "c", "argv": ["rm", "a"]}, [("command", "ssh -- c 'rm a'")]),
+        ("mcp__term__shell", {"program": "rm", "args": ["-r", "a"]}, [("command", "rm -r a")]),
+        ("mcp__ide__executeCode", {"code": "import os"}, [("command", "python3 -c 'import os'")]),
+        ("mcp__x__run_code", {"code": "rm a", "language": "Bash"}, [("command", "bash -c 'rm a'")]),
+        ("mcp__web__run_code", {"code": "async (page) => 1"}, []),
+        ("mcp__github__create_issue", {"title": "rm -rf /", "body": "rm -rf /"}, []),
+        ("mcp__term__shell", {"description": "rm -rf /", "session": "a"}, []),
+        ("exec_command", {"cmd": "rm a", "host": "x"}, [("command", "rm a")]),
     ],
 )
 def test_the_effects_of_a_tool(
     tool: str, arguments: dict[str, Any], expected: list[tuple[str, str | tuple[str, ...]]]
 ) -> None:
     assert uses(tool, **arguments) == expected
+
+
+def test_a_tool_is_named_with_the_server_that_its_cli_says_beside_it() -> None:
+    def name(context: object) -> str:
+        return read_call(json.dumps({"tool_name": "mcp_a_b_c", "mcp_context": context}).encode()).tool
+
+    assert name({"server_name": "a_b", "tool_name": "c"}) == "mcp__a_b__c"
+    for none in (None, {}, {"server_name": 1, "tool_name": "c"}, {"server_name": "a"}, "x"):
+        assert name(none) == "mcp_a_b_c"
 
 
 @pytest.mark.parametrize(

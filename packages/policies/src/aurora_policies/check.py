@@ -5,26 +5,29 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies.branches import ProtectedBranches
 from aurora_policies.command_rules import fits, rules_of, words_of
 from aurora_policies.effects import Effect, Rule
+from aurora_policies.network_rules import fits_address, host_effects
 from aurora_policies.operations import Operation, OperationType, PolicyResult
 from aurora_policies.places import Patterns, Places
 from aurora_policies.programs.deleting import delete
+from aurora_policies.programs.hosts import contacted
 from aurora_policies.programs.judge import Call, Judge, Surroundings
 from aurora_policies.programs.table import PROGRAMS
 from aurora_policies.programs.wrappers import unknown_program
 from aurora_policies.repository import Repository, read_repository
-from aurora_policies.schema import Action, Policies
+from aurora_policies.schema import Action, NetworkRule, Policies, ToolRule
 from aurora_policies.shell.parse import TooComplex
 from aurora_policies.shell.state import State
 from aurora_policies.shell.stream import EMPTY
 from aurora_policies.shell.walk import Walk
 from aurora_policies.shell.words import Word
+from aurora_policies.tool_rules import fits_tool, tool_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,6 +50,8 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
     Args:
         repository: the git repository of the workspace; read from its files unless given.
     """
+    if operation.type is OperationType.TOOL:
+        return tool_result(operation.target or "", policies.tools)
     workspace = operation.workspace or operation.cwd or Path.cwd()
     cwd = operation.cwd or workspace
     repository = repository or read_repository(workspace)
@@ -61,6 +66,9 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
         branches=ProtectedBranches(patterns=policies.safety.protected_branches, default=repository.default_branch),
         isolated=operation.isolated,
         custom=rules_of(policies.commands).effect,
+        contacts=lambda name, words: (
+            host_effects(contacted(name, words, repository.settings), policies.network) if policies.network else ()
+        ),
     )
     judge = Judge(around, PROGRAMS, unknown_program)
     shell = Walk(judge, state=State(folder=posixpath.normpath(cwd), arguments=None), home=around.places.home)
@@ -71,14 +79,29 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
     return _strictest(_all_effects(judge, policies), policies)
 
 
-def broken_examples(rule: CommandRule) -> Iterator[tuple[str, int, str]]:
-    """Yields the examples of a command rule that it does not keep: the list, the index in it, and the reason."""
-    pattern = words_of(rule.pattern)
+def broken_examples(rule: CommandRule | ToolRule | NetworkRule) -> Iterator[tuple[str, int, str]]:
+    """Yields the examples of a rule that it does not keep: the list, the index in it, and the reason."""
+    fits_example, fitting, not_fitting = _about(rule)
     for field, wanted, examples in (("match", True, rule.match), ("not_match", False, rule.not_match)):
         for index, example in enumerate(examples):
-            if any(fits(pattern, command) for command in _commands_of(example)) is not wanted:
-                fit = "fits no command of" if wanted else "fits a command of"
-                yield field, index, f"the pattern {rule.pattern!r} {fit} this example; change one of them"
+            if fits_example(example) is not wanted:
+                yield field, index, f"{not_fitting if wanted else fitting} this example; change one of them"
+
+
+def _about(rule: CommandRule | ToolRule | NetworkRule) -> tuple[Callable[[str], bool], str, str]:
+    """Returns a test of what a rule is about, and the words for an example that it fits and for another one."""
+    if isinstance(rule, ToolRule):
+        said = f"the tool {rule.tool!r}"
+        return partial(fits_tool, rule), f"{said} fits", f"{said} does not fit"
+    if isinstance(rule, NetworkRule):
+        said = f"the host {rule.host!r}"
+        return partial(fits_address, rule), f"{said} fits", f"{said} does not fit"
+    words, said = words_of(rule.pattern), f"the pattern {rule.pattern!r}"
+    return (
+        lambda example: any(fits(words, command) for command in _commands_of(example)),
+        f"{said} fits a command of",
+        f"{said} fits no command of",
+    )
 
 
 def script_results(text: str, policies: Policies) -> list[PolicyResult]:

@@ -1,13 +1,13 @@
-"""A user's own table of commands and the answers that they expect of the policies."""
+"""A user's own table of commands and tools, and the answers that they expect of the policies."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aurora_policies.errors import PolicyFileError, Problem
 from aurora_policies.operations import Operation, OperationType
@@ -34,29 +34,44 @@ _MAX_BYTES = 4_000_000
 class _Row(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    command: str
+    command: str | None = None
+    tool: str | None = None
     expect: Annotated[Action, Field(strict=False)]
     rule: str | None = None
     cwd: str = "."
     agent: str | None = None
 
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.command is None) == (self.tool is None):
+            raise ValueError("must have either a command or a tool")
+        return self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A command, and the answer that is expected.
+    """A command or a tool, and the answer that is expected.
 
     Attributes:
         line: of the file, counted from 1.
+        command: the command line; None for a tool.
+        tool: the name of the tool; None for a command.
         rule: the rule that is expected; None if any is right.
         cwd: the folder of the command, from where the test runs.
     """
 
     line: int
-    command: str
+    command: str | None
+    tool: str | None
     expect: Action
     rule: str | None
     cwd: str
     agent: str | None
+
+    @property
+    def subject(self) -> str:
+        """The command, or the name of the tool."""
+        return self.command if self.command is not None else self.tool or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +109,7 @@ def read_examples(path: Path) -> tuple[Example, ...]:
         raise PolicyFileError(path, problems)
     if not found:
         raise PolicyFileError(
-            path, [Problem(line=None, column=None, field="", reason="holds no example; add a command")]
+            path, [Problem(line=None, column=None, field="", reason="holds no example; add a command or a tool")]
         )
     return tuple(found)
 
@@ -149,8 +164,9 @@ def try_examples(
             example=each,
             result=engine.check(
                 Operation(
-                    type=OperationType.COMMAND,
-                    command=each.command,
+                    type=OperationType.COMMAND if each.tool is None else OperationType.TOOL,
+                    command=each.command or "",
+                    target=each.tool,
                     cwd=folder / each.cwd,
                     workspace=workspace,
                     agent=each.agent,

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from aurora_policies.plain_yaml import PlainYaml, Repeated
-    from aurora_policies.schema import CommandRule
+    from aurora_policies.schema import CommandRule, NetworkRule, ToolRule
 
-    BrokenExamples = Callable[[CommandRule], Iterable[tuple[str, int, str]]]
+    _Rule = CommandRule | ToolRule | NetworkRule
+    BrokenExamples = Callable[[_Rule], Iterable[tuple[str, int, str]]]
 
 __all__ = ["load_policies"]
 
@@ -33,7 +34,7 @@ def load_policies(path: Path, *, broken_examples: BrokenExamples) -> Policies:
     """Reads a file strictly; an empty one means the defaults.
 
     Args:
-        broken_examples: returns the examples of a command rule that it does not keep.
+        broken_examples: returns the examples of a rule that it does not keep.
 
     Raises:
         PolicyFileError: the file cannot be read, or has a setting that is unknown, given twice or of the wrong type.
@@ -65,14 +66,24 @@ def load_policies(path: Path, *, broken_examples: BrokenExamples) -> Policies:
 
 def _problems_of_examples(policies: Policies, document: PlainYaml, broken_examples: BrokenExamples) -> list[Problem]:
     """Returns a problem for each example that its rule does not keep."""
-    rules: list[tuple[_Place, CommandRule]] = [(("commands", at), rule) for at, rule in enumerate(policies.commands)]
+    rules = _rules_of((), policies)
     for name, section in policies.agents.items():
-        rules += [(("agents", name, "commands", at), rule) for at, rule in enumerate(section.commands)]
+        rules += _rules_of(("agents", name), section)
     return [
         _problem_at((*place, field, index), document, reason)
         for place, rule in rules
         for field, index, reason in broken_examples(rule)
     ]
+
+
+def _rules_of(above: _Place, section: Policies | AgentSection) -> list[tuple[_Place, _Rule]]:
+    """Returns the rules of a file or of the section of an agent, each with its place."""
+    lists: tuple[tuple[str, Sequence[_Rule]], ...] = (
+        ("commands", section.commands),
+        ("tools", section.tools),
+        ("network", section.network),
+    )
+    return [((*above, name, at), rule) for name, rules in lists for at, rule in enumerate(rules)]
 
 
 def _given_twice(again: Repeated) -> Problem:

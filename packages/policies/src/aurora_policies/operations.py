@@ -21,6 +21,7 @@ class OperationType(StrEnum):
     WRITE = "write"
     EDIT = "edit"
     DELETE = "delete"
+    TOOL = "tool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,9 @@ class Operation:
     """Something that an agent is about to do.
 
     Attributes:
-        type: a command line, or a change of files.
+        type: a command line, a change of files, or the call of a tool.
         command: the command line, as a shell would be given it.
-        target: the file that is changed; `files` if there are several.
+        target: the file that is changed (`files` if there are several), or the name of the tool.
         files: the files that are changed; relative ones are in `cwd`.
         lines_changed: the number of lines that the change adds or removes; None if it is not known.
         agent: the name of the agent, which may have a section of its own in the policies.
@@ -68,7 +69,7 @@ class PolicyResult:
 
     Attributes:
         action: the strictest of all rules that apply.
-        rule: the rule that says so; None if no rule applies.
+        rule: the rule that says so; None if no rule applies. An allowance has one only if it is for a named tool.
         reason: what the operation would do, in words; empty if it is allowed.
         instead: what the agent should do instead, in words for the agent; empty if it is allowed.
     """

@@ -22,11 +22,13 @@ __all__ = [
     "DestructiveRule",
     "FileDeleteRule",
     "HardLimitAction",
+    "NetworkRule",
     "Policies",
     "ResourceLimits",
     "Safety",
     "Sandbox",
     "SandboxMode",
+    "ToolRule",
 ]
 
 
@@ -79,6 +81,24 @@ def _branch_pattern(text: str) -> str:
     return text
 
 
+def _tool_pattern(text: str) -> str:
+    if not text or re.search(r"\s", text):
+        raise ValueError("must be the name of a tool, such as mcp__server__tool; `*` stands for any characters")
+    return text
+
+
+def _host_pattern(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError("must be the name of a host, without https://, port and path; `*` stands for any characters")
+    return text.lower()
+
+
+def _stricter_than_allow(action: Action) -> Action:
+    if action is Action.ALLOW:
+        raise ValueError("must be prompt or deny; a host that no rule names is allowed")
+    return action
+
+
 def _off(value: object) -> object:
     """Reads the word `off`, which is false in YAML, as the word."""
     return SandboxMode.OFF if value is False else value
@@ -91,7 +111,10 @@ def _place(text: str) -> str:
 
 
 _BRANCH: Final = re.compile(r"(?!-)[^\s\x00-\x20\x7f~^:?\\\[\]]+(?<![/.])")
+_HOST: Final = re.compile(r"[\w*?.-]+|[0-9a-fA-F*]*:[0-9a-fA-F:*]*:[0-9a-fA-F:*]*")
 _Pattern = Annotated[str, AfterValidator(_pattern)]
+_ToolPattern = Annotated[str, AfterValidator(_tool_pattern)]
+_HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 _Place = Annotated[str, AfterValidator(_place)]
 _Port = Annotated[int, Field(ge=1, le=65535)]
 _BranchPattern = Annotated[str, AfterValidator(_branch_pattern)]
@@ -295,6 +318,51 @@ class CommandRule(_Section):
     not_match: tuple[_Pattern, ...] = Field(default=(), strict=False)
 
 
+class ToolRule(_Section):
+    """A rule of the user's own for tools, those of MCP servers above all.
+
+    Attributes:
+        tool: the name of a tool of a server as `mcp__SERVER__TOOL`, whatever its CLI calls it, or a CLI's own name of
+            another one; `*` stands for any characters.
+        exclude: tools that the rule is not about, although their names fit.
+        action: what happens to a call. `allow` is about the name alone; what the arguments show is judged as ever.
+        reason: why, in words for a person.
+        instead: what an agent should do instead, in words for the agent.
+        match: names of tools that the rule fits; checked when the file is read.
+        not_match: names of tools that the rule does not fit; checked when the file is read.
+    """
+
+    tool: _ToolPattern
+    exclude: tuple[_ToolPattern, ...] = Field(default=(), strict=False)
+    action: Annotated[Action, Field(strict=False)]
+    reason: str = ""
+    instead: str = ""
+    match: tuple[_Pattern, ...] = Field(default=(), strict=False)
+    not_match: tuple[_Pattern, ...] = Field(default=(), strict=False)
+
+
+class NetworkRule(_Section):
+    """A rule of the user's own for the hosts that commands and tools of agents contact.
+
+    Attributes:
+        host: the name or address of a host; `*` stands for any characters.
+        exclude: hosts that the rule is not about, although they fit.
+        action: what happens to a command that contacts such a host.
+        reason: why, in words for a person.
+        instead: what an agent should do instead, in words for the agent.
+        match: hosts or addresses that the rule fits; checked when the file is read.
+        not_match: hosts or addresses that the rule does not fit; checked when the file is read.
+    """
+
+    host: _HostPattern
+    exclude: tuple[_HostPattern, ...] = Field(default=(), strict=False)
+    action: Annotated[Action, Field(strict=False), AfterValidator(_stricter_than_allow)]
+    reason: str = ""
+    instead: str = ""
+    match: tuple[_Pattern, ...] = Field(default=(), strict=False)
+    not_match: tuple[_Pattern, ...] = Field(default=(), strict=False)
+
+
 class AgentSection(_Section):
     """Settings for one agent. They may be stricter than those for all agents; what is looser has no effect."""
 
@@ -303,6 +371,8 @@ class AgentSection(_Section):
     sandbox: Sandbox = Sandbox()
     limits: ResourceLimits = ResourceLimits()
     commands: tuple[CommandRule, ...] = Field(default=(), strict=False)
+    tools: tuple[ToolRule, ...] = Field(default=(), strict=False)
+    network: tuple[NetworkRule, ...] = Field(default=(), strict=False)
 
 
 class Policies(_Section):
@@ -318,4 +388,6 @@ class Policies(_Section):
     sandbox: Sandbox = Sandbox()
     limits: ResourceLimits = ResourceLimits()
     commands: tuple[CommandRule, ...] = Field(default=(), strict=False)
+    tools: tuple[ToolRule, ...] = Field(default=(), strict=False)
+    network: tuple[NetworkRule, ...] = Field(default=(), strict=False)
     agents: dict[str, AgentSection] = {}

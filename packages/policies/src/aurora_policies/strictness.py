@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from aurora_policies.schema import Action, AgentSection, CommandRule, HardLimitAction, Policies, SandboxMode
+from aurora_policies.schema import (
+    Action,
+    AgentSection,
+    CommandRule,
+    HardLimitAction,
+    NetworkRule,
+    Policies,
+    SandboxMode,
+    ToolRule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -32,6 +41,7 @@ class Loosening:
 
 
 _Section = TypeVar("_Section", bound=BaseModel)
+_Rule = TypeVar("_Rule", CommandRule, ToolRule, NetworkRule)
 _ACTIONS: Final = (Action.DENY, Action.PROMPT, Action.ALLOW)
 
 
@@ -98,16 +108,16 @@ _PLACES: Final = "sandbox.writable"
 NEUTRAL: Final = frozenset({"safety.branch_prefix", "agents", "approvals.limit_seconds"})
 """Settings that allow neither more nor less: the section of an agent takes effect only where it is stricter, and no
 time limit on a question lets anything pass."""
-_COMMANDS: Final = "commands"
-"""The setting whose rules allow more only if their action is to allow."""
+_RULES: Final = {"commands": "pattern", "tools": "tool", "network": "host"}
+"""Settings whose rules allow more only if their action is to allow, and what each of their rules is about."""
 
 
 def loosenings(policies: Policies) -> tuple[Loosening, ...]:
     """Returns the settings that allow more than the defaults, in the order of the file's sections."""
     found = []
     for field, value, default in _pairs(policies, Policies(), ""):
-        if field == _COMMANDS:
-            allowed = [rule.pattern for rule in value if rule.action is Action.ALLOW]
+        if field in _RULES:
+            allowed = [getattr(rule, _RULES[field]) for rule in value if rule.action is Action.ALLOW]
             if allowed:
                 found.append(Loosening(field=field, value=f"allows {', '.join(allowed)}", default="none"))
         elif field == _PLACES:
@@ -131,7 +141,7 @@ def tightened(policies: Policies, fields: Collection[str]) -> Policies:
         section = document
         for each in sections:
             section = section[each]
-        if field == _COMMANDS:
+        if field in _RULES:
             section[name] = [rule for rule in section[name] if rule["action"] is not Action.ALLOW]
         elif field in _LISTS:
             section[name] = (*section[name], *(each for each in defaults[field] if each not in section[name]))
@@ -152,8 +162,8 @@ def for_agent(policies: Policies, agent: str | None) -> Policies:
     if section is None:
         return policies
     stricter = {name: _stricter_section(policies, section, name) for name in _OF_AGENTS}
-    commands = (*policies.commands, *_forbidding(section.commands))
-    return policies.model_copy(update={**stricter, "commands": commands})
+    rules = {name: (*getattr(policies, name), *_forbidding(getattr(section, name))) for name in _RULES}
+    return policies.model_copy(update={**stricter, **rules})
 
 
 def beside(policies: Policies, users: Policies) -> Policies:
@@ -173,19 +183,25 @@ def beside(policies: Policies, users: Policies) -> Policies:
     agents = {**users.agents, **policies.agents}
     for name in users.agents.keys() & policies.agents.keys():
         agents[name] = _joined(policies.agents[name], users.agents[name], "")
-    commands = (*_held(policies.commands, users.commands), *_forbidding(users.commands))
-    return policies.model_copy(
-        update={**judged, **limits, "approvals": asked.approvals, "agents": agents, "commands": commands}
-    )
+    rules = {
+        name: (*_held(getattr(policies, name), getattr(users, name), key), *_forbidding(getattr(users, name)))
+        for name, key in _RULES.items()
+    }
+    return policies.model_copy(update={**judged, **limits, **rules, "approvals": asked.approvals, "agents": agents})
 
 
-def _held(rules: Sequence[CommandRule], others: Sequence[CommandRule]) -> Iterator[CommandRule]:
+def _held(rules: Sequence[_Rule], others: Sequence[_Rule], key: str) -> Iterator[_Rule]:
     """Yields the rules of a file that hold beside those of another one, which has to allow the same."""
-    allowed = {rule.pattern for rule in others if rule.action is Action.ALLOW}
-    return (rule for rule in rules if rule.action is not Action.ALLOW or rule.pattern in allowed)
+    allowed = {_scope(rule, key) for rule in others if rule.action is Action.ALLOW}
+    return (rule for rule in rules if rule.action is not Action.ALLOW or _scope(rule, key) in allowed)
 
 
-def _forbidding(rules: Sequence[CommandRule]) -> Iterator[CommandRule]:
+def _scope(rule: _Rule, key: str) -> tuple[str, frozenset[str]]:
+    """Returns what an allowance is for, with what it leaves out."""
+    return getattr(rule, key), frozenset(getattr(rule, "exclude", ()))
+
+
+def _forbidding(rules: Sequence[_Rule]) -> Iterator[_Rule]:
     return (rule for rule in rules if rule.action is not Action.ALLOW)
 
 
@@ -196,7 +212,7 @@ def _joined(one: _Section, other: _Section, above: str) -> _Section:
         value, mine = getattr(one, name), getattr(other, name)
         if name not in one.model_fields_set:
             changed[name] = mine
-        elif name == _COMMANDS:
+        elif name in _RULES:
             changed[name] = (*value, *mine)
         elif isinstance(mine, BaseModel):
             changed[name] = _joined(value, mine, f"{above}{name}.")

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from aurora_policies import PoliciesEngine, PolicyResult
     from aurora_policies.examples import Outcome
-    from aurora_policies.questions import QuestionError
     from aurora_soar.taskruns.diff_gate import PolicyFinding
     from aurora_soar.taskruns.rehearsal import Rehearsal, RehearsedWork
 
@@ -58,7 +57,7 @@ def result_document(result: PolicyResult) -> dict[str, object]:
     }
 
 
-def unreadable_document(line: int, error: QuestionError) -> dict[str, object]:
+def unreadable_document(line: int, error: Exception) -> dict[str, object]:
     """Returns the answer to a line that cannot be read: deny."""
     return {
         "action": "deny",
@@ -74,6 +73,8 @@ def result_text(result: PolicyResult) -> str:
     action = click.style(result.action.value, fg=_COLOURS[result.action.value])
     if result.rule is None:
         return action
+    if not result.reason:  # allowed by name
+        return f"{action}  {result.rule}"
     return f"{action}  {result.rule}: {result.reason}\n        instead: {result.instead}"
 
 
@@ -86,6 +87,7 @@ def outcomes_document(outcomes: Sequence[Outcome]) -> dict[str, object]:
             {
                 "line": each.example.line,
                 "command": each.example.command,
+                "tool": each.example.tool,
                 "expect": each.example.expect.value,
                 "expect_rule": each.example.rule,
                 **result_document(each.result),
@@ -102,7 +104,7 @@ def outcomes_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
         if not each.kept:
             wanted = each.example.expect.value + (f" by {each.example.rule}" if each.example.rule else "")
             got = each.result.action.value + (f" by {each.result.rule}" if each.result.rule else "")
-            yield f"line {each.example.line}: expected {wanted}, is {got}: {one_line(each.example.command, 100)}"
+            yield f"line {each.example.line}: expected {wanted}, is {got}: {one_line(each.example.subject, 100)}"
     kept = sum(each.kept for each in outcomes)
     yield f"{kept} of {count(len(outcomes), 'example')} as expected"
 

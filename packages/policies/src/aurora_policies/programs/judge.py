@@ -38,6 +38,7 @@ _NO_NAME: Final = re.compile(r"[\s;|&()<>`\"']")
 _VERSION: Final = re.compile(r"(?<![\d.])-?\d+(\.\d+)*$")
 """The version at the end of a program's name."""
 ASK: Final = "Leave it to the user, or say in your answer why it is needed."
+_CONNECTIONS: Final = ("/dev/tcp/", "/dev/udp/")
 PIPED: Final = "runs a script that comes through a pipe"
 LITERAL: Final = "Write the command out, with its name, options and paths as plain words, so that it can be checked."
 
@@ -60,6 +61,7 @@ class Surroundings:
         branches: its protected branches.
         isolated: the workspace is a worktree of its own, which the agent must not leave.
         custom: the action of the user's own rule for a command, and its effect; None if no rule fits.
+        contacts: the effects of the user's own rules for hosts, of a program with these arguments.
         reads_files: scripts and SQL files that a command runs are read from disk.
     """
 
@@ -69,6 +71,7 @@ class Surroundings:
     branches: ProtectedBranches
     isolated: bool = False
     custom: Callable[[tuple[str, ...]], Effect | None] = lambda _words: None
+    contacts: Callable[[str, tuple[Word, ...]], Iterable[Effect]] = lambda _name, _words: ()
     reads_files: bool = True
 
 
@@ -143,6 +146,8 @@ class Judge:
                     shell.run_words(command.words[index:], stdin=command.input)
                     break
             return NOT_KNOWN
+        for effect in self.around.contacts(name, command.words[1:]):
+            self.add(effect)
         custom = self.around.custom(tuple(word.text for word in command.words))
         if custom is not None and custom.action is not Action.ALLOW:
             self.add(custom)
@@ -179,12 +184,20 @@ class Judge:
 
     def read(self, target: Word, shell: Shell) -> Stream:
         """Returns the content of a file: what the script wrote, or what is on disk."""
+        self._connects(target)
         return self.content(target, shell)
+
+    def _connects(self, target: Word) -> None:
+        """Records what the user's rules for hosts object to in a file that is a connection for bash."""
+        if target.text.startswith(_CONNECTIONS):
+            for effect in self.around.contacts("bash", (target,)):
+                self.add(effect)
 
     def write(self, target: Word, content: Stream, shell: Shell, *, append: bool, by: str | None) -> None:
         """Records that a redirection writes a file; nothing that is written empties it."""
         path = shell.path(target.text)
-        if content.secret and target.text.startswith(("/dev/tcp/", "/dev/udp/")):
+        self._connects(target)
+        if content.secret and target.text.startswith(_CONNECTIONS):
             self.secret_sent(content.secret, "a network connection")
         if not append and by != "exec" and content.text is not None and not content.text.strip():
             self.empties(target, shell)

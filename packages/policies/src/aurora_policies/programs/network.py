@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from aurora_policies.programs.arguments import Arguments
     from aurora_policies.programs.judge import Call
 
-__all__ = ["PROGRAMS"]
+__all__ = ["CURL_VALUED", "PROGRAMS", "WGET_VALUED"]
 
-_CURL_VALUED: Final = frozenset(
+CURL_VALUED: Final = frozenset(
     [
         "-o",
         "--output",
@@ -115,7 +115,7 @@ _LOCAL: Final = re.compile(r"(https?://)?(localhost|127\.0\.0\.1|\[::1\])(:\d+)?
 
 
 def _curl(call: Call) -> Stream:
-    given = arguments(call.words, valued=_CURL_VALUED)
+    given = arguments(call.words, valued=CURL_VALUED)
     for word in given.values(
         "-o", "--output", "-c", "--cookie-jar", "-D", "--dump-header", "--trace", "--trace-ascii", "--stderr"
     ):
@@ -162,7 +162,7 @@ def _sends(call: Call, sent: list[Word], receivers: tuple[Word, ...]) -> None:
         call.judge.secret_sent(secret, receiver[:60])
 
 
-_WGET_VALUED: Final = frozenset(
+WGET_VALUED: Final = frozenset(
     [
         "-O",
         "--output-document",
@@ -203,7 +203,7 @@ def _judge_method(call: Call, given: Arguments, *options: str) -> None:
 
 
 def _wget(call: Call) -> Stream:
-    given = arguments(call.words, valued=_WGET_VALUED)
+    given = arguments(call.words, valued=WGET_VALUED)
     for word in given.values("-O", "--output-document", "-o", "--output-file", "-a", "--append-output"):
         if word.text != "-":
             call.judge.write(word, NOT_KNOWN, call.shell, append=True, by="wget")

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from aurora_policies.programs.judge import Call
 
-__all__ = ["PROGRAMS"]
+__all__ = ["PROGRAMS", "SSH_VALUED"]
 
-_SSH_VALUED: Final = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOopQRSWw")
+SSH_VALUED: Final = frozenset(f"-{letter}" for letter in "BbcDEeFIiJLlmOopQRSWw")
 
 
 def _ssh(call: Call) -> Stream:
-    given = arguments(call.words, valued=_SSH_VALUED, stop_at_operand=True)
+    given = arguments(call.words, valued=SSH_VALUED, stop_at_operand=True)
     for value in given.values("-o"):
         if re.search(r"ProxyCommand|LocalCommand|KnownHostsCommand", value.text, re.IGNORECASE):
             call.judge.prompt(Rule.CODE_INJECTION, "runs a program to reach the remote")

@@ -64,14 +64,27 @@ class PolicyGate:
     controls: tuple[Path, ...] = field(default_factory=hook_files)
 
     def judge(self, call: ToolCall) -> Verdict:
-        """Returns the verdict on a call: the strictest for its effects."""
-        results = [self._result(use, call) for use in call.uses]
-        worst = max(results, key=lambda each: each.action.severity, default=PolicyResult(action=Action.ALLOW))
-        return verdict_of(worst, shape=shape_of(call, worst.rule or "") if worst.action is Action.PROMPT else "")
+        """Returns the verdict on a call."""
+        answer, shape = self._answer(call)
+        return verdict_of(answer, shape=shape)
+
+    def answer(self, call: ToolCall) -> PolicyResult:
+        """Returns what the policies say to a call."""
+        return self._answer(call)[0]
 
     def hints(self, agent: str, text: str, workspace: Path) -> tuple[str, ...]:
         """Returns what an agent should know of the policies before it works on a task of this text."""
         return hints_for(self.policies, agent, text, workspace)
+
+    def _answer(self, call: ToolCall) -> tuple[PolicyResult, str]:
+        """Returns the strictest answer to the effects and the name of a call, and its shape if a person is asked."""
+        named = self.policies.check(Operation(type=OperationType.TOOL, target=call.tool, agent=call.agent))
+        allowed = named.action is Action.ALLOW and named.rule is not None
+        seen = [use for use in call.uses if not (allowed and use.kind is UseKind.UNSEEN)]
+        results = [*(self._result(use, call) for use in seen), named]
+        worst = max(results, key=lambda each: each.action.severity)
+        stopped = [each for each in results if each.action is not Action.ALLOW]
+        return worst, _shape(call, worst, named) if len(stopped) == 1 else ""
 
     def _result(self, use: ToolUse, call: ToolCall) -> PolicyResult:
         if use.kind in _UNDECIDABLE:
@@ -112,6 +125,13 @@ class RunGate:
             return GATED_THERE if said == GATED or only_here else said
 
         return replace(self, words={name: said_there(said) for name, said in self.words.items()})
+
+
+def _shape(call: ToolCall, worst: PolicyResult, named: PolicyResult) -> str:
+    """Returns the shape of a question, of which an approval covers nothing that another rule asks about."""
+    if worst.action is not Action.PROMPT:
+        return ""
+    return f"calls of {call.tool}" if worst is named else shape_of(call, worst.rule or "")
 
 
 def find_gate(policies: PoliciesEngine, backends: Mapping[str, Backend], agents: Collection[str]) -> RunGate:

@@ -19,4 +19,5 @@ def verdict_of(result: PolicyResult, *, shape: str = "") -> Verdict:
         shape: what an approval for the whole run covers; "" if it cannot be given.
     """
     action = GateAction(result.action.value)
-    return Verdict(action=action, rule=result.rule or "", reason=result.reason, instead=result.instead, shape=shape)
+    rule = (result.rule or "") if action is not GateAction.ALLOW else ""
+    return Verdict(action=action, rule=rule, reason=result.reason, instead=result.instead, shape=shape)

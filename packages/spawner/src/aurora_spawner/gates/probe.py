@@ -26,16 +26,19 @@ if TYPE_CHECKING:
 HARMLESS: Final = "true"
 DANGEROUS: Final = "rm -rf /"
 LIMIT_S: Final = 20.0
-_EXPECTED: Final = {HARMLESS: 0, DANGEROUS: DENIED}
 
 
 def probe_gate(gate: ToolCallGate) -> str:
-    """Returns what is wrong with the gate; "" if its hook lets a harmless call pass and stops a dangerous one."""
+    """Returns what is wrong with the gate; "" if its hook lets a harmless call pass and stops a dangerous one.
+
+    Where the user's own rules stop even the harmless one, the hook has to stop it too.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix="aurora-") as name:
             folder = Path(name)
+            harmless = _answer(_call(HARMLESS, folder), gate, folder)
             with _answering(gate, folder):
-                for command, expected in _EXPECTED.items():
+                for command, expected in ((HARMLESS, 0 if harmless == ALLOWED else DENIED), (DANGEROUS, DENIED)):
                     status = _status_for(command, folder)
                     if status != expected:
                         return f"its hook answers {command!r} with exit status {status}, not {expected}"
@@ -45,16 +48,19 @@ def probe_gate(gate: ToolCallGate) -> str:
 
 
 def _status_for(command: str, folder: Path) -> int:
-    call = {"tool_name": "Bash", "tool_input": {"command": command}, "cwd": str(folder)}
     hook = HookCommand(socket=folder / SOCKET_NAME, token="probe", answer_limit_s=LIMIT_S, reach_limit_s=LIMIT_S)  # noqa: S106
     ended = subprocess.run(
         ["/bin/sh", "-c", hook.shell],
         check=False,
-        input=json.dumps(call).encode(),
+        input=_call(command, folder),
         capture_output=True,
         timeout=2 * LIMIT_S,
     )
     return ended.returncode
+
+
+def _call(command: str, folder: Path) -> bytes:
+    return json.dumps({"tool_name": "Bash", "tool_input": {"command": command}, "cwd": str(folder)}).encode()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.gates.tool_calls import ToolUse, UseKind
+from aurora_spawner.gates.tool_commands import CAMEL, joined, of_server, placed, told_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +64,6 @@ _SIGNALS: Final = ("\x03", "\x04", "\x1a", "\x1c")
 LONGEST_NAME: Final = 1_000
 """Characters of a tool's name; a server of tools that gives a longer one only wants to keep the coordinator busy."""
 _NO_NAME: Final = re.compile("[\0\ud800-\udfff]")
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class UnreadableCallError(ValueError):
@@ -97,6 +97,7 @@ def read_call(raw: bytes) -> ReportedCall:
     tool = given.get("tool_name") if isinstance(given, dict) else None
     if not isinstance(tool, str) or not 0 < len(tool) <= LONGEST_NAME:
         raise UnreadableCallError("the tool call names no tool")
+    tool = _named(tool, given)
     arguments = given.get("tool_input", {})
     if isinstance(arguments, str):
         arguments = {"command" if tool != _PATCH_TOOL else "patch": arguments}
@@ -109,6 +110,15 @@ def read_call(raw: bytes) -> ReportedCall:
         cwd=next((_folder(arguments[name], cwd) for name in _FOLDERS if arguments.get(name)), cwd),
         id=id_ if isinstance(id_ := given.get("tool_use_id"), str) else "",
     )
+
+
+def _named(tool: str, given: Mapping[str, Any]) -> str:
+    """Returns a tool's name with its server's, which Gemini CLI says beside it."""
+    context = given.get("mcp_context")
+    server, own = (context.get("server_name"), context.get("tool_name")) if isinstance(context, dict) else ("", "")
+    if not (isinstance(server, str) and isinstance(own, str) and server and own):
+        return tool
+    return f"mcp__{server}__{own}"[:LONGEST_NAME]
 
 
 def _arguments(given: object) -> object:
@@ -143,20 +153,15 @@ def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
     if not found and tool.lower() in _COMMAND_TOOLS:
         raise UnreadableCallError(f"the call of {tool} shows no command")
     own = tool.rpartition("__")[2]
-    if not found and own != tool and _DESTROYS.search(_CAMEL.sub("_", own)):
+    if not found and of_server(tool) and _DESTROYS.search(CAMEL.sub("_", own)):
         yield ToolUse(kind=UseKind.UNSEEN)
 
 
 def _seen(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
     """Yields the effects that the arguments show."""
-    for name in _COMMANDS:
-        given = arguments.get(name)
-        if isinstance(given, list):  # the words of one command, or several commands
-            words = [word for word in given if isinstance(word, str)]
-            if len(words) < len(given) and tool.lower() in _COMMAND_TOOLS:
-                raise UnreadableCallError(f"the call of {tool} has words that are no text")
-            given = "\n".join(words) if name == _SEVERAL else shlex.join(words)
-        yield from _command(given)
+    commands = tuple(_commands(tool, arguments))
+    for command in commands or told_commands(tool, arguments):
+        yield ToolUse(kind=UseKind.COMMAND, command=placed(tool, arguments, command))
     for statement in _statements(tool, arguments):
         yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
     yield from _changes(tool, arguments)
@@ -165,9 +170,22 @@ def _seen(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
         yield ToolUse(kind=UseKind.FETCH, url=url)
 
 
+def _commands(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the commands under their usual names."""
+    for name in _COMMANDS:
+        given = arguments.get(name)
+        if isinstance(given, list):  # the words of one command, or several commands
+            words = [word for word in given if isinstance(word, str)]
+            if len(words) < len(given) and tool.lower() in _COMMAND_TOOLS:
+                raise UnreadableCallError(f"the call of {tool} has words that are no text")
+            given = "\n".join(words) if name == _SEVERAL else shlex.join(words)
+        if isinstance(given, str) and given.strip():
+            yield joined(given, arguments)
+
+
 def _statements(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
     """Yields SQL that the arguments hold; a search for words such as "drop table" is none."""
-    statement, words = arguments.get(_STATEMENT), _CAMEL.sub("_", tool)
+    statement, words = arguments.get(_STATEMENT), CAMEL.sub("_", tool)
     if isinstance(statement, str) and statement.strip():
         yield statement
     if _SEARCHES.search(words) and not _DATABASE.search(words):
@@ -176,11 +194,6 @@ def _statements(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
         text = arguments.get(name)
         if isinstance(text, str) and (len(text) > _LONGEST_SEARCH or _CHANGES_DATA.search(text)):
             yield text
-
-
-def _command(given: object) -> Iterator[ToolUse]:
-    if isinstance(given, str) and given.strip():
-        yield ToolUse(kind=UseKind.COMMAND, command=given)
 
 
 def _typed(chars: object) -> Iterator[ToolUse]:
@@ -194,7 +207,7 @@ def _typed(chars: object) -> Iterator[ToolUse]:
     text = (chars or "").replace("\r", "\n")
     written = any(each.isprintable() and each != " " for each in text)
     if written:
-        yield from _command(text)
+        yield ToolUse(kind=UseKind.COMMAND, command=text)
     edited = text not in _SIGNALS and _EDITS_LINE.search(text)
     if edited or (written and not text.endswith("\n")):
         yield ToolUse(kind=UseKind.TYPED)
@@ -211,7 +224,7 @@ def _changes(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
         return
     if lines is not None:
         yield ToolUse(kind=UseKind.WRITE, files=files, lines_changed=lines)
-    elif _REMOVES.search(_CAMEL.sub("_", tool)):
+    elif _REMOVES.search(CAMEL.sub("_", tool)):
         yield ToolUse(kind=UseKind.DELETE, files=files)
 
 
