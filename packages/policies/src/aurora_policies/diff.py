@@ -16,9 +16,9 @@ from aurora_policies.schema import Action, Policies
 from aurora_policies.secret_texts import secret_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["ChangedFile", "Finding", "judge_diff"]
+__all__ = ["ChangedFile", "Finding", "Leak", "OtherSearch", "judge_diff"]
 
 _NAMED: Final = 5
 """Files that a finding names; of the others it says how many there are."""
@@ -68,20 +68,53 @@ class Finding:
     shape: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """A key or password that another program has found in an added line.
+
+    Attributes:
+        path: relative to the project.
+        kind: as that program calls it.
+    """
+
+    path: str
+    line: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSearch:
+    """The search of another program for keys and passwords.
+
+    Attributes:
+        program: its name.
+        problem: why it did not search; "" if it did, or is not installed.
+    """
+
+    program: str
+    leaks: tuple[Leak, ...] = ()
+    problem: str = ""
+
+
 def judge_diff(
-    files: Sequence[ChangedFile], policies: Policies, *, planned: Sequence[str] = ()
+    files: Sequence[ChangedFile],
+    policies: Policies,
+    *,
+    planned: Sequence[str] = (),
+    searches: Sequence[OtherSearch] = (),
 ) -> tuple[Finding, ...]:
     """Returns what the policies object to in a task's diff, one finding for each rule and shape.
 
     Args:
         planned: patterns of the files that the task declares; none declares nothing.
+        searches: what other programs have found in the added lines.
     """
     return (
         *_deletions(files, policies),
         *_protected(files, policies),
         *_control(files),
         *_links(files, policies),
-        *_secrets(files, policies),
+        *_secrets(files, policies, searches),
         *_effects(files, policies),
         *_access(files),
         *_programs(files),
@@ -179,7 +212,7 @@ def _lost(files: Sequence[ChangedFile]) -> Iterator[Finding]:
         yield _prompt(Rule.WEAKENED, paths, f"deletes {what}")
 
 
-def _secrets(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Finding]:
+def _secrets(files: Sequence[ChangedFile], policies: Policies, searches: Sequence[OtherSearch]) -> Iterator[Finding]:
     protected = Patterns(policies.safety.protected_paths)  # of which a finding of its own tells
     kept = [
         each.path
@@ -196,9 +229,25 @@ def _secrets(files: Sequence[ChangedFile], policies: Policies) -> Iterator[Findi
                 found[kind].append(f"{each.path}:{number}")
     for kind, places in found.items():
         yield _prompt(Rule.SECRETS, places, f"adds {kind}")
+    yield from _found_by_others(searches, {place for places in found.values() for place in places})
     unread = [each.path for each in files if not each.searched]
     if unread:
         yield _prompt(Rule.UNDECIDABLE, unread, "adds too much to be searched for keys and passwords")
+
+
+def _found_by_others(searches: Sequence[OtherSearch], known: Collection[str]) -> Iterator[Finding]:
+    """Yields what other programs have found where we have not, and which of them could not search."""
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for search in searches:
+        if search.problem:
+            reason = f"could not be searched by {search.program}, which is installed: {_shown(search.problem)}"
+            yield _prompt(Rule.UNDECIDABLE, ["the added lines"], reason)
+        for leak in search.leaks:
+            place = f"{leak.path}:{leak.line}"
+            if place not in known:
+                found[search.program, leak.kind].append(place)
+    for (program, kind), places in found.items():
+        yield _prompt(Rule.SECRETS, places, f"adds what {program} takes for a secret ({_shown(kind)})")
 
 
 def _only_settings(file: ChangedFile) -> bool:
@@ -262,7 +311,11 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _shown(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
 def _names(paths: Sequence[str]) -> str:
-    names = [ascii(path)[1:-1] if not path.isprintable() else path for path in paths[:_NAMED]]
+    names = list(map(_shown, paths[:_NAMED]))
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return ", ".join(names) + more

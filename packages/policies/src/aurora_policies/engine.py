@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from aurora_policies.diff import ChangedFile, Finding
+    from aurora_policies.diff import ChangedFile, Finding, OtherSearch
     from aurora_policies.operations import PolicyResult
 
 __all__ = ["PoliciesEngine", "RecoveryConfig", "default_policies_yaml"]
@@ -90,12 +90,17 @@ class PoliciesEngine:
         return for_agent(self.policies, agent).limits
 
     def judge_diff(
-        self, files: Sequence[ChangedFile], *, agent: str | None = None, planned: Sequence[str] = ()
+        self,
+        files: Sequence[ChangedFile],
+        *,
+        agent: str | None = None,
+        planned: Sequence[str] = (),
+        searches: Sequence[OtherSearch] = (),
     ) -> tuple[Finding, ...]:
         """Returns what the policies object to in the diff of a task; see `aurora_policies.diff`."""
         from aurora_policies.diff import judge_diff  # with the reader of shell; limits need none of it
 
-        return judge_diff(files, for_agent(self.policies, agent), planned=planned)
+        return judge_diff(files, for_agent(self.policies, agent), planned=planned, searches=searches)
 
     def judge_merge(self, target: str, *, repository: Path, agents: Collection[str] = ()) -> PolicyResult:
         """Returns what the policies say to finished work that is brought to a branch; nothing is changed.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aurora_policies import Action
 from aurora_policies.diff import ChangedFile
+from aurora_soar.taskruns.gitleaks import search_with_gitleaks
 
 if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
@@ -66,5 +67,6 @@ class PolicyDiffGate:
             )
             for each in diff.files
         ]
-        found = self.policies.judge_diff(files, agent=diff.agent, planned=diff.planned)
+        searches = (search_with_gitleaks(files),)
+        found = self.policies.judge_diff(files, agent=diff.agent, planned=diff.planned, searches=searches)
         return tuple(map(PolicyFinding.of, found))
