@@ -52,7 +52,14 @@ _AURORA: Final = re.compile(
 )
 
 
+_INSIDE: Final = "SANDBOX"
+"""A variable by which these programs take it that they are in a sandbox already; others use it for their own ends."""
+_BELIEVE_IT: Final = frozenset({"gemini", "qwen"})
+
+
 def _agent(call: Call) -> Stream:
+    if call.name in _BELIEVE_IT and (_INSIDE in call.variables or _INSIDE in call.state.variables):
+        call.judge.prompt(Rule.UNGATED_AGENT, f"tells {call.name} that it is in a sandbox already", _INSTEAD)
     text = " ".join(call.texts())
     if _PERMISSIVE[call.name].search(text):
         call.judge.prompt(Rule.UNGATED_AGENT, f"starts {call.name} without its limits", _INSTEAD)

@@ -146,23 +146,31 @@ def _recipe(call: Call, line: str, known: Mapping[str, str]) -> None:
     run_text(call, _VARIABLE.sub('"$unknown"', line).replace("$$", "$"))
 
 
+_JUST_VALUED: Final = frozenset(
+    {"-f", "--justfile", "-d", "--working-directory", "--set", "--shell", "--dotenv-path"}
+)
+_RECIPE: Final = re.compile(
+    r"^@?([A-Za-z_][\w-]*)[^:=\n]*:(?!=)[ \t]*([^#\n]*).*\n?((?:[ \t]+.*\n?|\n)*)", re.MULTILINE
+)
+_RECIPES: Final = 50
+"""Recipes of a justfile that are followed."""
+
+
 def _just(call: Call) -> Stream:
-    text = _first_text(call, [Word("justfile"), Word("Justfile"), Word(".justfile")])
-    names = [
-        word.text
-        for word in arguments(
-            call.words, valued=frozenset({"-f", "--justfile", "-d", "--working-directory", "--set"})
-        ).operands
-    ]
-    if text is None or not names or arguments(call.words).has("-l", "--list", "-n", "--dry-run", "-s", "--show"):
+    given = arguments(call.words, valued=_JUST_VALUED)
+    if given.has("-l", "--list", "-n", "--dry-run", "-s", "--show"):
         return NOT_KNOWN
-    body = re.search(
-        rf"^@?{re.escape(names[0])}\b[^:=\n]*:(?!=).*\n?((?:[ \t]+.*\n?|\n)*)",
-        text,
-        re.MULTILINE,
-    )
-    for line in (body[1] if body else "").splitlines():
-        run_text(call, re.sub(r"\{\{.*?\}\}", '"$unknown"', line.strip().lstrip("@-")))
+    named = given.values("-f", "--justfile") or (Word("justfile"), Word("Justfile"), Word(".justfile"))
+    text = _makefiles(call, Word("."), named)
+    recipes = {found[1]: (found[2], found[3]) for found in _RECIPE.finditer(text or "")}
+    operands = [word.text for word in given.operands if "=" not in word.text]
+    wanted = [name for name in operands if name in recipes] if operands else list(recipes)[:1]
+    for name in wanted:  # grows by what each one depends on
+        dependencies, body = recipes[name]
+        others = re.findall(r"[A-Za-z_][\w-]*", dependencies)
+        wanted.extend(each for each in others if each in recipes and each not in wanted and len(wanted) < _RECIPES)
+        for line in body.splitlines():
+            run_text(call, re.sub(r"\{\{.*?\}\}", '"$unknown"', line.strip().lstrip("@-")))
     return NOT_KNOWN
 
 

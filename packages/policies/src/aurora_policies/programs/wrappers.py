@@ -280,17 +280,16 @@ def _env(call: Call) -> Stream:
     _assign(call, given)
     if not words:
         return Stream(None, "the environment")
-    if folder == call.state.folder:
+    variables = {name: value for name, equals, value in (word.text.partition("=") for word in given) if equals}
+    if folder == call.state.folder and not variables:
         return call.shell.run_words(words, stdin=call.input)
 
     def there() -> Stream:
         call.shell.state.folder = folder
+        call.shell.state.variables.update(variables)
         return call.shell.run_words(words, stdin=call.input)
 
     return call.shell.in_copy(there)
-
-
-# -- many files ------------------------------------------------------------------------------------
 
 
 # -- texts that are run ----------------------------------------------------------------------------

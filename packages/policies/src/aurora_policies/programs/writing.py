@@ -124,6 +124,9 @@ def _mv(call: Call) -> Stream:
         if path is not None and vital(call, path, source):
             judge.deny(Rule.FILE_DELETE, f"moves {path}, which the system or a user cannot do without")
         judge.writes(source, call.shell, "moves")
+        inside = _protected_in(call, path) if path is not None and UNKNOWN not in path else None
+        if inside is not None:
+            judge.writes(Word(inside), call.shell, "moves")
         if path is not None and judge.around.places.controls_agents(f"{path}/settings.json"):
             judge.prompt(Rule.SELF_PROTECTION, f"moves {source.text}, which controls agents")
     for word in written:
@@ -134,6 +137,16 @@ def _mv(call: Call) -> Stream:
         judge.writes(word, call.shell, "writes")
     _remember(call, sources, written)
     return EMPTY
+
+
+def _protected_in(call: Call, folder: str) -> str | None:
+    """Returns a protected file on disk that is moved with its folder; what is in a protected folder goes unasked."""
+    around = call.judge.around
+    for each in call.judge.files_below(folder):
+        shown = around.places.relative(each)
+        if around.protected.match(shown) and not around.protected.match(f"{posixpath.dirname(shown)}/x"):
+            return each
+    return None
 
 
 def _ssh_keygen(call: Call) -> Stream:
