@@ -9,7 +9,7 @@ import string
 import zlib
 
 import pytest
-from benchmarks.policies.secret_lines import cases
+from benchmarks.policies.secret_lines.run import cases
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.exhaustive import few
@@ -170,7 +170,7 @@ def test_there_is_a_secret_of_each_kind() -> None:
 
 
 def test_of_the_published_lines_no_other_ones_are_taken_wrongly_than_the_report_says() -> None:
-    reasons = json.loads((SETS / "secret_lines_disagreements.json").read_text(encoding="utf-8"))["cases"]
+    reasons = json.loads((SETS / "secret_lines" / "disagreements.json").read_text(encoding="utf-8"))["cases"]
     wrong = [case for case in cases() if (secret_in(case.text) is not None) is not case.secret]
     assert {reasons.get(case.digest) for case in wrong} == {"argument", "letters"}
     assert len(wrong) == 7

@@ -1,15 +1,15 @@
 """What we find of made-up secrets in added lines, and of lines that only look like one, beside `detect-secrets`.
 
-.venv/bin/python benchmarks/policies/secret_lines.py --detect-secrets PROGRAM
-… --write    secret_lines.md records it
+.venv/bin/python benchmarks/policies/secret_lines/run.py --detect-secrets PROGRAM
+… --write    results.md records it
 
 PROGRAM is the installed program of the Python package `detect-secrets` (1.5.0, the last release, is of 2024). It
 scans with all its plugins and its default filters, and asks no provider whether a key is valid.
 
-`secret_lines.jsonl` has one line of a file each, with the place of what is random: «a24» are 24 letters and digits.
+`lines.jsonl` has one line of a file each, with the place of what is random: «a24» are 24 letters and digits.
 They are filled in by a generator with a fixed seed, so no key stands in this repository. A digest of each line puts
-it into the first or the second part, unless it says that it is of the third; secret_lines.md says what each was for.
-Each disagreement has its reason in secret_lines_disagreements.json; what has none is printed, and the status is 1.
+it into the first or the second part, unless it says that it is of the third; results.md says what each was for.
+Each disagreement has its reason in disagreements.json; what has none is printed, and the status is 1.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 HERE: Final = Path(__file__).parent
-CORPUS: Final = HERE / "secret_lines.jsonl"
-REASONS: Final = HERE / "secret_lines_disagreements.json"
-REPORT: Final = HERE / "secret_lines.md"
+CORPUS: Final = HERE / "lines.jsonl"
+REASONS: Final = HERE / "disagreements.json"
+REPORT: Final = HERE / "results.md"
 FIRST_RUN: Final = """\
 The first and the second part were written before either program was tried on them, and divided by chance. At
 first sight we missed 87 of their 146 secrets and had 5 false alarms among 132 harmless lines; detect-secrets
@@ -237,7 +237,7 @@ def _report(version: str, table: Sequence[str], reasons: Sequence[str], per_line
         [
             "# What we find of secrets in added lines, beside `detect-secrets`",
             "",
-            "Made by `.venv/bin/python benchmarks/policies/secret_lines.py --detect-secrets PROGRAM --write` on",
+            "Made by `.venv/bin/python benchmarks/policies/secret_lines/run.py --detect-secrets PROGRAM --write` on",
             f"{datetime.now(UTC):%Y-%m-%d} ({machine}, detect-secrets {version}). A line takes us {per_line:.0f} µs.",
             "",
             FIRST_RUN,
