@@ -15,6 +15,7 @@ from tests.exhaustive import few
 
 from aurora_spawner import CliBackend, SpawnTask
 from aurora_spawner.backends.base import AttemptRequest
+from aurora_spawner.control.board import posts_of
 from aurora_spawner.gates.hook_command import HOOK, SOCKET_NAME, HookCommand
 from aurora_spawner.gates.wirings import CLAUDE_OFFS, QWEN_OFFS
 from aurora_spawner.journal.approval_facts import ToolCallJudged
@@ -67,6 +68,23 @@ def test_dangerous_calls_are_stopped_and_a_harmless_one_is_not(
         *(written if kind != "gemini" else []),  # its own check of the path comes before the hook
         ("echo allowed > allowed.txt", "allow", "", ""),
     ]
+
+
+@pytest.mark.parametrize("kind", few(("claude", "codex"), 1))
+def test_a_tool_of_a_server_that_a_rule_names_is_not_called(
+    kind: str, stage: Stage, need: Callable[[str], None]
+) -> None:
+    """The board's tools, which come from an MCP server: the rule names it once for all CLIs."""
+    need(kind)
+    stage.config = {"agent_tools": True, "isolation": "none"}
+    stage.policies = "tools:\n  - {tool: mcp__aurora_run, action: deny, reason: no talk}\n"
+    stage.add_agent(kind, "first-half", f"first-{kind}")
+    stage.add_task(f"first-{kind}", "Find the number")
+    played = stage.play()
+    named = [(call, action, rule) for call, action, rule, _by in judged(played) if "aurora_run" in call]
+    assert named, (judged(played), played.told)
+    assert {(action, rule) for _call, action, rule in named} == {("deny", "tools: mcp__aurora_run")}
+    assert posts_of(stage.project / ".aurora" / "runs.db", played.document["run_id"]) == []
 
 
 def test_an_agent_without_a_word_on_permissions_may_work_where_it_is_gated(
