@@ -63,7 +63,7 @@ def unreadable_document(line: int, error: Exception) -> dict[str, object]:
         "action": "deny",
         "rule": "invalid_input",
         "reason": f"line {line}: {error}",
-        "instead": 'Give one JSON object a line: {"command": "…", "cwd": "…"}.',
+        "instead": 'Give one JSON object a line: {"command": "…"} or {"tool": "…", "arguments": {…}}.',
         "error": "invalid_input",
     }
 
