@@ -231,11 +231,15 @@ _VALUES = st.recursive(
 )
 _NAMES = st.sampled_from(
     ["command", "commands", "edits", "file_path", "path", "content", "sql", "url", "source", "cwd"]
+    + ["args", "code", "language", "program", "host"]
 )
 
 
 @given(
-    tool=st.sampled_from(["Bash", "apply_patch", "write_stdin", "mcp__a__drop", "Edit"]) | st.text(),
+    tool=st.sampled_from(
+        ["Bash", "apply_patch", "write_stdin", "mcp__a__drop", "mcp__a__exec", "mcp_ssh_run", "Edit"]
+    )
+    | st.text(),
     arguments=st.dictionaries(_NAMES | st.text(), _VALUES) | _VALUES,
     cwd=_VALUES,
 )
