@@ -68,7 +68,9 @@ def uses(tool: str, **arguments: Any) -> list[tuple[str, str | tuple[str, ...]]]
         ("mcp__term__shell", {"program": "rm", "args": ["-r", "a"]}, [("command", "rm -r a")]),
         ("mcp__ide__executeCode", {"code": "import os"}, [("command", "python3 -c 'import os'")]),
         ("mcp__x__run_code", {"code": "rm a", "language": "Bash"}, [("command", "bash -c 'rm a'")]),
+        ("mcp__x__run_code", {"code": "rm -rf a && ls"}, [("command", "bash -c 'rm -rf a && ls'")]),
         ("mcp__web__run_code", {"code": "async (page) => 1"}, []),
+        ("mcp__web__run_code", {"code": "const a = await b();\nreturn a;"}, []),
         ("mcp__github__create_issue", {"title": "rm -rf /", "body": "rm -rf /"}, []),
         ("mcp__term__shell", {"description": "rm -rf /", "session": "a"}, []),
         ("exec_command", {"cmd": "rm a", "host": "x"}, [("command", "rm a")]),
@@ -230,8 +232,10 @@ _VALUES = st.recursive(
     max_leaves=4,
 )
 _NAMES = st.sampled_from(
-    ["command", "commands", "edits", "file_path", "path", "content", "sql", "url", "source", "cwd"]
-    + ["args", "code", "language", "program", "host"]
+    (
+        *("command", "commands", "edits", "file_path", "path", "content", "sql", "url", "source", "cwd"),
+        *("args", "code", "language", "program", "host"),
+    )
 )
 
 

@@ -54,6 +54,10 @@ _INTERPRETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "perl": ("perl", "-e"),
     "php": ("php", "-r"),
 }
+_LIKE_SHELL: Final = re.compile(
+    r"\s*(?:#!.*sh\b|[\w./~-]{1,100}(?:[ \t]+[^\s(){}=;|&]{1,300}){0,50}[ \t]*(?:$|[\n;|&]))"
+)
+"""A line as a shell has it: a program and words, without the signs of other languages."""
 _LONGEST_PROGRAM: Final = 20_000
 """Characters of a program that is parsed to see if it is Python; a longer one counts as such."""
 
@@ -107,9 +111,16 @@ def _programs(arguments: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(code, str) or not code.strip():
         return
     named = next((arguments[name] for name in _LANGUAGES if isinstance(arguments.get(name), str)), None)
-    language = named.lower() if named is not None else "python" if _is_python(code) else ""
+    language = named.lower() if named is not None else _language(code)
     if language in _INTERPRETERS:
         yield shlex.join([*_INTERPRETERS[language], code])
+
+
+def _language(code: str) -> str:
+    """Returns the language that a program seems to be in; "" if it is none of those that are judged."""
+    if _is_python(code):
+        return "python"
+    return "bash" if _LIKE_SHELL.match(code) else ""
 
 
 def _is_python(code: str) -> bool:
