@@ -56,6 +56,8 @@ _DESTROYS: Final = re.compile(
     r"(^|[^a-z])(delete|remove|drop|destroy|truncate|purge|wipe|reset|revoke|force|terminate|erase)([^a-z]|$)",
     re.IGNORECASE,
 )
+_JOINED: Final = re.compile(r"[a-z0-9][_-][a-z0-9]", re.IGNORECASE)
+"""A name of several words, as a server's and its tool's together are."""
 _PATCHED: Final = re.compile(r"^[^\S\n]*\*\*\* (?:(Add|Update|Delete) File: (.+)|(Move) to: (.+))$", re.MULTILINE)
 """Headers of files in a patch; Codex trims its lines before it looks for them."""
 _EDITS_LINE: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
@@ -153,7 +155,9 @@ def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
     if not found and tool.lower() in _COMMAND_TOOLS:
         raise UnreadableCallError(f"the call of {tool} shows no command")
     own = tool.rpartition("__")[2]
-    if not found and of_server(tool) and _DESTROYS.search(CAMEL.sub("_", own)):
+    # OpenCode and Copilot CLI do not mark the tools of servers.
+    named = of_server(tool) or _JOINED.search(tool) is not None
+    if not found and named and _DESTROYS.search(CAMEL.sub("_", own)):
         yield ToolUse(kind=UseKind.UNSEEN)
 
 
