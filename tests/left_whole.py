@@ -1,12 +1,14 @@
 """Tests that the ordinary run leaves out whole, because they take long; each with one that keeps its promise there.
 
 They are run by `--rest` and `--all`. What keeps a promise may be smaller: a stand-in for a real agent, one process in
-place of several, or one moment of many.
+place of several, or one moment of many. Those of one family and file are in `left_in_families.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from tests.left_in_families import FAMILIES
 
 _SHARES = "cli/test_cli_shares.py::test_agents_at_once_never_cost_more_than_the_budget_and_a_reservation"
 _TURNS = "cli/test_cli_interact_terminal.py::test_batch_at_a_terminal_answers_once_and_lists_the_defaults"
@@ -194,5 +196,11 @@ LEFT_WHOLE: Final = {
     "soar/test_soar_model.py::test_a_model_that_fails_altogether_leaves_the_local_answer": (
         "cli/test_cli_soar.py::test_a_tool_that_fails_leaves_the_answer_from_memory"
     ),
+    **{
+        f"{file}::{test}": f"{file}::{keeper}"
+        for file, keepers in FAMILIES.items()
+        for keeper, tests in keepers.items()
+        for test in tests
+    },
 }
 """Each test that is left out, below this folder, and the one that keeps its promise in the ordinary run."""

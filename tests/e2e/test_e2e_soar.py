@@ -16,6 +16,7 @@ import pytest
 AUR = Path(sys.executable).with_name("aur")
 QUESTION = "How does the scheduler decide what runs next?"
 SOURCES = Path(__file__).parents[2] / "packages" / "spawner" / "src"
+ROOMS = ("attempts", "runs", "tasks")
 
 
 def aur(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
@@ -29,7 +30,7 @@ def aur(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess[s
 def project(tmp_path: Path) -> Path:
     """A folder with a copy of real code, never set up."""
     folder = tmp_path / "project"
-    for source in sorted(SOURCES.rglob("*.py")):
+    for source in sorted(path for room in ROOMS for path in (SOURCES / "aurora_spawner" / room).rglob("*.py")):
         target = folder / source.relative_to(SOURCES)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())

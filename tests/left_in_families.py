@@ -1,0 +1,233 @@
+"""Tests of long families that the ordinary run leaves out: whole runs with real git, real processes, or a browser.
+
+Each stands below the test of its family, in the same file, that the ordinary run keeps. `--rest` and `--all` run all.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FAMILIES: Final = {
+    "cli/test_cli_approvals.py": {
+        "test_an_answer_without_a_process_counts_at_the_resume": (
+            "test_a_question_is_listed_and_answered_from_another_terminal",
+            "test_what_is_approved_for_the_run_is_shown_listed_and_taken_back",
+        ),
+    },
+    "cli/test_cli_ask.py": {
+        "test_an_agent_gets_the_words_of_the_user": (
+            "test_a_call_that_was_cut_off_asks_nothing_new",
+            "test_an_agent_gets_the_words_that_were_typed_on_the_page",
+        ),
+    },
+    "cli/test_cli_attach.py": {
+        "test_what_the_session_asks_is_answered_by_an_attached_one_and_the_first_answer_counts": (
+            "test_two_attached_see_all_that_was_said_and_their_turns_go_to_the_session",
+        ),
+        "test_a_run_whose_process_is_killed_is_told_and_its_questions_can_be_answered": (
+            "test_a_session_whose_process_is_killed_or_goes_on_elsewhere_is_told",
+        ),
+    },
+    "cli/test_cli_dashboard.py": {
+        "test_runs_tasks_changes_and_pictures_are_shown": (
+            "test_a_run_that_is_no_longer_listed_has_its_page",
+            "test_the_work_of_a_run_is_listed",
+        ),
+        "test_a_run_is_watched_paused_and_cancelled": ("test_a_run_without_a_process_goes_on_in_the_background",),
+    },
+    "cli/test_cli_dashboard_sessions.py": {
+        "test_a_session_is_read_and_gone_on_with_in_the_process_that_holds_it": (
+            "test_a_session_that_nobody_holds_goes_on_in_the_background",
+        ),
+    },
+    "cli/test_cli_discard.py": {
+        "test_a_resume_does_not_merge_discarded_work": (
+            "test_work_in_the_middle_of_a_merge_can_be_discarded",
+            "test_work_that_a_killed_merge_has_integrated_is_left_out_by_the_next",
+        ),
+    },
+    "cli/test_cli_merge.py": {
+        "test_one_task_is_merged_with_what_it_depends_on_and_the_rest_waits": (
+            "test_a_conflict_that_a_person_resolved_in_the_worktree_is_merged",
+            "test_a_failed_task_is_merged_if_it_is_named",
+        ),
+        "test_at_a_terminal_it_asks_before_the_target_moves": (
+            "test_the_delivery_after_the_question_does_not_check_again",
+        ),
+    },
+    "cli/test_cli_merge_gate.py": {
+        "test_at_a_terminal_there_is_one_question_and_its_answer_is_in_the_journal": (
+            "test_a_question_at_a_terminal_about_work_that_another_process_delivers_is_over",
+            "test_a_question_at_a_terminal_that_another_process_answers_is_over",
+        ),
+        "test_nobody_is_asked_about_what_an_uncommitted_change_keeps_from_the_branch": (
+            "test_at_a_terminal_nobody_is_asked_about_what_an_uncommitted_change_refuses",
+        ),
+    },
+    "cli/test_cli_pr.py": {
+        "test_the_integration_branch_is_pushed_and_a_pull_request_opened_once": (
+            "test_a_forge_that_fails_leaves_the_pushed_branch_and_a_second_call_opens_it",
+            "test_gitlabs_program_opens_a_merge_request",
+        ),
+    },
+    "cli/test_cli_replan.py": {
+        "test_a_failed_run_names_the_command_and_goes_on_after_it": (
+            "test_new_tasks_in_worktrees_build_on_the_finished_work_and_all_of_it_is_delivered",
+        ),
+    },
+    "cli/test_cli_spawn_worktrees.py": {
+        "test_what_conflicts_is_named_and_its_box_stays_open": (
+            "test_the_policies_name_the_branches_and_everything_finds_them_again",
+            "test_the_ticks_of_an_earlier_run_are_not_in_the_way_of_a_later_one",
+        ),
+        "test_uncommitted_changes_are_not_merged_with_the_work": ("test_uncommitted_changes_join_if_asked_to",),
+    },
+    "cli/test_cli_take_over.py": {
+        "test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on": (
+            "test_a_kill_of_the_coordinator_leaves_the_task_to_the_user_and_a_resume_holds_it",
+        ),
+    },
+    "core/test_core_workers.py": {
+        "test_a_file_that_kills_its_worker_is_named_and_the_others_are_indexed": (
+            "test_a_killed_worker_s_batch_is_prepared_by_another",
+        ),
+        "test_an_index_made_by_workers_is_that_of_one_process": (
+            "test_batches_are_those_of_one_process_in_the_same_order",
+        ),
+    },
+    "faults/test_approvals_crash.py": {
+        "test_killed_around_a_fact": (
+            "test_a_grant_given_without_a_coordinator_answers_what_it_covers",
+            "test_seven_at_once_are_each_answered_once_across_a_kill",
+        ),
+    },
+    "faults/test_pool_trees_crash.py": {
+        "test_a_worker_is_killed_at_each_step_and_its_next_process_goes_on": (
+            "test_a_sandboxed_agent_commits_in_its_worktree_and_changes_nothing_else",
+            "test_the_coordinator_is_killed_at_each_step_and_a_resume_goes_on",
+        ),
+    },
+    "faults/test_worktree_crash.py": {
+        "test_killed_around_a_fact": ("test_killed_around_a_git", "test_resumed_although_it_has_ended"),
+    },
+    "soar/test_soar_reuse.py": {
+        "test_a_changed_file_is_never_answered_from_the_cache": (
+            "test_a_change_elsewhere_leaves_the_first_answer_in_use",
+            "test_after_a_commit_nothing_is_answered_from_the_cache",
+        ),
+    },
+    "spawner/test_file_claims.py": {
+        "test_a_claim_outlives_its_coordinator": (
+            "test_a_task_between_two_attempts_keeps_its_files_over_a_resume",
+            "test_what_a_task_was_seen_to_change_is_told_to_others_after_a_kill_of_the_coordinator",
+        ),
+        "test_one_task_is_not_merged_without_what_it_started_from": (
+            "test_what_a_task_started_from_is_merged_with_it_and_named_when_it_is_discarded",
+            "test_work_that_cannot_be_merged_is_left_to_the_merge_of_the_run",
+        ),
+    },
+    "spawner/test_handing_over.py": {
+        "test_a_retry_is_told_what_the_dead_attempt_left": (
+            "test_a_json_prompt_stays_json",
+            "test_a_resume_that_tries_a_failed_task_again_reads_the_note_from_the_disk",
+            "test_a_task_that_was_edited_is_not_told_of_the_old_one",
+            "test_what_an_attempt_left_is_looked_at_only_for_a_note",
+        ),
+    },
+    "spawner/test_spawner_pool_gate.py": {
+        "test_a_dangerous_call_is_stopped_on_the_worker_and_the_rest_is_merged": (
+            "test_the_next_process_of_a_worker_judges_for_the_agents_of_a_killed_one",
+        ),
+    },
+    "spawner/test_spawner_pool_prepared.py": {
+        "test_a_failed_set_up_fails_the_attempt_before_its_agent_begins": (
+            "test_a_cancelled_task_ends_its_set_up_with_all_that_it_has_started",
+            "test_a_worker_without_a_checkout_says_what_it_cannot_give",
+        ),
+    },
+    "spawner/workspaces/conflicts/test_regenerating.py": {
+        "test_two_agents_change_manifest_and_lock_and_both_arrive": (
+            "test_a_dependant_starts_from_lock_files_that_were_made_again",
+            "test_a_lock_file_that_merges_line_by_line_is_made_again_too",
+            "test_each_file_of_a_pattern_is_named_to_the_command",
+            "test_only_what_matches_the_pattern_is_taken",
+            "test_the_change_of_a_run_is_without_that_of_a_target_that_moved",
+            "test_the_forecast_does_not_count_generated_files",
+        ),
+        "test_why_files_were_not_made_again_for_a_target_that_moved_is_told": (
+            "test_a_command_that_fails_leaves_the_task_unmerged_with_its_output",
+            "test_what_made_files_again_for_a_target_that_moved_is_told",
+        ),
+    },
+    "spawner/workspaces/conflicts/test_resolving_runs.py": {
+        "test_a_third_agent_resolves_and_both_changes_arrive": (
+            "test_a_deletion_against_an_edit_is_a_conflict_too",
+            "test_a_resolution_waits_for_the_user_as_other_work_does",
+            "test_generated_files_are_made_again_from_the_resolution",
+            "test_it_reads_both_intents_both_diffs_and_the_base",
+            "test_markers_have_the_size_that_the_attribute_says",
+            "test_one_conflict_after_the_other",
+        ),
+        "test_a_result_that_is_none_leaves_the_conflict_and_goes_to_the_attic": (
+            "test_a_result_that_fails_the_check_goes_back_and_then_to_the_attic",
+            "test_a_second_try_starts_from_the_conflict_again",
+            "test_a_task_that_was_edited_makes_its_resolution_useless",
+            "test_what_goes_wrong_with_each_merge_is_told_once",
+        ),
+        "test_a_file_may_be_kept_as_it_is_if_the_agent_says_so": ("test_an_agent_that_does_nothing_keeps_no_file",),
+    },
+    "spawner/workspaces/test_candidate_runs.py": {
+        "test_checks_come_before_the_size_of_the_change": ("test_candidates_of_different_agents_take_turns",),
+        "test_candidates_that_all_fail_fail_the_task_with_every_reason": (
+            "test_a_cancelled_task_ends_all_its_candidates_and_a_candidate_only_itself",
+        ),
+        "test_nothing_is_taken_until_the_user_picks_and_then_the_run_goes_on": (
+            "test_a_choice_that_falls_on_work_from_the_attic_gives_it_its_branch_again",
+            "test_another_one_is_picked_while_the_work_is_not_on_the_target",
+            "test_the_work_of_the_task_is_discarded_as_that_of_its_candidate",
+            "test_what_cannot_be_picked_is_refused_with_the_reason",
+        ),
+        "test_a_third_candidate_joins_the_two_that_are_done": (
+            "test_a_candidate_that_is_wanted_no_longer_is_not_chosen",
+            "test_a_candidate_that_lost_does_not_run_again",
+            "test_a_task_that_has_no_candidates_any_longer_runs_once",
+            "test_an_edited_task_starts_all_its_candidates_over",
+        ),
+        "test_comments_are_for_the_candidate_that_was_taken": (
+            "test_a_candidate_that_fails_after_comments_is_no_longer_taken",
+            "test_a_pick_that_fails_after_comments_is_asked_for_again",
+            "test_comments_on_the_taken_candidate_let_the_choice_be_made_again",
+        ),
+    },
+    "spawner/workspaces/test_commenting.py": {
+        "test_comments_are_worked_in_and_merged": (
+            "test_an_edited_task_starts_over_without_the_comments",
+            "test_comments_on_failed_work_go_back_too",
+        ),
+        "test_lines_that_were_cut_off_or_whose_file_is_gone_have_moved_on": (
+            "test_a_line_that_has_changed_refuses_all_comments_and_nothing_happens",
+        ),
+    },
+    "spawner/workspaces/test_task_checks.py": {
+        "test_a_failure_goes_back_to_the_agent_with_the_end_of_the_output": (
+            "test_a_check_of_the_run_goes_back_to_the_agent_that_broke_it",
+            "test_a_check_that_prints_nothing_is_asked_again_and_the_base_is_told",
+            "test_the_checks_of_a_project_in_a_subfolder_run_there",
+        ),
+        "test_a_failed_check_is_remembered_over_a_kill": (
+            "test_a_run_that_ends_while_it_checks_repeats_the_check_and_not_the_agent",
+            "test_what_is_found_after_a_killed_check_goes_to_the_attic",
+        ),
+        "test_a_goal_is_pursued_until_it_is_reached": ("test_a_goal_is_given_up",),
+        "test_the_rounds_are_counted_and_then_the_task_fails": (
+            "test_failed_checks_open_no_circuit",
+            "test_recovery_follows_the_rounds_and_tells_the_next_attempt_what_failed",
+        ),
+        "test_what_a_check_changes_is_put_back": (
+            "test_a_check_that_removes_the_link_of_the_worktree_is_told_and_the_task_goes_on",
+            "test_a_check_that_removes_the_worktree_loses_nothing_and_a_retry_goes_on",
+        ),
+        "test_work_that_needs_ignored_files_does_not_pass": ("test_what_the_commit_has_not_passes_no_check",),
+    },
+}
+"""Each test that is left out, by the file of its family and by the test that stays."""
