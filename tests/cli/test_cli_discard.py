@@ -152,7 +152,7 @@ discard_work(journal, run_id, "b")
 """
 
 
-@pytest.mark.parametrize("fatal", few(range(12, 50), 2))
+@pytest.mark.parametrize("fatal", few(range(12, 50), 1))
 def test_a_discard_that_is_killed_is_finished_by_the_next(aur: Aur, shed: Shed, fatal: int) -> None:
     run_id = clashing(shed)
     (shed.worktree(run_id, "b") / "more.txt").write_text("untracked\n")

@@ -58,7 +58,7 @@ def test_it_is_ended_at_once_and_not_tried_again(
     assert not (repository.path / "new.txt").exists()
 
 
-@pytest.mark.parametrize("recovery", [None, RecoveryPolicy(base_delay=0.01)], ids=["no recovery", "recovery"])
+@pytest.mark.parametrize("recovery", few([None, RecoveryPolicy(base_delay=0.01)], 1), ids=["no recovery", "recovery"])
 def test_one_that_ends_before_it_is_seen_is_the_same(
     repository: Repository, tmp_path: Path, recovery: RecoveryPolicy | None
 ) -> None:
