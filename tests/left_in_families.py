@@ -13,6 +13,7 @@ FAMILIES: Final = {
             "test_a_question_is_listed_and_answered_from_another_terminal",
             "test_what_is_approved_for_the_run_is_shown_listed_and_taken_back",
         ),
+        "test_a_run_in_the_foreground_asks_at_its_terminal": ("test_other_policies_are_tried_on_earlier_work",),
     },
     "cli/test_cli_ask.py": {
         "test_an_agent_gets_the_words_of_the_user": (
@@ -26,6 +27,23 @@ FAMILIES: Final = {
         ),
         "test_a_run_whose_process_is_killed_is_told_and_its_questions_can_be_answered": (
             "test_a_session_whose_process_is_killed_or_goes_on_elsewhere_is_told",
+        ),
+    },
+    "cli/test_cli_audit.py": {
+        "test_an_export_is_verified_and_names_what_it_has": ("test_a_range_has_the_events_of_its_time_alone",),
+    },
+    "cli/test_cli_budget.py": {
+        "test_a_question_tells_the_budget_as_the_ledger_has_it": (
+            "test_a_question_of_an_agent_that_costs_is_in_the_budget_that_it_tells",
+        ),
+        "test_a_run_that_has_passed_its_budget_ends_with_a_word_of_it": (
+            "test_a_warning_is_told_once_by_a_run_in_the_background",
+        ),
+    },
+    "cli/test_cli_conflicts.py": {
+        "test_an_agent_resolves_and_every_view_tells_who": (
+            "test_a_persona_resolves_as_the_default_agent",
+            "test_a_run_that_ended_before_its_merge_knows_who_resolves",
         ),
     },
     "cli/test_cli_dashboard.py": {
@@ -45,6 +63,34 @@ FAMILIES: Final = {
             "test_work_in_the_middle_of_a_merge_can_be_discarded",
             "test_work_that_a_killed_merge_has_integrated_is_left_out_by_the_next",
         ),
+        "test_discarded_work_is_in_the_attic_with_its_uncommitted_files": (
+            "test_commits_that_the_agent_left_are_kept_too",
+        ),
+    },
+    "cli/test_cli_exec.py": {
+        "test_a_check_decides_whether_it_is_done_and_needs_no_trust_of_a_file": (
+            "test_candidates_run_side_by_side_and_the_result_is_of_the_one_taken",
+            "test_in_the_background_it_runs_without_this_process_and_its_checks_too",
+        ),
+    },
+    "cli/test_cli_goals.py": {},
+    "cli/test_cli_installed.py": {
+        "test_closed_streams_are_no_fault": ("test_a_reader_that_leaves_ends_it_quietly",),
+    },
+    "cli/test_cli_interact.py": {
+        "test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said": (
+            "test_a_killed_session_can_be_ended_and_still_be_gone_on_with",
+            "test_an_answer_that_comes_after_a_kill_reaches_the_agent_with_the_next_turn",
+        ),
+        "test_an_agent_without_sessions_is_told_the_earlier_turns": (
+            "test_a_session_whose_agent_is_gone_goes_on_with_another",
+            "test_the_agent_can_be_changed_back_and_forth_and_each_knows_what_was_said_and_stays_warm",
+        ),
+    },
+    "cli/test_cli_interact_model.py": {
+        "test_a_conversation_with_a_model_goes_on_after_a_kill_and_is_paid": (
+            "test_a_model_without_a_key_or_a_price_is_named_and_another_goes_on",
+        ),
     },
     "cli/test_cli_merge.py": {
         "test_one_task_is_merged_with_what_it_depends_on_and_the_rest_waits": (
@@ -54,18 +100,28 @@ FAMILIES: Final = {
         "test_at_a_terminal_it_asks_before_the_target_moves": (
             "test_the_delivery_after_the_question_does_not_check_again",
         ),
+        "test_waiting_work_is_delivered_and_its_worktrees_go": (
+            "test_the_target_is_the_branch_of_the_start_and_not_the_one_that_is_checked_out_now",
+        ),
     },
     "cli/test_cli_merge_gate.py": {
         "test_at_a_terminal_there_is_one_question_and_its_answer_is_in_the_journal": (
             "test_a_question_at_a_terminal_about_work_that_another_process_delivers_is_over",
             "test_a_question_at_a_terminal_that_another_process_answers_is_over",
+            "test_a_run_that_delivers_by_itself_asks_at_its_terminal",
+            "test_the_question_at_the_end_of_a_run_is_the_approval",
         ),
         "test_nobody_is_asked_about_what_an_uncommitted_change_keeps_from_the_branch": (
             "test_at_a_terminal_nobody_is_asked_about_what_an_uncommitted_change_refuses",
         ),
+        "test_yes_leaves_the_question_to_aur_approve_and_the_next_call_delivers": (
+            "test_an_open_question_of_other_work_is_withdrawn",
+            "test_the_answer_comes_before_the_wait_for_an_approval",
+        ),
     },
     "cli/test_cli_pr.py": {
         "test_the_integration_branch_is_pushed_and_a_pull_request_opened_once": (
+            "test_a_branch_that_has_other_commits_there_is_not_overwritten",
             "test_a_forge_that_fails_leaves_the_pushed_branch_and_a_second_call_opens_it",
             "test_gitlabs_program_opens_a_merge_request",
         ),
@@ -75,21 +131,38 @@ FAMILIES: Final = {
             "test_new_tasks_in_worktrees_build_on_the_finished_work_and_all_of_it_is_delivered",
         ),
     },
+    "cli/test_cli_runs.py": {
+        "test_a_run_in_the_background_is_watched_and_steered_from_elsewhere": (
+            "test_a_run_whose_agent_is_not_configured_any_more_says_so",
+            "test_a_task_and_then_its_run_are_cancelled_from_elsewhere",
+            "test_another_task_file_goes_along_into_the_background",
+        ),
+        "test_a_second_run_of_a_file_at_work_is_refused_but_by_force": (
+            "test_a_run_at_work_refuses_the_options_of_a_resume_and_names_them",
+        ),
+    },
     "cli/test_cli_spawn_worktrees.py": {
         "test_what_conflicts_is_named_and_its_box_stays_open": (
             "test_the_policies_name_the_branches_and_everything_finds_them_again",
             "test_the_ticks_of_an_earlier_run_are_not_in_the_way_of_a_later_one",
         ),
         "test_uncommitted_changes_are_not_merged_with_the_work": ("test_uncommitted_changes_join_if_asked_to",),
+        "test_without_a_terminal_nothing_is_merged_unasked": (
+            "test_a_resume_merges_unasked_only_if_the_user_agrees",
+        ),
     },
     "cli/test_cli_take_over.py": {
         "test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on": (
             "test_a_kill_of_the_coordinator_leaves_the_task_to_the_user_and_a_resume_holds_it",
         ),
     },
+    "core/test_core_memory.py": {
+        "test_small_changes_do_not_pile_up_segments": ("test_many_small_updates_are_merged",),
+    },
     "core/test_core_workers.py": {
         "test_a_file_that_kills_its_worker_is_named_and_the_others_are_indexed": (
             "test_a_killed_worker_s_batch_is_prepared_by_another",
+            "test_nothing_is_left_when_indexing_is_interrupted",
         ),
         "test_an_index_made_by_workers_is_that_of_one_process": (
             "test_batches_are_those_of_one_process_in_the_same_order",
@@ -107,13 +180,32 @@ FAMILIES: Final = {
             "test_the_coordinator_is_killed_at_each_step_and_a_resume_goes_on",
         ),
     },
+    "faults/test_programs_that_die.py": {
+        "test_without_a_journal_agents_end_with_their_program": (
+            "test_without_a_journal_agents_end_though_the_fork_server_was_killed_before",
+        ),
+    },
     "faults/test_worktree_crash.py": {
-        "test_killed_around_a_fact": ("test_killed_around_a_git", "test_resumed_although_it_has_ended"),
+        "test_killed_around_a_fact": (
+            "test_killed_around_a_git",
+            "test_killed_while_it_looks_for_conflicts",
+            "test_resumed_although_it_has_ended",
+        ),
+    },
+    "soar/test_pool_budget.py": {
+        "test_an_attempt_waits_until_the_budget_can_be_asked": (
+            "test_coordinators_in_processes_of_their_own_share_one_budget",
+        ),
     },
     "soar/test_soar_reuse.py": {
         "test_a_changed_file_is_never_answered_from_the_cache": (
             "test_a_change_elsewhere_leaves_the_first_answer_in_use",
             "test_after_a_commit_nothing_is_answered_from_the_cache",
+        ),
+    },
+    "spawner/recovery/test_recovery_storm.py": {
+        "test_a_fleet_of_two_runs_waits_for_its_provider_and_loses_no_attempt": (
+            "test_a_storm_comes_out_as_the_policy_computes",
         ),
     },
     "spawner/test_file_claims.py": {
@@ -124,6 +216,9 @@ FAMILIES: Final = {
         "test_one_task_is_not_merged_without_what_it_started_from": (
             "test_what_a_task_started_from_is_merged_with_it_and_named_when_it_is_discarded",
             "test_work_that_cannot_be_merged_is_left_to_the_merge_of_the_run",
+        ),
+        "test_declared_overlaps_are_serialised_and_nothing_conflicts": (
+            "test_other_tasks_are_not_held_up_and_are_told",
         ),
     },
     "spawner/test_handing_over.py": {
@@ -145,6 +240,11 @@ FAMILIES: Final = {
             "test_a_worker_without_a_checkout_says_what_it_cannot_give",
         ),
     },
+    "spawner/test_spawner_ssh.py": {
+        "test_a_connection_cut_around_a_request_costs_nothing": (
+            "test_a_killed_supervisor_costs_an_attempt_and_its_agent_ends",
+        ),
+    },
     "spawner/workspaces/conflicts/test_regenerating.py": {
         "test_two_agents_change_manifest_and_lock_and_both_arrive": (
             "test_a_dependant_starts_from_lock_files_that_were_made_again",
@@ -156,6 +256,7 @@ FAMILIES: Final = {
         ),
         "test_why_files_were_not_made_again_for_a_target_that_moved_is_told": (
             "test_a_command_that_fails_leaves_the_task_unmerged_with_its_output",
+            "test_files_in_conflict_with_a_target_that_moved_are_named",
             "test_what_made_files_again_for_a_target_that_moved_is_told",
         ),
     },
@@ -177,7 +278,10 @@ FAMILIES: Final = {
         "test_a_file_may_be_kept_as_it_is_if_the_agent_says_so": ("test_an_agent_that_does_nothing_keeps_no_file",),
     },
     "spawner/workspaces/test_candidate_runs.py": {
-        "test_checks_come_before_the_size_of_the_change": ("test_candidates_of_different_agents_take_turns",),
+        "test_checks_come_before_the_size_of_the_change": (
+            "test_candidates_of_different_agents_take_turns",
+            "test_what_was_changed_counts_more_than_nothing",
+        ),
         "test_candidates_that_all_fail_fail_the_task_with_every_reason": (
             "test_a_cancelled_task_ends_all_its_candidates_and_a_candidate_only_itself",
         ),
@@ -199,6 +303,11 @@ FAMILIES: Final = {
             "test_comments_on_the_taken_candidate_let_the_choice_be_made_again",
         ),
     },
+    "spawner/workspaces/test_checked_runs.py": {
+        "test_a_check_ends_with_its_run_and_a_resume_completes_it": (
+            "test_a_check_whose_program_is_missing_fails_no_task",
+        ),
+    },
     "spawner/workspaces/test_commenting.py": {
         "test_comments_are_worked_in_and_merged": (
             "test_an_edited_task_starts_over_without_the_comments",
@@ -206,6 +315,36 @@ FAMILIES: Final = {
         ),
         "test_lines_that_were_cut_off_or_whose_file_is_gone_have_moved_on": (
             "test_a_line_that_has_changed_refuses_all_comments_and_nothing_happens",
+            "test_what_cannot_be_commented_on_is_said",
+        ),
+    },
+    "spawner/workspaces/test_confined_merges.py": {
+        "test_they_change_nothing_outside_of_their_checkout": (
+            "test_it_is_told_if_none_holds",
+            "test_nothing_is_delivered_if_one_is_required_and_none_holds",
+        ),
+    },
+    "spawner/workspaces/test_conflict_watch.py": {
+        "test_a_conflict_is_told_while_both_run_and_withdrawn": (
+            "test_a_conflict_with_work_that_has_ended_is_told",
+            "test_without_a_time_there_is_no_look",
+        ),
+    },
+    "spawner/workspaces/test_diff_gate.py": {
+        "test_of_candidates_a_person_is_asked_about_the_one_that_is_taken": (
+            "test_a_candidate_that_waits_for_the_others_keeps_none_of_them_waiting_for_room",
+            "test_after_a_no_the_next_best_candidate_is_asked_about",
+            "test_after_a_resume_the_same_one_candidate_is_asked_about",
+            "test_nobody_is_asked_about_candidates_worse_than_one_without_findings",
+            "test_where_the_user_picks_all_candidates_are_asked_about",
+        ),
+    },
+    "spawner/workspaces/test_isolated_runs.py": {
+        "test_each_task_works_in_a_worktree_and_the_target_gets_all": (
+            "test_a_run_in_a_folder_of_the_repository_works_in_that_folder",
+        ),
+        "test_a_dependant_of_work_that_conflicts_fails_and_says_why": (
+            "test_of_six_tasks_the_clashing_ones_stay_on_their_branches",
         ),
     },
     "spawner/workspaces/test_task_checks.py": {
@@ -228,6 +367,9 @@ FAMILIES: Final = {
             "test_a_check_that_removes_the_worktree_loses_nothing_and_a_retry_goes_on",
         ),
         "test_work_that_needs_ignored_files_does_not_pass": ("test_what_the_commit_has_not_passes_no_check",),
+        "test_a_check_that_hangs_is_ended_with_all_that_it_started": (
+            "test_a_check_that_leaves_a_daemon_leaves_nothing",
+        ),
     },
 }
 """Each test that is left out, by the file of its family and by the test that stays."""

@@ -93,6 +93,9 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_interact.py::test_what_codex_asks_by_its_hook_and_by_its_protocol_is_asked_once": (
         "spawner/test_conversation_sessions.py::test_a_call_that_a_hook_has_asked_about_is_not_asked_about_again"
     ),
+    "e2e/test_e2e_interact.py::test_a_model_is_sent_what_was_said_by_each_side": (
+        "cli/test_cli_interact_model.py::test_a_conversation_with_a_model_goes_on_after_a_kill_and_is_paid"
+    ),
     "e2e/test_e2e_interact.py::test_codex_resumes_its_session_turn_by_turn": (
         "e2e/test_e2e_agents.py::test_a_retry_goes_on_with_the_session_of_the_dead_attempt"
     ),
@@ -127,6 +130,14 @@ LEFT_WHOLE: Final = {
     ),
     "e2e/test_e2e_worktrees.py::test_failed_checks_are_mended_a_conflict_is_kept_and_the_better_candidate_taken": (
         "spawner/workspaces/test_task_checks.py::test_a_failure_goes_back_to_the_agent_with_the_end_of_the_output"
+    ),
+    # The first of its commands is in the ordinary run; the second run holds each against what the page says.
+    "e2e/test_e2e_tutorial.py::test_every_command_of_the_tutorial_prints_what_it_says": _E2E_JOB,
+    "cli/test_cli_comm.py::test_two_agents_talk_and_a_third_is_refused": (
+        "spawner/test_board_runs.py::test_two_agents_that_need_each_other_finish_what_neither_can_alone"
+    ),
+    "cli/test_cli_dashboard_reach.py::test_each_page_is_wide_enough_named_and_of_enough_contrast": (
+        "cli/test_cli_dashboard.py::test_runs_tasks_changes_and_pictures_are_shown"
     ),
     "cli/test_cli_dashboard_browser.py::test_a_run_is_watched_from_start_to_end": (
         "cli/test_cli_dashboard.py::test_a_run_is_watched_paused_and_cancelled"
@@ -191,6 +202,12 @@ LEFT_WHOLE: Final = {
     ),
     "faults/test_coordinator_crash.py::test_killed_again_and_again_at_random_times": (
         "faults/test_coordinator_crash.py::test_killed_at_the_first_write_of_a_kind"
+    ),
+    "soar/test_soar_orchestrator.py::test_answers_cross_projects_with_consent_only": (
+        "cli/test_cli_mem.py::test_answers_are_shared_between_projects_that_both_say_so"
+    ),
+    "spawner/workspaces/test_worktrees.py::test_killed_while_it_makes_one_the_next_start_makes_it": (
+        "faults/test_worktree_crash.py::test_killed_around_a_fact"
     ),
     "soar/test_soar_readme.py::test_soar_s_example_answers_with_a_source": _E2E_JOB,
     "soar/test_soar_model.py::test_a_model_that_fails_altogether_leaves_the_local_answer": (

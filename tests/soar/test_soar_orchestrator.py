@@ -144,7 +144,7 @@ def test_an_agent_that_invents_places_is_not_believed(project: Project, memory: 
     assert "heap.pop" not in result.answer
 
 
-@pytest.mark.parametrize("verbosity", few(Verbosity, 2))
+@pytest.mark.parametrize("verbosity", few(Verbosity, 1))
 def test_the_response_has_the_form_that_was_asked_for(project: Project, memory: Memory, verbosity: Verbosity) -> None:
     response = soar(project, memory).execute(QUESTION, verbosity=verbosity).response
     assert response.endswith("\n")
