@@ -118,6 +118,12 @@ FAMILIES: Final = {
             "test_an_open_question_of_other_work_is_withdrawn",
             "test_the_answer_comes_before_the_wait_for_an_approval",
         ),
+        "test_an_approval_covers_the_commits_that_it_was_given_for_and_no_others": (
+            "test_a_denied_approval_keeps_the_branch_and_a_new_call_asks_anew",
+        ),
+        "test_a_branch_that_is_not_protected_is_delivered_to_at_once": (
+            "test_a_branch_that_the_file_names_is_protected",
+        ),
     },
     "cli/test_cli_pr.py": {
         "test_the_integration_branch_is_pushed_and_a_pull_request_opened_once": (
@@ -192,6 +198,9 @@ FAMILIES: Final = {
             "test_resumed_although_it_has_ended",
         ),
     },
+    "soar/test_aurora.py": {
+        "test_a_file_that_a_run_works_on_is_not_run_twice": ("test_a_script_runs_a_task_file_is_killed_and_resumes",),
+    },
     "soar/test_pool_budget.py": {
         "test_an_attempt_waits_until_the_budget_can_be_asked": (
             "test_coordinators_in_processes_of_their_own_share_one_budget",
@@ -229,6 +238,11 @@ FAMILIES: Final = {
             "test_what_an_attempt_left_is_looked_at_only_for_a_note",
         ),
     },
+    "spawner/test_spawner_pool.py": {
+        "test_a_worker_without_the_database_ends_its_agents_when_their_lease_is_over": (
+            "test_a_result_waits_for_a_database_that_was_killed",
+        ),
+    },
     "spawner/test_spawner_pool_gate.py": {
         "test_a_dangerous_call_is_stopped_on_the_worker_and_the_rest_is_merged": (
             "test_the_next_process_of_a_worker_judges_for_the_agents_of_a_killed_one",
@@ -243,6 +257,9 @@ FAMILIES: Final = {
     "spawner/test_spawner_ssh.py": {
         "test_a_connection_cut_around_a_request_costs_nothing": (
             "test_a_killed_supervisor_costs_an_attempt_and_its_agent_ends",
+        ),
+        "test_a_host_that_is_away_is_waited_for_and_nothing_starts_twice": (
+            "test_another_coordinator_adopts_and_a_late_start_is_fenced_off",
         ),
     },
     "spawner/workspaces/conflicts/test_regenerating.py": {
@@ -305,7 +322,12 @@ FAMILIES: Final = {
     },
     "spawner/workspaces/test_checked_runs.py": {
         "test_a_check_ends_with_its_run_and_a_resume_completes_it": (
+            "test_a_check_whose_files_cannot_be_deleted_ends_no_run",
             "test_a_check_whose_program_is_missing_fails_no_task",
+        ),
+        "test_two_that_are_green_alone_and_red_together_are_named": (
+            "test_a_check_that_fails_on_the_base_blames_nobody",
+            "test_what_was_merged_without_checks_is_checked_before_it_is_delivered",
         ),
     },
     "spawner/workspaces/test_commenting.py": {
@@ -337,6 +359,21 @@ FAMILIES: Final = {
             "test_after_a_resume_the_same_one_candidate_is_asked_about",
             "test_nobody_is_asked_about_candidates_worse_than_one_without_findings",
             "test_where_the_user_picks_all_candidates_are_asked_about",
+        ),
+    },
+    "spawner/workspaces/test_isolated_faults.py": {
+        "test_gc_by_the_user_during_the_run_loses_nothing": ("test_gc_during_the_check_of_a_merge_loses_nothing",),
+        "test_a_dependant_whose_dependency_ran_again_starts_from_its_new_work": (
+            "test_a_retry_of_a_dependant_whose_dependency_ran_again_starts_anew",
+        ),
+        "test_retry_failed_goes_on_where_the_task_had_failed": (
+            "test_a_retry_goes_on_in_a_worktree_that_was_removed_or_unlinked",
+        ),
+        "test_an_edited_task_starts_from_a_fresh_base_and_its_old_work_is_in_the_attic": (
+            "test_a_task_that_is_edited_while_it_is_cut_off_loses_nothing",
+            "test_a_task_that_was_merged_and_then_edited_is_merged_without_its_old_work",
+            "test_ignored_files_of_an_edited_task_are_set_aside",
+            "test_old_work_that_cannot_be_put_away_stops_the_resume_and_stays",
         ),
     },
     "spawner/workspaces/test_isolated_runs.py": {

@@ -213,7 +213,7 @@ def test_options_that_contradict_each_other_are_refused(aur: Aur, works: Path, o
 
 @pytest.mark.parametrize(
     "option",
-    [
+    few([
         ["--tool", "echo"],
         ["--match"],
         ["--budget", "0"],
@@ -222,9 +222,9 @@ def test_options_that_contradict_each_other_are_refused(aur: Aur, works: Path, o
         ["--order", "file"],
         ["--optional"],
         ["--no-checkpoint"],
-    ],
+    ], 3),
     ids=" ".join,
-)
+)  # fmt: skip
 def test_an_option_of_new_runs_is_refused_with_a_resume(aur: Aur, works: Path, option: list[str]) -> None:
     write_tasks(works, "1 Break\n  - Agent: broken")
     run_id = spawned(aur)
