@@ -58,6 +58,11 @@ FAMILIES: Final = {
             "test_a_session_that_nobody_holds_goes_on_in_the_background",
         ),
     },
+    "cli/test_cli_diff.py": {
+        "test_a_run_shows_what_its_merged_tasks_have_changed_and_not_what_others_did": (
+            "test_a_merged_task_and_a_discarded_one_can_still_be_seen",
+        ),
+    },
     "cli/test_cli_discard.py": {
         "test_a_resume_does_not_merge_discarded_work": (
             "test_work_in_the_middle_of_a_merge_can_be_discarded",
@@ -71,11 +76,15 @@ FAMILIES: Final = {
         "test_a_check_decides_whether_it_is_done_and_needs_no_trust_of_a_file": (
             "test_candidates_run_side_by_side_and_the_result_is_of_the_one_taken",
             "test_in_the_background_it_runs_without_this_process_and_its_checks_too",
+            "test_work_in_a_worktree_is_merged_when_the_user_agrees_beforehand",
         ),
     },
     "cli/test_cli_goals.py": {},
     "cli/test_cli_installed.py": {
         "test_closed_streams_are_no_fault": ("test_a_reader_that_leaves_ends_it_quietly",),
+        "test_an_interrupt_while_agents_answer_leaves_none_of_them": (
+            "test_an_interrupt_while_indexing_ends_it_and_the_next_run_goes_on",
+        ),
     },
     "cli/test_cli_interact.py": {
         "test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said": (
@@ -90,6 +99,11 @@ FAMILIES: Final = {
     "cli/test_cli_interact_model.py": {
         "test_a_conversation_with_a_model_goes_on_after_a_kill_and_is_paid": (
             "test_a_model_without_a_key_or_a_price_is_named_and_another_goes_on",
+        ),
+    },
+    "cli/test_cli_interact_team.py": {
+        "test_a_team_whose_aur_is_killed_goes_on_and_the_talk_has_its_results": (
+            "test_the_plan_is_reviewed_at_the_terminal_and_the_work_is_merged_from_the_prompt",
         ),
     },
     "cli/test_cli_merge.py": {
@@ -160,7 +174,11 @@ FAMILIES: Final = {
     "cli/test_cli_take_over.py": {
         "test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on": (
             "test_a_kill_of_the_coordinator_leaves_the_task_to_the_user_and_a_resume_holds_it",
+            "test_the_user_works_in_the_session_and_the_task_goes_on_when_they_leave",
         ),
+    },
+    "cli/test_cli_task_checks.py": {
+        "test_a_check_of_a_task_file_needs_trust_and_yes_is_none": ("test_a_terminal_asks_once",),
     },
     "core/test_core_memory.py": {
         "test_small_changes_do_not_pile_up_segments": ("test_many_small_updates_are_merged",),
@@ -180,6 +198,12 @@ FAMILIES: Final = {
             "test_seven_at_once_are_each_answered_once_across_a_kill",
         ),
     },
+    "faults/test_pool_docs.py": {
+        "test_the_roles_and_tokens_of_the_document_let_a_worker_in": (
+            "test_each_command_of_the_document_does_what_it_says",
+            "test_two_machines_and_no_database_as_the_document_has_them",
+        ),
+    },
     "faults/test_pool_trees_crash.py": {
         "test_a_worker_is_killed_at_each_step_and_its_next_process_goes_on": (
             "test_a_sandboxed_agent_commits_in_its_worktree_and_changes_nothing_else",
@@ -191,11 +215,21 @@ FAMILIES: Final = {
             "test_without_a_journal_agents_end_though_the_fork_server_was_killed_before",
         ),
     },
+    "faults/test_ssh_crash.py": {
+        "test_the_coordinator_is_killed_at_each_step_and_a_resume_adopts": (
+            "test_a_cancel_from_outside_ends_the_agent_on_the_host",
+        ),
+    },
     "faults/test_worktree_crash.py": {
         "test_killed_around_a_fact": (
             "test_killed_around_a_git",
             "test_killed_while_it_looks_for_conflicts",
             "test_resumed_although_it_has_ended",
+        ),
+    },
+    "faults/test_worktrees_on_a_full_disk.py": {
+        "test_the_work_on_a_workers_full_disk_stays_and_is_pushed_once_there_is_room": (
+            "test_a_disk_that_is_really_full_loses_nothing",
         ),
     },
     "soar/test_aurora.py": {
@@ -382,6 +416,21 @@ FAMILIES: Final = {
         ),
         "test_a_dependant_of_work_that_conflicts_fails_and_says_why": (
             "test_of_six_tasks_the_clashing_ones_stay_on_their_branches",
+        ),
+    },
+    "spawner/workspaces/test_reviews.py": {
+        "test_a_reviewer_at_work_is_adopted_after_a_kill": (
+            "test_a_reviewer_that_has_finished_is_not_asked_again",
+            "test_a_verdict_in_the_journal_counts_after_a_kill",
+            "test_an_interrupted_run_is_reviewed_by_its_resume",
+            "test_the_end_of_an_abandoned_run_ends_its_reviewer_and_keeps_the_work",
+        ),
+        "test_work_that_is_sent_back_comes_again_with_its_reasons": (
+            "test_a_failed_check_is_never_reviewed",
+            "test_checks_run_again_on_what_a_review_has_changed",
+        ),
+        "test_a_reviewer_that_goes_on_without_a_repository_is_ended_and_asked_again": (
+            "test_a_reviewer_that_breaks_the_worktree_does_not_break_the_task",
         ),
     },
     "spawner/workspaces/test_task_checks.py": {

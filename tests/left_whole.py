@@ -59,7 +59,7 @@ LEFT_WHOLE: Final = {
         "cli/test_cli_sandbox.py::test_the_option_puts_agents_into_a_sandbox_and_the_journal_says_so"
     ),
     "e2e/test_e2e_take_over.py::test_the_user_speaks_in_the_session_of_a_task_which_goes_on_in_it": (
-        "cli/test_cli_take_over.py::test_the_user_works_in_the_session_and_the_task_goes_on_when_they_leave"
+        "cli/test_cli_take_over.py::test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on"
     ),
     "e2e/test_e2e_transports.py::test_what_is_denied_does_not_happen": (
         "cli/test_cli_interact.py::test_batch_answers_by_the_stated_defaults_and_lists_them"
@@ -122,6 +122,7 @@ LEFT_WHOLE: Final = {
         "cli/test_cli_soar.py::test_a_tool_that_fails_leaves_the_answer_from_memory"
     ),
     "e2e/test_e2e_question.py::test_a_model_without_an_agent_plans_looks_and_writes": _MODEL,
+    "e2e/test_e2e_question.py::test_the_transcript_tells_what_is_seen": _MODEL,
     "e2e/test_e2e_together.py::test_eight_tasks_are_done_although_one_agent_is_limited_and_one_is_broken": (
         "spawner/recovery/test_recovery_storm.py::test_a_fleet_of_two_runs_waits_for_its_provider_and_loses_no_attempt"
     ),
@@ -205,6 +206,9 @@ LEFT_WHOLE: Final = {
     ),
     "soar/test_soar_orchestrator.py::test_answers_cross_projects_with_consent_only": (
         "cli/test_cli_mem.py::test_answers_are_shared_between_projects_that_both_say_so"
+    ),
+    "spawner/recovery/test_recovery_liveness.py::test_hung_agents_are_found_and_busy_ones_left_alone": (
+        f"{_RECOVERY}::test_a_stalled_attempt_is_ended_and_recovered"
     ),
     "spawner/workspaces/test_worktrees.py::test_killed_while_it_makes_one_the_next_start_makes_it": (
         "faults/test_worktree_crash.py::test_killed_around_a_fact"
