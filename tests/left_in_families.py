@@ -180,6 +180,17 @@ FAMILIES: Final = {
     "cli/test_cli_task_checks.py": {
         "test_a_check_of_a_task_file_needs_trust_and_yes_is_none": ("test_a_terminal_asks_once",),
     },
+    "cli/test_cli_tmux.py": {
+        "test_the_view_ends_with_its_terminal_and_on_a_signal": (
+            "test_a_crashed_run_is_told_with_the_command_that_resumes_it_and_another_size_is_drawn",
+        ),
+    },
+    "cli/test_cli_worktrees.py": {
+        "test_integrated_work_that_was_not_delivered_is_kept": (
+            "test_runs_clean_does_not_forget_a_run_with_work_that_is_not_merged",
+            "test_unmerged_work_is_never_removed_and_goes_after_it_was_merged_by_hand",
+        ),
+    },
     "core/test_core_memory.py": {
         "test_small_changes_do_not_pile_up_segments": ("test_many_small_updates_are_merged",),
     },
@@ -196,6 +207,14 @@ FAMILIES: Final = {
         "test_killed_around_a_fact": (
             "test_a_grant_given_without_a_coordinator_answers_what_it_covers",
             "test_seven_at_once_are_each_answered_once_across_a_kill",
+        ),
+    },
+    "faults/test_merge_gate_crash.py": {
+        "test_killed_around_a_fact": (
+            "test_a_question_that_was_answered_without_a_process_counts_for_a_resume",
+            "test_a_run_that_waits_can_be_cancelled_and_its_work_merged_later",
+            "test_ctrl_c_leaves_the_question_and_a_resume_asks_it_again",
+            "test_killed_after_the_target_has_moved_and_before_the_journal_knows",
         ),
     },
     "faults/test_pool_docs.py": {
@@ -251,6 +270,9 @@ FAMILIES: Final = {
             "test_a_storm_comes_out_as_the_policy_computes",
         ),
     },
+    "spawner/test_conversation_model.py": {
+        "test_each_turn_is_sent_with_those_before_it": ("test_a_provider_that_is_asked_too_much_is_waited_for",),
+    },
     "spawner/test_file_claims.py": {
         "test_a_claim_outlives_its_coordinator": (
             "test_a_task_between_two_attempts_keeps_its_files_over_a_resume",
@@ -286,6 +308,17 @@ FAMILIES: Final = {
         "test_a_failed_set_up_fails_the_attempt_before_its_agent_begins": (
             "test_a_cancelled_task_ends_its_set_up_with_all_that_it_has_started",
             "test_a_worker_without_a_checkout_says_what_it_cannot_give",
+        ),
+    },
+    "spawner/test_spawner_pool_trees.py": {
+        "test_a_retry_starts_from_what_the_failed_attempt_has_left": (
+            "test_twelve_tasks_with_dependencies_and_one_conflict_over_two_workers",
+        ),
+        "test_a_zombies_push_is_fenced_off_and_its_work_stays_with_it": (
+            "test_what_a_dead_worker_had_pushed_is_in_the_attic_and_not_merged",
+        ),
+        "test_a_refused_push_names_where_the_work_is": (
+            "test_a_repository_that_is_away_is_waited_for_on_both_sides",
         ),
     },
     "spawner/test_spawner_ssh.py": {
@@ -416,6 +449,19 @@ FAMILIES: Final = {
         ),
         "test_a_dependant_of_work_that_conflicts_fails_and_says_why": (
             "test_of_six_tasks_the_clashing_ones_stay_on_their_branches",
+        ),
+    },
+    "spawner/workspaces/test_prepared_runs.py": {
+        "test_an_agent_finds_all_of_it_and_delivers_none_of_it": (
+            "test_a_copy_that_an_agent_commits_by_force_stays_out_of_the_history",
+            "test_checks_of_a_task_have_what_its_worktree_has",
+            "test_odd_names_and_a_gitignore_that_takes_files_back",
+        ),
+        "test_beyond_the_cap_tasks_wait_until_others_have_ended_and_their_worktrees_are_given_back": (
+            "test_two_runs_that_wait_for_each_others_room_do_not_wait_for_ever",
+        ),
+        "test_what_a_set_up_made_is_work_once_the_agent_changes_it": (
+            "test_what_set_up_installed_is_no_work_until_somebody_changes_it",
         ),
     },
     "spawner/workspaces/test_reviews.py": {
