@@ -40,6 +40,11 @@ FAMILIES: Final = {
             "test_a_warning_is_told_once_by_a_run_in_the_background",
         ),
     },
+    "cli/test_cli_candidates.py": {
+        "test_candidates_are_listed_and_one_is_picked": (
+            "test_the_command_line_asks_for_candidates_and_a_resume_still_knows_them",
+        ),
+    },
     "cli/test_cli_conflicts.py": {
         "test_an_agent_resolves_and_every_view_tells_who": (
             "test_a_persona_resolves_as_the_default_agent",
@@ -52,6 +57,7 @@ FAMILIES: Final = {
             "test_the_work_of_a_run_is_listed",
         ),
         "test_a_run_is_watched_paused_and_cancelled": ("test_a_run_without_a_process_goes_on_in_the_background",),
+        "test_a_page_that_was_cut_off_misses_nothing": ("test_a_client_that_does_not_read_holds_nobody_up",),
     },
     "cli/test_cli_dashboard_sessions.py": {
         "test_a_session_is_read_and_gone_on_with_in_the_process_that_holds_it": (
@@ -105,6 +111,14 @@ FAMILIES: Final = {
         "test_a_team_whose_aur_is_killed_goes_on_and_the_talk_has_its_results": (
             "test_the_plan_is_reviewed_at_the_terminal_and_the_work_is_merged_from_the_prompt",
         ),
+    },
+    "cli/test_cli_lessons.py": {
+        "test_a_mended_check_is_told_next_time_counted_and_forgotten": (
+            "test_a_terminal_asks_once_and_the_answer_is_the_users_own_setting",
+            "test_what_had_ended_an_attempt_is_told_to_the_next_agent",
+            "test_what_the_user_commented_is_told_to_the_next_agent",
+        ),
+        "test_nothing_is_kept_or_told_without_consent": ("test_a_damaged_file_is_named_and_stops_no_run",),
     },
     "cli/test_cli_merge.py": {
         "test_one_task_is_merged_with_what_it_depends_on_and_the_rest_waits": (
@@ -209,6 +223,9 @@ FAMILIES: Final = {
             "test_seven_at_once_are_each_answered_once_across_a_kill",
         ),
     },
+    "faults/test_conflict_crash.py": {
+        "test_killed_around_a_fact": ("test_killed_around_a_git",),
+    },
     "faults/test_merge_gate_crash.py": {
         "test_killed_around_a_fact": (
             "test_a_question_that_was_answered_without_a_process_counts_for_a_resume",
@@ -229,13 +246,19 @@ FAMILIES: Final = {
             "test_the_coordinator_is_killed_at_each_step_and_a_resume_goes_on",
         ),
     },
+    "faults/test_prepared_worktree_crash.py": {
+        "test_killed_around_its_fact": (
+            "test_killed_around_a_git",
+            "test_killed_in_the_middle_of_a_copy",
+        ),
+    },
     "faults/test_programs_that_die.py": {
         "test_without_a_journal_agents_end_with_their_program": (
             "test_without_a_journal_agents_end_though_the_fork_server_was_killed_before",
         ),
     },
     "faults/test_ssh_crash.py": {
-        "test_the_coordinator_is_killed_at_each_step_and_a_resume_adopts": (
+        "test_the_program_of_the_host_is_killed_at_each_step_and_the_next_one_goes_on": (
             "test_a_cancel_from_outside_ends_the_agent_on_the_host",
         ),
     },
@@ -324,9 +347,6 @@ FAMILIES: Final = {
     "spawner/test_spawner_ssh.py": {
         "test_a_connection_cut_around_a_request_costs_nothing": (
             "test_a_killed_supervisor_costs_an_attempt_and_its_agent_ends",
-        ),
-        "test_a_host_that_is_away_is_waited_for_and_nothing_starts_twice": (
-            "test_another_coordinator_adopts_and_a_late_start_is_fenced_off",
         ),
     },
     "spawner/workspaces/conflicts/test_regenerating.py": {
@@ -449,6 +469,15 @@ FAMILIES: Final = {
         ),
         "test_a_dependant_of_work_that_conflicts_fails_and_says_why": (
             "test_of_six_tasks_the_clashing_ones_stay_on_their_branches",
+        ),
+    },
+    "spawner/workspaces/test_merge_queue.py": {
+        "test_two_that_are_good_alone_and_fail_together_are_named": (
+            "test_a_base_that_fails_with_the_targets_new_commits_too_blames_nobody",
+            "test_the_same_tree_is_checked_once",
+        ),
+        "test_whatever_agents_do_each_commit_is_merged_or_named": (
+            "test_of_three_that_clash_and_three_that_do_not_nothing_is_lost",
         ),
     },
     "spawner/workspaces/test_prepared_runs.py": {

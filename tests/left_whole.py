@@ -93,6 +93,9 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_interact.py::test_what_codex_asks_by_its_hook_and_by_its_protocol_is_asked_once": (
         "spawner/test_conversation_sessions.py::test_a_call_that_a_hook_has_asked_about_is_not_asked_about_again"
     ),
+    "e2e/test_e2e_interact.py::test_an_agent_asks_is_interrupted_and_goes_on_after_a_kill": (
+        "cli/test_cli_interact.py::test_an_interrupt_ends_the_turn_and_not_the_session"
+    ),
     "e2e/test_e2e_interact.py::test_a_model_is_sent_what_was_said_by_each_side": (
         "cli/test_cli_interact_model.py::test_a_conversation_with_a_model_goes_on_after_a_kill_and_is_paid"
     ),
@@ -134,6 +137,9 @@ LEFT_WHOLE: Final = {
     ),
     # The first of its commands is in the ordinary run; the second run holds each against what the page says.
     "e2e/test_e2e_tutorial.py::test_every_command_of_the_tutorial_prints_what_it_says": _E2E_JOB,
+    "cli/test_cli_interact_acp.py::test_a_kill_in_an_answer_loses_nothing_and_leaves_nothing": (
+        "cli/test_cli_interact.py::test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said"
+    ),
     "cli/test_cli_comm.py::test_two_agents_talk_and_a_third_is_refused": (
         "spawner/test_board_runs.py::test_two_agents_that_need_each_other_finish_what_neither_can_alone"
     ),
@@ -190,6 +196,9 @@ LEFT_WHOLE: Final = {
     ),
     "faults/test_candidates_crash.py::test_killed_around_a_git": (
         "faults/test_candidates_crash.py::test_killed_around_a_fact"
+    ),
+    "faults/test_ssh_crash.py::test_the_coordinator_is_killed_at_each_step_and_a_resume_adopts": (
+        "spawner/test_spawner_ssh.py::test_another_coordinator_adopts_and_a_late_start_is_fenced_off"
     ),
     # Two seeds of the command `benchmarks/recovery/pool.py`.
     "faults/test_pool_storm.py::test_a_run_comes_through_a_storm": (

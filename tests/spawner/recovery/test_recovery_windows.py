@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.spawner.recovery.window_scenario import CLOSES, RESETS, TASK_S
+from tests.warm_python import run_warm
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -25,13 +26,8 @@ REBOOTED = (
 def play(*words: object, rebooted: bool = False) -> subprocess.CompletedProcess[str]:
     start = [sys.executable, *(("-c", REBOOTED) if rebooted else ()), str(PROGRAM)]
     root = str(Path(__file__).parents[3])
-    return subprocess.run(
-        [*start, *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": root},
-        check=False,
+    return run_warm(
+        [*start, *map(str, words)], env={**os.environ, "PYTHONPATH": root}, capture_output=True, timeout=300
     )
 
 
