@@ -29,6 +29,11 @@ FAMILIES: Final = {
             "test_a_session_whose_process_is_killed_or_goes_on_elsewhere_is_told",
         ),
     },
+    "cli/test_cli_attach_terminal.py": {
+        "test_a_run_is_watched_at_a_terminal_which_detaches_from_it": (
+            "test_two_terminals_talk_in_one_session_and_a_kill_of_its_process_is_told",
+        ),
+    },
     "cli/test_cli_audit.py": {
         "test_an_export_is_verified_and_names_what_it_has": ("test_a_range_has_the_events_of_its_time_alone",),
     },
@@ -112,6 +117,15 @@ FAMILIES: Final = {
             "test_the_plan_is_reviewed_at_the_terminal_and_the_work_is_merged_from_the_prompt",
         ),
     },
+    "cli/test_cli_interact_terminal.py": {
+        "test_a_conversation_at_the_prompt": (
+            "test_a_pasted_text_of_5000_lines_is_one_turn",
+            "test_what_is_typed_while_an_agent_answers_stands_at_the_next_prompt_and_not_in_the_answer",
+        ),
+        "test_control_c_at_the_prompt_and_in_a_turn": (
+            "test_a_question_is_asked_at_the_prompt_and_control_c_at_it_ends_the_turn",
+        ),
+    },
     "cli/test_cli_lessons.py": {
         "test_a_mended_check_is_told_next_time_counted_and_forgotten": (
             "test_a_terminal_asks_once_and_the_answer_is_the_users_own_setting",
@@ -119,6 +133,10 @@ FAMILIES: Final = {
             "test_what_the_user_commented_is_told_to_the_next_agent",
         ),
         "test_nothing_is_kept_or_told_without_consent": ("test_a_damaged_file_is_named_and_stops_no_run",),
+    },
+    "cli/test_cli_mcp.py": {
+        "test_the_memory_is_searched_and_looked_up": ("test_over_standard_input_a_hundred_calls_at_once",),
+        "test_a_run_is_a_task_of_a_client_that_knows_tasks": ("test_a_run_is_cancelled",),
     },
     "cli/test_cli_merge.py": {
         "test_one_task_is_merged_with_what_it_depends_on_and_the_rest_waits": (
@@ -173,6 +191,11 @@ FAMILIES: Final = {
         ),
         "test_a_second_run_of_a_file_at_work_is_refused_but_by_force": (
             "test_a_run_at_work_refuses_the_options_of_a_resume_and_names_them",
+        ),
+    },
+    "cli/test_cli_soar.py": {
+        "test_a_killed_question_can_be_cancelled_with_its_agent": (
+            "test_a_killed_question_goes_on_with_the_agent_that_still_works",
         ),
     },
     "cli/test_cli_spawn_worktrees.py": {
@@ -287,6 +310,9 @@ FAMILIES: Final = {
             "test_a_change_elsewhere_leaves_the_first_answer_in_use",
             "test_after_a_commit_nothing_is_answered_from_the_cache",
         ),
+    },
+    "spawner/recovery/test_recovery_crash.py": {
+        "test_killed_around_the_write_of_a_fact_everything_is_as_before": ("test_killed_again_and_again",),
     },
     "spawner/recovery/test_recovery_storm.py": {
         "test_a_fleet_of_two_runs_waits_for_its_provider_and_loses_no_attempt": (

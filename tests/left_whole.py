@@ -61,6 +61,9 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_take_over.py::test_the_user_speaks_in_the_session_of_a_task_which_goes_on_in_it": (
         "cli/test_cli_take_over.py::test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on"
     ),
+    "e2e/test_e2e_transports.py::test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill": (
+        "cli/test_cli_interact.py::test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said"
+    ),
     "e2e/test_e2e_transports.py::test_what_is_denied_does_not_happen": (
         "cli/test_cli_interact.py::test_batch_answers_by_the_stated_defaults_and_lists_them"
     ),

@@ -114,13 +114,13 @@ def test_a_simple_question_needs_no_processes(project: Project, memory: Memory) 
 
 @pytest.mark.parametrize(
     ("script", "said"),
-    [
+    few([
         ("import sys; sys.exit(3)", "3"),
         ("print('I think it is the heap.')", "output of agent local"),
         ("", "without an answer"),
-    ],
+    ], 1),
     ids=["fails", "answers in prose", "answers nothing"],
-)
+)  # fmt: skip
 def test_agents_that_do_not_deliver_are_failures_with_their_reason(
     project: Project, memory: Memory, script: str, said: str
 ) -> None:
