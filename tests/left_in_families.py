@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FAMILIES: Final = {
+FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "cli/test_cli_approvals.py": {
         "test_an_answer_without_a_process_counts_at_the_resume": (
             "test_a_question_is_listed_and_answered_from_another_terminal",

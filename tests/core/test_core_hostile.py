@@ -87,7 +87,7 @@ def test_after_kills_at_random_moments_the_index_is_that_of_a_fresh_one(tmp_path
     corpus(root)
     for kill in range(KILLS):
         command = [sys.executable, "-c", _KILLED, str(root), str(worth_workers)]
-        process = WarmPopen(command, stdout=subprocess.PIPE)
+        process: WarmPopen[bytes] = WarmPopen(command, stdout=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == b"started\n"
         time.sleep(draw.random() * 0.4)
