@@ -270,10 +270,7 @@ FAMILIES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         ),
     },
     "faults/test_prepared_worktree_crash.py": {
-        "test_killed_around_its_fact": (
-            "test_killed_around_a_git",
-            "test_killed_in_the_middle_of_a_copy",
-        ),
+        "test_killed_around_its_fact": ("test_killed_around_a_git", "test_killed_in_the_middle_of_a_copy"),
     },
     "faults/test_programs_that_die.py": {
         "test_without_a_journal_agents_end_with_their_program": (
