@@ -1,14 +1,18 @@
 """Tests that the ordinary run leaves out whole, because they take long; each with one that keeps its promise there.
 
 They are run by `--rest` and `--all`. What keeps a promise may be smaller: a stand-in for a real agent, one process in
-place of several, or one moment of many. Those of one family and file are in `left_in_families.py`.
+place of several, or one moment of many. Those of one family and file are in `left_in_families.toml`.
 """
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Final
 
-from tests.left_in_families import FAMILIES
+FAMILIES: Final[dict[str, dict[str, list[str]]]] = tomllib.loads(
+    Path(__file__).with_name("left_in_families.toml").read_text(encoding="utf-8")
+)
 
 _SHARES = "cli/test_cli_shares.py::test_agents_at_once_never_cost_more_than_the_budget_and_a_reservation"
 _TURNS = "cli/test_cli_interact_terminal.py::test_batch_at_a_terminal_answers_once_and_lists_the_defaults"
