@@ -15,7 +15,7 @@ from tests.fuzz.bounded import bounded
 from aurora_core import ConfigError, Project, load_config
 from aurora_policies import PoliciesEngine, PolicyFileError
 from aurora_spawner.errors import PriceFileError
-from aurora_spawner.limits.prices import load_prices
+from aurora_spawner.spending.prices import load_prices
 
 
 def read_config(file: Path) -> str:
