@@ -40,7 +40,7 @@ from aurora_soar.plans.review import with_tasks_of
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask, read_taskfile
 from aurora_spawner.journal.anchor import write_anchor
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.taskfiles.read import parse_taskfile
 from aurora_spawner.taskfiles.recipes import with_arguments
 

@@ -24,7 +24,7 @@ from aurora_spawner import (
 )
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
-from aurora_spawner.providers.signal import ProviderSignal
+from aurora_spawner.rate_limits.provider_signal import ProviderSignal
 from aurora_spawner.recovery.policy import Backoff, BatchAction, RecoveryStrategy
 from aurora_spawner.recovery.policy_parts import BreakerPolicy, TimeoutMode
 from aurora_spawner.recovery.restore import RestoredRecovery
