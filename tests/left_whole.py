@@ -88,6 +88,9 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_gate.py::test_an_agent_without_a_word_on_permissions_may_work_where_it_is_gated": (
         "spawner/gates/test_gate_runs.py::test_a_permissive_mode_is_used_only_with_a_gate"
     ),
+    "e2e/test_e2e_gate.py::test_without_a_working_hook_nothing_happens": (
+        "spawner/gates/test_gate_runs.py::test_a_gate_that_fails_or_hangs_denies_and_says_so"
+    ),
     "e2e/test_e2e_gate.py::test_no_inherited_variable_turns_the_hook_off": (
         "spawner/test_backend_cli.py::test_modes_without_hooks_turn_the_gate_off_or_are_turned_off"
     ),
