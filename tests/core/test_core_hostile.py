@@ -125,12 +125,12 @@ with Memory.open(sys.argv[1]) as memory:
 """
 
 
-@pytest.mark.parametrize("searching", few([2, 10], 1))
-def test_two_indexers_and_many_searchers_at_once(tmp_path: Path, searching: int) -> None:
+@pytest.mark.parametrize(("searching", "seconds"), few([(2, 1), (2, 3), (10, 3)], 1))
+def test_two_indexers_and_many_searchers_at_once(tmp_path: Path, searching: int, seconds: int) -> None:
     root = tmp_path / "busy"
     corpus(root)
     Memory.open(root).close()
-    searchers = [WarmPopen([sys.executable, "-c", _SEARCHER, root, "1"]) for _ in range(searching)]
+    searchers = [WarmPopen([sys.executable, "-c", _SEARCHER, root, str(seconds)]) for _ in range(searching)]
     for turn in range(3):
         indexers = [WarmPopen([sys.executable, "-c", _INDEXER, root]) for _ in range(2)]
         corpus(root, 60 + turn)
