@@ -29,8 +29,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-WORKERS_PER_CORE = 1.5
-"""Many tests wait for processes that they have started, or that sleep; with more, waits run out on a slow machine."""
+WORKERS_PER_CORE = 2
+"""Tests use half of the time that they take: else they wait for processes that they have started, or that sleep."""
 
 IN_MEMORY = Path("/dev/shm")
 ROOM_BYTES = 2 << 30

@@ -1,12 +1,18 @@
 """Tests that the ordinary run leaves out whole, because they take long; each with one that keeps its promise there.
 
 They are run by `--rest` and `--all`. What keeps a promise may be smaller: a stand-in for a real agent, one process in
-place of several, or one moment of many.
+place of several, or one moment of many. Those of one family and file are in `left_in_families.toml`.
 """
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Final
+
+FAMILIES: Final[dict[str, dict[str, list[str]]]] = tomllib.loads(
+    Path(__file__).with_name("left_in_families.toml").read_text(encoding="utf-8")
+)
 
 _SHARES = "cli/test_cli_shares.py::test_agents_at_once_never_cost_more_than_the_budget_and_a_reservation"
 _TURNS = "cli/test_cli_interact_terminal.py::test_batch_at_a_terminal_answers_once_and_lists_the_defaults"
@@ -57,7 +63,10 @@ LEFT_WHOLE: Final = {
         "cli/test_cli_sandbox.py::test_the_option_puts_agents_into_a_sandbox_and_the_journal_says_so"
     ),
     "e2e/test_e2e_take_over.py::test_the_user_speaks_in_the_session_of_a_task_which_goes_on_in_it": (
-        "cli/test_cli_take_over.py::test_the_user_works_in_the_session_and_the_task_goes_on_when_they_leave"
+        "cli/test_cli_take_over.py::test_a_kill_of_the_terminals_aur_ends_the_agents_program_and_the_task_goes_on"
+    ),
+    "e2e/test_e2e_transports.py::test_ten_turns_with_a_tool_a_question_an_interrupt_and_a_kill": (
+        "cli/test_cli_interact.py::test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said"
     ),
     "e2e/test_e2e_transports.py::test_what_is_denied_does_not_happen": (
         "cli/test_cli_interact.py::test_batch_answers_by_the_stated_defaults_and_lists_them"
@@ -79,6 +88,9 @@ LEFT_WHOLE: Final = {
     "e2e/test_e2e_gate.py::test_an_agent_without_a_word_on_permissions_may_work_where_it_is_gated": (
         "spawner/gates/test_gate_runs.py::test_a_permissive_mode_is_used_only_with_a_gate"
     ),
+    "e2e/test_e2e_gate.py::test_without_a_working_hook_nothing_happens": (
+        "spawner/gates/test_gate_runs.py::test_a_gate_that_fails_or_hangs_denies_and_says_so"
+    ),
     "e2e/test_e2e_gate.py::test_no_inherited_variable_turns_the_hook_off": (
         "spawner/test_backend_cli.py::test_modes_without_hooks_turn_the_gate_off_or_are_turned_off"
     ),
@@ -90,6 +102,12 @@ LEFT_WHOLE: Final = {
     ),
     "e2e/test_e2e_interact.py::test_what_codex_asks_by_its_hook_and_by_its_protocol_is_asked_once": (
         "spawner/test_conversation_sessions.py::test_a_call_that_a_hook_has_asked_about_is_not_asked_about_again"
+    ),
+    "e2e/test_e2e_interact.py::test_an_agent_asks_is_interrupted_and_goes_on_after_a_kill": (
+        "cli/test_cli_interact.py::test_an_interrupt_ends_the_turn_and_not_the_session"
+    ),
+    "e2e/test_e2e_interact.py::test_a_model_is_sent_what_was_said_by_each_side": (
+        "cli/test_cli_interact_model.py::test_a_conversation_with_a_model_goes_on_after_a_kill_and_is_paid"
     ),
     "e2e/test_e2e_interact.py::test_codex_resumes_its_session_turn_by_turn": (
         "e2e/test_e2e_agents.py::test_a_retry_goes_on_with_the_session_of_the_dead_attempt"
@@ -117,6 +135,7 @@ LEFT_WHOLE: Final = {
         "cli/test_cli_soar.py::test_a_tool_that_fails_leaves_the_answer_from_memory"
     ),
     "e2e/test_e2e_question.py::test_a_model_without_an_agent_plans_looks_and_writes": _MODEL,
+    "e2e/test_e2e_question.py::test_the_transcript_tells_what_is_seen": _MODEL,
     "e2e/test_e2e_together.py::test_eight_tasks_are_done_although_one_agent_is_limited_and_one_is_broken": (
         "spawner/recovery/test_recovery_storm.py::test_a_fleet_of_two_runs_waits_for_its_provider_and_loses_no_attempt"
     ),
@@ -125,6 +144,17 @@ LEFT_WHOLE: Final = {
     ),
     "e2e/test_e2e_worktrees.py::test_failed_checks_are_mended_a_conflict_is_kept_and_the_better_candidate_taken": (
         "spawner/workspaces/test_task_checks.py::test_a_failure_goes_back_to_the_agent_with_the_end_of_the_output"
+    ),
+    # The first of its commands is in the ordinary run; the second run holds each against what the page says.
+    "e2e/test_e2e_tutorial.py::test_every_command_of_the_tutorial_prints_what_it_says": _E2E_JOB,
+    "cli/test_cli_interact_acp.py::test_a_kill_in_an_answer_loses_nothing_and_leaves_nothing": (
+        "cli/test_cli_interact.py::test_a_kill_in_the_middle_of_a_turn_loses_nothing_that_was_said"
+    ),
+    "cli/test_cli_comm.py::test_two_agents_talk_and_a_third_is_refused": (
+        "spawner/test_board_runs.py::test_two_agents_that_need_each_other_finish_what_neither_can_alone"
+    ),
+    "cli/test_cli_dashboard_reach.py::test_each_page_is_wide_enough_named_and_of_enough_contrast": (
+        "cli/test_cli_dashboard.py::test_runs_tasks_changes_and_pictures_are_shown"
     ),
     "cli/test_cli_dashboard_browser.py::test_a_run_is_watched_from_start_to_end": (
         "cli/test_cli_dashboard.py::test_a_run_is_watched_paused_and_cancelled"
@@ -177,6 +207,9 @@ LEFT_WHOLE: Final = {
     "faults/test_candidates_crash.py::test_killed_around_a_git": (
         "faults/test_candidates_crash.py::test_killed_around_a_fact"
     ),
+    "faults/test_ssh_crash.py::test_the_coordinator_is_killed_at_each_step_and_a_resume_adopts": (
+        "spawner/test_spawner_ssh.py::test_another_coordinator_adopts_and_a_late_start_is_fenced_off"
+    ),
     # Two seeds of the command `benchmarks/recovery/pool.py`.
     "faults/test_pool_storm.py::test_a_run_comes_through_a_storm": (
         "faults/test_pool_trees_crash.py::test_a_worker_is_killed_at_each_step_and_its_next_process_goes_on"
@@ -190,9 +223,24 @@ LEFT_WHOLE: Final = {
     "faults/test_coordinator_crash.py::test_killed_again_and_again_at_random_times": (
         "faults/test_coordinator_crash.py::test_killed_at_the_first_write_of_a_kind"
     ),
+    "soar/test_soar_orchestrator.py::test_answers_cross_projects_with_consent_only": (
+        "cli/test_cli_mem.py::test_answers_are_shared_between_projects_that_both_say_so"
+    ),
+    "spawner/recovery/test_recovery_liveness.py::test_hung_agents_are_found_and_busy_ones_left_alone": (
+        f"{_RECOVERY}::test_a_stalled_attempt_is_ended_and_recovered"
+    ),
+    "spawner/workspaces/test_worktrees.py::test_killed_while_it_makes_one_the_next_start_makes_it": (
+        "faults/test_worktree_crash.py::test_killed_around_a_fact"
+    ),
     "soar/test_soar_readme.py::test_soar_s_example_answers_with_a_source": _E2E_JOB,
     "soar/test_soar_model.py::test_a_model_that_fails_altogether_leaves_the_local_answer": (
         "cli/test_cli_soar.py::test_a_tool_that_fails_leaves_the_answer_from_memory"
     ),
+    **{
+        f"{file}::{test}": f"{file}::{keeper}"
+        for file, keepers in FAMILIES.items()
+        for keeper, tests in keepers.items()
+        for test in tests
+    },
 }
 """Each test that is left out, below this folder, and the one that keeps its promise in the ordinary run."""

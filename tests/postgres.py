@@ -155,7 +155,9 @@ class PostgresServer:
         """Makes an empty database and returns its address."""
         name = f"queue_{next(_NUMBERS)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            # From 15 on the files can be copied, which is half the work of writing them through the log.
+            how = " STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
+            connection.execute(f"CREATE DATABASE {name}{how}".encode())
         return self.url(name)
 
     def remove(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.spawner.workspaces.repository import ALONE, Repository, copy_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.workspaces.isolation import Isolation, MergeMode, isolation_of
 

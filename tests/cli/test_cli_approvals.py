@@ -11,6 +11,7 @@ from tests.cli.finished_runs import Shed, make_shed
 from tests.cli.terminals import on_terminal
 from tests.cli.waiting import wait_for
 from tests.cli.watched import NOW, question
+from tests.exhaustive import few
 
 from aurora_cli import approval_prompts
 from aurora_cli.exits import ExitCode
@@ -113,7 +114,8 @@ def test_what_is_approved_for_the_run_is_shown_listed_and_taken_back(aur: Aur, s
 
 
 @pytest.mark.parametrize(
-    ("typed", "status", "kept"), [("what?\nd\n", ExitCode.NOT_REACHED, False), ("a\n", ExitCode.DONE, True)]
+    ("typed", "status", "kept"),
+    few([("what?\nd\n", ExitCode.NOT_REACHED, False), ("a\n", ExitCode.DONE, True)], 1),
 )
 def test_a_run_in_the_foreground_asks_at_its_terminal(shed: Shed, typed: str, status: int, kept: bool) -> None:
     tasks(shed, "1")

@@ -16,8 +16,8 @@ import pytest
 from aurora_core import Memory, Project
 from aurora_soar.doctor import checks
 from aurora_soar.doctor.checks import CheckResult, Level, run_checks
-from aurora_spawner.providers.gate import utc_time
-from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
+from aurora_spawner.rate_limits.gate import utc_time
+from aurora_spawner.rate_limits.gate_store import ProviderStore, default_state_dir
 from aurora_spawner.tasks.usage_windows import UsageWindow
 
 Aur = Callable[..., CompletedProcess[str]]

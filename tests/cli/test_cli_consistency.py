@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from tests.cli.test_cli_help import COMMANDS, NAMES, load
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurGroup
@@ -45,7 +46,7 @@ def ids(paths: list[tuple[str, ...]]) -> list[str]:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=NAMES)
-@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("columns", few([40, 80], 1))
 def test_the_help_fits_a_narrow_terminal(
     path: tuple[str, ...], columns: int, aur: Aur, monkeypatch: pytest.MonkeyPatch
 ) -> None:

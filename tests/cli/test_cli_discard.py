@@ -98,7 +98,7 @@ def test_commits_that_the_agent_left_are_kept_too(aur: Aur, shed: Shed) -> None:
     assert [each["commit"] for each in document["lost"]] == [branch]
 
 
-@pytest.mark.parametrize("how", ["merged", "inner repository", "never started"])
+@pytest.mark.parametrize("how", few(["merged", "inner repository", "never started"], 1))
 def test_what_cannot_be_discarded_stays_and_is_said(aur: Aur, shed: Shed, how: str) -> None:
     if how == "merged":
         run_id, task, why = clashing(shed), "a", "its work is merged already"
@@ -152,7 +152,7 @@ discard_work(journal, run_id, "b")
 """
 
 
-@pytest.mark.parametrize("fatal", few(range(12, 50), 2))
+@pytest.mark.parametrize("fatal", few(range(12, 50), 1))
 def test_a_discard_that_is_killed_is_finished_by_the_next(aur: Aur, shed: Shed, fatal: int) -> None:
     run_id = clashing(shed)
     (shed.worktree(run_id, "b") / "more.txt").write_text("untracked\n")

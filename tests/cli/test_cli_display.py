@@ -12,6 +12,7 @@ from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_cli.exits import ExitCode
@@ -88,7 +89,7 @@ def test_a_terminal_that_is_closed_ends_the_run_in_order(slow: Path, capfd: pyte
     assert "interrupted" in states(capfd)
 
 
-@pytest.mark.parametrize("nohup", [False, True])
+@pytest.mark.parametrize("nohup", few([False, True], 1))
 def test_a_display_that_fails_is_dropped_and_the_run_goes_on(
     slow: Path, capfd: pytest.CaptureFixture[str], nohup: bool
 ) -> None:

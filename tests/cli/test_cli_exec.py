@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.test_cli_spawn import CONFIG
 from tests.cli.waiting import wait_for
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
@@ -115,7 +116,7 @@ def test_a_check_decides_whether_it_is_done_and_needs_no_trust_of_a_file(aur: Au
     assert "NOTHING" in json.loads(failed.stdout)["tasks"][0]["error"]
 
 
-@pytest.mark.parametrize("accepted", [False, True], ids=["as written", "changes accepted"])
+@pytest.mark.parametrize("accepted", few([False, True], 1), ids=["as written", "changes accepted"])
 def test_a_resume_runs_the_checks_of_the_user_but_not_those_of_a_changed_journal(
     aur: Aur, trusted: Path, accepted: bool
 ) -> None:

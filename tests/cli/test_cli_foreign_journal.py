@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner.tasks.work import TaskWork
@@ -37,7 +38,8 @@ def hostile(shed: Shed, monkeypatch: pytest.MonkeyPatch, kind: type, field: str,
 
 
 @pytest.mark.parametrize(
-    "words", [("diff", "a"), ("diff",), ("merge", "--yes"), ("discard", "a", "--yes"), ("resume",)]
+    "words",
+    few(map(pytest.param, [("diff", "a"), ("diff",), ("merge", "--yes"), ("discard", "a", "--yes"), ("resume",)]), 2),
 )
 def test_a_run_of_somebody_else_is_not_followed(aur: Aur, shed: Shed, run_id: str, words: tuple[str, ...]) -> None:
     refs, files = shed.repository("for-each-ref"), shed.users_files()
@@ -73,7 +75,7 @@ def follow(aur: Aur, run_id: str) -> list[str]:
     return [outcome.stderr for outcome in outcomes]
 
 
-@pytest.mark.parametrize("field", ["base", "commit", "branch"])
+@pytest.mark.parametrize("field", few(["base", "commit", "branch"], 1))
 def test_no_text_of_a_journal_becomes_an_option_of_git(
     aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str
 ) -> None:
@@ -82,7 +84,9 @@ def test_no_text_of_a_journal_becomes_an_option_of_git(
     assert not (tmp_path / "overwritten").exists()
 
 
-@pytest.mark.parametrize(("field", "value"), [("base", "--output=x"), ("folder", "../.."), ("folder", "/etc")])
+@pytest.mark.parametrize(
+    ("field", "value"), few([("base", "--output=x"), ("folder", "../.."), ("folder", "/etc")], 1)
+)
 def test_no_isolation_of_a_journal_leads_out_of_its_repository(
     aur: Aur, shed: Shed, monkeypatch: pytest.MonkeyPatch, field: str, value: str
 ) -> None:

@@ -36,7 +36,7 @@ def test_errors_leave_standard_output_empty(installed: Installed, shop: Path) ->
     assert outcome.stderr.startswith("aur: no project in ")
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", few(["ascii", "latin-1"], 1))
 def test_a_terminal_that_is_not_utf8_gets_escapes(installed: Installed, shop: Path, encoding: str) -> None:
     (shop / "naïve.md").write_text("# Größe → 尺寸\n\nEs ist groß.\n", encoding="utf-8")
     installed("mem", "index")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.talks import talks_begun
 from tests.cli.waiting import wait_for
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_spawner.testing import processes_of_run
@@ -44,7 +45,7 @@ def begin(shop: Path, tmp_path: Path) -> Iterator[Begin]:
 
 @pytest.mark.parametrize(
     ("agent", "how", "known"),
-    [("bot", "goes on with its own session", "3 "), ("fresh", "is told the earlier turns", "1 ")],
+    few([("bot", "goes on with its own session", "3 "), ("fresh", "is told the earlier turns", "1 ")], 1),
 )
 def test_a_kill_in_an_answer_loses_nothing_and_leaves_nothing(begin: Begin, agent: str, how: str, known: str) -> None:
     talk = begin("--agent", agent)

@@ -10,6 +10,7 @@ import pytest
 from tests.cli.screens import Tmux, needs_tmux
 from tests.cli.talks import talking_project
 from tests.cli.terminals import AUR, on_terminal
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -49,7 +50,7 @@ def paste(screen: Tmux, text: str) -> None:
     subprocess.run([*server, "paste-buffer", "-p"], check=True)
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
+@pytest.mark.parametrize(("columns", "rows"), few([(80, 24), (200, 50)], 1))
 def test_a_conversation_at_the_prompt(tmux: Open, columns: int, rows: int) -> None:
     screen = tmux("interact", columns=columns, rows=rows)
     screen.wait_for("@bot>")

@@ -29,6 +29,7 @@ from tests.cli.mcp_calls import ask, refusal
 from tests.cli.terminals import on_terminal
 from tests.cli.waiting import wait_for
 from tests.cli.watched import question
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_cli.mcp_clients import CLIENTS
@@ -182,7 +183,7 @@ def test_a_goal_is_planned_and_its_tasks_run(aur: Aur, shop: Path) -> None:
     asyncio.run(talk())
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", few(ERAS, 1))
 def test_only_the_person_answers_a_question(shed: Shed, mode: Literal["legacy", "auto"]) -> None:
     shown: list[str] = []
     said = [ElicitResult(action="decline"), ElicitResult(action="accept", content={"approve": True, "note": "read"})]

@@ -63,7 +63,7 @@ def test_without_a_terminal_it_wants_yes_and_changes_nothing(aur: Aur, shed: She
     assert shed.repository("for-each-ref") == refs
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize("answer", few(["y", "n"], 1))
 def test_at_a_terminal_it_asks_before_the_target_moves(
     aur: Aur, shed: Shed, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
@@ -211,7 +211,7 @@ backends:
 """
 
 
-@pytest.mark.parametrize("tracked", [True, False])
+@pytest.mark.parametrize("tracked", few([True, False], 1))
 def test_the_boxes_that_aurora_ticks_do_not_keep_work_from_the_checkout(aur: Aur, shed: Shed, tracked: bool) -> None:
     (shed.path / ".aurora" / "config.yaml").write_text(CONFIG)
     file = shed.path / "tasks.md"
@@ -278,7 +278,7 @@ WRITING = [
 """The start of each command that changes the repository in a merge of two tasks, and the first one after them."""
 
 
-@pytest.mark.parametrize(("fatal", "count"), few(WRITING, 2))
+@pytest.mark.parametrize(("fatal", "count"), few(WRITING, 1))
 def test_a_merge_that_is_killed_between_two_steps_of_git_is_finished_by_the_next(
     aur: Aur, shed: Shed, fatal: str, count: int
 ) -> None:

@@ -216,7 +216,7 @@ def test_an_open_question_of_other_work_is_withdrawn(aur: Aur, guarded: Shed) ->
     assert aur("approve", first.approval).returncode != ExitCode.DONE
 
 
-@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize("answer", few(["y", "n"], 1))
 def test_at_a_terminal_there_is_one_question_and_its_answer_is_in_the_journal(
     aur: Aur, guarded: Shed, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
@@ -266,7 +266,7 @@ def test_a_question_at_a_terminal_about_work_that_another_process_delivers_is_ov
     assert code == ExitCode.DONE, shown
 
 
-@pytest.mark.parametrize(("typed", "code"), [("what?\nyes\n", ExitCode.DONE), ("\x04", ExitCode.INTERRUPTED)])
+@pytest.mark.parametrize(("typed", "code"), few([("what?\nyes\n", ExitCode.DONE), ("\x04", ExitCode.INTERRUPTED)], 1))
 def test_a_question_at_a_terminal_takes_a_word_or_the_end_of_the_input(
     guarded: Shed, typed: str, code: ExitCode
 ) -> None:

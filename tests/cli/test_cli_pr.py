@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
+from tests.exhaustive import few
 from tests.spawner.workspaces.repository import make_repository
 
 from aurora_cli.exits import ExitCode
@@ -218,7 +219,7 @@ def test_what_the_policies_deny_is_not_pushed(aur: Aur, hub: Hub) -> None:
     assert open_approvals(hub.shed.journal) == []
 
 
-@pytest.mark.parametrize("answer", [True, False])
+@pytest.mark.parametrize("answer", few([True, False], 1))
 def test_at_a_terminal_it_shows_what_it_would_push_and_asks(
     aur: Aur, hub: Hub, monkeypatch: pytest.MonkeyPatch, *, answer: bool
 ) -> None:

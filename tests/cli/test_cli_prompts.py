@@ -146,7 +146,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", few(PROMPTS, 3))
+@pytest.mark.parametrize("name", few(PROMPTS, 1))
 def test_control_c_at_a_question_ends_the_command_and_changes_nothing(
     aur: Aur, alone: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aurora_cli.exits import ExitCode
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 
 Aur = Callable[..., "subprocess.CompletedProcess[str]"]
 

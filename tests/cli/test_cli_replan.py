@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.terminals import on_terminal
+from tests.exhaustive import few
 from tests.soar.replanned_runs import make, subgoal, write_plan
 
 from aurora_cli.exits import ExitCode
@@ -91,7 +92,7 @@ def git(root: Path, *words: str) -> str:
     return subprocess.run(["git", *who, *words], cwd=root, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize(("typed", "status"), [("p\n", 0), ("a\n", 1)])
+@pytest.mark.parametrize(("typed", "status"), few([("p\n", 0), ("a\n", 1)], 1))
 def test_the_plan_is_reviewed_at_the_terminal(aur: Aur, root: Path, typed: str, status: int) -> None:
     run_id = failed_run(aur)
     before = (root / "tasks.md").read_text()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -73,14 +74,14 @@ def test_comments_are_worked_in(aur: Aur, shed: Shed, tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize(
     ("script", "problem"),
-    [
+    few([
         ("sed -i 's/^+hallo$/+hello/' \"$1\"", "'+hello', in place of '+hallo'"),
         (COMMENTS + '"$1"; echo mine > WORKTREE/out.txt', "these lines are different now: out.txt:1"),
         ("exit 3", "editor"),
         ('rm "$1"', "No such file"),
-    ],
+    ], 1),
     ids=["a line was changed", "the work has moved on", "the editor failed", "the file is gone"],
-)
+)  # fmt: skip
 def test_comments_that_cannot_be_sent_are_kept(
     aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, problem: str
 ) -> None:

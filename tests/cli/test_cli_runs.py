@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.cli.waiting import wait_for
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_soar import Aurora
@@ -96,7 +97,7 @@ def test_a_run_is_shown_task_by_task(aur: Aur, works: Path) -> None:
         ("spawn", "--resume"),
     ],
 )
-@pytest.mark.parametrize("journal", ["there", "not there"])
+@pytest.mark.parametrize("journal", few(["there", "not there"], 1))
 def test_an_unknown_run_is_a_usage_error(aur: Aur, works: Path, words: tuple[str, ...], journal: str) -> None:
     if journal == "there":
         write_tasks(works, "1 Say hello")
@@ -212,7 +213,7 @@ def test_options_that_contradict_each_other_are_refused(aur: Aur, works: Path, o
 
 @pytest.mark.parametrize(
     "option",
-    [
+    few([
         ["--tool", "echo"],
         ["--match"],
         ["--budget", "0"],
@@ -221,9 +222,9 @@ def test_options_that_contradict_each_other_are_refused(aur: Aur, works: Path, o
         ["--order", "file"],
         ["--optional"],
         ["--no-checkpoint"],
-    ],
+    ], 3),
     ids=" ".join,
-)
+)  # fmt: skip
 def test_an_option_of_new_runs_is_refused_with_a_resume(aur: Aur, works: Path, option: list[str]) -> None:
     write_tasks(works, "1 Break\n  - Agent: broken")
     run_id = spawned(aur)
@@ -320,7 +321,9 @@ def test_a_second_run_of_a_file_at_work_is_refused_but_by_force(start_aur: Start
     assert "is running" not in aur("spawn", "tasks.md").stderr
 
 
-@pytest.mark.parametrize("more", [(), ("--bg",)], ids=["here", "in the background"])
+@pytest.mark.parametrize(
+    "more", few([pytest.param(()), pytest.param(("--bg",))], 1), ids=["here", "in the background"]
+)
 def test_of_starts_at_the_same_moment_one_runs_the_file(
     start_aur: Start, aur: Aur, works: Path, more: tuple[str, ...]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.finished_runs import Shed, writes
+from tests.exhaustive import few
 from tests.spawner.sandbox.mechanism import force
 
 from aurora_cli.exits import ExitCode
@@ -210,7 +211,7 @@ def test_the_checks_of_a_task_run_in_the_sandbox_of_its_agent(
     assert (yard.parent / "by-check.txt").exists() is (status is ExitCode.DONE)
 
 
-@pytest.mark.parametrize("mode", ["off", "require"])
+@pytest.mark.parametrize("mode", few(["require", "off"], 1))
 def test_the_commands_of_a_merge_run_in_the_sandbox_of_the_agents(
     aur: Aur, shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:

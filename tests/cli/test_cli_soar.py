@@ -9,6 +9,7 @@ from subprocess import CompletedProcess, Popen
 
 import pytest
 from tests.cli.waiting import wait_for
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -141,7 +142,7 @@ def test_a_named_agent_plans_looks_and_writes(aur: Aur) -> None:
     assert "[Agent 1/1] thinker: completed" in outcome.stderr
 
 
-@pytest.mark.parametrize(("where", "shown"), [("Cut this goal", False), ("Write the answer", True)])
+@pytest.mark.parametrize(("where", "shown"), few([("Cut this goal", False), ("Write the answer", True)], 1))
 def test_an_interrupt_is_said_with_the_command_that_continues(
     start_aur: Callable[..., Popen[str]], aur: Aur, thinker: Path, where: str, shown: bool
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.cli.finished_runs import Shed, make_shed
 from tests.cli.terminals import on_terminal
 from tests.cli.waiting import wait_for
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -184,7 +185,9 @@ def test_uncommitted_changes_are_not_merged_with_the_work(
     assert shed.repository("rev-parse", "main") == before
 
 
-@pytest.mark.parametrize("words", [(), ("--yes",), ("--yes", "--bg")])
+@pytest.mark.parametrize(
+    "words", few([pytest.param(()), pytest.param(("--yes",)), pytest.param(("--yes", "--bg"))], 1)
+)
 def test_a_resume_merges_unasked_only_if_the_user_agrees(
     aur: Callable[..., CompletedProcess[str]],
     shed: Shed,
@@ -206,7 +209,7 @@ def test_a_resume_merges_unasked_only_if_the_user_agrees(
     assert (shed.path / "done.txt").exists() == bool(words)
 
 
-@pytest.mark.parametrize("agrees", [True, False])
+@pytest.mark.parametrize("agrees", few([True, False], 1))
 def test_a_user_on_a_terminal_is_asked_when_the_work_is_done(
     shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agrees: bool
 ) -> None:

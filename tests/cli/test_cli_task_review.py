@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.finished_runs import Shed, make_shed
+from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 
@@ -42,7 +43,7 @@ def shed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shed:
     return made
 
 
-@pytest.mark.parametrize("reviewer", ["strict", "critic"])
+@pytest.mark.parametrize("reviewer", few(["strict", "critic"], 1))
 def test_a_persona_or_a_backend_sends_work_back_and_then_approves(
     aur: Aur, shed: Shed, tmp_path: Path, reviewer: str
 ) -> None:

@@ -17,7 +17,7 @@ from aurora_spawner import CommandBackend
 from aurora_spawner.distributed.announced import AnnouncedTool
 from aurora_spawner.distributed.attempt_store import AttemptStore
 from aurora_spawner.distributed.database import Database
-from aurora_spawner.providers.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

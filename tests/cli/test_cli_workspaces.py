@@ -32,7 +32,7 @@ from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
 from aurora_spawner.control.log_tail import LogTail
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_run, load_tasks
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.workspaces.isolation import MergeMode

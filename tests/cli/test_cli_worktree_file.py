@@ -139,7 +139,7 @@ def test_a_path_that_cannot_be_linked_lets_nothing_run(aur: Callable[..., Comple
     assert not shed.journal.exists()
 
 
-@pytest.mark.parametrize("merge", ["auto", "ask"])
+@pytest.mark.parametrize("merge", few(["auto", "ask"], 1))
 def test_set_up_and_checks_get_the_variables_that_all_agents_get(
     aur: Callable[..., CompletedProcess[str]], shed: Shed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, merge: str
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_core.chunking.grammars import Grammar, Path, language_of
 from aurora_core.chunking.languages import GRAMMARS
@@ -68,13 +69,13 @@ def test_a_record_struct_of_c_sharp_is_a_type() -> None:
 
 
 _AT_ONCE = """
-import threading
+import sys, threading
 from aurora_core.chunking.split import cut_file
 text = "".join(f"def f{n}(a, b):\\n    return a + {n}\\n\\n" for n in range(4000))
 begin = threading.Barrier(4)
 def cut():
     begin.wait()
-    for _ in range(3):
+    for _ in range(int(sys.argv[1])):
         assert len(cut_file("a.py", text).chunks) >= 4000
 threads = [threading.Thread(target=cut) for _ in range(4)]
 [each.start() for each in threads]
@@ -82,6 +83,7 @@ threads = [threading.Thread(target=cut) for _ in range(4)]
 """
 
 
-def test_files_are_cut_in_several_threads_at_once() -> None:
+@pytest.mark.parametrize("times", few([1, 3], 1))
+def test_files_are_cut_in_several_threads_at_once(times: int) -> None:
     """In a process of its own: two threads in one parser end it with a segmentation fault."""
-    subprocess.run([sys.executable, "-c", _AT_ONCE], check=True, timeout=100)
+    subprocess.run([sys.executable, "-c", _AT_ONCE, str(times)], check=True, timeout=100)

@@ -81,13 +81,13 @@ with Memory.open(sys.argv[1]) as memory:
 """
 
 
-@pytest.mark.parametrize("worth_workers", [0, 1 << 60], ids=["workers", "alone"])
+@pytest.mark.parametrize("worth_workers", few([0, 1 << 60], 1), ids=["workers", "alone"])
 def test_after_kills_at_random_moments_the_index_is_that_of_a_fresh_one(tmp_path: Path, worth_workers: int) -> None:
     root, draw = tmp_path / "killed", random.Random(worth_workers)
     corpus(root)
     for kill in range(KILLS):
         command = [sys.executable, "-c", _KILLED, str(root), str(worth_workers)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        process: WarmPopen[bytes] = WarmPopen(command, stdout=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == b"started\n"
         time.sleep(draw.random() * 0.4)
@@ -125,12 +125,12 @@ with Memory.open(sys.argv[1]) as memory:
 """
 
 
-@pytest.mark.parametrize("searching", few([2, 10], 1))
-def test_two_indexers_and_many_searchers_at_once(tmp_path: Path, searching: int) -> None:
+@pytest.mark.parametrize(("searching", "seconds"), few([(2, 1), (2, 3), (10, 3)], 1))
+def test_two_indexers_and_many_searchers_at_once(tmp_path: Path, searching: int, seconds: int) -> None:
     root = tmp_path / "busy"
     corpus(root)
     Memory.open(root).close()
-    searchers = [WarmPopen([sys.executable, "-c", _SEARCHER, root, "3"]) for _ in range(searching)]
+    searchers = [WarmPopen([sys.executable, "-c", _SEARCHER, root, str(seconds)]) for _ in range(searching)]
     for turn in range(3):
         indexers = [WarmPopen([sys.executable, "-c", _INDEXER, root]) for _ in range(2)]
         corpus(root, 60 + turn)

@@ -246,7 +246,7 @@ def test_a_text_that_is_cut_off_or_repeated_anywhere_has_right_lines(sample: Sam
 DEEP = {"{": "}", "(": ")", "[": "]", "do ": " end", "<a>": "</a>", "begin ": " end;", "if x then ": " end "}
 
 
-@pytest.mark.parametrize("sample", few((*PARSED, *COMPONENTS), 3), ids=lambda sample: sample.file)
+@pytest.mark.parametrize("sample", few((*PARSED, *COMPONENTS), 1), ids=lambda sample: sample.file)
 def test_a_definition_after_deep_nesting_costs_no_stack(sample: Sample) -> None:
     for opening, closing in DEEP.items():
         text = f"{opening * 2_000}{closing * 2_000}\n{sample.text}"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.backends.events import AgentEvent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.parametrize("kind", few(KINDS, 2))]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.parametrize("kind", few(KINDS, 1))]
 
 TOOLLESS = ("aider",)
 """Edits by its answer; has neither tools nor sessions."""

@@ -38,7 +38,7 @@ def logged(stage: Stage, session: str) -> dict[str, Any]:
         return dict(json.loads(process.communicate(timeout=60)[0]))
 
 
-@pytest.mark.parametrize(("kind", "play"), [("claude", "talk"), ("codex", "talk-codex")])
+@pytest.mark.parametrize(("kind", "play"), few([("claude", "talk"), ("codex", "talk-codex")], 1))
 def test_an_agent_asks_is_interrupted_and_goes_on_after_a_kill(
     kind: str, play: str, stage: Stage, begin: Begin, need: Need
 ) -> None:

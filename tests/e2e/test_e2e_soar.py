@@ -12,10 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.exhaustive import few
 
 AUR = Path(sys.executable).with_name("aur")
 QUESTION = "How does the scheduler decide what runs next?"
 SOURCES = Path(__file__).parents[2] / "packages" / "spawner" / "src"
+PART, WHOLE = "attempts runs tasks", "."
+"""Rooms of the package whose code is asked about."""
 
 
 def aur(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess[str]:
@@ -26,10 +29,11 @@ def aur(*arguments: str, cwd: Path, home: Path) -> subprocess.CompletedProcess[s
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A folder with a copy of real code, never set up."""
     folder = tmp_path / "project"
-    for source in sorted(SOURCES.rglob("*.py")):
+    rooms = [SOURCES / "aurora_spawner" / room for room in getattr(request, "param", WHOLE).split()]
+    for source in sorted(path for room in rooms for path in room.rglob("*.py")):
         target = folder / source.relative_to(SOURCES)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(source.read_bytes())
@@ -40,6 +44,7 @@ def cited(text: str) -> list[tuple[str, int]]:
     return [(file, int(line)) for file, line in re.findall(r"`([^`\s]+):(\d+)`", text)]
 
 
+@pytest.mark.parametrize("project", few([PART, WHOLE], 1), indirect=True)
 def test_the_main_job_with_nothing_configured(project: Path, tmp_path: Path) -> None:
     done = aur("soar", QUESTION, cwd=project, home=tmp_path)
     assert done.returncode == 0, done.stderr

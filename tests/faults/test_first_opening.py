@@ -18,7 +18,7 @@ SPIN_S = 0.002
 OPENERS = {
     "journal": "from aurora_spawner.journal.store import Journal\ndef opened(path): Journal(path).close()",
     "rate limits": """
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 def opened(path):
     with ProviderStore(path) as gates:
         gates.limited("anthropic", began=0.0, retry_after_s=1.0, reason="429")

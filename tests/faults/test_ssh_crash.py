@@ -95,7 +95,7 @@ def test_the_program_of_the_host_is_killed_at_each_step_and_the_next_one_goes_on
 COORDINATOR = ["after:ask", "x:reset", "before:ask", "before:send", "after:send", "after:bring", "before:sweep"]
 
 
-@pytest.mark.parametrize("fault", few(COORDINATOR, 2))
+@pytest.mark.parametrize("fault", few(COORDINATOR, 1))
 def test_the_coordinator_is_killed_at_each_step_and_a_resume_adopts(site: Site, fault: str) -> None:
     assert site.ended(site.begin("spawn", "tasks.md", "--pool", "far", "--yes", fault=fault)) == -9, site.said
     run_id = str(site.json("runs", "list")["runs"][0]["run_id"])

@@ -17,8 +17,8 @@ from aurora_spawner.distributed import pool_money
 from aurora_spawner.distributed.attempt_store import AttemptStore
 from aurora_spawner.distributed.database import Database
 from aurora_spawner.distributed.pool_money import KEPT_S, BudgetStore, PoolBudgetStatus, PoolMoney
-from aurora_spawner.limits.budget_port import BudgetAwayError
-from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
+from aurora_spawner.spending.budget_port import BudgetAwayError
+from aurora_spawner.spending.budgeted_executor import BudgetedExecutor
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.exhaustive import few
 from tests.soar.killed_questions import QUESTION, Counted, orchestrator
 from tests.soar.test_question_resume import Stopping
 
@@ -45,7 +46,7 @@ def cached_answers(project: Project) -> int:
     return len([*(project.aurora_dir / "answers").glob("answer-*.json")])
 
 
-@pytest.mark.parametrize("at", ["plan", "answer", "turn"])
+@pytest.mark.parametrize("at", few(["plan", "answer", "turn"], 1))
 def test_a_follow_up_that_is_resumed_is_one_turn_after_those_that_it_has_seen(
     project: Project, memory: Memory, at: str
 ) -> None:

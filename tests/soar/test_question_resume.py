@@ -85,7 +85,7 @@ def test_every_step_of_the_table_has_its_kills(not_killed: dict[str, dict[str, A
     assert {kind: len(not_killed[kind]["writes"]) for kind in OTHERS} == OTHERS
 
 
-@pytest.mark.parametrize("point", few([*OTHER_POINTS], 2))
+@pytest.mark.parametrize("point", few([*OTHER_POINTS], 1))
 def test_a_question_of_any_kind_killed_at_any_write_goes_on_from_there(
     point: str, tmp_path: Path, not_killed: dict[str, dict[str, Any]]
 ) -> None:

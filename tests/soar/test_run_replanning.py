@@ -254,7 +254,7 @@ def held_up_by(reason: str) -> Callable[..., object]:
     return found
 
 
-@pytest.mark.parametrize("point", few([*POINTS], 4))
+@pytest.mark.parametrize("point", few([*POINTS], 1))
 def test_a_replanning_killed_at_any_write_goes_on_from_there(point: str, home: Path, tmp_path: Path) -> None:
     program = [sys.executable, replanned_runs.__file__, str(tmp_path), point]
     done = run_warm(program, capture_output=True, timeout=200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aurora_soar import read_question
 from aurora_soar.evidence.agent_outputs import AgentOutput
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind
-from aurora_soar.phases.compose import compose
+from aurora_soar.phases.compose_answer import compose
 from aurora_soar.question.focus import Focus
 from aurora_soar.question.presence import Presence
 

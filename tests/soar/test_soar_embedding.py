@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.warm_python import run_warm
 
 import aurora_soar
 from aurora_core import Project
@@ -49,9 +49,7 @@ def test_the_example_of_the_docs_is_short_and_runs_as_it_stands(home: Path, tmp_
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len([line for line in example.splitlines() if line.strip()]) <= 20
     (tmp_path / "till.py").write_text(SCRIPT)
-    run = subprocess.run(
-        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
+    run = run_warm([sys.executable, "-c", example], cwd=tmp_path, capture_output=True)
     assert run.returncode == 0, run.stderr
     assert "The till takes no refunds" in run.stdout
     assert "(Agent: code-reviewer)" in run.stdout

@@ -114,13 +114,13 @@ def test_a_simple_question_needs_no_processes(project: Project, memory: Memory) 
 
 @pytest.mark.parametrize(
     ("script", "said"),
-    [
+    few([
         ("import sys; sys.exit(3)", "3"),
         ("print('I think it is the heap.')", "output of agent local"),
         ("", "without an answer"),
-    ],
+    ], 1),
     ids=["fails", "answers in prose", "answers nothing"],
-)
+)  # fmt: skip
 def test_agents_that_do_not_deliver_are_failures_with_their_reason(
     project: Project, memory: Memory, script: str, said: str
 ) -> None:
@@ -144,7 +144,7 @@ def test_an_agent_that_invents_places_is_not_believed(project: Project, memory: 
     assert "heap.pop" not in result.answer
 
 
-@pytest.mark.parametrize("verbosity", few(Verbosity, 2))
+@pytest.mark.parametrize("verbosity", few(Verbosity, 1))
 def test_the_response_has_the_form_that_was_asked_for(project: Project, memory: Memory, verbosity: Verbosity) -> None:
     response = soar(project, memory).execute(QUESTION, verbosity=verbosity).response
     assert response.endswith("\n")

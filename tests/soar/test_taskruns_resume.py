@@ -22,7 +22,7 @@ from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.errors import TaskFileError, UnknownRunError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import RunRow, load_run
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.runs.run_options import TaskSource
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.control.checkpoints import export_checkpoint
@@ -70,7 +71,7 @@ def test_a_run_without_a_journal_is_unknown_and_none_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("ask", ASKED)
+@pytest.mark.parametrize("ask", few(ASKED, 5))
 def test_a_run_that_the_journal_has_not_is_unknown(done: Run, ask: Callable[[Path, str], object]) -> None:
     with pytest.raises(UnknownRunError):
         ask(done.journal, "spawn-1")
@@ -99,7 +100,7 @@ def test_an_unknown_task_is_named_with_the_nearest(done: Run) -> None:
     assert raised.value.nearest == "2"
 
 
-@pytest.mark.parametrize("ask", ASKED)
+@pytest.mark.parametrize("ask", few(ASKED, 5))
 def test_a_journal_that_is_gone_is_no_unknown_run(
     done: Run, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Path, str], object]
 ) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from aurora_spawner import CliBackend, CommandBackend
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.limits.costing import Cost, Costing
-from aurora_spawner.limits.prices import Price, PriceTable
+from aurora_spawner.spending.costing import Cost, Costing
+from aurora_spawner.spending.prices import Price, PriceTable
 from aurora_spawner.tasks.usage import MOST_TOKENS, Usage
 
 if TYPE_CHECKING:

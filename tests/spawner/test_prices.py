@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurora_spawner.errors import PriceFileError
-from aurora_spawner.limits.prices import Price, PriceTable, load_prices
+from aurora_spawner.spending.prices import Price, PriceTable, load_prices
 from aurora_spawner.tasks.usage import Usage
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from aurora_spawner import SpawnTask, TaskState
 from aurora_spawner.errors import GraphError, IllegalTransitionError, SpawnerError
-from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs.scheduler import Limits, Scheduler
+from aurora_spawner.spending.token_bucket import TokenBucket
 from aurora_spawner.tasks.graph import build_graph
 from aurora_spawner.tasks.result import TASK_TRANSITIONS, TaskStep, advance
 

@@ -18,7 +18,7 @@ from aurora_spawner.distributed.database import Database
 from aurora_spawner.distributed.pool_executor import PoolExecutor
 from aurora_spawner.distributed.pool_limits import LimitStore
 from aurora_spawner.distributed.shared_gates import SharedGates
-from aurora_spawner.providers.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.settings import RecoverySettings
 

@@ -22,7 +22,7 @@ from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S, LOST_AFTER_S, Ca
 from aurora_spawner.distributed.nobody import held_for
 from aurora_spawner.distributed.pool_limits import LimitStore, PoolLimit
 from aurora_spawner.distributed.standing import Standing
-from aurora_spawner.providers.gate import RAMP_LIMIT_S, GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import RAMP_LIMIT_S, GateState, ProviderGate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection

@@ -23,10 +23,10 @@ from aurora_spawner import (
     TaskState,
 )
 from aurora_spawner.backends.dialects import DIALECTS
-from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
-from aurora_spawner.limits.capped_executor import CappedExecutor
-from aurora_spawner.limits.meter import UsageMeter
-from aurora_spawner.limits.prices import Price, PriceTable, load_prices
+from aurora_spawner.spending.budgeted_executor import BudgetedExecutor
+from aurora_spawner.spending.capped_executor import CappedExecutor
+from aurora_spawner.spending.meter import UsageMeter
+from aurora_spawner.spending.prices import Price, PriceTable, load_prices
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:

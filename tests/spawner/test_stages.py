@@ -21,10 +21,10 @@ from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.entries import Entry
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import StoredOptions, load_run
-from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
 from aurora_spawner.recovery.no_recovery import NoRecovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.runs.run_options import TaskSource
+from aurora_spawner.spending.budgeted_executor import BudgetedExecutor
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
 
 

@@ -209,7 +209,7 @@ def test_the_socket_is_for_its_owner_alone(detached: Callable[..., Detached]) ->
 
 @pytest.mark.parametrize(
     ("request_line", "error"),
-    [
+    few([
         (b"nonsense\n", "not JSON"),
         (b"[]\n", "says what to do"),
         (b'{"do": "explode"}\n', "says what to do"),
@@ -217,8 +217,8 @@ def test_the_socket_is_for_its_owner_alone(detached: Callable[..., Detached]) ->
         (b'{"do": "cancel", "task": "9"}\n', "no task 9"),
         (b'{"do": "cancel", "task": 9}\n', "no task 9"),
         (b"[" * 60_000 + b"\n", "not JSON"),
-    ],
-)
+    ], 3),
+)  # fmt: skip
 def test_a_request_that_makes_no_sense_is_refused(
     detached: Callable[..., Detached], request_line: bytes, error: str
 ) -> None:

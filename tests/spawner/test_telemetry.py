@@ -23,7 +23,7 @@ from aurora_spawner.control.timeline import timeline_of
 from aurora_spawner.errors import TelemetryError
 from aurora_spawner.journal.facts import ProviderMoved
 from aurora_spawner.journal.views import load_events, load_run, load_tasks
-from aurora_spawner.providers.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.telemetry import otlp
 from aurora_spawner.telemetry.measures import measures_of

@@ -12,7 +12,7 @@ from aurora_spawner.control.timeline import Mark, RunTimeline, Span, SpanKind, T
 from aurora_spawner.errors import JournalCorruptError, UnknownRunError
 from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.views import EventRow, RunRow, TaskRow, as_written
-from aurora_spawner.providers.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
 from aurora_spawner.recovery.settings import RecoverySettings
 from aurora_spawner.tasks.result import RunState, TaskState
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aurora_spawner.backends.dialects import DIALECTS
 from aurora_spawner.backends.reply_builder import Digest
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.limits.prices import Price, PriceTable
+from aurora_spawner.spending.prices import Price, PriceTable
 from aurora_spawner.tasks.usage import MOST_TOKENS, MOST_USD, Usage, usage_from_json
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")

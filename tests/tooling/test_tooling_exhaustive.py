@@ -105,7 +105,7 @@ def test_workers_are_counted_by_the_cores_of_this_process(monkeypatch: pytest.Mo
     monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {3, 4}, raising=False)
-    assert pytest_xdist_auto_num_workers() == 3
+    assert pytest_xdist_auto_num_workers() == 4
 
 
 def test_the_variable_of_xdist_says_how_many_workers(monkeypatch: pytest.MonkeyPatch) -> None:

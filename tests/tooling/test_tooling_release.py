@@ -40,6 +40,6 @@ def test_the_changelog_gets_a_section_and_a_new_unreleased_one(copy: Path) -> No
 
 
 @pytest.mark.parametrize("version", ["next", "1.2", "1.2.3; rm", ""])
-def test_what_is_no_version_is_refused(copy: Path, version: str) -> None:
+def test_what_is_no_version_is_refused(tmp_path: Path, version: str) -> None:
     with pytest.raises(release.ReleaseError, match="is no version"):
-        release.set_version(copy, version)
+        release.set_version(tmp_path, version)

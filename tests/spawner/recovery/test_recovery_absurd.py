@@ -13,9 +13,9 @@ from tests.exhaustive import examples
 from aurora_spawner.backends.failures import failure_in
 from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
 from aurora_spawner.classification.error_patterns import requested_wait_s
-from aurora_spawner.providers.gate import PAUSE_JITTER, GateState, ProviderGate, utc_time
-from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore
-from aurora_spawner.providers.pause_notices import PauseNotifier, ProviderTimeline
+from aurora_spawner.rate_limits.gate import PAUSE_JITTER, GateState, ProviderGate, utc_time
+from aurora_spawner.rate_limits.gate_store import FILE_NAME, ProviderStore
+from aurora_spawner.rate_limits.pause_notices import PauseNotifier, ProviderTimeline
 from aurora_spawner.tasks.failure import LONGEST_WAIT_S, ReportedFailure, believed_wait_s
 
 NOW = 1_760_000_000.0

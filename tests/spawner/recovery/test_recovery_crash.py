@@ -22,7 +22,7 @@ from aurora_spawner.journal.recovery_views import load_breakers, load_recoveries
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_attempts
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 from aurora_spawner.recovery.restore import restore_recovery
 from aurora_spawner.recovery.run_recovery import RunRecovery
 from aurora_spawner.recovery.states import ATTEMPTING, RecoveryState

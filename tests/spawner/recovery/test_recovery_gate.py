@@ -16,8 +16,8 @@ from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner.errors import ProviderStateError
-from aurora_spawner.providers.gate import PROBE_LIMIT_S, GateState, ProviderGate
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate import PROBE_LIMIT_S, GateState, ProviderGate
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 from aurora_spawner.recovery.breaker import BreakerState, CircuitBreaker
 from aurora_spawner.recovery.policy_parts import BreakerPolicy
 
@@ -281,7 +281,7 @@ def test_what_a_killed_run_knew_is_there_for_the_next(tmp_path: Path) -> None:
 ASKS = """
 import sys
 from pathlib import Path
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 with ProviderStore(Path(sys.argv[1])) as store:
     print(sum(store.ask("p").go for _ in range(50)))
 """

@@ -24,9 +24,9 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_tasks
 from aurora_spawner.liveness import output_listener
 from aurora_spawner.liveness.output_listener import OutputFollower, signal_in
-from aurora_spawner.providers.gate import GateState
-from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.providers.signal import ProviderSignal
+from aurora_spawner.rate_limits.gate import GateState
+from aurora_spawner.rate_limits.gate_store import ProviderStore
+from aurora_spawner.rate_limits.provider_signal import ProviderSignal
 from aurora_spawner.tasks.run_events import ProviderPaused, TaskEnded
 
 INIT = {"type": "system", "subtype": "init", "session_id": "s-1", "model": "m"}

@@ -9,9 +9,9 @@ import pytest
 from aurora_spawner import CommandBackend, RecoveryPolicy, RecoverySettings, Run, RunEvent, RunOptions, SpawnTask
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.providers.gate import ProviderGate, utc_time
-from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.providers.pause_notices import PauseNotifier, ProviderTimeline
+from aurora_spawner.rate_limits.gate import ProviderGate, utc_time
+from aurora_spawner.rate_limits.gate_store import ProviderStore
+from aurora_spawner.rate_limits.pause_notices import PauseNotifier, ProviderTimeline
 from aurora_spawner.recovery.report import recovery_report
 from aurora_spawner.tasks.run_events import ProviderAnswers, ProviderLeft, ProviderPaused, TaskDeferred, TaskStarted
 

@@ -25,8 +25,8 @@ from aurora_spawner.errors import ProviderStateError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
 from aurora_spawner.journal.views import load_tasks
-from aurora_spawner.providers.gate import GateState, ProviderGate
-from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate_store import FILE_NAME, ProviderStore
 from aurora_spawner.runs.resume_state import Revision, find_resume_state
 from aurora_spawner.tasks.run_events import ProviderLeft
 from aurora_spawner.tasks.usage_windows import UsageWindow

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aurora_spawner.classification.causes import Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification
 from aurora_spawner.liveness.stall_detection import ActivitySample, StallDetector
-from aurora_spawner.providers.gate import ProviderGate
+from aurora_spawner.rate_limits.gate import ProviderGate
 from aurora_spawner.recovery.breaker import CircuitBreaker
 from aurora_spawner.recovery.health import Health, health_of
 from aurora_spawner.recovery.history import AgentHistory, adapted, hedge_delay_s, preset_for

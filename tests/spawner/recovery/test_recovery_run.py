@@ -28,7 +28,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
 from aurora_spawner.backends.base import Backend
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 from aurora_spawner.recovery.policy import BatchAction, RecoveryPolicy
 from aurora_spawner.recovery.policy_parts import BreakerPolicy, EarlyDetection, TimeoutPolicy
 from aurora_spawner.recovery.settings import RecoverySettings

@@ -12,7 +12,7 @@ from tests.spawner.recovery.window_scenario import CLOSES, RESETS, TASK_S
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
-from aurora_spawner.providers.gate import WINDOW_JITTER_S
+from aurora_spawner.rate_limits.gate import WINDOW_JITTER_S
 
 PROGRAM = Path(__file__).with_name("window_scenario.py")
 REBOOTED = (

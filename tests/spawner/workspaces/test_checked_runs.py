@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.exhaustive import few
 from tests.warm_python import WarmPopen
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask
@@ -139,7 +140,7 @@ print(run.execute_sync().state)
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", few([signal.SIGINT, signal.SIGKILL], 1))
 def test_a_check_ends_with_its_run_and_a_resume_completes_it(
     repository: Repository, place: Path, how: signal.Signals
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.workspaces.checked_agent import agent, prompts
 
 from aurora_spawner import Run, RunOptions, RunReport, SpawnTask, TaskState
@@ -60,7 +61,7 @@ def resume(place: Path, run_id: str, tasks: list[SpawnTask] | None = None) -> Ru
     return report
 
 
-@pytest.mark.parametrize("ticked", [False, True], ids=["tasks of the journal", "the box is ticked"])
+@pytest.mark.parametrize("ticked", few([False, True], 1), ids=["tasks of the journal", "the box is ticked"])
 def test_comments_are_worked_in_and_merged(repository: Repository, place: Path, ticked: bool) -> None:
     checks = ("test -e hello.txt",)
     first = run(repository, place, HELLO, checks=checks)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.exhaustive import few
 from tests.spawner.workspaces.checked_agent import agent, make_run
 
 from aurora_spawner import Run, SpawnTask
@@ -148,7 +149,7 @@ def test_work_that_is_not_approved_fails_with_the_note(repository: Repository, p
 
 @pytest.mark.parametrize(
     ("limit_s", "said"),
-    [(0.0, "the time limit for an answer is 0, so nobody was asked"), (0.2, "nobody answered within 0.2 s")],
+    few([(0.2, "nobody answered within 0.2 s"), (0.0, "the time limit for an answer is 0, so nobody was asked")], 1),
 )
 def test_without_an_answer_the_answer_is_no(repository: Repository, place: Path, limit_s: float, said: str) -> None:
     run = make(repository, place, Gate({"a": [Found("scope")]}), "a", approval_limit_s=limit_s)

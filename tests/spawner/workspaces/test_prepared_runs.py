@@ -124,7 +124,7 @@ def test_an_agent_finds_all_of_it_and_delivers_none_of_it(repository: Repository
     ("echo on; sleep 60", "was ended after 1 s, all set-up may take 1 s: on"),
     ("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end >&2; exit 1", "xxxx\nthe end"),
     ('rm -rf "$PWD"', "has removed the worktree"),
-], 3))  # fmt: skip
+], 1))  # fmt: skip
 def test_a_set_up_that_fails_fails_the_task_and_names_the_command(
     repository: Repository, place: Path, command: str, problem: str
 ) -> None:

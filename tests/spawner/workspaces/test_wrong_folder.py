@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.exhaustive import few
 
 from aurora_spawner import CommandBackend, Run, RunOptions, RunReport, SpawnTask, TaskState
 from aurora_spawner.backends.dialects import DIALECTS
@@ -57,7 +58,7 @@ def test_it_is_ended_at_once_and_not_tried_again(
     assert not (repository.path / "new.txt").exists()
 
 
-@pytest.mark.parametrize("recovery", [None, RecoveryPolicy(base_delay=0.01)], ids=["no recovery", "recovery"])
+@pytest.mark.parametrize("recovery", few([None, RecoveryPolicy(base_delay=0.01)], 1), ids=["no recovery", "recovery"])
 def test_one_that_ends_before_it_is_seen_is_the_same(
     repository: Repository, tmp_path: Path, recovery: RecoveryPolicy | None
 ) -> None:
@@ -67,6 +68,6 @@ def test_one_that_ends_before_it_is_seen_is_the_same(
     assert (tmp_path / "starts").read_text() == "started\n"
 
 
-@pytest.mark.parametrize("folder", ["$PWD", "$PWD/docs", "/workspace-of-a-container"])
+@pytest.mark.parametrize("folder", few(["$PWD", "$PWD/docs", "/workspace-of-a-container"], 1))
 def test_its_own_folder_and_that_of_a_container_are_fine(repository: Repository, tmp_path: Path, folder: str) -> None:
     assert run(repository, tmp_path, folder).ok

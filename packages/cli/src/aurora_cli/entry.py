@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from aurora_cli.signal_exit import quit_interrupted, quit_on_lost_interrupts, quit_on_signals
+from aurora_cli.immediate_exit import quit_interrupted, quit_on_lost_interrupts, quit_on_signals
 
 __all__ = ["main"]
 

@@ -15,10 +15,10 @@ from click.exceptions import Exit, NoArgsIsHelpError
 
 from aurora_cli.catalogue import CATALOGUE
 from aurora_cli.exits import ExitCode
+from aurora_cli.immediate_exit import quit_on_signals
 from aurora_cli.lazy import AurGroup
 from aurora_cli.output import colour_setting, is_gone, note, silence, tolerate_odd_streams
 from aurora_cli.run_names import WORKSPACE
-from aurora_cli.signal_exit import quit_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.worker_tokens import TokenStore
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
 
 __all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tables", "with_tokens"]
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from aurora_spawner.classification.causes import ErrorCategory
     from aurora_spawner.classification.classifier import ErrorClassifier
     from aurora_spawner.errors import SpawnerError
-    from aurora_spawner.limits.budget_port import BudgetGate
     from aurora_spawner.recovery.breaker import CircuitBreaker
     from aurora_spawner.recovery.machine import RecoveryStateMachine, RecoveryStateTransition, TaskRecoveryState
     from aurora_spawner.recovery.metrics import RecoveryMetrics, RecoveryResult, RecoverySummary
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         spawn_sequential,
         spawn_with_retry_and_fallback,
     )
+    from aurora_spawner.spending.budget_port import BudgetGate
     from aurora_spawner.taskfiles.read import read_taskfile
     from aurora_spawner.taskfiles.ticking import tick
     from aurora_spawner.tasks.compose import expand_coordinator, hierarchical, map_reduce, parallel, sequential
@@ -89,7 +89,7 @@ _MODULES: Final = {
     "classification.causes": ("ErrorCategory",),
     "classification.classifier": ("ErrorClassifier",),
     "errors": ("SpawnerError",),
-    "limits.budget_port": ("BudgetGate",),
+    "spending.budget_port": ("BudgetGate",),
     "recovery.breaker": ("CircuitBreaker",),
     "recovery.machine": ("RecoveryStateMachine", "RecoveryStateTransition", "TaskRecoveryState"),
     "recovery.metrics": ("RecoveryMetrics", "RecoveryResult", "RecoverySummary"),

@@ -170,7 +170,7 @@ def test_it_reads_both_intents_both_diffs_and_the_base(repository: Repository, p
             "markers are left in app.py",
         ),
         ("git checkout -q HEAD^1 -- app.py; git commit -qam mine; git rm -q docs/guide.md; echo ok", "docs/guide.md"),
-    ], 3),
+    ], 1),
 )  # fmt: skip
 def test_a_result_that_is_none_leaves_the_conflict_and_goes_to_the_attic(
     repository: Repository, place: Path, resolver: str, problem: str

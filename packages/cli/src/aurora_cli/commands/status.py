@@ -18,12 +18,12 @@ from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.checkpoints import list_checkpoints
 from aurora_spawner.control.lookup import titles_of
-from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
+from aurora_spawner.rate_limits.gate_store import ProviderStore, default_state_dir
 
 if TYPE_CHECKING:
     from aurora_soar import Aurora
     from aurora_spawner.control.status import RunStatus
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
 
 __all__ = ["command"]
 

@@ -17,7 +17,7 @@ from aurora_soar.taskruns.run_kinds import TASK_RUN, TASKFILE_RUN, can_resume
 from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
 from aurora_spawner.conversations.kinds import SESSION_RUN
-from aurora_spawner.providers.gate import utc_time
+from aurora_spawner.rate_limits.gate import utc_time
 from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.result import RunState, TaskState
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.sandboxes import TaskSandbox
     from aurora_spawner.control.status import RunningTask, RunStatus
     from aurora_spawner.journal.views import RunRow, TaskRow
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
 
 __all__ = [
     "RunDetail",

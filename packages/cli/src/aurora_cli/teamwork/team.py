@@ -23,7 +23,7 @@ from aurora_soar.taskruns.execute import execute_run, resumed_run
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.conversations import transcript as notes
 from aurora_spawner.conversations.transcript import TEAM, TurnState
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.runs.noted_run import hold_noted_run
 from aurora_spawner.tasks.result import RunState
 from aurora_spawner.tasks.run_events import ApprovalAsked, ApprovalSettled

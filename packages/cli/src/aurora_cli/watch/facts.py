@@ -14,7 +14,7 @@ from aurora_soar.taskruns.run_kinds import is_left_part
 from aurora_spawner.control.live_runs import LiveRuns
 from aurora_spawner.control.run_work import work_of_run
 from aurora_spawner.errors import SpawnerError
-from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
+from aurora_spawner.rate_limits.gate_store import ProviderStore, default_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aurora_spawner.control.live_runs import LiveRun, RunDetail
     from aurora_spawner.control.log_tail import LogTail, TailPiece
     from aurora_spawner.journal.views import RunRow
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
 
 __all__ = ["Facts", "Reader", "Spending", "Wanted"]
 

@@ -35,7 +35,7 @@ from aurora_soar.taskruns.resume import find_taskfile, taskfile_of
 from aurora_soar.taskruns.run_kinds import TASKFILE_RUN
 from aurora_spawner.control.lookup import attempts_of, find_run
 from aurora_spawner.errors import UnknownRunError
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.runs.noted_run import hold_noted_run
 from aurora_spawner.taskfiles.lines import read_outline
 from aurora_spawner.taskfiles.reading import read_text

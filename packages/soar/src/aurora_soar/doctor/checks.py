@@ -28,7 +28,7 @@ from aurora_soar.taskruns.user_policies import load_user_policies
 from aurora_spawner import SpawnerError
 from aurora_spawner.control.audit import audit_journal
 from aurora_spawner.errors import ProviderStateError
-from aurora_spawner.providers.gate_store import FILE_NAME, ProviderStore, default_state_dir
+from aurora_spawner.rate_limits.gate_store import FILE_NAME, ProviderStore, default_state_dir
 from aurora_spawner.runs.leftovers import find_leftovers
 from aurora_spawner.sandbox.probe import probe_sandbox
 from aurora_spawner.sandbox.settings import SandboxSettings

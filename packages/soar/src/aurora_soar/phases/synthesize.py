@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_soar.evidence.evidence import Finding, FindingKind
-from aurora_soar.phases.compose import compose
+from aurora_soar.phases.compose_answer import compose
 from aurora_soar.phases.confidence import HIGH_FROM, NO_SIGNALS, Signals, confidence_of, signals_of
 from aurora_soar.question.presence import ALL_PRESENT
 

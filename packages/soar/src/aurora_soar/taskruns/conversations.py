@@ -27,7 +27,7 @@ from aurora_spawner.conversations.transports import (
     dialect_of_talk,
     talking_backend,
 )
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.tasks.run_events import ApprovalAsked
 
 if TYPE_CHECKING:

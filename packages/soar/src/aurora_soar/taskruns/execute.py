@@ -22,7 +22,7 @@ from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of
 from aurora_spawner.errors import JournalError, JournalGoneError
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.runs.run_options import TaskSource
 from aurora_spawner.tasks.candidates import attempted
 from aurora_spawner.tasks.run_events import RunStarted

@@ -10,7 +10,7 @@ from aurora_soar.errors import IncludeDirtyError
 from aurora_soar.registry import LOCAL_AGENT
 from aurora_soar.taskruns.resolvers import LEAVE
 from aurora_spawner import ModelBackend
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.workspaces.contents import Contents, find_contents
 from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git

@@ -19,11 +19,11 @@ from aurora_soar.taskruns.pools import check_pool, database_url, pool_executor, 
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.executor import AttemptEnd
-from aurora_spawner.limits.budgeted_executor import BudgetedExecutor
-from aurora_spawner.limits.capped_executor import CappedExecutor
-from aurora_spawner.limits.costing import Costing
-from aurora_spawner.limits.prices import PriceTable, load_prices
 from aurora_spawner.sandbox.executor import ConfiningExecutor
+from aurora_spawner.spending.budgeted_executor import BudgetedExecutor
+from aurora_spawner.spending.capped_executor import CappedExecutor
+from aurora_spawner.spending.costing import Costing
+from aurora_spawner.spending.prices import PriceTable, load_prices
 from aurora_spawner.supervision.local_executor import LocalExecutor
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from aurora_spawner import Backend
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.journal.views import AttemptRow
-    from aurora_spawner.limits.budget_port import BudgetGate
     from aurora_spawner.recovery.settings import RecoverySettings
+    from aurora_spawner.spending.budget_port import BudgetGate
 
 __all__ = ["RunLimits", "free_agents", "user_prices"]
 

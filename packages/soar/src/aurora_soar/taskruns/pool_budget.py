@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aurora_policies.budget import Grant
 from aurora_spawner.distributed.pool_money import MICROS, PoolMoney, PoolMoneyError
-from aurora_spawner.limits.budget_port import BudgetAwayError
+from aurora_spawner.spending.budget_port import BudgetAwayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

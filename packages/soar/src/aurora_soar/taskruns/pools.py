@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.exchange import Exchange, TreeExchange
     from aurora_spawner.distributed.ssh.destination import Destination
-    from aurora_spawner.providers.gate_store import ProviderStore
+    from aurora_spawner.rate_limits.gate_store import ProviderStore
 
 __all__ = [
     "DATABASE_VARIABLE",

@@ -13,7 +13,7 @@ from aurora_spawner import SpawnerError
 from aurora_spawner.control import checkpoints, steering
 from aurora_spawner.control.lookup import attempts_of, is_held
 from aurora_spawner.errors import UnknownRunError
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.runs.leftovers import end_leftover, find_leftovers
 
 if TYPE_CHECKING:

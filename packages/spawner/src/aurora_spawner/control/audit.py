@@ -10,7 +10,7 @@ from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.anchor import read_anchor
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import AuditReport, verify
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.errors import UnknownRunError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_attempts, load_run, load_tasks
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 
 if TYPE_CHECKING:
     from pathlib import Path

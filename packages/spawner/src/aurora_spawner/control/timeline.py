@@ -12,7 +12,7 @@ from aurora_spawner.control.status import coordinator_pid, state_word
 from aurora_spawner.gates.masking import masked
 from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.journal.views import as_written, load_events, load_run, load_tasks
-from aurora_spawner.providers.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
 from aurora_spawner.recovery.states import RecoveryState
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.result import TaskState

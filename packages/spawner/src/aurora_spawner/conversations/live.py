@@ -10,7 +10,7 @@ from aurora_spawner.backends.events import Failed, SessionStarted, Succeeded, Te
 from aurora_spawner.backends.stream import EventStream
 from aurora_spawner.conversations.port import ConversationError, LineSkipped, Outcome, TurnEnded
 from aurora_spawner.conversations.talking_process import begin_process
-from aurora_spawner.limits.budgeted_executor import STOPPED_ITSELF
+from aurora_spawner.spending.budgeted_executor import STOPPED_ITSELF
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping

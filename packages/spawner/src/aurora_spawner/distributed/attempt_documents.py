@@ -12,7 +12,7 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, JudgedCall
 from aurora_spawner.distributed.clocks import moved
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, DocumentError, OrderDocument, Result
-from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
+from aurora_spawner.spending.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.supervision.local_executor import STDERR_LIMIT_BYTES
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptEnd
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
 
 ALIKE_S: Final = 2.0
 """Clocks that differ by less are alike: the answer of a database takes its time, too."""

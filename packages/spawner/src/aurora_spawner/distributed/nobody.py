@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.distributed.attempt_store import StoredWorker
     from aurora_spawner.distributed.pool_limits import PoolLimit
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
 
 
 def nobody_for(workers: Sequence[StoredWorker], *, pool: str, labels: Collection[str], agent: str) -> str:

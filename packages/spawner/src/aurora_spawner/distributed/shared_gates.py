@@ -27,8 +27,8 @@ from psycopg.rows import dict_row
 
 from aurora_spawner.distributed.clocks import ahead, gate_moved
 from aurora_spawner.distributed.database import BROKEN, LOCK_ENDS, QueueUnavailableError, secured, unreached
-from aurora_spawner.providers.gate import GateAnswer, GateState, ProviderGate
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate import GateAnswer, GateState, ProviderGate
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 
 if TYPE_CHECKING:
     from psycopg.rows import DictRow

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S, LOST_AFTER_S
-from aurora_spawner.providers.gate import PROBE_LIMIT_S, RAMP_LIMIT_S, WAIT_RESET_S
+from aurora_spawner.rate_limits.gate import PROBE_LIMIT_S, RAMP_LIMIT_S, WAIT_RESET_S
 
 _TURN_LOCK: Final = 0x41555254
 """The first half of the advisory lock under which one worker of a pool chooses at a time."""

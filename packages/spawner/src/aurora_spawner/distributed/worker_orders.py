@@ -13,7 +13,7 @@ from aurora_spawner.backends.base import AttemptRequest
 from aurora_spawner.backends.time_limit import with_time_limit
 from aurora_spawner.distributed.documents import NOTICE_LIMIT, NOTICES, SPOOL_LIMIT_BYTES, EndDocument, Result
 from aurora_spawner.distributed.worker_gate import judged_calls
-from aurora_spawner.limits.capped_executor import DEPTH_VARIABLE
+from aurora_spawner.spending.capped_executor import DEPTH_VARIABLE
 from aurora_spawner.supervision.environment import TOKEN_VARIABLE, attempt_variables, unattended_environment
 from aurora_spawner.tasks.prompts import as_argument
 from aurora_spawner.tasks.task import SpawnTask

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.backends.events import RetryNotice, SessionStarted, Text, ToolCall, WindowsReported
 from aurora_spawner.backends.stream import EventStream
-from aurora_spawner.providers.signal import ProviderSignal
+from aurora_spawner.rate_limits.provider_signal import ProviderSignal
 from aurora_spawner.storage.regular_files import open_regular
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from aurora_spawner.providers.gate import GateState
+from aurora_spawner.rate_limits.gate import GateState
 from aurora_spawner.recovery.breaker import BreakerState
 
 if TYPE_CHECKING:
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
     from aurora_spawner.recovery.breaker import CircuitBreaker
     from aurora_spawner.recovery.history import AgentHistory
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from aurora_spawner.attempts.executor import AttemptEnd
-    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.rate_limits.provider_signal import ProviderSignal
     from aurora_spawner.recovery.actions import BatchTrip
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.task import SpawnTask

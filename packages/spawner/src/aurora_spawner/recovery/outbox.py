@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aurora_spawner.journal.facts import Fact
-    from aurora_spawner.providers.pause_notices import PauseEvent
+    from aurora_spawner.rate_limits.pause_notices import PauseEvent
 
 Callback = Callable[..., object]
 PendingCall = tuple[Callback, tuple[object, ...]]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from aurora_spawner.classification.causes import Cause
 from aurora_spawner.classification.classifier import ErrorClassifier, FailureEvidence
 from aurora_spawner.journal.facts import ProviderMoved
-from aurora_spawner.providers.gate import GateState
-from aurora_spawner.providers.gate_store import ProviderStore
-from aurora_spawner.providers.pause_notices import PauseNotifier
+from aurora_spawner.rate_limits.gate import GateState
+from aurora_spawner.rate_limits.gate_store import ProviderStore
+from aurora_spawner.rate_limits.pause_notices import PauseNotifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aurora_spawner.classification.classifier import Classification
-    from aurora_spawner.providers.gate import ProviderGate
-    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.rate_limits.gate import ProviderGate
+    from aurora_spawner.rate_limits.provider_signal import ProviderSignal
     from aurora_spawner.recovery.agent_rules import AgentRules
     from aurora_spawner.recovery.outbox import Outbox
     from aurora_spawner.recovery.settings import RecoverySettings

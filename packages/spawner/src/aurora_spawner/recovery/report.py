@@ -10,8 +10,8 @@ from aurora_spawner.journal.facts import AttemptStalled, BatchTripped, CallbackF
 from aurora_spawner.journal.recovery_views import load_recoveries
 from aurora_spawner.journal.sqlite_errors import translated
 from aurora_spawner.journal.views import as_written, load_run, load_tasks
-from aurora_spawner.providers.gate import ProviderGate
-from aurora_spawner.providers.pause_notices import ProviderTimeline
+from aurora_spawner.rate_limits.gate import ProviderGate
+from aurora_spawner.rate_limits.pause_notices import ProviderTimeline
 from aurora_spawner.recovery.machine import TaskRecoveryState
 from aurora_spawner.recovery.metrics import RecoverySummary
 from aurora_spawner.recovery.restore import stored_breakers, stored_changes

@@ -13,7 +13,7 @@ from aurora_spawner.backends.sessions import SESSION_LOST
 from aurora_spawner.classification.causes import CATEGORY_OF, Cause, ErrorCategory
 from aurora_spawner.classification.classifier import Classification, ErrorClassifier, FailureEvidence
 from aurora_spawner.journal.facts import BreakerMoved, RecoveryTransitioned
-from aurora_spawner.providers.gate import GateState
+from aurora_spawner.rate_limits.gate import GateState
 from aurora_spawner.recovery import actions
 from aurora_spawner.recovery.actions import BatchTrip, Fallback, GiveUp, MoveTo, Retry, Start, Wait
 from aurora_spawner.recovery.agent_rules import AgentRules
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend
-    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.rate_limits.provider_signal import ProviderSignal
     from aurora_spawner.recovery.actions import AfterAttempt, BeforeAttempt
     from aurora_spawner.recovery.breaker import CircuitBreaker
     from aurora_spawner.recovery.machine import RecoveryStateTransition, TaskRecoveryState

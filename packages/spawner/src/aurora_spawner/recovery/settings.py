@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 -- read by whoever inspects the fields
 from types import MappingProxyType
 
-from aurora_spawner.providers.gate_store import ProviderStore, default_state_dir
+from aurora_spawner.rate_limits.gate_store import ProviderStore, default_state_dir
 from aurora_spawner.recovery.policy import RecoveryPolicy
 from aurora_spawner.recovery.states import RecoveryState
 

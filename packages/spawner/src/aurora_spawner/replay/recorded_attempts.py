@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal import approval_facts, facts, work_facts
-from aurora_spawner.providers.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
 from aurora_spawner.replay.outcomes import Findings, Outcome, end_of, outcome_of
 from aurora_spawner.replay.recording import Recording
 from aurora_spawner.tasks.result import TaskState

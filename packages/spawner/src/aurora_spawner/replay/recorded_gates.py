@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.providers.gate import GateState, ProviderGate
-from aurora_spawner.providers.gate_store import ProviderStore
+from aurora_spawner.rate_limits.gate import GateState, ProviderGate
+from aurora_spawner.rate_limits.gate_store import ProviderStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

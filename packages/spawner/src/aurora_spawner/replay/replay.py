@@ -17,7 +17,7 @@ from aurora_spawner.journal.approval_facts import UserActed
 from aurora_spawner.journal.replay_views import count_emptied, load_gap
 from aurora_spawner.journal.verify import check_run
 from aurora_spawner.journal.views import as_written, load_events, load_run
-from aurora_spawner.providers.gate_store import default_state_dir
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 from aurora_spawner.replay.coordinator_replay import CoordinatorReplay
 from aurora_spawner.replay.rebuilt import Rebuilt
 from aurora_spawner.replay.recorded_gates import RecordedGates

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor, RunningAttempt
     from aurora_spawner.backends.base import Backend
     from aurora_spawner.liveness.stall_detection import StallVerdict
-    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.rate_limits.provider_signal import ProviderSignal
     from aurora_spawner.recovery.policy_parts import EarlyDetection
     from aurora_spawner.recovery.timeouts import TimeLimits
     from aurora_spawner.runs.notifier import Notifier

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from aurora_spawner.board.board import Board
 from aurora_spawner.errors import first_failure
 from aurora_spawner.journal.facts import RunEnding, TaskCancelled
-from aurora_spawner.limits.token_bucket import TokenBucket
 from aurora_spawner.runs import pausing, taking_over
 from aurora_spawner.runs.admission import admit
 from aurora_spawner.runs.approval_inbox import ApprovalInbox
@@ -34,6 +33,7 @@ from aurora_spawner.runs.stages import STAGES, attempt_task
 from aurora_spawner.runs.task_checks import TaskChecks
 from aurora_spawner.runs.waiting import PauseTimers, wait
 from aurora_spawner.runs.work_group import WorkGroup
+from aurora_spawner.spending.token_bucket import TokenBucket
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.approvals import WHOLE_RUN
 from aurora_spawner.tasks.result import TaskState

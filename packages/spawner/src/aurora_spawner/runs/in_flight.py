@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aurora_spawner.limits.shares import Shares
+from aurora_spawner.spending.shares import Shares
 from aurora_spawner.tasks.approvals import AskingAttempt
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import Executor
     from aurora_spawner.gates.deliveries import MergeGate
     from aurora_spawner.gates.tool_calls import ToolCallGate
-    from aurora_spawner.limits.prices import PriceTable
     from aurora_spawner.recovery.policy import RecoveryPolicy
     from aurora_spawner.recovery.settings import RecoverySettings
     from aurora_spawner.sandbox.settings import Confining
+    from aurora_spawner.spending.prices import PriceTable
     from aurora_spawner.tasks.diff_gate import DiffGate
     from aurora_spawner.tasks.growth import Expansion
     from aurora_spawner.tasks.lessons import LessonSource

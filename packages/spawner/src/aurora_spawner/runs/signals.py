@@ -1,4 +1,4 @@
-"""Signals to the coordinator: the first ends its run in order, the second SIGINT at once."""
+"""Signals to the coordinator, as by Ctrl-C: the first ends its run in order, the second SIGINT at once."""
 
 from __future__ import annotations
 

@@ -37,7 +37,6 @@ from aurora_spawner.backends.replies import reply_of
 from aurora_spawner.errors import BackendError
 from aurora_spawner.journal.facts import AttemptIntended
 from aurora_spawner.journal.work_facts import FilesClaimed
-from aurora_spawner.limits.shares import last_word
 from aurora_spawner.runs.diff_stages import approve_work, judge_diff
 from aurora_spawner.runs.gate_server import note_unasked
 from aurora_spawner.runs.judged_elsewhere import note_judged
@@ -51,6 +50,7 @@ from aurora_spawner.runs.strategies import strategy_for
 from aurora_spawner.runs.task_result import TAKEN_OVER, TASK_CANCELLED, result_of
 from aurora_spawner.runs.waiting import take_signal
 from aurora_spawner.runs.worktree_stages import commit_attempt, prepare_worktree
+from aurora_spawner.spending.shares import last_word
 from aurora_spawner.tasks import run_events
 from aurora_spawner.tasks.result import TaskState
 from aurora_spawner.workspaces.elsewhere import works_elsewhere

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.attempts.executor import AttemptEnd
     from aurora_spawner.backends.base import Backend, Reply
-    from aurora_spawner.limits.prices import PriceTable
+    from aurora_spawner.spending.prices import PriceTable
     from aurora_spawner.tasks.task import SpawnTask
 
 CUT_OFF = "cut_off"

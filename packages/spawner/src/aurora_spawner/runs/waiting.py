@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aurora_spawner.providers.signal import ProviderSignal
+    from aurora_spawner.rate_limits.provider_signal import ProviderSignal
     from aurora_spawner.runs.run_context import RunContext
 
 LONGEST_TIMER_S: Final = 60.0

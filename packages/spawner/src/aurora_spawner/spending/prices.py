@@ -127,7 +127,7 @@ def load_prices(own: Path | None = None) -> PriceTable:
     """
     from aurora_spawner.storage.plain_yaml import PlainYamlError, parse_plain_yaml, read_plain_yaml
 
-    packaged = files("aurora_spawner.limits").joinpath("prices.yaml")
+    packaged = files("aurora_spawner.spending").joinpath("prices.yaml")
     table = _table(parse_plain_yaml(packaged.read_text(encoding="utf-8")), packaged)
     if own is None:
         return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.profiles import PROFILES
-from aurora_spawner.limits.prices import PriceTable
+from aurora_spawner.spending.prices import PriceTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,10 +17,10 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, Ru
 from aurora_spawner.backends.base import with_events
 from aurora_spawner.backends.replies import ReadEnd, read_end
 from aurora_spawner.backends.sessions import read_session_record
-from aurora_spawner.limits.budget_port import BudgetAwayError
-from aurora_spawner.limits.costing import Costing
-from aurora_spawner.limits.meter import UsageMeter
-from aurora_spawner.limits.prices import PriceTable
+from aurora_spawner.spending.budget_port import BudgetAwayError
+from aurora_spawner.spending.costing import Costing
+from aurora_spawner.spending.meter import UsageMeter
+from aurora_spawner.spending.prices import PriceTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from aurora_spawner.attempts.executor import AttemptOrder
     from aurora_spawner.attempts.process_identity import ProcessIdentity
     from aurora_spawner.backends.base import Backend, Reply
-    from aurora_spawner.limits.budget_port import BudgetGate
-    from aurora_spawner.limits.costing import Cost
+    from aurora_spawner.spending.budget_port import BudgetGate
+    from aurora_spawner.spending.costing import Cost
 
 Answer = TypeVar("Answer")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aurora_spawner.errors import ProviderStateError
-from aurora_spawner.providers.gate import CLOCK_SLACK_S, GateAnswer, GateState, ProviderGate
+from aurora_spawner.rate_limits.gate import CLOCK_SLACK_S, GateAnswer, GateState, ProviderGate
 from aurora_spawner.storage.private_files import make_private_file, make_private_folder
 from aurora_spawner.storage.write_ahead import use_write_ahead_log
 from aurora_spawner.tasks.usage_windows import last_reset

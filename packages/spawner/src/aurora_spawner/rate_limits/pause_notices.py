@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
-from aurora_spawner.providers.gate import GateState, utc_time
+from aurora_spawner.rate_limits.gate import GateState, utc_time
 from aurora_spawner.tasks.run_events import ProviderAnswers, ProviderLeft, ProviderPaused
 
 if TYPE_CHECKING:
-    from aurora_spawner.providers.gate import ProviderGate
+    from aurora_spawner.rate_limits.gate import ProviderGate
 
 _ANSWERING: Final = (GateState.OPEN, GateState.RAMPING)
 
