@@ -13,5 +13,7 @@ from aurora_spawner.gates.hook_command import HookCommand
 
 program, limit_s = sys.argv[1:3]
 del sys.argv[1:3]
-HookCommand.__init__.__kwdefaults__.update(program=Path(program), cli_limit_s=int(limit_s))
+defaults = HookCommand.__init__.__kwdefaults__
+assert defaults is not None
+defaults.update(program=Path(program), cli_limit_s=int(limit_s))
 sys.exit(main())

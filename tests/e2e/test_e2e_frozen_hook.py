@@ -99,7 +99,7 @@ def calls_asked(stage: Stage) -> int:
     return len((stage.folder / "frozen.py.asked").read_text())
 
 
-def facts(played: Played) -> list[Fact]:
+def facts(played: Played) -> list[Fact | None]:
     """Returns the facts of the run, in order."""
     with Journal(played.stage.project / ".aurora" / "runs.db") as journal:
         return [each.fact for each in load_events(journal, played.document["run_id"])]
