@@ -60,8 +60,11 @@ def test_other_policies_are_tried_on_earlier_tool_calls(aur: Aur, guarded: Path,
     assert "/2  rm -rf lib\n  allow  was prompt by file_delete\n" in shown
     assert (
         " tool calls: 1 would be stopped that passed, 1 would pass that were stopped,"
-        f" 1 would be asked about that were denied, or the other way round{cut}"
+        f" 1 would be asked about that were denied{cut}"
     ) in shown
+    stricter = tmp_path / "stricter.yaml"
+    stricter.write_text("destructive: {file_delete: {action: deny}}\n")
+    assert f", 1 would be denied that were asked about{cut}" in aur("policies", "rehearse", str(stricter)).stdout
     document = json.loads(aur("policies", "rehearse", str(other), "--json").stdout)["calls"]
     assert document["cut"] == 1
     rows = {each["task"]: (each["then"]["action"], each["now"]["action"]) for each in document["changed"]}

@@ -116,15 +116,18 @@ def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
 
 def _call_lines(found: Rehearsal) -> Iterator[str]:
     alike = Counter((_asked_by(each), _answer_words(each)) for each in found.calls if each.changed)
-    for (asked, answer), times in alike.items():
-        yield f"{asked}{f'  ({times} times)' if times > 1 else ''}"
+    for (call, answer), times in alike.items():
+        yield f"{call}{f'  ({times} times)' if times > 1 else ''}"
         yield f"  {answer}"
     if not (found.calls or found.cut):
         return
     stopped = sum(each.stopped_now for each in found.calls)
     passed = sum(each.passed_now for each in found.calls)
-    others = sum(each.changed for each in found.calls) - stopped - passed
-    otherwise = f", {others} would be asked about that were denied, or the other way round" if others else ""
+    denied = sum(each.denied_now for each in found.calls)
+    asked = sum(each.changed for each in found.calls) - stopped - passed - denied
+    otherwise = (f", {denied} would be denied that were asked about" if denied else "") + (
+        f", {asked} would be asked about that were denied" if asked else ""
+    )
     cut = f"; the journal has only a part of {count(found.cut, 'call')}" if found.cut else ""
     yield (
         f"judged {count(len(found.calls), 'tool call')}: {stopped} would be stopped that passed,"

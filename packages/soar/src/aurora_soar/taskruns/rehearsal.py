@@ -72,6 +72,11 @@ class RehearsedCall:
         """True if it was asked about or denied then, and would pass now."""
         return self.changed and self.verdict.action is GateAction.ALLOW
 
+    @property
+    def denied_now(self) -> bool:
+        """True if it was asked about then, and nobody would be asked now."""
+        return self.call.action == GateAction.PROMPT and self.verdict.action is GateAction.DENY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
