@@ -42,11 +42,17 @@ def test_a_hook_that_hangs_is_found_out_and_nothing_of_it_is_left(
     monkeypatch.setattr(probe, "LIMIT_S", 1.5)
     monkeypatch.setattr(probe, "HookCommand", partial(HookCommand, program=frozen))
     assert probe_gate(RootGate()) == "its hook cannot be tried: it gives no answer"
-    status = Path(f"/proc/{started.read_text()}/status")
     until = time.monotonic() + 10
-    while status.exists() and "\nState:\tZ" not in status.read_text():
+    while is_alive(int(started.read_text())):
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def test_the_folder_for_temporary_files_may_have_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
