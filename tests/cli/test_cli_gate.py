@@ -41,6 +41,36 @@ def test_the_preview_says_who_is_gated_and_the_report_what_was_stopped(aur: Aur,
     assert "the policy gate stopped 1 tool call: rm -rf lib (file_delete)" in ended.stderr + ended.stdout
 
 
+def test_other_policies_are_tried_on_earlier_tool_calls(aur: Aur, guarded: Path, tmp_path: Path) -> None:
+    commands = ("touch one", "rm -rf lib", "git push --force", f"echo {'x' * 600}")
+    tasks = [f"- [ ] {number} {command}\n  - Agent: claude\n" for number, command in enumerate(commands, start=1)]
+    (guarded / "tasks.md").write_text("".join(tasks))
+    (guarded / ".aurora" / "policies.yaml").write_text("approvals: {limit_seconds: 0}\n")
+    aur("spawn", "tasks.md", "--isolation", "none")
+    cut = "; the journal has only a part of 1 call\n"
+    same = aur("policies", "rehearse").stdout
+    assert f" tool calls: 0 would be stopped that passed, 0 would pass that were stopped{cut}" in same
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        "commands:\n  - {pattern: touch, action: deny, reason: is forbidden}\n"
+        "destructive: {file_delete: {action: allow}, git_force_push: {action: prompt}}\n"
+    )
+    shown = aur("policies", "rehearse", str(other)).stdout
+    assert "/1  touch one\n  deny  is forbidden [commands: touch]; was allow\n" in shown
+    assert "/2  rm -rf lib\n  allow  was prompt by file_delete\n" in shown
+    assert (
+        " tool calls: 1 would be stopped that passed, 1 would pass that were stopped,"
+        f" 1 would be asked about that were denied{cut}"
+    ) in shown
+    stricter = tmp_path / "stricter.yaml"
+    stricter.write_text("destructive: {file_delete: {action: deny}}\n")
+    assert f", 1 would be denied that were asked about{cut}" in aur("policies", "rehearse", str(stricter)).stdout
+    document = json.loads(aur("policies", "rehearse", str(other), "--json").stdout)["calls"]
+    assert document["cut"] == 1
+    rows = {each["task"]: (each["then"]["action"], each["now"]["action"]) for each in document["changed"]}
+    assert rows == {"1": ("allow", "deny"), "2": ("prompt", "allow"), "3": ("deny", "prompt")}
+
+
 def test_the_users_own_policies_hold_in_each_project(aur: Aur, guarded: Path) -> None:
     own = Path.home() / ".config" / "aurora" / "policies.yaml"
     own.parent.mkdir(parents=True)

@@ -44,6 +44,8 @@ class Stage:
     """What `.aurora/policies.yaml` holds; empty for no such file."""
     variables: dict[str, str] = field(default_factory=dict)
     """More of what the user has set."""
+    program: tuple[str, ...] = (str(AUR),)
+    """The command in place of `aur`."""
 
     @property
     def project(self) -> Path:
@@ -110,7 +112,7 @@ class Stage:
     def begin(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start `aur` in the project as it is."""
         return subprocess.Popen(
-            self.cell.inside(str(AUR), *words),
+            self.cell.inside(*self.program, *words),
             cwd=self.project,
             env=self.environ,
             stdin=stdin,

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from tests.e2e.wirings import search_path, wiring
+from tests.e2e.alone import run_alone
 from tests.exhaustive import few
 
-from aurora_spawner import CliBackend, SpawnTask
-from aurora_spawner.backends.base import AttemptRequest
 from aurora_spawner.control.board import posts_of
 from aurora_spawner.gates.hook_command import HOOK, SOCKET_NAME, HookCommand
 from aurora_spawner.gates.wirings import CLAUDE_OFFS, QWEN_OFFS
@@ -22,10 +17,9 @@ from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.storage.private_sockets import short_path
-from aurora_spawner.supervision.environment import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.e2e.cut_off import Cell
@@ -124,7 +118,8 @@ def test_without_a_working_hook_nothing_happens(
             answer_limit_s=0.5,
             reach_limit_s=0.5,
         )
-        work = run_alone(kind, cell, tmp_path / "alone", hook)
+        work = run_alone(kind, cell, tmp_path / "alone", key=f"{kind}-{broken}", hook=hook)
+    assert len(cell.asked(f"{kind}-{broken}")) == 5
     assert sorted(path.name for path in work.iterdir()) == ["victim"]
     assert (work / "victim" / "kept.txt").exists()
 
@@ -138,51 +133,8 @@ def test_no_inherited_variable_turns_the_hook_off(
 ) -> None:
     need(kind)
     hook = HookCommand(socket=tmp_path / SOCKET_NAME, token=variable, program=tmp_path / "gone.py")
-    work = run_alone(kind, cell, tmp_path / "alone", hook, {variable: "1"})
+    key = f"{kind}-{variable}"
+    work = run_alone(kind, cell, tmp_path / "alone", key=key, hook=hook, inherited={variable: "1"})
+    assert len(cell.asked(key)) == 5
     assert (work / "victim" / "kept.txt").exists()
     assert not (work / "allowed.txt").exists()
-
-
-def run_alone(
-    kind: str, cell: Cell, folder: Path, hook: HookCommand, inherited: Mapping[str, str] | None = None
-) -> Path:
-    """Runs a CLI without `aur`, with this hook; returns the folder in which it worked."""
-    work, home, user = (folder / each for each in ("work", "home", "user"))
-    for each in (work / "victim", home, user):
-        each.mkdir(parents=True)
-    (work / "victim" / "kept.txt").write_text("kept\n")
-    key = f"{kind}-{hook.token}"
-    settings = wiring(kind, "danger", key, home)
-    given: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in settings.items()}
-    backend = CliBackend(name=kind, **given)
-    request = AttemptRequest(
-        task=SpawnTask("x"),
-        folder=folder,
-        prompt_file=folder / "prompt",
-        home=home,
-        hook=hook,
-        new_session=str(uuid.uuid4()),
-    )
-    with mock.patch.dict(os.environ, {"PATH": search_path()}):
-        invocation = backend.request(request)
-    for path, content in invocation.files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    subprocess.run(
-        cell.inside(*invocation.command),
-        cwd=work,
-        env={
-            **(inherited or {}),
-            "PATH": search_path(),
-            "HOME": str(user),
-            TOKEN_VARIABLE: hook.token,
-            **invocation.env,
-        },
-        input=f"Please do it in the folder {work}",
-        text=True,
-        capture_output=True,
-        timeout=180,
-        check=True,
-    )
-    assert len(cell.asked(key)) == 5
-    return work

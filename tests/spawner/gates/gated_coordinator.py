@@ -1,7 +1,8 @@
 """A coordinator with a gate, to be killed: `gated_coordinator.py FOLDER [RUN_ID]` makes a run, or resumes one.
 
 Commands that hold the word "danger" are denied, and those with "ask" need a consent, within ANSWER_LIMIT_S (0 by
-default, so that nobody gives it). COMMANDS are those of its agent, REVIEW that of a reviewer of its work.
+default, so that nobody gives it). COMMANDS are those of its agent, REVIEW that of a reviewer of its work. TASKS says
+how many tasks have these commands.
 """
 
 import os
@@ -57,8 +58,10 @@ def main() -> None:
     else:
         prompt = os.environ.get("COMMANDS", "echo one > one\nwait for go\necho danger > two\necho three > three")
         chosen = replace(options(Path(folder)), approval_limit_s=limit_s)
-        task = SpawnTask(prompt, id="1", review=None if review is None else "critic")
-        run = Run.create(journal, [task], backends, chosen)
+        reviewer = None if review is None else "critic"
+        count = int(os.environ.get("TASKS", "1"))
+        tasks = [SpawnTask(prompt, id=str(number), review=reviewer) for number in range(1, count + 1)]
+        run = Run.create(journal, tasks, backends, chosen)
     print(run.run_id, flush=True)
     run.execute_sync()
 

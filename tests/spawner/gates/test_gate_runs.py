@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -369,6 +371,40 @@ def test_the_open_question_of_a_reviewer_outlives_a_kill(
     second.communicate(timeout=40)
     assert (tmp_path / "ask").exists()
     assert [each.approval for each in approvals_of(tmp_path / "runs.db")] == [question]
+
+
+def test_seven_calls_that_wait_for_a_person_are_each_asked_about_and_made_once_across_a_kill(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Two are answered while no coordinator lives, the others by two people at once after the resume."""
+    journal = tmp_path / "runs.db"
+    wanted = {"TASKS": "7", "COMMANDS": "echo made >> ask.$AURORA_TASK_ID", "ANSWER_LIMIT_S": "60"}
+    first = start(**wanted)
+    assert first.stdout
+    run_id = first.stdout.readline().strip()
+    wait_until(lambda: journal.exists() and len(open_approvals(journal)) == 7)
+    first.kill()
+    first.communicate()
+    before = open_approvals(journal)
+    assert sorted(each.task_id for each in before) == [str(number) for number in range(1, 8)]
+    denied, made, *left = [each.approval for each in before]
+    assert answer_approval(journal, denied, approved=False).first
+    assert answer_approval(journal, made, approved=True).first
+    second = start(run_id, **wanted)
+    wait_until_held(journal, run_id)
+    assert {each.approval for each in open_approvals(journal)} == set(left)
+    with ThreadPoolExecutor(2) as people:
+        for each in left:
+            twins = list(
+                people.map(partial(lambda asked, _: answer_approval(journal, asked, approved=True), each), range(2))
+            )
+            assert sum(twin.first for twin in twins) == 1
+    second.communicate(timeout=40)
+    assert {each.approval for each in approvals_of(journal)} == {each.approval for each in before}
+    judged = sorted((each.approval, each.allowed, each.answered_by) for each in facts(tmp_path, run_id))
+    assert judged == sorted((each.approval, each.approval != denied, "user") for each in before)
+    happened = {path.suffix[1:]: path.read_text() for path in tmp_path.glob("ask.*")}
+    assert happened == {each.task_id: "made\n" for each in before if each.approval != denied}
 
 
 def test_what_the_gate_says_to_a_task_stands_at_the_end_of_its_prompt(tmp_path: Path) -> None:

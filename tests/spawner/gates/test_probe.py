@@ -1,11 +1,15 @@
 """The probe of a gate: its real hook, with a harmless and a dangerous call."""
 
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.spawner.gates.gated_coordinator import WordGate
 
+from aurora_spawner.gates import probe
+from aurora_spawner.gates.hook_command import HookCommand
 from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 
@@ -27,6 +31,28 @@ def test_a_gate_that_stops_the_dangerous_call_alone_is_right() -> None:
 
 def test_a_gate_that_lets_all_pass_is_found_out() -> None:
     assert probe_gate(WordGate()) == "its hook answers 'rm -rf /' with exit status 0, not 2"
+
+
+def test_a_hook_that_hangs_is_found_out_and_nothing_of_it_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen, started = tmp_path / "frozen.py", tmp_path / "pid"
+    stop = "os.kill(os.getpid(), signal.SIGSTOP)"
+    frozen.write_text(f"import os, signal\nopen({str(started)!r}, 'w').write(str(os.getpid()))\n{stop}\n")
+    monkeypatch.setattr(probe, "LIMIT_S", 1.5)
+    monkeypatch.setattr(probe, "HookCommand", partial(HookCommand, program=frozen))
+    assert probe_gate(RootGate()) == "its hook cannot be tried: it gives no answer"
+    until = time.monotonic() + 10
+    while is_alive(int(started.read_text())):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def test_the_folder_for_temporary_files_may_have_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,16 +26,19 @@ BOTH = pytest.mark.parametrize("mechanism", ERRORS)
 
 
 def run(
-    folder: Path, script: str, settings: SandboxSettings
+    folder: Path, script: str, settings: SandboxSettings, *, through: tuple[str, ...] = ()
 ) -> tuple[subprocess.CompletedProcess[str], SandboxFinding]:
-    """Runs a shell in the sandbox, in `folder/work`; returns its end, and what the probe has found."""
+    """Runs a shell in the sandbox, in `folder/work`; returns its end, and what the probe has found.
+
+    The launcher is started by `through`, if that is given.
+    """
     work = folder / "work"
     work.mkdir(exist_ok=True)
     files = AttemptFolder(path=folder)
     text = profile_text(settings, cwd=work, more=(), report=files.sandbox, tries=(folder,))
     (folder / "profile").write_text(text)
     command = launcher_command(folder / "profile", "/bin/sh", ("sh", "-c", script))
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([*through, *command], cwd=work, capture_output=True, text=True, check=False, timeout=30)
     finding = files.read_sandbox()
     assert finding is not None, done.stderr
     return done, finding
@@ -177,6 +181,19 @@ def test_root_is_held_back_too(mechanism: str, tmp_path: Path, monkeypatch: pyte
     run(tmp_path, script, SandboxSettings(required=True))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["profile", "sandbox", "work"]
     assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="all tests here are without root then")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv takes root's rights away")
+def test_landlock_needs_no_right_of_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, "landlock")
+    powerless = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+    script = "touch ../outside inside; grep CapEff /proc/self/status"
+    done, finding = run(tmp_path, script, SandboxSettings(required=True), through=powerless)
+    assert done.stdout.split() == ["CapEff:", "0" * 16]
+    assert (finding.sandboxed, finding.mechanism, finding.write_outside) == (True, "landlock", "EACCES")
+    assert (tmp_path / "work" / "inside").exists()
+    assert not (tmp_path / "outside").exists()
 
 
 @BOTH

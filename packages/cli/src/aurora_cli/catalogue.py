@@ -120,7 +120,11 @@ POLICIES: Final[tuple[Entry, ...]] = (
     Entry(name="show", module="policies.show", summary="Show the policies in force."),
     Entry(name="check", module="policies.check", summary="Show what the policies say to a command."),
     Entry(name="test", module="policies.test", summary="Test the policies with a table of examples."),
-    Entry(name="rehearse", module="policies.rehearse", summary="Try policies on the work of earlier runs."),
+    Entry(
+        name="rehearse",
+        module="policies.rehearse",
+        summary="Try policies on the tool calls and the work of earlier runs.",
+    ),
     Entry(
         name="grants",
         module="policies.grants",

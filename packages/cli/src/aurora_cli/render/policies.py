@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine, PolicyResult
     from aurora_policies.examples import Outcome
     from aurora_soar.taskruns.diff_gate import PolicyFinding
-    from aurora_soar.taskruns.rehearsal import Rehearsal, RehearsedWork
+    from aurora_soar.taskruns.rehearsal import Rehearsal, RehearsedCall, RehearsedWork
 
 __all__ = [
     "as_document",
@@ -110,7 +111,44 @@ def outcomes_lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
-    """Yields a block for each work that other policies judge otherwise, and a line about all."""
+    """Yields a block for each tool call and work that other policies judge otherwise, and a line about all."""
+    yield from _call_lines(found)
+    yield from _work_lines(found)
+
+
+def _call_lines(found: Rehearsal) -> Iterator[str]:
+    alike = Counter((_asked_by(each), _answer_words(each)) for each in found.calls if each.changed)
+    for (call, answer), times in alike.items():
+        yield f"{call}{f'  ({times} times)' if times > 1 else ''}"
+        yield f"  {answer}"
+    if not (found.calls or found.cut):
+        return
+    stopped = sum(each.stopped_now for each in found.calls)
+    passed = sum(each.passed_now for each in found.calls)
+    denied = sum(each.denied_now for each in found.calls)
+    asked = sum(each.changed for each in found.calls) - stopped - passed - denied
+    otherwise = (f", {denied} would be denied that were asked about" if denied else "") + (
+        f", {asked} would be asked about that were denied" if asked else ""
+    )
+    cut = f"; the journal has only a part of {count(found.cut, 'call')}" if found.cut else ""
+    yield (
+        f"judged {count(len(found.calls), 'tool call')}: {stopped} would be stopped that passed,"
+        f" {passed} would pass that were stopped{otherwise}{cut}"
+    )
+
+
+def _asked_by(each: RehearsedCall) -> str:
+    return f"{one_line(each.call.run_id)}/{one_line(each.call.task_id)}  {one_line(each.call.subject, 100)}"
+
+
+def _answer_words(each: RehearsedCall) -> str:
+    now = each.verdict
+    before = f"was {each.call.action}{f' by {one_line(each.call.rule)}' if each.call.rule else ''}"
+    why = f"{one_line(now.reason, 200)} [{one_line(now.rule)}]; " if now.rule else ""
+    return f"{click.style(now.action.value, fg=_COLOURS[now.action.value])}  {why}{before}"
+
+
+def _work_lines(found: Rehearsal) -> Iterator[str]:
     changed = [each for each in found.judged if each.changed]
     for each in changed:
         yield f"{one_line(each.work.run_id)}/{one_line(each.work.task_id)}  {one_line(each.work.title, 60)}"
@@ -137,6 +175,23 @@ def rehearsal_document(found: Rehearsal) -> dict[str, object]:
         "judged": len(found.judged),
         "gone": found.gone,
         "changed": [_rehearsed_row(each) for each in found.judged if each.changed],
+        "calls": {
+            "judged": len(found.calls),
+            "cut": found.cut,
+            "changed": [_rehearsed_call(each) for each in found.calls if each.changed],
+        },
+    }
+
+
+def _rehearsed_call(each: RehearsedCall) -> dict[str, object]:
+    return {
+        "run_id": each.call.run_id,
+        "task": each.call.task_id,
+        "agent": each.call.agent,
+        "judged_at": each.call.at,
+        "subject": each.call.subject,
+        "then": {"action": each.call.action, "rule": each.call.rule},
+        "now": {"action": each.verdict.action.value, "rule": each.verdict.rule, "reason": each.verdict.reason},
     }
 
 

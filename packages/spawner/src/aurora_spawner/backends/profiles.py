@@ -277,6 +277,7 @@ _KNOWN: Final = (
             "XDG_STATE_HOME": f"{HOME}/state",
             "XDG_CACHE_HOME": f"{HOME}/cache",
         },
+        isolated_files=wirings.opencode_installed(f"{HOME}/config/opencode"),
         own_env=("OPENCODE_*",),
         maker_env=_ANY_MAKER,
         login_variables=_ANY_KEY,

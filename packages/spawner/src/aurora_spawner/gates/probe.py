@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -49,14 +51,19 @@ def probe_gate(gate: ToolCallGate) -> str:
 
 def _status_for(command: str, folder: Path) -> int:
     hook = HookCommand(socket=folder / SOCKET_NAME, token="probe", answer_limit_s=LIMIT_S, reach_limit_s=LIMIT_S)  # noqa: S106
-    ended = subprocess.run(
+    with subprocess.Popen(
         ["/bin/sh", "-c", hook.shell],
-        check=False,
-        input=_call(command, folder),
-        capture_output=True,
-        timeout=2 * LIMIT_S,
-    )
-    return ended.returncode
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a group of its own, so that nothing of a hook that hangs is left
+    ) as tried:
+        try:
+            tried.communicate(_call(command, folder), timeout=2 * LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(tried.pid, signal.SIGKILL)
+            raise OSError("it gives no answer") from None
+    return tried.returncode
 
 
 def _call(command: str, folder: Path) -> bytes:

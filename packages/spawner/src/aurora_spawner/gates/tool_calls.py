@@ -69,7 +69,12 @@ class ToolCall:
 
         A longer one is shown by its start and its end, with a digest of the whole, so that no two calls look alike.
         """
-        return _shortened("; ".join(map(_words, self.uses))) or self.tool
+        return _shortened(self.words)
+
+    @property
+    def words(self) -> str:
+        """The whole call in words, keys included."""
+        return "; ".join(map(_words, self.uses)) or self.tool
 
 
 class GateAction(StrEnum):

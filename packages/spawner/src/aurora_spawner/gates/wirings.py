@@ -101,12 +101,22 @@ export const AuroraGate = async ({ directory }) => ({
 """
 
 
+def opencode_installed(folder: str) -> dict[str, str]:
+    """Returns what a configuration folder has whose packages OpenCode has installed.
+
+    Ours need no packages, and where there is no network, OpenCode would try for a minute before it begins.
+    """
+    lock = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "*"}}}}
+    return {f"{folder}/node_modules/.keep": "", f"{folder}/package-lock.json": json.dumps(lock)}
+
+
 def opencode(hook: HookCommand) -> GateWiring:
     """Wires OpenCode by a plugin in a configuration folder that joins the others; an error in it denies the call."""
     plugin = _OPENCODE_PLUGIN % json.dumps(hook.shell_for_all_attempts)
+    folder = f"{HOME}/opencode-gate"
     return GateWiring(
-        env={"OPENCODE_CONFIG_DIR": f"{HOME}/opencode-gate", **dict.fromkeys(OPENCODE_OFFS, OFF)},
-        files={f"{HOME}/opencode-gate/plugin/aurora.js": plugin},
+        env={"OPENCODE_CONFIG_DIR": folder, **dict.fromkeys(OPENCODE_OFFS, OFF)},
+        files={f"{folder}/plugin/aurora.js": plugin, **opencode_installed(folder)},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from aurora_spawner.journal.facts import Fact
 
@@ -27,6 +28,8 @@ class ToolCallJudged(Fact):
     """The source of the answer to a prompt, as in `ApprovalAnswer`; "" if nobody was asked."""
     approval: str = ""
     """The id of the question, whose answer is used by this; "" if there was none, and in runs of earlier versions."""
+    call: dict[str, Any] | None = None
+    """`call_to_json`; None if the subject is only a part of it, and in runs of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

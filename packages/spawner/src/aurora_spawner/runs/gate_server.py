@@ -19,6 +19,7 @@ from aurora_spawner.gates.hook_server import (
     serve_hooks,
 )
 from aurora_spawner.gates.reading import UnreadableCallError, read_call
+from aurora_spawner.gates.stored_calls import call_to_json
 from aurora_spawner.gates.tool_calls import GateAction, ToolCall, Verdict
 from aurora_spawner.journal.approval_facts import ToolCallJudged
 from aurora_spawner.runs.agent_questions import asking_attempt
@@ -220,4 +221,5 @@ def judged_fact(call: ToolCall, verdict: Verdict, consent: ApprovalAnswer | None
         reason=verdict.reason[:REASON_LIMIT],
         answered_by="" if consent is None else consent.by,
         approval="" if consent is None else consent.approval,
+        call=call_to_json(call),
     )

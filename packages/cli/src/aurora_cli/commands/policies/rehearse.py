@@ -1,4 +1,4 @@
-"""`aur policies rehearse`: try policies on the work of earlier runs."""
+"""`aur policies rehearse`: try policies on earlier runs."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ __all__ = ["command"]
     "rehearse",
     cls=AurCommand,
     examples=(
-        ("aur policies rehearse", "Try the present policies on the work of all earlier runs."),
-        ("aur policies rehearse stricter.yaml --run spawn-1763690000000", "Try another file on the work of one run."),
+        ("aur policies rehearse", "Try the present policies on all earlier runs."),
+        ("aur policies rehearse stricter.yaml --run spawn-1763690000000", "Try another file on one run."),
     ),
 )
 @click.argument(
     "file", required=False, type=ExistingPath("file"), help="A file of policies; those of the project if left out."
 )
-@click.option("--run", "run_id", metavar="RUN", help="Only the work of this run.")
+@click.option("--run", "run_id", metavar="RUN", help="Only this run.")
 @json_option
 def command(*, file: Path | None, run_id: str | None, as_json: bool) -> int:
-    """Try policies on the work of earlier runs, and show what changes.
+    """Try policies on the tool calls and the work of earlier runs, and show what changes.
 
-    The work of each task that was judged in a worktree is judged again: what would be stopped that was not, and what
-    would pass that was stopped. Nothing changes, and the file takes no effect. Work whose commits are gone is
-    counted.
+    The tool calls that the policy gate was asked about, and the work of each task that was judged in a worktree, are
+    judged again: what would be stopped that was not, and what would pass that was stopped. Nothing changes, and the
+    file takes no effect. Scripts that a call would run are read as they are now. Work whose commits are gone, and
+    calls that the journal has only in part, are counted.
     """
     aurora = wiring.open_existing()
     policies = aurora.policies if file is None else PoliciesEngine.load(file).beside(aurora.user_policies)
