@@ -112,7 +112,7 @@ class Transcript:
     tool: str = ""
     """The agent that plans for the team and takes the tasks that name none; "" if rules and the default do."""
     isolation: str = ""
-    """Where the team works, as the user has said; "" leaves it to the configuration."""
+    """The isolation of the team, as the user has said; "" leaves it to the configuration."""
     taskfile: str = ""
     """The tasks of the team, once the user has agreed to the plan."""
     run_id: str = ""

@@ -106,7 +106,7 @@ def _exit_complaint(end: AttemptEnd, reply: Reply) -> str | None:
 
 
 def _not_read(reply: Reply) -> str:
-    """What of the output was too long to be read, as the rest of a sentence."""
+    """The part of the output that was too long to be read, as the rest of a sentence."""
     if not reply.too_long_lines:
         return ""
     lines = "a line" if reply.too_long_lines == 1 else f"{reply.too_long_lines} lines"
