@@ -115,23 +115,40 @@ def at_the_end_of_a_run(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch)
     return ("spawn", "tasks.md", "--isolation", "worktree", "--merge", "ask")
 
 
+def of_a_protected_branch(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    words = of_a_finished_run("merge", "RUN")(aur, folder, monkeypatch)
+    Path(".aurora/policies.yaml").unlink()  # by default, a person approves a merge into main
+    return words
+
+
+def of_a_lesson(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    words = at_the_end_of_a_run(aur, folder, monkeypatch)
+    agent = 'case $(cat) in *"SPDX is missing"*) echo SPDX;; *) echo plain;; esac > one.txt; echo done'
+    config = {"tool": "sh", "backends": {"sh": {"kind": "command", "command": ["sh", "-c", agent]}}}
+    check = {"check": ["test ! -e one.txt || grep SPDX one.txt || { echo error: SPDX is missing; exit 1; }"]}
+    Path(".aurora/config.yaml").write_text(json.dumps(config | check))
+    return words
+
+
 PROMPTS: dict[str, tuple[Made, str]] = {
     "init": (never_set_up, "Tell agents how to use aur"),
     "trust": (of_a_clone, "Trust this project"),
     "start": (in_a_project("spawn", "tasks.md"), "Start?"),
     "checks": (in_a_project("spawn", "checked.md", "--yes"), "Trust them?"),
-    "held": (of_held_tasks, "l = leave it held?"),
     "key": (in_a_project("keys", "set", "openai"), "Key openai"),
+    "held": (of_held_tasks, "l = leave it held?"),
     "costs": (in_a_project("budget", "reset"), "cost to zero?"),
     "client": (in_a_project("mcp", "install", "claude"), "Add this to"),
+    "protected": (of_a_protected_branch, "a protected branch?"),
     "merge": (of_a_finished_run("merge", "RUN"), "Deliver the merged work"),
     "discard": (of_a_finished_run("discard", "RUN", "1"), "Discard the work"),
     "pr": (of_a_finished_run("pr", "RUN"), "Push it?"),
     "replan": (of_a_failed_run, "p = proceed"),
     "grant": (of_an_open_question, "Approve all of that?"),
+    "lesson": (of_a_lesson, "Keep such lessons"),
     "end": (at_the_end_of_a_run, "Merge it into"),
 }
-BEFORE = {"end": ("Start?", "y", "Enter")}
+BEFORE = dict.fromkeys(("lesson", "end"), ("Start?", "y", "Enter"))
 """A question that comes first, and the keys that answer it."""
 
 
@@ -139,7 +156,7 @@ MAY_CHANGE = {
     "init": (".gitignore", ".yaml", ".md", "project"),
     "grant": ("",),
     "held": (".aurora/starting.lock",),
-    "end": (".aurora/starting.lock", ".aurora/.gitignore", "tasks.md"),
+    **dict.fromkeys(("lesson", "end"), (".aurora/starting.lock", ".aurora/.gitignore", "tasks.md")),
 }
 """Files that are written before a question; a run in the background goes on while one is asked."""
 
