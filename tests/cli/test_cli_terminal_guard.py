@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import sys
 import termios
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def test_a_system_without_stty_has_sessions_too(
     programs = shop / "programs"
     programs.mkdir()
     for name in ("sh", "git"):
-        (programs / name).symlink_to(f"/usr/bin/{name}")
+        (programs / name).symlink_to(shutil.which(name) or name)
     monkeypatch.setenv("PATH", str(programs))
     screen.start("interact")
     screen.wait_for("@bot>")
