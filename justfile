@@ -32,6 +32,6 @@ build:
 ci:
     bash .ci/run
 
-# The times of start-up in one table; they belong on a machine that does nothing else.
+# Start-up and the live view in one table; the times belong on a machine that does nothing else.
 bench *arguments:
     python3 dev.py run python benchmarks/startup/run.py {{arguments}}

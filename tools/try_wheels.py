@@ -3,7 +3,8 @@
     python tools/try_wheels.py DIST [PYTHON]
 
 All five go into one empty environment, in which `aur` answers a question about a folder made on the spot, and has the
-packages that talks with agents need. Then the three that promise to be useful alone each go into an environment of
+packages that talks with agents need; some of the tests run there, too, so that a file which only the checkout has is
+missed. Then the three that promise to be useful alone each go into an environment of
 their own, with nothing but what they declare. Third-party packages come at their pinned versions. PYTHON is another
 interpreter for the environments.
 """
@@ -16,10 +17,20 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).with_name("uv")
 ALONE = {"aurora-core": "aurora_core", "aurora-policies": "aurora_policies", "aurora-spawner": "aurora_spawner"}
+TESTS = (
+    *(f"tests/{package}/test_{package}_surface.py" for package in ("core", "policies", "spawner")),
+    *(f"tests/cli/test_cli_{subject}.py" for subject in ("door", "exec", "init", "interact")),
+)
+"""Tests of what every package offers, and of commands that need most of it."""
+OF_TESTS = ("hypothesis", "pytest", "pytest-asyncio", "pytest-randomly", "pytest-timeout", "pytest-xdist")
 QUESTION = "How is a discount computed?"
 SAMPLE = '''"""Prices."""
 
@@ -44,6 +55,7 @@ def main(dist: Path, python: str) -> None:
         work = Path(folder)
         whole = environment(work / "all", list(wheels.values()), work, python)
         use_aur(whole, work)
+        run_tests(whole)
         for name, module in ALONE.items():
             alone = environment(work / name, [wheels[name]], work, python)
             run([alone / "python", "-c", ONLY_ITSELF.format(module=module)], work)
@@ -63,9 +75,14 @@ assert {module}.__all__
 def environment(path: Path, wheels: list[Path], work: Path, python: str) -> Path:
     """An empty environment with some wheels and what they declare; returns its folder of programs."""
     run([UV, "venv", "--quiet", "--python", python, path], work)
-    pins = ROOT / "requirements.lock"
-    run([UV, "pip", "install", "--quiet", "--python", path, "--constraint", pins, *wheels], work)
+    install(path, wheels, work)
     return path / "bin"
+
+
+def install(python: Path, packages: Sequence[str | Path], work: Path) -> None:
+    """Install packages into an environment, at their pinned versions."""
+    pins = ROOT / "requirements.lock"
+    run([UV, "pip", "install", "--quiet", "--python", python, "--constraint", pins, *packages], work)
 
 
 def use_aur(programs: Path, work: Path) -> None:
@@ -86,6 +103,17 @@ def use_aur(programs: Path, work: Path) -> None:
     if "the extra `acp` is installed" not in found:
         sys.exit(f"the wheels bring no packages for the Agent Client Protocol:\n{found}")
     sys.stdout.write("aur doctor: the extra `acp` is installed\n")
+
+
+def run_tests(programs: Path) -> None:
+    """Run tests of the checkout on what is installed."""
+    python = programs / "python"
+    install(python, OF_TESTS, ROOT)
+    found = run([python, "-c", "import aurora_cli; print(aurora_cli.__file__)"], ROOT)
+    if not Path(found.strip()).is_relative_to(programs.parent):
+        sys.exit(f"the tests would run on {found}")
+    told = run([python, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *TESTS], ROOT)
+    sys.stdout.write(f"tests on the wheels: {told.splitlines()[-1]}\n")
 
 
 def run(command: list[str | Path], folder: Path) -> str:

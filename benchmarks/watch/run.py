@@ -120,7 +120,32 @@ def cpu_s(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one view has cost."""
+
+    share: float
+    """Of a core, in percent."""
+    drawn_kb: float
+    """Kilobytes a second."""
+    keys_ms: list[float]
+    start_s: float
+    memory_mb: float
+
+
 def measured(case: Case, folder: Path) -> str:
+    seen = watched(case, folder)
+    row = (
+        f"| {case.name} | {case.columns} by {case.rows} | {seen.share:.1f} % | {LIMIT} | {seen.drawn_kb:.1f} kB "
+        f"| {statistics.median(seen.keys_ms):.0f} ({max(seen.keys_ms):.0f}) | {seen.start_s:.1f} s "
+        f"| {seen.memory_mb:.0f} MB |"
+    )
+    print(row, file=sys.stderr, flush=True)
+    return row
+
+
+def watched(case: Case, folder: Path) -> Seen:
+    """Watches a run that works for as long, and returns what that has cost."""
     project = folder / f"{case.tasks}-{case.at_once}-{case.rows}"
     (project / ".aurora").mkdir(parents=True)
     (project / ".aurora" / "config.yaml").write_text(CONFIG.format(lines=case.lines, every=case.every_s))
@@ -144,12 +169,9 @@ def measured(case: Case, folder: Path) -> str:
         screen.leave()
     finally:
         subprocess.run([AUR, "cancel", run.run_id, "--at-once"], cwd=project, check=True, capture_output=True)
-    row = (
-        f"| {case.name} | {case.columns} by {case.rows} | {share:.1f} % | {LIMIT} | {drawn / SECONDS / 1e3:.1f} kB "
-        f"| {statistics.median(keys):.0f} ({max(keys):.0f}) | {screen.start_s:.1f} s | {memory:.0f} MB |"
-    )
-    print(row, file=sys.stderr, flush=True)
-    return row
+        while list_checkpoints(journal)[0].held:  # it still writes into the folder
+            time.sleep(0.1)
+    return Seen(share=share, drawn_kb=drawn / SECONDS / 1e3, keys_ms=keys, start_s=screen.start_s, memory_mb=memory)
 
 
 def main() -> None:

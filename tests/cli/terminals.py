@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import sys
+import termios
 from pathlib import Path
 
 from tests.warm_python import WarmPopen
@@ -57,6 +58,17 @@ class Terminal:
         while text.encode() not in self._shown:
             assert select.select([self._ours], [], [], 50)[0], self._shown
             self._shown += os.read(self._ours, 65536)
+
+    @property
+    def modes(self) -> list[object]:
+        """The modes of the terminal."""
+        return termios.tcgetattr(self._ours)
+
+    def kill(self) -> None:
+        """Kill it as nothing can be prevented."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; return the status of `aur` and all that it has shown."""

@@ -162,7 +162,7 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     tasks(shed, "1", "2")
     assert aur("spawn", "tasks.md", "--merge", "never", "--yes").returncode == ExitCode.NOT_REACHED
     assert (
-        "judged the work of 2 attempts: 0 would be stopped that passed, 0 would pass that were stopped"
+        "judged the work of 2 attempts: 0 that passed would be stopped, 0 that were stopped would pass"
         in aur("policies", "rehearse").stdout
     )
     other = tmp_path / "other.yaml"
@@ -171,12 +171,12 @@ def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path
     assert "changes 1 file, more than 0: deploy1.sh [max_files_modified]" in shown
     assert "unexpected_file_types no longer objects" in shown
     assert shown.endswith(
-        "judged the work of 2 attempts: 0 would be stopped that passed, 0 would pass that were stopped,"
+        "judged the work of 2 attempts: 0 that passed would be stopped, 0 that were stopped would pass,"
         " 2 would be stopped by other rules\n"
     )
     other.write_text("anomalies: {unexpected_file_types: []}\n")
     assert (
-        "0 would be stopped that passed, 2 would pass that were stopped\n"
+        "0 that passed would be stopped, 2 that were stopped would pass\n"
         in aur("policies", "rehearse", str(other)).stdout
     )
     other.write_text("safety: {max_files_modified: 0}\nanomalies: {unexpected_file_types: []}\n")

@@ -75,6 +75,8 @@ def test_one_value_is_alone_on_standard_output(aur: Aur, project: Path) -> None:
         (["set", "backends.a", "{kind: clade}"], "backends.a.kind: there is no 'clade'; did you mean claude?"),
         (["set", "spawner.recovery.base_dely", "3"], "did you mean base_delay?"),
         (["set", "tool"], "Missing argument"),
+        (["get", ""], "the name of the setting: is empty"),
+        (["set", "", "3"], "the name of the setting: is empty"),
     ],
     ids=" ".join,
 )

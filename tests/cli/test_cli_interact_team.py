@@ -86,6 +86,19 @@ def test_an_interrupted_plan_is_made_again_for_the_agent_that_the_session_was_be
     assert {each["agent"] for each in tasks if each["id"] != "1"} == {"slow"}, tasks
 
 
+def test_a_team_works_where_the_session_was_begun_with_also_after_a_kill(aur: Aur, begin: Begin, shop: Path) -> None:
+    talk = begin(GOAL, "--team", "--tool", "slow", "--mode", "batch", "--isolation", "none")
+    session_id = talk.id
+    wait_for((shop / ".aurora" / "asked").exists)
+    talk.kill()
+    (shop / "go").touch()
+    again = begin("--resume", session_id, "--mode", "batch")
+    run_id = again.until("team")["run"]
+    again.leave()
+    assert json.loads(aur("runs", "show", run_id, "--json").stdout)["work"] is None
+    assert aur("interact", "--isolation", "none").returncode == ExitCode.USAGE
+
+
 def test_a_team_needs_a_goal_of_a_new_session(aur: Aur, begin: Begin) -> None:
     del begin
     assert aur("interact", "--team").returncode == ExitCode.USAGE

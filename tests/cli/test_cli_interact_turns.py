@@ -67,7 +67,9 @@ def test_a_turn_that_is_too_long_at_the_prompt_is_refused_and_the_session_goes_o
         async with imagined_session(tmp_path, seen, World()) as session:
             aurora = SimpleNamespace(project=SimpleNamespace(runs_db=tmp_path / "runs.db"))
             typed = cast("PromptLine", Typed("x" * (TURN_CHARS + 1), WORDS))
-            await TerminalTalk(cast("Aurora", aurora), asks=False).talk(session, typed, first="", resumed=False)
+            await TerminalTalk(cast("Aurora", aurora), asks=False, changed=lambda: None).talk(
+                session, typed, first="", resumed=False
+            )
             return [turn.text for turn in session.transcript.turns]
 
     assert asyncio.run(talk()) == [WORDS]
@@ -85,7 +87,9 @@ def test_a_switch_to_nobody_says_what_it_needs(tmp_path: Path, capsys: pytest.Ca
         async with imagined_session(tmp_path, [], World()) as session:
             aurora = SimpleNamespace(project=SimpleNamespace(runs_db=tmp_path / "runs.db"))
             typed = cast("PromptLine", Typed("/switch", "/switch @"))
-            await TerminalTalk(cast("Aurora", aurora), asks=False).talk(session, typed, first="", resumed=False)
+            await TerminalTalk(cast("Aurora", aurora), asks=False, changed=lambda: None).talk(
+                session, typed, first="", resumed=False
+            )
             return session.transcript.agent
 
     assert asyncio.run(talk()) == "able"
@@ -117,6 +121,6 @@ def test_an_answer_that_ended_early_is_told_at_the_prompt_and_in_the_log(
 ) -> None:
     aurora = SimpleNamespace(project=SimpleNamespace(runs_db="runs.db"))
     turn = Turn(number=1, agent="bot", text="go", at=0.0, state=state, pieces=["so far"], problem=problem)
-    TerminalTalk(cast("Aurora", aurora), asks=False).show(TurnOver(turn=turn))
+    TerminalTalk(cast("Aurora", aurora), asks=False, changed=lambda: None).show(TurnOver(turn=turn))
     assert capsys.readouterr().err.strip() == shown
     assert end_line(turn) == shown

@@ -13,6 +13,7 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
+from tests.cli.terminals import on_terminal
 from tests.warm_python import WarmPopen
 
 from aurora_cli.exits import ExitCode
@@ -93,6 +94,13 @@ def test_what_cannot_be_a_key_is_refused_and_not_repeated(
     outcome = aur("keys", "set", "openai")
     assert outcome.returncode == ExitCode.ENVIRONMENT
     assert SECRET not in outcome.stderr + outcome.stdout
+
+
+def test_a_name_that_no_key_can_have_is_refused_before_the_key_is_asked_for(shop: Path) -> None:
+    code, written = on_terminal("keys", "set", "open ai")
+    assert code == ExitCode.ENVIRONMENT
+    assert "may contain only lower-case letters" in written
+    assert "Key open ai" not in written
 
 
 def test_the_project_and_the_environment_are_told_by_their_variable(

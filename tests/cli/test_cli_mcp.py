@@ -480,6 +480,12 @@ def test_a_clients_file_that_is_not_understood_stays_as_it_is(aur: Aur, shop: Pa
     assert (shop / ".mcp.json").read_text() == content
 
 
+def test_a_person_who_starts_the_server_is_told_what_it_waits_for(shop: Path, aur: Aur) -> None:
+    aur("mem", "index")
+    code, written = on_terminal("mcp", "serve", typed="\x04")
+    assert (code, "this waits for a client" in written) == (ExitCode.DONE, True)
+
+
 def test_a_clients_file_is_written_if_the_user_agrees(shop: Path, aur: Aur) -> None:
     aur("mem", "index")
     code, _ = on_terminal("mcp", "install", "claude", typed="n\n")

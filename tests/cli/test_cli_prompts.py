@@ -95,23 +95,69 @@ def of_an_open_question(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch)
     return ("approve", asked()[0]["approval"], "--always-this-run")
 
 
+def of_held_tasks(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    words = in_a_project("spawn", "tasks.md", "--yes", "--max-concurrent", "1")(aur, folder, monkeypatch)
+    recovery = {"preset": "no_recovery", "max_failure_rate": 0.5, "min_batch": 2}
+    broken = {"broken": {"kind": "command", "command": ["sh", "-c", "exit 7"]}}
+    config = {"tool": "broken", "spawner": {"recovery": recovery}, "backends": broken}
+    Path(".aurora/config.yaml").write_text(json.dumps(config))
+    Path("tasks.md").write_text("- [ ] 1 Fail\n- [ ] 2 Fail\n- [ ] 3 Wait\n")
+    return words
+
+
+def at_the_end_of_a_run(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    shed = make_shed(folder, monkeypatch)
+    agent = ["sh", "-c", "cat > /dev/null; echo one > one.txt; echo done"]
+    config = {"tool": "sh", "backends": {"sh": {"kind": "command", "command": agent}}}
+    (shed.path / ".aurora" / "config.yaml").write_text(json.dumps(config))
+    shed.repository.commit({".gitignore": ".aurora/\ntasks.md\n"})
+    (shed.path / "tasks.md").write_text("- [ ] 1 Write a file\n")
+    return ("spawn", "tasks.md", "--isolation", "worktree", "--merge", "ask")
+
+
+def of_a_protected_branch(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    words = of_a_finished_run("merge", "RUN")(aur, folder, monkeypatch)
+    Path(".aurora/policies.yaml").unlink()  # by default, a person approves a merge into main
+    return words
+
+
+def of_a_lesson(aur: Aur, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    words = at_the_end_of_a_run(aur, folder, monkeypatch)
+    agent = 'case $(cat) in *"SPDX is missing"*) echo SPDX;; *) echo plain;; esac > one.txt; echo done'
+    config = {"tool": "sh", "backends": {"sh": {"kind": "command", "command": ["sh", "-c", agent]}}}
+    check = {"check": ["test ! -e one.txt || grep SPDX one.txt || { echo error: SPDX is missing; exit 1; }"]}
+    Path(".aurora/config.yaml").write_text(json.dumps(config | check))
+    return words
+
+
 PROMPTS: dict[str, tuple[Made, str]] = {
     "init": (never_set_up, "Tell agents how to use aur"),
     "trust": (of_a_clone, "Trust this project"),
     "start": (in_a_project("spawn", "tasks.md"), "Start?"),
     "checks": (in_a_project("spawn", "checked.md", "--yes"), "Trust them?"),
     "key": (in_a_project("keys", "set", "openai"), "Key openai"),
+    "held": (of_held_tasks, "l = leave it held?"),
     "costs": (in_a_project("budget", "reset"), "cost to zero?"),
     "client": (in_a_project("mcp", "install", "claude"), "Add this to"),
+    "protected": (of_a_protected_branch, "a protected branch?"),
     "merge": (of_a_finished_run("merge", "RUN"), "Deliver the merged work"),
     "discard": (of_a_finished_run("discard", "RUN", "1"), "Discard the work"),
     "pr": (of_a_finished_run("pr", "RUN"), "Push it?"),
     "replan": (of_a_failed_run, "p = proceed"),
     "grant": (of_an_open_question, "Approve all of that?"),
+    "lesson": (of_a_lesson, "Keep such lessons"),
+    "end": (at_the_end_of_a_run, "Merge it into"),
 }
+BEFORE = dict.fromkeys(("lesson", "end"), ("Start?", "y", "Enter"))
+"""A question that comes first, and the keys that answer it."""
 
 
-MAY_CHANGE = {"init": (".gitignore", ".yaml", ".md", "project"), "grant": ("",)}
+MAY_CHANGE = {
+    "init": (".gitignore", ".yaml", ".md", "project"),
+    "grant": ("",),
+    "held": (".aurora/starting.lock",),
+    **dict.fromkeys(("lesson", "end"), (".aurora/starting.lock", ".aurora/.gitignore", "tasks.md")),
+}
 """Files that are written before a question; a run in the background goes on while one is asked."""
 
 
@@ -156,6 +202,10 @@ def test_control_c_at_a_question_ends_the_command_and_changes_nothing(
     before = files_in(here)
     screen = Tmux("env", "TERM=screen-256color", AUR, *words, columns=100)
     try:
+        if name in BEFORE:
+            first, *keys = BEFORE[name]
+            screen.wait_for(first)
+            screen.press(*keys)
         screen.wait_for(question)
         screen.press("C-c")
         shown = screen.wait_for(f"status {ExitCode.INTERRUPTED.value}")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import pytest
 
 from aurora_cli.render import runs
 from aurora_spawner import SpawnResult, SpawnTask, TaskState
@@ -87,6 +88,14 @@ def test_a_run_that_nobody_drives_has_crashed_wherever_it_is_told() -> None:
     assert plain(runs.as_detail(detail(crashed)))[0].endswith("crashed")
     assert plain(runs.as_detail(detail(replace(crashed, holder=own_identity()))))[0].endswith("running")
     assert runs.as_detail_document(detail(crashed))["state"] == "crashed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [("subgoals", "(the parts of a question)"), ("model", "(one call of a model)")]
+)
+def test_the_runs_that_a_question_has_started_say_what_they_are(kind: str, what: str) -> None:
+    (line,) = plain(runs.as_lines([summary(run_row(kind=kind, state=RunState.SUCCEEDED), succeeded=2)]))
+    assert line.endswith(f"succeeded  2 succeeded  {what}")
 
 
 def test_only_runs_of_task_files_can_be_resumed() -> None:

@@ -299,3 +299,44 @@ def test_a_question_is_shown_from_its_log(aur: Aur, shop: Path) -> None:
     assert document["phases"]["phase6_synthesize"]["answer"].strip() in shown
     assert json.loads(aur("runs", "show", document["query_id"], "--json").stdout) == document
     assert aur("runs", "show", "soar-1").returncode != ExitCode.DONE
+
+
+def test_in_the_background_a_question_is_answered_without_this_process_and_its_answer_kept(
+    aur: Aur, shop: Path
+) -> None:
+    outcome = aur("soar", QUESTION, "--bg", "--session-id", "till", "--json")
+    assert outcome.returncode == ExitCode.DONE, outcome.stderr
+    started = json.loads(outcome.stdout)
+    query_id = started["run_id"]
+    wait_for(lambda: json.loads(aur("runs", "list", "--json").stdout)["runs"][-1]["state"] == "succeeded")
+    assert "src/shop/till.py:" in aur("runs", "show", query_id).stdout
+    assert "src/shop/till.py:" in Path(started["log"]).read_text()
+    assert f"its answer: aur runs show {query_id}" in aur("runs", "result", query_id).stderr
+    assert "till" in aur("soar", "--sessions").stdout
+    again = aur("resume", query_id, "--bg")
+    assert again.returncode == ExitCode.USAGE
+    assert "its question was answered" in again.stderr
+    assert aur("soar", "--resume", query_id, "--bg").returncode == ExitCode.USAGE
+
+
+def test_a_question_that_was_cut_off_goes_on_in_the_background(
+    start_aur: Callable[..., Popen[str]], aur: Aur, shop: Path
+) -> None:
+    asks = '[sh, -c, "until [ -e go ]; do sleep 0.05; done; cat > /dev/null; echo no plan"]'
+    (shop / ".aurora").mkdir()
+    (shop / ".aurora" / "config.yaml").write_text(f"backends: {{slow: {{kind: command, command: {asks}}}}}\n")
+    process = start_aur("soar", QUESTION, "--tool", "slow")
+
+    def questions() -> list[dict[str, str]]:
+        runs = json.loads(aur("runs", "list", "--json").stdout or '{"runs": []}')["runs"]
+        return [each for each in runs if each["kind"] == "soar"]
+
+    wait_for(lambda: any(each["state"] == "running" for each in questions()))
+    process.kill()
+    process.wait()
+    (shop / "go").touch()
+    query_id = questions()[0]["run_id"]
+    outcome = aur("resume", query_id, "--bg")
+    assert outcome.stdout.strip() == query_id, outcome.stderr
+    wait_for(lambda: questions()[0]["state"] == "succeeded")
+    assert "src/shop/till.py:" in aur("runs", "show", query_id).stdout

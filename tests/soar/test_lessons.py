@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_soar.errors import LessonStoreError
+from aurora_core.folder_lock import folder_locked
+from aurora_soar.errors import LessonStoreBusyError, LessonStoreError
+from aurora_soar.lessons import store as lesson_store
 from aurora_soar.lessons.choosing import LESSON_TOKENS, MOST_LESSONS, chosen, code_is_there
 from aurora_soar.lessons.learnt import failures_of, lessons_of, recall_in, telling_lines
 from aurora_soar.lessons.lesson import CitedLines, Lesson, LessonKind, Recall, Standing, lines_digest
@@ -279,3 +281,17 @@ def test_the_persona_of_a_task_is_known_by_its_instructions() -> None:
     assert persona_in(cast(SpawnTask("x"), persona, agent=None, speaks="sh").instructions) == "tester"
     assert persona_in(None) is None
     assert persona_in("You work hard.") is None
+
+
+def test_a_lock_that_another_process_keeps_is_waited_for_no_longer_than_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesson_store, "_PATIENCE_S", 0.1)
+    store = LessonStore(tmp_path / "lessons" / "project.json")
+    store.change(lambda lessons: lessons)
+    with (
+        folder_locked(store.file.parent),
+        pytest.raises(LessonStoreBusyError, match=r"another process has held its lock for 0\.1 s"),
+    ):
+        store.change(lambda lessons: lessons)
+    store.change(lambda lessons: lessons)

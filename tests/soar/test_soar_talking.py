@@ -60,7 +60,7 @@ async def test_the_words_are_those_of_the_conversation(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("without_acp")
 def test_what_cannot_be_talked_with_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(talking_of(AGENTS).lacking) == OVER_ACP
-    assert talking_of({}).sentence == "the extra `acp` is not installed"
+    assert talking_of({}).sentence == "no agent that can be talked with is here; the extra `acp` is not installed"
     (tmp_path / ".aurora").mkdir()
     (tmp_path / ".aurora" / "config.yaml").write_text(
         "backends:\n  mine: {kind: command, command: ['true'], conversation: acp}\n"

@@ -122,6 +122,16 @@ def test_exit_code_0_without_an_end_is_no_success(stem: str) -> None:
     assert verdict.error == "it exited with code 0, but never said that it was done"
 
 
+def test_a_line_that_is_too_long_to_be_read_is_named_where_it_may_have_been_the_answer() -> None:
+    begins = b'{"type":"system","subtype":"init","session_id":"s"}\n'
+    ends = b'{"type":"result","subtype":"success","is_error":false,"result":"' + b"x" * (9 << 20) + b'"}\n'
+    reply = digest_of(DIALECTS["claude"], [begins, ends])
+    done = "it exited with code 0, but never said that it was done"
+    said = f"{done}; a line of more than 8 MB of its output could not be read"
+    assert (reply.broken_lines, reply.too_long_lines) == (1, 1)
+    assert verdict_on(reply, exit_code=0).error == said
+
+
 @pytest.mark.parametrize(
     ("stem", "said"),
     [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
+
+import pytest
 
 from aurora_spawner import Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
@@ -26,6 +29,8 @@ class Lessons:
         self.asked: list[tuple[str | None, str]] = []
 
     def given(self, run_id: str, task: SpawnTask, agent: str) -> Sequence[GivenLesson]:
+        with pytest.raises(RuntimeError, match="no running event loop"):  # this may wait for another process
+            asyncio.get_running_loop()
         self.asked.append((task.id, agent))
         return [GivenLesson(source=f"lesson of {run_id}", text="the parser needs a header")]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aurora_soar import Aurora
 
-__all__ = ["BackgroundRun", "hold_session", "start"]
+__all__ = ["BackgroundRun", "answer_question", "hold_session", "start"]
 
 START_LIMIT_S: Final = 60.0
 """Seconds until a process in the background works on its run; it checks the memory before."""
@@ -44,6 +44,20 @@ def start(aurora: Aurora, run_id: str, *, more: Sequence[str] = ()) -> Backgroun
         CoordinatorLostError: the process ended before it worked on the run.
     """
     return _started(aurora, run_id, ("spawn", "--resume", run_id, *more))
+
+
+def answer_question(aurora: Aurora, query_id: str, *, more: Sequence[str] = ()) -> BackgroundRun:
+    """Starts a process of its own that answers a question of the journal; returns once it does.
+
+    The memory should be up to date, because that process answers from it as it is.
+
+    Args:
+        more: arguments for that process's `aur soar --resume`.
+
+    Raises:
+        CoordinatorLostError: the process ended before it worked on the question.
+    """
+    return _started(aurora, query_id, ("soar", "--resume", query_id, "--no-index", *more))
 
 
 def hold_session(aurora: Aurora, session_id: str) -> BackgroundRun:

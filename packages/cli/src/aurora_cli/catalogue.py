@@ -407,7 +407,7 @@ CATALOGUE: Final[tuple[Entry, ...]] = (
     Entry(
         name="keys",
         module="keys",
-        summary="Manage the keys of model providers.",
+        summary="Manage the API keys of model providers.",
         section="Set up",
         entries=KEYS,
     ),

@@ -17,6 +17,7 @@ __all__ = [
     "CommentsKeptError",
     "CoordinatorLostError",
     "InstructionsError",
+    "IsQuestionError",
     "IsSessionError",
     "MissingPathError",
     "NoResultError",
@@ -47,6 +48,15 @@ class IsSessionError(CliError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"{run_id} is a session, which has no tasks; all that was said: aur interact --log {run_id}")
+
+
+class IsQuestionError(CliError):
+    """A question was named where a run with tasks is needed."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"{run_id} is a question, which has no tasks; its answer: aur runs show {run_id}")
 
 
 class NoResultError(CliError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +25,7 @@ def ask_about_lessons(aurora: Aurora, run_id: str) -> None:
 
     Raises:
         ConfigError: their configuration is not valid.
+        click.Abort: they have typed Ctrl-C.
     """
     if aurora.config.origin("memory.lessons") != DEFAULT or not is_interactive() or own_attempt() is not None:
         return
@@ -33,11 +33,13 @@ def ask_about_lessons(aurora: Aurora, run_id: str) -> None:
     if not shown:
         return
     note(one_line(shown[0].text, 300))
-    with suppress(click.Abort):  # no answer: the next run with a lesson asks
+    try:
         given = click.confirm(_QUESTION, default=False, err=True)
-        aurora.set_lesson_consent(run_id, given=given)
-        note(
-            "aur mem lessons lists them; aur config set memory.lessons false --user ends it"
-            if given
-            else "none are kept"
-        )
+    except click.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # they want to leave, and no further question
+            raise
+        return  # no answer: the next run with a lesson asks
+    aurora.set_lesson_consent(run_id, given=given)
+    note(
+        "aur mem lessons lists them; aur config set memory.lessons false --user ends it" if given else "none are kept"
+    )

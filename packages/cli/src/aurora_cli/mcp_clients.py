@@ -103,7 +103,7 @@ def write(new: Addition) -> None:
         real = new.path.resolve()  # a link to a file of the user's stays one
         write_private(real, new.content, mode=stat.S_IMODE(real.stat().st_mode) if real.exists() else _NEW_FILE)
     except OSError as error:
-        raise ClientFileError(new.path, f"it cannot be written: {error.strerror}", new.entry) from error
+        raise ClientFileError(new.path, f"cannot be written: {error.strerror}", new.entry) from error
 
 
 def _server(client: Client) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ClientFileError(path, f"it cannot be read: {error}") from error
+        raise ClientFileError(path, f"cannot be read: {error}") from error
 
 
 def _json(path: Path, client: Client, before: str) -> Addition:
@@ -128,10 +128,10 @@ def _json(path: Path, client: Client, before: str) -> Addition:
     try:
         whole = json.loads(before) if before.strip() else {}
     except (ValueError, RecursionError) as error:
-        raise ClientFileError(path, f"it is no plain JSON ({error})", entry) from error
+        raise ClientFileError(path, f"is not plain JSON ({error})", entry) from error
     servers = whole.get(client.section, {}) if isinstance(whole, dict) else None
     if not isinstance(servers, dict):
-        raise ClientFileError(path, f"{client.section} is no object there", entry)
+        raise ClientFileError(path, f"{client.section} is not an object there", entry)
     if _is_there(path, servers.get(NAME), server, entry):
         return Addition(path=path, entry=entry, content=None)
     whole[client.section] = {**servers, NAME: server}
@@ -145,9 +145,9 @@ def _toml(path: Path, client: Client, before: str) -> Addition:
     try:
         servers = tomllib.loads(before).get(client.section, {})
     except (ValueError, RecursionError) as error:
-        raise ClientFileError(path, f"it is no TOML ({error})", entry) from error
+        raise ClientFileError(path, f"is not TOML ({error})", entry) from error
     if not isinstance(servers, dict):
-        raise ClientFileError(path, f"{client.section} is no table there", entry)
+        raise ClientFileError(path, f"{client.section} is not a table there", entry)
     if _is_there(path, servers.get(NAME), server, entry):
         return Addition(path=path, entry=entry, content=None)
     space = "" if not before else "\n" if before.endswith("\n") else "\n\n"
@@ -161,5 +161,5 @@ def _toml(path: Path, client: Client, before: str) -> Addition:
 
 def _is_there(path: Path, found: object, server: Mapping[str, Any], entry: str) -> bool:
     if found is not None and found != server:
-        raise ClientFileError(path, f"it has another entry called {NAME}", entry)
+        raise ClientFileError(path, f"has another entry called {NAME}", entry)
     return found is not None

@@ -30,12 +30,13 @@ from aurora_spawner.workspaces.isolation import MergeMode
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+    from aurora_cli.background import BackgroundRun
     from aurora_soar import Aurora, TaskRunResult
     from aurora_soar.taskruns.resume import ResumePlan
     from aurora_spawner import Run, RunEvent, RunReport, SpawnResult
     from aurora_spawner.taskfiles.model import TaskFile
 
-__all__ = ["execute", "in_background", "report_result", "resume"]
+__all__ = ["execute", "in_background", "question_in_background", "report_result", "resume"]
 
 
 def execute(
@@ -179,13 +180,27 @@ def resume(
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
     """Starts a process of its own that resumes a run, and prints the run's name; see `background.start`."""
     started = background.start(aurora, run_id, more=more)
+    name = name_here(run_id)
+    _tell_started(run_id, started, f"aur status {name}, aur logs {name}, aur cancel {name}", as_json=as_json)
+    return ExitCode.DONE
+
+
+def question_in_background(aurora: Aurora, query_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:
+    """Starts a process of its own that answers a question, and prints its name; see `background.answer_question`."""
+    started = background.answer_question(aurora, query_id, more=more)
+    name = name_here(query_id)
+    ways = f"aur status {name}, aur cancel {name}; its answer, once it is there: aur runs show {name}"
+    _tell_started(query_id, started, ways, as_json=as_json)
+    return ExitCode.DONE
+
+
+def _tell_started(run_id: str, started: BackgroundRun, ways: str, *, as_json: bool) -> None:
+    """Prints the name of what runs in the background now, and the commands for it."""
     if as_json:
         emit_json(Schema.RUN_STARTED, {"run_id": run_id, "pid": started.pid, "log": str(started.log)})
     else:
-        name = name_here(run_id)
-        emit(name)
-        note(f"it runs in the background: aur status {name}, aur logs {name}, aur cancel {name}")
-    return ExitCode.DONE
+        emit(name_here(run_id))
+        note(f"it runs in the background: {ways}")
 
 
 def report_result(

@@ -25,6 +25,7 @@ SoarError
 ├── StartLockError         another process that does not finish starting a run
 ├── SearchByMeaningError   search by meaning that cannot be turned on or off
 ├── LessonStoreError       the file of a project's lessons cannot be used: the file
+│   └── LessonStoreBusyError   another process holds its lock
 ├── LogFileError           a conversation log that cannot be read: the file
 ├── NoSessionError         no earlier question that could be continued
 ├── SessionIdError         a name that no session can have
@@ -443,6 +444,12 @@ class LessonStoreError(SoarError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path}: {reason}")
+
+
+class LessonStoreBusyError(LessonStoreError):
+    """Another process holds the lock of the lessons."""
+
+    hint = "try it again; if it stays so, an `aur` is stopped: `ps -eo pid,stat,args` shows it with the state T"
 
 
 class LogFileError(SoarError, ValueError):

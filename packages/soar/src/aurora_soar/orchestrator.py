@@ -142,13 +142,23 @@ class SOAROrchestrator:
             AuroraCoreError: the memory cannot be read.
             SpawnerError: agents cannot be started at all.
         """
-        resolved = resolve(query, conversation.turns if conversation else ())
-        text = read_question(resolved.text).text
-        turn = _asked_turn(query, resolved, conversation) if conversation else None
+        text, turn = _read(query, conversation)
         with self._recorder.new(text, turn) as record:
             return await self._answered(
                 text, record, verbosity=verbosity, on_event=on_event, conversation=conversation, turn=turn
             )
+
+    def create(self, query: str, *, conversation: Conversation | None = None) -> str:
+        """Writes a question into the journal, and returns its id; another process answers it by `resume`.
+
+        Args:
+            conversation: the session that the question is asked in.
+
+        Raises:
+            EmptyQuestionError: nothing in the query can be looked up.
+            JournalError: the journal cannot be written.
+        """
+        return self._recorder.create(*_read(query, conversation))
 
     async def aresume(
         self,
@@ -242,6 +252,13 @@ class SOAROrchestrator:
             error = f"the conversation log was not written: {raised}"
         parts = {field.name: getattr(execution, field.name) for field in fields(execution)}
         return SoarResult(**parts, response=response, log_path=path, log_error=error)
+
+
+def _read(query: str, conversation: Conversation | None) -> tuple[str, AskedTurn | None]:
+    """Returns a question with what its words refer to, and its place in its session."""
+    resolved = resolve(query, conversation.turns if conversation else ())
+    turn = _asked_turn(query, resolved, conversation) if conversation else None
+    return read_question(resolved.text).text, turn
 
 
 def _asked_turn(query: str, resolved: Resolved, conversation: Conversation) -> AskedTurn:

@@ -89,6 +89,9 @@ def _attach_session(aurora: Aurora, session_id: str, *, as_json: bool) -> ExitCo
         return asyncio.run(attach_session_in_lines(journal, session_id))
     from aurora_cli.attachment.session_terminal import COMMANDS, attach_session
     from aurora_cli.interaction.prompt_line import PromptLine
+    from aurora_cli.interaction.terminal_guard import guarded_terminal
 
-    line = PromptLine(aurora.project.aurora_dir / "logs" / "interact.history", COMMANDS, lambda: ())
-    return asyncio.run(attach_session(journal, session_id, line))
+    history = aurora.project.aurora_dir / "logs" / "interact.history"
+    with guarded_terminal() as changed:
+        line = PromptLine(history, COMMANDS, lambda: (), changed=changed)
+        return asyncio.run(attach_session(journal, session_id, line))

@@ -16,17 +16,20 @@ __all__ = ["command"]
     "completion",
     cls=AurCommand,
     examples=(
-        ("aur completion bash >> ~/.bashrc", "For bash; it works in new shells."),
+        ("aur completion bash >> ~/.bashrc", "For bash."),
         ("aur completion zsh >> ~/.zshrc", "For zsh."),
         ("aur completion fish > ~/.config/fish/completions/aur.fish", "For fish."),
     ),
 )
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="Your shell.")
+@click.argument(
+    "shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="SHELL", help="Your shell: bash, zsh or fish."
+)
 @click.pass_context
 def command(ctx: click.Context, *, shell: str) -> int:
     """Print shell completion for aur.
 
-    Append the output to your shell's start-up file.
+    With it, Tab completes commands and options. Write the output to the file that the example for your shell names,
+    then open a new shell.
     """
     completion = get_completion_class(shell)
     assert completion is not None

@@ -34,6 +34,7 @@ class _Options:
     agent: str | None
     tool: str | None
     team: bool
+    isolation: str | None
     mode: str
     resume: str | None
     list_sessions: bool
@@ -69,6 +70,10 @@ class _Options:
             raise click.UsageError("--agent and --tool both name who answers; give one")
         if self.team and (self.resume or not self.text):
             raise click.UsageError("--team needs the GOAL of a new session; --resume keeps its team")
+        if self.isolation and not self.team:
+            raise click.UsageError(
+                "--isolation is for --team; an agent that is talked with works in the project's folder"
+            )
         if self.hold and (self.team or self.mode == BATCH):
             raise click.UsageError("--hold takes turns from elsewhere, and has no --team and no --mode batch")
         if self.accept_changes and not self.resume:
@@ -100,6 +105,10 @@ class _Options:
             'aur interact "Add rate limits to the API" --team',
             "Plan it, let agents do it, then talk about the result.",
         ),
+        (
+            'aur interact "Port the parser" --team --isolation worktree',
+            "The same, with a git worktree for each task of the plan.",
+        ),
         ("aur interact --list", "The sessions of this project."),
         ("aur interact --resume interact-1763690000000", "Go on where a session was left, or cut off."),
         ("aur interact --resume interact-1763690000000 --hold", "Hold it for turns from elsewhere."),
@@ -117,6 +126,11 @@ class _Options:
 @click.option("--tool", metavar="NAME", help="The same as `tool` of the configuration, for this call.")
 @click.option(
     "--team", is_flag=True, help="Plan the goal with you, run the plan's tasks, then talk about the result."
+)
+@click.option(
+    "--isolation",
+    type=click.Choice(["auto", "worktree", "none"]),
+    help="With --team: a git worktree for each task, or none; as for `aur spawn`.",
 )
 @click.option(
     "--mode",
@@ -160,7 +174,9 @@ def command(**given: object) -> int:
     with wiring.open_folder(tool=options.tool) as aurora:
         if options.team:
             _check_goal(options.text)  # an empty one is refused before anything begins
-        session_id = aurora.new_session(options.text, agent=options.agent, mode=options.mode, team=options.team)
+        session_id = aurora.new_session(
+            options.text, agent=options.agent, mode=options.mode, team=options.team, isolation=options.isolation
+        )
         return _go_on(aurora, session_id, options)
 
 

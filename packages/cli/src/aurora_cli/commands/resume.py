@@ -16,6 +16,7 @@ from aurora_cli.options import accept_changes_option, json_option, name_here, ru
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.index import index_with_progress
 from aurora_soar.resumption.kinds import QUESTION_RUN
+from aurora_soar.resumption.record import asked_question
 from aurora_spawner.control.lookup import find_run, is_held
 from aurora_spawner.control.steering import unpause_run
 from aurora_spawner.conversations.kinds import SESSION_RUN
@@ -128,8 +129,15 @@ def _resume(
         if any(useless.values()):
             raise RunAtWorkError(name_here(run_id), [option for option, given in useless.items() if given])
         return _unpause(aurora.project.runs_db, run_id, as_json=as_json)
-    if kind == QUESTION_RUN and not (background or retry_failed):
-        return resume_question(run_id, accept_changes=accept_changes, as_json=as_json)
+    if kind == QUESTION_RUN and not retry_failed:
+        if not background:
+            return resume_question(run_id, accept_changes=accept_changes, as_json=as_json)
+        asked_question(
+            aurora.project.runs_db, run_id
+        )  # else its process would be the one to say that it has an answer
+        index_with_progress(aurora.memory)
+        accepted = ["--accept-changes"] if accept_changes else []
+        return run_progress.question_in_background(aurora, run_id, more=accepted, as_json=as_json)
     plan = aurora.plan_resume(run_id, taskfile, accept_changes=accept_changes)
     if background:
         aurora.refresh_memory(plan.agents, index_with_progress)

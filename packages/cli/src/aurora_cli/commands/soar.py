@@ -33,6 +33,7 @@ __all__ = ["command", "resume_question"]
         ('aur soar "Where are retries limited?" --json', "The whole execution as JSON."),
         ('aur soar --continue "And who calls it?"', "Go on from the latest question."),
         ('aur soar --session-id login "How is a token checked?"', "Ask in a session of that name."),
+        ('aur soar "Which code is never called?" --bg', "In the background; `aur runs show` has the answer."),
         ("aur soar --resume soar-1763690000000", "Continue a question that was cut off."),
     ),
 )
@@ -54,6 +55,7 @@ __all__ = ["command", "resume_question"]
 @click.option("--sessions", "list_sessions", is_flag=True, help="List the sessions instead of asking.")
 @click.option("--no-cache", is_flag=True, help="Take no plan and no answer from the cache; ask anew, and keep that.")
 @max_concurrent_option
+@click.option("--bg", "background", is_flag=True, help="In the background; survives this terminal and the logout.")
 @accept_changes_option
 @json_option
 @click.pass_context
@@ -70,6 +72,7 @@ def command(
     list_sessions: bool,
     no_cache: bool,
     max_concurrent: int | None,
+    background: bool,
     accept_changes: bool,
     as_json: bool,
 ) -> int:
@@ -92,6 +95,7 @@ def command(
     if query_id is not None:
         asked_anew = {"--tool": tool, "--max-concurrent": max_concurrent, "--session-id": session_id}
         flags = {"--continue": continue_session, "--sessions": list_sessions, "--no-cache": no_cache}
+        flags["--bg"] = background
         _refuse_with_resume(query, {**asked_anew, **flags})
         return resume_question(
             query_id, verbosity=verbosity, no_index=no_index, accept_changes=accept_changes, as_json=as_json
@@ -112,6 +116,11 @@ def command(
         orchestrator = aurora.orchestrator(fresh=no_cache)  # refused before the index is updated
         if not no_index:
             index_with_progress(aurora.memory)
+        if background:
+            from aurora_cli.run_progress import question_in_background  # nothing else of a question needs it
+
+            query_id = orchestrator.create(question, conversation=conversation)
+            return question_in_background(aurora, query_id, as_json=as_json)
         listener = progress_listener(verbosity, aurora.config.tool)
         with aurora.changes_told():
             result = orchestrator.execute(question, on_event=listener, conversation=conversation)

@@ -34,9 +34,17 @@ class PromptLine:
         history: the file of earlier lines.
         commands: with a word about each.
         agents: returns those that can be talked with.
+        changed: called after each change of the terminal's modes.
     """
 
-    def __init__(self, history: Path, commands: Mapping[str, str], agents: Callable[[], tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        history: Path,
+        commands: Mapping[str, str],
+        agents: Callable[[], tuple[str, ...]],
+        *,
+        changed: Callable[[], None],
+    ) -> None:
         if not history.exists():
             private_folder(history.parent)
             write_private(history, b"")
@@ -47,6 +55,9 @@ class PromptLine:
             key_bindings=_bindings(),
             enable_history_search=True,
         )
+        self._changed = changed
+        self._told = False
+        self._session.app.after_render += self._tell_when_drawn
         self._draft = ""
         """The words that were typed when the prompt gave way."""
 
@@ -84,10 +95,17 @@ class PromptLine:
     async def _typed(self, prompt: str, draft: str) -> str | None:
         """Returns a line; None for Ctrl-C, which a task must not raise."""
         self._session.app.erase_when_done = False
+        self._told = False
         try:
             return await self._session.prompt_async(prompt, default=draft, handle_sigint=False)
         except KeyboardInterrupt:
             return None
+
+    def _tell_when_drawn(self, _app: object) -> None:
+        """Tells of the modes that the editor has set, once it draws for the first time."""
+        if not self._told:
+            self._told = True
+            self._changed()
 
     def _give_way(self) -> None:
         """Takes the prompt from the screen."""

@@ -30,16 +30,18 @@ async def at_terminal(
     """Talks at a terminal; the arguments as for `in_lines`. Where nobody is asked, the first turn is the only one."""
     from aurora_cli.interaction.prompt_line import PromptLine  # with its library, which lines of JSON do not need
     from aurora_cli.interaction.terminal import COMMANDS, TerminalTalk
+    from aurora_cli.interaction.terminal_guard import guarded_terminal
 
-    shown = TerminalTalk(aurora, asks=asks)
-    async with aurora.held_session(
-        session_id, asks=asks, on_event=shown.show, accept_changes=accept_changes
-    ) as session:
-        if not asks:
-            return await shown.once(session, first)
-        history = aurora.project.aurora_dir / "logs" / "interact.history"
-        line = PromptLine(history, COMMANDS, lambda: aurora.talking_agents)
-        return await shown.talk(session, line, first=first, resumed=resumed)
+    with guarded_terminal() as changed:
+        shown = TerminalTalk(aurora, asks=asks, changed=changed)
+        async with aurora.held_session(
+            session_id, asks=asks, on_event=shown.show, accept_changes=accept_changes
+        ) as session:
+            if not asks:
+                return await shown.once(session, first)
+            history = aurora.project.aurora_dir / "logs" / "interact.history"
+            line = PromptLine(history, COMMANDS, lambda: aurora.talking_agents, changed=changed)
+            return await shown.talk(session, line, first=first, resumed=resumed)
 
 
 async def in_lines(

@@ -48,11 +48,13 @@ class TerminalTalk:
 
     Args:
         asks: a person can be asked at this terminal.
+        changed: called after each change of the terminal's modes.
     """
 
-    def __init__(self, aurora: Aurora, *, asks: bool) -> None:
+    def __init__(self, aurora: Aurora, *, asks: bool, changed: Callable[[], None]) -> None:
         self._aurora = aurora
         self._asks = asks
+        self._changed = changed
         self._shown = ShownSession(aurora.project.runs_db)
         self._leaving = Leaving()
 
@@ -121,7 +123,7 @@ class TerminalTalk:
         await self._asking_during(session, session.say(text))
 
     async def _asking_during(self, session: Session, turn: Awaitable[object]) -> None:
-        with self._leaving.on_signals(session), without_echo():
+        with self._leaving.on_signals(session), without_echo(self._changed):
             asking = asyncio.ensure_future(self._shown.prompts.serve()) if self._asks else None
             try:
                 await turn

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_cli.user_prompts import giving_way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["without_echo"]
 
@@ -19,8 +19,12 @@ _LOCAL_MODES: Final = 3
 
 
 @contextmanager
-def without_echo() -> Iterator[None]:
-    """Keeps the terminal from showing what is typed while the block runs; a question shows it as usual."""
+def without_echo(changed: Callable[[], None]) -> Iterator[None]:
+    """Keeps the terminal from showing what is typed while the block runs; a question shows it as usual.
+
+    Args:
+        changed: called after the echo is switched off.
+    """
     try:
         before = termios.tcgetattr(sys.stdin.fileno())
     except (termios.error, OSError, ValueError):  # the input is no terminal
@@ -29,6 +33,7 @@ def without_echo() -> Iterator[None]:
     silence = _Silence(sys.stdin.fileno())
     with giving_way(silence):
         silence.come_back()
+        changed()
         try:
             yield
         finally:

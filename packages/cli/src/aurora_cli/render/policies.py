@@ -164,8 +164,8 @@ def _work_lines(found: Rehearsal) -> Iterator[str]:
     otherwise = f", {others} would be stopped by other rules" if others else ""
     gone = f"; the commits of {count(found.gone, 'attempt')} are gone" if found.gone else ""
     yield (
-        f"judged the work of {count(len(found.judged), 'attempt')}: {stopped} would be stopped that passed,"
-        f" {passed} would pass that were stopped{otherwise}{gone}"
+        f"judged the work of {count(len(found.judged), 'attempt')}: {stopped} that passed would be stopped,"
+        f" {passed} that were stopped would pass{otherwise}{gone}"
     )
 
 

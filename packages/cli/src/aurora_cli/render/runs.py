@@ -12,7 +12,7 @@ from aurora_cli.render.approvals import settled_line, short_line
 from aurora_cli.render.moments import to_the_second
 from aurora_cli.render.words import count, one_line
 from aurora_cli.render.work import outcome_of_run, run_work_document, task_work_document, task_work_lines
-from aurora_soar.resumption.kinds import QUESTION_RUN
+from aurora_soar.resumption.kinds import MODEL_RUN, QUESTION_RUN, SUBGOALS_RUN
 from aurora_soar.taskruns.run_kinds import TASK_RUN, TASKFILE_RUN, can_resume
 from aurora_spawner.control.file_claims import awaited, file_holders, is_working
 from aurora_spawner.control.status import state_word
@@ -58,6 +58,7 @@ _COLOURS: Final[Mapping[str, str]] = {
 
 
 _WITHOUT_TASKS: Final = {QUESTION_RUN: "a question", SESSION_RUN: "a session"}
+_PARTS: Final = {SUBGOALS_RUN: "  (the parts of a question)", MODEL_RUN: "  (one call of a model)"}
 _CONTINUED_BY: Final = {
     QUESTION_RUN: "aur soar --resume",
     SESSION_RUN: "aur interact --resume",
@@ -76,7 +77,8 @@ def as_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
         state = _coloured(state_word(run, held=summary.held))
         counts = (_WITHOUT_TASKS.get(run.kind) if not summary.total else None) or _counts(summary.counts)
         why = f"  why: aur runs show {run.run_id}" if _failed_after_all(summary) else ""
-        yield f"{run.run_id}  {to_the_second(run.created_at)}  {state}  {counts}{hint}{why}"
+        what = _PARTS.get(run.kind, "")
+        yield f"{run.run_id}  {to_the_second(run.created_at)}  {state}  {counts}{what}{hint}{why}"
 
 
 def _resumed_by(summary: RunSummary) -> str:

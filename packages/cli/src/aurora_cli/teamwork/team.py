@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TeamEnd", "work_as_team"]
 
-_OWN_PLACE = WorkOptions(isolation=None, include_dirty=False, merge=None, conflicts=None, yes=False)
-"""Work where the configuration says."""
 _MAX_DEFAULT_CHARS = 160
 
 
@@ -166,7 +164,7 @@ class _Team:
 
     def _begin(self, talk: Transcript) -> None:
         aurora = self._aurora
-        place = _OWN_PLACE.wanted(aurora.config)
+        place = _place_of(talk).wanted(aurora.config)
         plan = aurora.plan(talk.taskfile, isolation=place, key=self._session.run_id)
         aurora.check_key_is_free(plan)
         if self._tell is None:
@@ -230,3 +228,8 @@ class _Team:
     def _told(self, event: dict[str, Any]) -> None:
         if self._tell is not None:
             self._tell(event)
+
+
+def _place_of(talk: Transcript) -> WorkOptions:
+    """Returns where the team of a session works, over the configuration."""
+    return WorkOptions(isolation=talk.isolation or None, include_dirty=False, merge=None, conflicts=None, yes=False)

@@ -56,6 +56,8 @@ def change_setting(
         ConfigError: the file is not valid as it is, the key is no setting, or the value does not fit.
         OSError: the file cannot be written; it is as it was.
     """
+    if not key.strip():
+        raise ConfigError("the name of the setting", None, "", "is empty; `aur config list` shows all settings")
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_locked(path.parent):  # a change at the same moment would be lost
         source = read_yaml(path)  # refuses what is no file of settings, before anything of it is touched

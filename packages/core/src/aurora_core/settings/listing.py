@@ -63,6 +63,8 @@ def setting_named(config: Config, key: str) -> Setting:
 
 
 def _unknown(key: str, found: tuple[Setting, ...]) -> ConfigError:
+    if not key.strip():
+        return ConfigError("the name of the setting", None, "", "is empty; `aur config list` shows all settings")
     sections = {each.key.rpartition(".")[0] for each in found} - {""}
     close = get_close_matches(key, [*(each.key for each in found), *sorted(sections)], n=1)
     return ConfigError(

@@ -34,7 +34,13 @@ class Interaction(ProjectParts):
         check_talks(self.project_agents, agent, where)
 
     def new_session(
-        self, goal: str, *, agent: str | None = None, mode: str = "interactive", team: bool = False
+        self,
+        goal: str,
+        *,
+        agent: str | None = None,
+        mode: str = "interactive",
+        team: bool = False,
+        isolation: str | None = None,
     ) -> str:
         """Begins a session, and returns its id; nothing starts.
 
@@ -43,6 +49,7 @@ class Interaction(ProjectParts):
             agent: the one that is talked with; None takes the default agent.
             mode: interactive, or batch: nobody is asked, and stated defaults hold.
             team: it begins with a plan for the goal, whose tasks agents work on.
+            isolation: where its team works: worktree, none or auto; None takes that of the configuration.
 
         Raises:
             UnknownAgentError, UntrustedAgentError, NoConversationError, OverLimitError: the agent cannot be had.
@@ -52,7 +59,7 @@ class Interaction(ProjectParts):
         chosen = agent or self.project_agents.default_agent
         self.check_talks(chosen, "--agent" if agent else "the default agent")
         self.set_up()
-        return new_session(self.project_agents, goal=goal, agent=chosen, mode=mode, team=team)
+        return new_session(self.project_agents, goal=goal, agent=chosen, mode=mode, team=team, isolation=isolation)
 
     def held_session(
         self,

@@ -166,7 +166,10 @@ def _sandbox() -> CheckResult:
     finding = probe_sandbox(SandboxSettings(network="none"))
     cgroups = "cgroups: yes" if own_cgroup() is not None else "cgroups: no, so limits on resources are only watched"
     if finding.sandboxed:
-        return CheckResult(check="sandbox", level=Level.OK, message=f"agents can be {finding.words}; {cgroups}")
+        tried = f"tried here, a write outside of it fails ({finding.write_outside})"
+        network = f"and so does a closed network ({finding.closed_port})"
+        message = f"agents can work in one, made by {finding.mechanism}: {tried}, {network}; {cgroups}"
+        return CheckResult(check="sandbox", level=Level.OK, message=message)
     advice = "install bubblewrap, or use a Linux kernel with Landlock (6.7 or later)"
     return CheckResult(check="sandbox", level=Level.WARN, message=f"{finding.words}; {cgroups}", advice=advice)
 

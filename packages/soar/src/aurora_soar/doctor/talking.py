@@ -42,7 +42,8 @@ class Talking:
             if way:
                 names[way].append(name)
         extra = f"the extra `{EXTRA}` is {'' if self.has_acp else 'not '}installed"
-        return "; ".join([*(f"{', '.join(each)}: {way}" for way, each in names.items()), extra])
+        ways = [f"{', '.join(each)}: {way}" for way, each in names.items()]
+        return "; ".join([*(ways or ["no agent that can be talked with is here"]), extra])
 
     def advice(self, name: str) -> str:
         """The next step before an agent can be talked with; "" if it can."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from aurora_core.bounded import read_regular
 from aurora_core.folder_lock import folder_locked
 from aurora_core.private_files import private_folder, write_private
-from aurora_soar.errors import LessonStoreError
+from aurora_soar.errors import LessonStoreBusyError, LessonStoreError
 from aurora_soar.lessons.lesson import Lesson, Standing
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ __all__ = ["LessonStore"]
 
 MOST_LESSONS_KEPT: Final = 200
 _LARGEST: Final = 8_000_000
+_PATIENCE_S: Final = 5.0
+"""The longest wait for another process, which changes lessons in milliseconds unless it is stopped."""
 
 
 class _Document(BaseModel):
@@ -69,14 +71,17 @@ class LessonStore:
         """Replaces the lessons by what a function makes of them, while no other process does.
 
         Raises:
+            LessonStoreBusyError: another process has the lock for seconds.
             LessonStoreError: the file cannot be read or written.
         """
         try:
-            with folder_locked(private_folder(self.file.parent)):
+            with folder_locked(private_folder(self.file.parent), patience_s=_PATIENCE_S):
                 before = self.all()
                 after = _newest(tuple(change(before)))
                 if after != before:
                     write_private(self.file, _Document(lessons=after).model_dump_json().encode(errors="replace"))
+        except TimeoutError as error:
+            raise LessonStoreBusyError(self.file, str(error)) from error
         except OSError as error:
             raise LessonStoreError(self.file, str(error.strerror or error)) from error
 

@@ -34,6 +34,7 @@ __all__ = [
     "StepTimes",
     "Unrecorded",
     "asked_question",
+    "create_question",
     "parts_of",
     "recorded",
 ]
@@ -235,6 +236,15 @@ class QuestionRecord(Unrecorded):
             self.problem = f"not all of this question is in the journal: {error}"
 
 
+def create_question(journal: Path, question: AskedQuestion, options: RunOptions) -> str:
+    """Writes a new question into the journal, and returns its id; nobody works on it.
+
+    Raises:
+        JournalError: the journal cannot be written.
+    """
+    return create_noted_run(journal, options, topic=_ASKED, note=to_json(question))
+
+
 @contextmanager
 def recorded(
     journal: Path, question: AskedQuestion | str, options: RunOptions, *, accept_changes: bool = False
@@ -248,7 +258,7 @@ def recorded(
         JournalError: the journal cannot be written.
     """
     if isinstance(question, AskedQuestion):
-        run_id = create_noted_run(journal, options, topic=_ASKED, note=to_json(question))
+        run_id = create_question(journal, question, options)
     else:
         run_id = question
         asked_question(journal, run_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aurora_soar.resumption.kinds import QUESTION_RUN
-from aurora_soar.resumption.record import AskedQuestion, Unrecorded, recorded
+from aurora_soar.resumption.record import AskedQuestion, Unrecorded, create_question, recorded
 from aurora_soar.run_options import project_run_options
 from aurora_spawner.errors import JournalError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from aurora_core import Project
     from aurora_soar.resumption.record import AskedTurn, QuestionRecord
+    from aurora_spawner.runs.run_options import RunOptions
 
 __all__ = ["QuestionRecorder"]
 
@@ -42,23 +43,32 @@ class QuestionRecorder:
     @contextmanager
     def new(self, text: str, turn: AskedTurn | None) -> Iterator[Unrecorded]:
         """Holds the record of a new question; one that keeps nothing if the journal cannot be written."""
-        asked = AskedQuestion(
-            text=text, tool=self.tool, max_concurrent=self.max_concurrent, fresh=self.fresh, turn=turn
-        )
         with ExitStack() as held:
             try:
-                record: Unrecorded = held.enter_context(self._recorded(asked))
+                record: Unrecorded = held.enter_context(self._recorded(self._asked(text, turn)))
             except (JournalError, OSError) as error:  # an answer that cannot be resumed is better than none
                 record = Unrecorded(problem=f"this question cannot be resumed if it is cut off: {error}")
             yield record
+
+    def create(self, text: str, turn: AskedTurn | None) -> str:
+        """Writes a new question into the journal for another process, and returns its id; errors as `recorded`."""
+        return create_question(self.project.runs_db, self._asked(text, turn), self._options())
 
     def again(self, query_id: str, *, accept_changes: bool) -> AbstractContextManager[QuestionRecord]:
         """Holds the record of a question that was cut off; errors as `recorded`."""
         return self._recorded(query_id, accept_changes=accept_changes)
 
+    def _asked(self, text: str, turn: AskedTurn | None) -> AskedQuestion:
+        return AskedQuestion(
+            text=text, tool=self.tool, max_concurrent=self.max_concurrent, fresh=self.fresh, turn=turn
+        )
+
     def _recorded(
         self, question: AskedQuestion | str, *, accept_changes: bool = False
     ) -> AbstractContextManager[QuestionRecord]:
+        return recorded(self.project.runs_db, question, self._options(), accept_changes=accept_changes)
+
+    def _options(self) -> RunOptions:
         options = project_run_options(
             self.project,
             kind=QUESTION_RUN,
@@ -69,5 +79,4 @@ class QuestionRecorder:
             state_dir=self.state_dir,
             gate={},
         )
-        options = replace(options, max_concurrent=self.max_concurrent)
-        return recorded(self.project.runs_db, question, options, accept_changes=accept_changes)
+        return replace(options, max_concurrent=self.max_concurrent)

@@ -68,7 +68,9 @@ def check_talks(agents: ProjectAgents, agent: str, where: str) -> None:
     agents.limits().using([agent]).check([agent], tasks=1)
 
 
-def new_session(agents: ProjectAgents, *, goal: str, agent: str, mode: str, team: bool = False) -> str:
+def new_session(
+    agents: ProjectAgents, *, goal: str, agent: str, mode: str, team: bool = False, isolation: str | None = None
+) -> str:
     """Writes a session into the journal, and returns its id; nothing starts."""
     options = project_run_options(
         agents.project,
@@ -81,7 +83,9 @@ def new_session(agents: ProjectAgents, *, goal: str, agent: str, mode: str, team
         gate={},
     )
     tool = (agents.config.tool or "") if team else ""
-    return create_session(agents.project.runs_db, options, goal=goal, mode=mode, team=team, tool=tool)
+    return create_session(
+        agents.project.runs_db, options, goal=goal, mode=mode, team=team, tool=tool, isolation=isolation or ""
+    )
 
 
 def question_notification(run_id: str, asked: Asked) -> Notification | None:

@@ -76,10 +76,8 @@ class Reply:
     unknown_events: int = 0
     """The number of events of unknown types; the agent may be newer than its dialect here."""
     broken_lines: int = 0
-
-    def counted(self, *, lines: int, unknown: int, broken: int) -> Reply:
-        """Returns the reply with the counts of lines, unknown events and broken lines."""
-        return replace(self, lines=lines, unknown_events=unknown, broken_lines=broken)
+    too_long_lines: int = 0
+    """The number of lines that were not read because of their length."""
 
     def after(self, before: Usage | None) -> Reply:
         """Returns the reply without the usage that its session had before the attempt."""

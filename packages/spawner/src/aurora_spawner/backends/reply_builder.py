@@ -186,5 +186,10 @@ def digest_of(dialect: Dialect, pieces: Iterable[bytes]) -> Reply:
         digest.take(stream.feed(piece))
     digest.take(stream.close())
     counts = stream.counts
-    reply = digest.reply()
-    return reply.counted(lines=counts.lines, unknown=counts.unknown, broken=counts.broken)
+    return replace(
+        digest.reply(),
+        lines=counts.lines,
+        unknown_events=counts.unknown,
+        broken_lines=counts.broken,
+        too_long_lines=counts.too_long,
+    )

@@ -27,6 +27,8 @@ class Counts:
     """The number of events of a type unknown to the dialect."""
     broken: int = 0
     """The number of lines that are not events."""
+    too_long: int = 0
+    """The number of those that are longer than `LINE_LIMIT`."""
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class EventStream:
         if skipped:
             self.counts.lines += 1
             self.counts.broken += 1
+            self.counts.too_long += 1
             return ()
         return self._read(line.decode("utf-8", errors="backslashreplace").rstrip("\r"))
 

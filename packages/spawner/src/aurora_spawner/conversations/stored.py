@@ -25,18 +25,28 @@ if TYPE_CHECKING:
 
 
 def create_session(
-    journal: Path, options: RunOptions, *, goal: str, mode: str, team: bool = False, tool: str = ""
+    journal: Path,
+    options: RunOptions,
+    *,
+    goal: str,
+    mode: str,
+    team: bool = False,
+    tool: str = "",
+    isolation: str = "",
 ) -> str:
     """Writes a new session into the journal, and returns its id.
 
     Args:
         team: it begins with a plan and a run of its tasks.
         tool: the agent that plans them and takes those that name none; "" leaves it to whoever goes on with it.
+        isolation: where they work: worktree, none or auto; "" leaves it to whoever goes on with it, too.
 
     Raises:
         JournalError: The journal cannot be written.
     """
-    topic, note = topics.begun(goal=goal, agent=options.default_agent, mode=mode, team=team, tool=tool)
+    topic, note = topics.begun(
+        goal=goal, agent=options.default_agent, mode=mode, team=team, tool=tool, isolation=isolation
+    )
     return create_noted_run(journal, options, topic=topic, note=note)
 
 

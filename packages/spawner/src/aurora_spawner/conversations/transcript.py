@@ -111,6 +111,8 @@ class Transcript:
     """True if the session begins with a plan and a run of its tasks."""
     tool: str = ""
     """The agent that plans for the team and takes the tasks that name none; "" if rules and the default do."""
+    isolation: str = ""
+    """The isolation of the team, as the user has said; "" leaves it to the configuration."""
     taskfile: str = ""
     """The tasks of the team, once the user has agreed to the plan."""
     run_id: str = ""
@@ -166,6 +168,7 @@ class Transcript:
     def _begun(self, note: dict[str, Any], _at: float) -> None:
         self.goal, self.agent, self.mode = text(note["goal"]), text(note["agent"]), text(note["mode"])
         self.team, self.tool = note.get("team") is True, text(note.get("tool", ""))
+        self.isolation = text(note.get("isolation", ""))
 
     def _turn(self, note: dict[str, Any], at: float) -> None:
         self.turns.append(Turn(number=len(self.turns) + 1, agent=text(note["agent"]), text=text(note["text"]), at=at))
@@ -230,9 +233,9 @@ class Transcript:
         }
 
 
-def begun(*, goal: str, agent: str, mode: str, team: bool = False, tool: str = "") -> Draft:
+def begun(*, goal: str, agent: str, mode: str, team: bool = False, tool: str = "", isolation: str = "") -> Draft:
     """Returns the first note of a session; `tool` is the agent that its team was begun with."""
-    return BEGUN, {"goal": goal, "agent": agent, "mode": mode, "team": team, "tool": tool}
+    return BEGUN, {"goal": goal, "agent": agent, "mode": mode, "team": team, "tool": tool, "isolation": isolation}
 
 
 def planned(taskfile: str) -> Draft:

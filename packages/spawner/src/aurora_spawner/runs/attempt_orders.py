@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from aurora_spawner.tasks.checked import CheckedWork
     from aurora_spawner.tasks.file_claims import FileClaim
     from aurora_spawner.tasks.handover import EarlierAttempt
-    from aurora_spawner.tasks.lessons import LessonSource
+    from aurora_spawner.tasks.lessons import GivenLesson
     from aurora_spawner.tasks.result import SpawnResult
     from aurora_spawner.tasks.returned import Returned
     from aurora_spawner.tasks.task import SpawnTask
@@ -69,8 +69,6 @@ class OrderBuilder:
     """The socket at which the run judges tool calls, whatever spool an attempt has; None if it judges none."""
     inbox: Path | None = None
     """The socket at which agents reach the coordinator, whatever spool an attempt has; None for that in `spool`."""
-    lessons: LessonSource | None = None
-    """Has lessons of earlier work for agents that begin; None for none."""
     _passed: dict[tuple[object, ...], dict[str, str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -105,6 +103,7 @@ class OrderBuilder:
         claims: Sequence[FileClaim] = (),
         board: BoardOfTask | None = None,
         hints: Sequence[str] = (),
+        lessons: Sequence[GivenLesson] = (),
     ) -> AttemptOrder:
         """Returns the order for one attempt.
 
@@ -123,6 +122,7 @@ class OrderBuilder:
             claims: The files that other tasks have claimed, for an agent that begins.
             board: The posts that it may read; None for an agent that is given none.
             hints: What the policies say to such a task, for an agent that begins.
+            lessons: Those of earlier work, for an agent that begins.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -153,8 +153,8 @@ class OrderBuilder:
             prompt = prompt_with_claims(prompt, claims, as_json=as_json)
         if hints and begins:
             prompt = prompt_with_hints(prompt, hints, as_json=as_json)
-        if begins and self.lessons is not None and (taught := self.lessons.given(self.run_id, task, backend.name)):
-            prompt = prompt_with_lessons(prompt, taught, as_json=as_json)
+        if lessons and begins:
+            prompt = prompt_with_lessons(prompt, lessons, as_json=as_json)
         continues = record.session_id is not None
         if board is not None and (digest := board.digest(continues=continues)) is not None:
             # In a session, it is a text around the object.

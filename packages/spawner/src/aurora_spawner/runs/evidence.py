@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.attempts.end_reason import REFUSALS, EndReason
+from aurora_spawner.backends.stream import LINE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ def judge(
         or reply.failure
         or _exit_complaint(end, reply)
         or _lost_output(end)
-        or (None if says_something(reply.text) else "it exited without an answer")
+        or (None if says_something(reply.text) else f"it exited without an answer{_not_read(reply)}")
         or _missing_outputs(outputs, cwd)
         or _idleness(reply, outputs, cwd, began_at)
     )
@@ -98,10 +99,18 @@ def _exit_complaint(end: AttemptEnd, reply: Reply) -> str | None:
         return None
     code = end.exit_code
     if code == 0:
-        return "it exited with code 0, but never said that it was done"
+        return f"it exited with code 0, but never said that it was done{_not_read(reply)}"
     how = "ended without an exit code" if code is None else _exit_text(code)
     tail = last_lines(end.stderr)
     return f"it {how}: {tail}" if tail else f"it {how}"
+
+
+def _not_read(reply: Reply) -> str:
+    """The part of the output that was too long to be read, as the rest of a sentence."""
+    if not reply.too_long_lines:
+        return ""
+    lines = "a line" if reply.too_long_lines == 1 else f"{reply.too_long_lines} lines"
+    return f"; {lines} of more than {LINE_LIMIT >> 20} MB of its output could not be read"
 
 
 def _exit_text(code: int) -> str:

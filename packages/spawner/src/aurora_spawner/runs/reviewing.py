@@ -195,7 +195,7 @@ class Reviewing:
             explicit_s=backend.timeout_s,
             default_s=run.orders.time_limit_s(asked, backend),
         )
-        order = replace(run.orders, spool=run.orders.spool / REVIEWS, lessons=None).order(
+        order = replace(run.orders, spool=run.orders.spool / REVIEWS).order(
             asked,
             number=flight.attempts + 1,
             position=run.tasks.positions[attempt.task_id],

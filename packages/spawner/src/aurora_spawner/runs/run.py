@@ -268,7 +268,6 @@ def _orders(run_id: str, options: RunOptions) -> OrderBuilder:
         env_pass=options.env_pass,
         gate=None if options.gate is None else spool / SOCKET_NAME,
         inbox=spool / CONTROL_SOCKET,
-        lessons=options.lessons,
     )
 
 

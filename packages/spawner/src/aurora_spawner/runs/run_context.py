@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from aurora_spawner.runs.task_checks import TaskChecks
     from aurora_spawner.runs.work_group import WorkGroup
     from aurora_spawner.tasks.handover import EarlierAttempt
+    from aurora_spawner.tasks.lessons import GivenLesson
     from aurora_spawner.tasks.result import SpawnResult, TaskState
     from aurora_spawner.tasks.task import SpawnTask
     from aurora_spawner.workspaces.run_worktrees import RunWorktrees
@@ -135,11 +136,13 @@ class RunContext:
         agent: str,
         worktree: Worktree | None,
         earlier: EarlierAttempt | None = None,
+        lessons: Sequence[GivenLesson] = (),
     ) -> AttemptOrder:
         """Returns the order for an attempt of an agent.
 
         Args:
             earlier: What the attempt before has left.
+            lessons: Those of earlier work, for an agent that begins.
 
         Raises:
             BackendError: The agent's program cannot be found.
@@ -163,7 +166,15 @@ class RunContext:
             claims=self.scheduler.claims.others(task),
             board=BoardOfTask(board=self.board, task_id=task_id, agent=agent, seen=flight.posts_seen),
             hints=self._hints(task, backend, self.cwd_of(worktree)),
+            lessons=lessons,
         )
+
+    async def lessons(self, task_id: str, agent: str) -> Sequence[GivenLesson]:
+        """Returns the lessons of earlier work for an agent that begins; their source may wait for other processes."""
+        source = self.options.lessons
+        if source is None:
+            return ()
+        return await asyncio.to_thread(source.given, self.recorder.run_id, self.task(task_id), agent)
 
     def _hints(self, task: SpawnTask, backend: Backend, workspace: Path) -> tuple[str, ...]:
         """Returns what the gate says to a task before its agent works; nothing for one that is not gated."""

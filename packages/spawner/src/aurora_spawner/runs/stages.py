@@ -95,7 +95,8 @@ async def order_attempt(run: RunContext, attempt: Attempt) -> Attempt:
         order = order_now()
         if order.resumes is None and flight.sent_back is None:  # else it knows, and the note would go unread
             earlier = await run.earlier(task_id, number=next_number, worktree=attempt.worktree)
-            order = order if earlier is None else order_now(earlier=earlier)
+            lessons = await run.lessons(task_id, agent)
+            order = order_now(earlier=earlier, lessons=lessons) if earlier is not None or lessons else order
     except BackendError as error:
         end = AttemptEnd(reason=EndReason.EXEC_FAILED, exec_errno=errno.ENOENT)
         result = run.without_attempt(task_id, TaskState.FAILED, str(error))

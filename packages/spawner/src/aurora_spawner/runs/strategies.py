@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_spawner.attempts.executor import AttemptRefusedError
@@ -70,7 +71,10 @@ async def _start_hedge(run: RunContext, task_id: str) -> HedgeAttempt | None:
     flight = run.tasks.flight(task_id)
     number = flight.next_number()
     try:
-        order = run.order(task_id, number=number, agent=agent, worktree=None)
+        order_now = partial(run.order, task_id, number=number, agent=agent, worktree=None)
+        order = order_now()
+        if order.resumes is None and (lessons := await run.lessons(task_id, agent)):
+            order = order_now(lessons=lessons)
         intended = AttemptIntended(number=number, token=order.token, agent=agent, folder=str(order.folder))
         await run.recorder.append(task_id, intended)
         running = await run.executor.start(order)

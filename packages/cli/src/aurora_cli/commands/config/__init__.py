@@ -20,4 +20,9 @@ __all__ = ["command"]
     ),
 )
 def command() -> None:
-    """Show and change settings."""
+    """Show and change settings.
+
+    Settings are in two files of YAML: .aurora/config.yaml of the project, and your own for all projects. The
+    project's file comes before your own, a variable like AURORA_TOOL before both, and an option of a command before
+    all of them.
+    """

@@ -20,8 +20,8 @@ __all__ = ["command"]
     "get",
     cls=AurCommand,
     examples=(
-        ("aur config get spawner.max_concurrent", "Its value, and on standard error where it comes from."),
-        ("aur config get backends.claude --json", "A section as JSON."),
+        ("aur config get spawner.max_concurrent", "Its value, and where that comes from."),
+        ("aur config get spawner --json", "A section as JSON."),
     ),
 )
 @click.argument("key", help="A setting or a section, as `aur config list` shows it.")
@@ -29,7 +29,8 @@ __all__ = ["command"]
 def command(*, key: str, as_json: bool) -> int:
     """Show the value of a setting.
 
-    The value is the effective one. A list or a section is shown as JSON. Secrets are masked.
+    It is the value that counts now; where it comes from is told on standard error. A list or a section is shown as
+    JSON, and a setting that is not set as an empty line. Secrets are masked.
     """
     aurora = wiring.open_folder()
     setting = setting_named(aurora.config, key)

@@ -31,8 +31,8 @@ __all__ = ["command"]
 def command(*, as_json: bool) -> int:
     """List every setting with its value and origin.
 
-    In order of precedence: options of a command, AURORA_… variables, the project's configuration, your own
-    configuration, the defaults. Secrets are masked.
+    Of several values the first one counts, in this order: a variable of the environment (AURORA_…), the project's
+    file, your own file, the default. The options of a command come before all of them. Secrets are masked.
     """
     aurora = wiring.open_folder()
     found = list_settings(aurora.config)

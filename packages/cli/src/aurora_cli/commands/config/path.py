@@ -21,7 +21,7 @@ __all__ = ["command"]
     "path",
     cls=AurCommand,
     examples=(
-        ("aur config path", "The project's file and your own; the first one takes precedence."),
+        ("aur config path", "The project's file and your own; a setting in the first one counts."),
         ("aur config path --json", "The same as JSON."),
     ),
 )

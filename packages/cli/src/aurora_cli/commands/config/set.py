@@ -31,14 +31,17 @@ __all__ = ["command"]
     ),
 )
 @click.argument("key", help="A setting, as `aur config list` shows it.")
-@click.argument("value", nargs=-1, required=True, help="Its value, in YAML; several are a list.")
+@click.argument(
+    "value", nargs=-1, required=True, help="Its value: a text, a number, or YAML. Several values are a list."
+)
 @click.option("--user", is_flag=True, help="Change your own configuration instead of the project's.")
 @json_option
 def command(*, key: str, value: tuple[str, ...], user: bool, as_json: bool) -> int:
     """Change a setting in the configuration file.
 
-    The file keeps its comments and all its other settings. It is validated before it is written, and written as a
-    whole or not at all. Keys of models do not belong there: see `aur keys`.
+    That is .aurora/config.yaml of the project, or with --user your own file; `aur config path` shows both. Comments
+    and all other settings stay as they are. A value that does not fit is refused, and the file is not touched. API
+    keys do not belong there: `aur keys set` keeps them.
     """
     trusted, new = True, tuple[str, ...]()
     if user:

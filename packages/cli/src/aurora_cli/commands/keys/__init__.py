@@ -20,7 +20,7 @@ __all__ = ["command"]
     ),
 )
 def command() -> None:
-    """Manage the keys of model providers.
+    """Manage the API keys of model providers.
 
     Aurora looks for a key in the system's keyring, then in the project's .env (OPENAI_API_KEY for openai), then in
     the environment. config.yaml refers to it as `keys:openai`. No command prints a key.

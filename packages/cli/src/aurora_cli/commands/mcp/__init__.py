@@ -20,4 +20,7 @@ __all__ = ["command"]
     ),
 )
 def command() -> None:
-    """Serve memory, plans and runs to MCP clients."""
+    """Serve memory, plans and runs to MCP clients.
+
+    MCP is the Model Context Protocol, by which programs such as Claude Code and Codex use the tools of others.
+    """

@@ -22,8 +22,9 @@ __all__ = ["command"]
 def command() -> ExitCode:
     """Serve an agent of a run: board, memory, questions.
 
-    With `agent_tools: true` in the configuration, Claude Code and Codex start it in each attempt. The agent's
-    environment names its attempt; with a wrong token it is told nothing.
+    You do not start this yourself: with `agent_tools: true` in the configuration, Claude Code and Codex start it
+    beside each task. It lets the agent read and write the board of its run, search the memory and ask you. Which task
+    that is, a token in the agent's environment says; without a valid one it is told nothing.
     """
     if not has_own_run():
         raise NotInsideAgentError("use `aur mcp agent`")

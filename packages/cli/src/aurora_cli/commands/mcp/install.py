@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from aurora_cli import wiring
@@ -13,6 +15,8 @@ from aurora_cli.user_prompts import is_interactive
 
 __all__ = ["command"]
 
+_CLIENT: Final = f"The program that is to use Aurora: {', '.join([*CLIENTS][:-1])} or {[*CLIENTS][-1]}."
+
 
 @click.command(
     "install",
@@ -22,13 +26,13 @@ __all__ = ["command"]
         ("aur mcp install codex --yes", "Add it to ~/.codex/config.toml without a question."),
     ),
 )
-@click.argument("client", type=click.Choice(list(CLIENTS)), help="The program that is to use Aurora.")
+@click.argument("client", type=click.Choice(list(CLIENTS)), metavar="CLIENT", help=_CLIENT)
 @click.option("--yes", is_flag=True, help="Write the file without a question.")
 def command(*, client: str, yes: bool) -> int:
     """Add Aurora to the configuration of an MCP client.
 
-    The entry is shown, and written only if you agree; without a terminal only with --yes. Everything else in the file
-    stays as it is.
+    The client then starts `aur mcp serve` by itself. The entry is shown, and written only if you agree; without a
+    terminal only with --yes. Everything else in the file stays as it is.
     """
     root = wiring.open_existing().project.root
     new = addition(client, root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -44,8 +45,9 @@ END_LIMIT_S: Final = 1
 def command(*, folder: Path | None, over_http: bool, port: int) -> int:
     """Serve this project to an MCP client.
 
-    The client can search the memory, look up definitions, plan goals, start runs under your policies and budget, and
-    watch and cancel them. Questions of a run are shown to the person at the client, who answers them; a model cannot.
+    Clients start this by themselves once `aur mcp install` has added it to their configuration. A client can search
+    the memory, look up definitions, plan goals, start runs under your policies and budget, and watch and cancel them.
+    Questions of a run are shown to the person at the client, who answers them; a model cannot.
     With --http every request needs the token, which is printed at the start or comes from AURORA_MCP_TOKEN.
     """
     ctx = click.get_current_context()
@@ -57,6 +59,8 @@ def command(*, folder: Path | None, over_http: bool, port: int) -> int:
     server = build_server(root)
     if over_http:
         return _serve_http(server, port)
+    if sys.stdin.isatty():
+        note("this waits for a client, which speaks JSON; aur mcp install sets one up, Ctrl-C ends this")
     server.run("stdio")
     return ExitCode.DONE
 

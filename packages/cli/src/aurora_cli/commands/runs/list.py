@@ -39,7 +39,11 @@ __all__ = ["command", "show_resumable"]
 @click.option("--all", "everywhere", is_flag=True, help="Of all workspaces; see `aur workspace`.")
 @json_option
 def command(*, limit: int, everywhere: bool, as_json: bool) -> int:
-    """List runs, newest first."""
+    """List runs, newest first.
+
+    A question of `aur soar` is one run; the parts of it that agents look up, and each call of a model, are runs of
+    their own beside it.
+    """
     if everywhere:
         return _show_all(limit, as_json=as_json)
     journal = wiring.open_existing().project.runs_db

@@ -8,13 +8,14 @@ import click
 
 from aurora_cli import wiring
 from aurora_cli.documents import Schema
-from aurora_cli.errors import IsSessionError, NoResultError
+from aurora_cli.errors import IsQuestionError, IsSessionError, NoResultError
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, name_here, target_argument
 from aurora_cli.output import emit, emit_json, note
 from aurora_cli.render.run import row_of
 from aurora_cli.render.words import one_line
+from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.conversations.kinds import SESSION_RUN
 from aurora_spawner.errors import UnknownTaskError
@@ -49,6 +50,8 @@ def command(*, target: str, as_json: bool) -> int:
     run, rows = find_run(wiring.open_existing().project.runs_db, run_id)
     if run.kind == SESSION_RUN:
         raise IsSessionError(name_here(run_id))
+    if run.kind == QUESTION_RUN:
+        raise IsQuestionError(name_here(run_id))
     row = _task_of(run_id, task_id, rows)
     if row.result is None:
         raise NoResultError(name_here(run_id), row.task_id, str(row.state))
