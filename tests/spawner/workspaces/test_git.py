@@ -12,6 +12,7 @@ import psutil
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository
 
+from aurora_spawner.workspaces.delivery import fast_forward
 from aurora_spawner.workspaces.errors import GitError, GitLockedError, WorkspaceLockedError
 from aurora_spawner.workspaces.merge_queue import MergeQueue
 from aurora_spawner.workspaces.worktrees import Workspaces
@@ -172,3 +173,15 @@ def test_a_lock_on_the_target_is_not_a_target_that_moves(repository: Repository)
     with pytest.raises(GitLockedError) as caught:
         merging.deliver()
     assert caught.value.lock == lock
+
+
+@pytest.mark.usefixtures("short_wait")
+def test_an_index_that_a_git_has_left_locked_is_named_before_a_delivery(repository: Repository) -> None:
+    head = repository("rev-parse", "main")
+    newer = repository.git.run("commit-tree", "main^{tree}", "-p", "main", "-m", "new").text
+    lock = leave_lock(repository, "index.lock")
+    with pytest.raises(GitLockedError, match=r"/index\.lock is held by another git, or was left by one") as caught:
+        fast_forward(repository.path, "refs/heads/main", head, newer)
+    assert caught.value.lock == lock
+    lock.unlink()
+    assert fast_forward(repository.path, "refs/heads/main", head, newer)

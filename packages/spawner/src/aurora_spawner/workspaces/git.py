@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.work import is_branch_of_run
-from aurora_spawner.workspaces.errors import GitError, GitLockedError, GitVersionError
+from aurora_spawner.workspaces.children import Child
+from aurora_spawner.workspaces.errors import GitError, GitLockedError, GitVersionError, LostStatusError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -64,6 +65,7 @@ _SETTINGS: Final = (
     "diff.renames=true",
     "gc.auto=0",
     "i18n.commitEncoding=UTF-8",
+    "log.showSignature=false",
     "maintenance.auto=false",
     "merge.autoStash=false",
     "merge.conflictStyle=merge",
@@ -232,6 +234,8 @@ class Git:
                         end_group(process)
         except subprocess.TimeoutExpired as error:
             raise GitError(self.folder, arguments, _too_long()) from error
+        except LostStatusError as error:
+            raise GitError(self.folder, arguments, error.problem) from error
         return process.returncode, stdout, stderr
 
     def program(
@@ -244,7 +248,7 @@ class Git:
             name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")
         }
         try:
-            return subprocess.Popen(
+            return Child(
                 ["git", "--no-pager", *settings, *arguments],
                 cwd=self.folder,
                 env={**inherited, **_ENVIRONMENT, **place, **(environment or {})},
