@@ -59,6 +59,7 @@ _SETTINGS: Final = (
     "core.packedRefsTimeout=1000",
     "core.pager=cat",
     "core.quotePath=false",
+    "core.splitIndex=false",
     "core.trustCTime=true",
     "diff.ignoreSubmodules=none",
     "diff.orderFile=/dev/null",
@@ -138,23 +139,22 @@ class Git:
             status, stdout, stderr = self._start(arguments, stdin, environment or {}, held)
             if status in accepted:
                 return Output(status, stdout, stderr)
-            reason = _reason(stderr, stdout, status)
-            if not _is_locked(stderr):
-                raise GitError(self.folder, arguments, reason)
+            failure = self.failure(arguments, stderr, _reason(stderr, stdout, status))
+            if not isinstance(failure, GitLockedError):
+                raise failure
             late_s = time.monotonic() - until
             if late_s > 0:
                 lock = _lock_of_ours(stderr)
-                locked = GitLockedError(self.folder, arguments, reason, lock=self._named_lock(stderr))
                 if lock is None or lock in removed:
-                    raise locked
+                    raise failure
                 try:
                     if _is_removed_as_stale(lock):
                         removed.add(lock)
                     elif late_s > LOCK_WAIT_S:
-                        raise locked
+                        raise failure
                 except OSError as error:
                     raise GitError(
-                        self.folder, arguments, f"{reason}; it cannot be removed: {system_words(error)}"
+                        self.folder, arguments, f"{failure.reason}; it cannot be removed: {system_words(error)}"
                     ) from error
             time.sleep(_LOCK_PAUSE_S)
 
@@ -218,9 +218,13 @@ class Git:
         if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
             raise GitVersionError(self.folder, found=found, needed=".".join(map(str, OLDEST)))
 
-    def _named_lock(self, stderr: bytes) -> Path | None:
+    def failure(self, arguments: tuple[str, ...], stderr: bytes, reason: str) -> GitError:
+        """Returns the error for a command that failed: a lock that another git holds, or the reason."""
+        if not _is_locked(stderr):
+            return GitError(self.folder, arguments, reason)
         named = _LOCK_NAME.search(os.fsdecode(stderr))
-        return None if named is None else self.folder / (named[1] or f"{named[2]}.lock")
+        lock = None if named is None else self.folder / (named[1] or f"{named[2]}.lock")
+        return GitLockedError(self.folder, arguments, reason, lock=lock)
 
     def _start(
         self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str], held: int | None
