@@ -21,6 +21,7 @@ from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.control.steering import NotRunningError, cancel_run
+from aurora_spawner.control.worktree_cleanup import clean_worktrees
 from aurora_spawner.errors import NoWorkError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -329,6 +330,9 @@ def test_another_one_is_picked_while_the_work_is_not_on_the_target(repository: R
     picked = pick_candidate(journal, run_id, "a", 1)
     assert (picked.winner, picked.before) == ("a:1", "a:2")
     assert work_diff(journal, run_id, "a").count(b"\n+") == 8 + 1  # and the name of the file
+    cleaned = clean_worktrees(journal, repository.path)
+    assert [each.task_id for each in cleaned.kept] == ["2", "a:1"]  # which was in the attic before it was picked
+    assert not cleaned.removed
     merged = merge_work(journal, run_id)
     assert set(merged.merged) == {"a:1", "2"}
     assert merged.arrived

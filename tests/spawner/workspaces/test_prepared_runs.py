@@ -192,7 +192,7 @@ def test_a_signed_commit_hides_no_copy_of_the_users(repository: Repository, plac
     """Git can be told to show signatures in each log, also in one that is read for names."""
     program = place / "gpg"
     program.write_text(
-        "#!/bin/sh\ncase \"$*\" in *--verify*) echo Good >&2;; *) cat >/dev/null\n"
+        '#!/bin/sh\ncase "$*" in *--verify*) echo Good >&2;; *) cat >/dev/null\n'
         "echo '[GNUPG:] SIG_CREATED ' >&2; echo '-----BEGIN PGP SIGNATURE-----'; echo; echo x\n"
         "echo '-----END PGP SIGNATURE-----';; esac\n"
     )
