@@ -66,6 +66,5 @@ class Child(subprocess.Popen[bytes]):
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
         except ChildProcessError:
             self.returncode = LOST
-            words = self.args
-            program = words[0] if isinstance(words, (list, tuple)) else words
-            raise LostStatusError(Path(os.fsdecode(program))) from None
+            program = self.args[0] if isinstance(self.args, (list, tuple)) else self.args
+            raise LostStatusError(Path(str(program))) from None

@@ -13,7 +13,7 @@ from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.work import BRANCHES
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
-from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir
+from aurora_spawner.workspaces.checkouts import date_index, exact_settings, linked_git_dir
 from aurora_spawner.workspaces.entries import INITIALIZING, Entry, entries_of
 from aurora_spawner.workspaces.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.workspaces.filling import clear
@@ -295,7 +295,7 @@ class Workspaces:
         """Checks out the files of a new worktree, and runs the user's hook for that."""
         git = worktree.git
         git.run("reset", "--quiet", "--hard", held=held)
-        _date_index(worktree)
+        date_index(worktree.path)
         if (self._hooks / "post-checkout").exists():
             none = "0" * len(worktree.base)
             git.run("hook", "run", "--ignore-missing", "post-checkout", "--", none, worktree.base, "1", held=held)
@@ -479,23 +479,6 @@ def _check_saved(worktree: Worktree, *, ignored_too: bool) -> None:
     unheld = (*found.changed, *(() if ignored_too else found.ignored))
     if unheld:
         raise WorkspaceError(worktree.path, f"holds files that no commit has: {first_of(unheld)}")
-
-
-def _date_index(worktree: Worktree) -> None:
-    """Gives an index that is newer than its files can be the time of the file system that they are on.
-
-    Git takes a file for unchanged whose size and second are those in the index, unless the index was written in that
-    second or before: then it reads the file. With the index on a disk whose clock is ahead of theirs, as that of a
-    server may be, a change in the second of the checkout would not be seen, and would be lost.
-    """
-    index = linked_git_dir(worktree.path) / "index"
-    try:
-        (worktree.path / ".git").touch()
-        now, written = (worktree.path / ".git").stat(), index.stat()
-        if now.st_mtime_ns < written.st_mtime_ns:
-            os.utime(index, ns=(written.st_atime_ns, now.st_mtime_ns))
-    except OSError as error:
-        raise WorkspaceError(worktree.path, f"cannot be made: {system_words(error)}") from error
 
 
 def _make_folder(folder: Path) -> None:
