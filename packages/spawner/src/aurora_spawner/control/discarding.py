@@ -41,8 +41,8 @@ class DiscardReport:
 def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
     """Moves the work of a task to the attic and removes its worktree; a second call goes on where one was killed.
 
-    Files that `.gitignore` hides are not kept. An integration branch that has the work goes to the attic, too; the next
-    merge makes it again without it.
+    Files that `.gitignore` hides are not kept. An integration branch that has the work goes to the attic, too; the
+    next merge makes it again without it.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
