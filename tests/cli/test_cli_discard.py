@@ -101,7 +101,7 @@ def test_commits_that_the_agent_left_are_kept_too(aur: Aur, shed: Shed) -> None:
 @pytest.mark.parametrize("how", few(["merged", "inner repository", "never started"], 1))
 def test_what_cannot_be_discarded_stays_and_is_said(aur: Aur, shed: Shed, how: str) -> None:
     if how == "merged":
-        run_id, task, why = clashing(shed), "a", "its work is merged already"
+        run_id, task, why = clashing(shed), "a", "its work is on main already; revert it there"
     elif how == "never started":
         run_id = shed.create(writes("a", "a.txt", "a")).run_id
         task, why = "a", "it never had a worktree"
@@ -116,6 +116,16 @@ def test_what_cannot_be_discarded_stays_and_is_said(aur: Aur, shed: Shed, how: s
     assert shed.repository("for-each-ref", "refs/aurora/attic/") == ""
     if how == "inner repository":
         assert (shed.worktree(run_id, "a") / "inner" / "x").exists()
+
+
+def test_work_that_waits_for_its_delivery_is_taken_out_of_it(aur: Aur, shed: Shed) -> None:
+    """One looks at the work before it is merged, and does not want all of it."""
+    run_id = shed.run(writes("a", "a.txt", "a"), writes("b", "b.txt", "b"), merge=MergeMode.NEVER).run_id
+    assert aur("discard", run_id, "a", "--yes").returncode == ExitCode.DONE
+    assert "aurora/" in shed.repository("for-each-ref", "--format=%(refname)", "refs/aurora/attic/")
+    assert aur("merge", run_id, "--yes").returncode == ExitCode.DONE
+    assert not (shed.path / "a.txt").exists()
+    assert (shed.path / "b.txt").exists()
 
 
 def test_a_resume_does_not_merge_discarded_work(aur: Aur, shed: Shed) -> None:

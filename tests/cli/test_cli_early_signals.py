@@ -46,3 +46,19 @@ def test_a_signal_at_an_import_ends_it_with_one_line(
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (ExitCode.INTERRUPTED, "interrupted\n")
+
+
+DEAF = """
+import signal, subprocess, sys, types
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+command = types.ModuleType("aurora_cli.main")
+command.main = lambda: subprocess.run(["sh", "-c", "exit 7"], check=False).returncode
+sys.modules["aurora_cli.main"] = command
+from aurora_cli.entry import main
+sys.exit(main())
+"""
+
+
+def test_a_parent_that_ignores_ended_children_hides_no_exit_status() -> None:
+    """It would be 0 for each program, of git and of checks too."""
+    assert subprocess.run([sys.executable, "-c", DEAF], timeout=50, check=False).returncode == 7

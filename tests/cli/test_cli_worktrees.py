@@ -173,7 +173,9 @@ def test_discarded_heads_are_forgotten_after_a_month(aur: Aur, shed: Shed) -> No
     old, new = int(time.time()) - 31 * 86_400, int(time.time()) - 29 * 86_400
     for since in (old, new):
         shed.repository("update-ref", f"refs/aurora/attic/{since}/aurora/run/a", "HEAD")
-    assert "forgot 1 discarded head older than 30 days" in aur("worktrees", "clean").stdout
+    named = f"1 discarded head older than 30 days\n  {shed.repository('rev-parse', 'HEAD')}  aurora/run/a\n"
+    assert aur("worktrees", "clean", "--dry-run").stdout.endswith(f"would forget {named}")
+    assert aur("worktrees", "clean").stdout.endswith(f"forgot {named}")
     assert shed.repository("for-each-ref", "--format=%(refname)", "refs/aurora/attic") == (
         f"refs/aurora/attic/{new}/aurora/run/a"
     )

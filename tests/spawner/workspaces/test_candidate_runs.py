@@ -21,6 +21,7 @@ from aurora_spawner.control.diffs import work_diff
 from aurora_spawner.control.discarding import discard_work
 from aurora_spawner.control.merging import merge_work
 from aurora_spawner.control.steering import NotRunningError, cancel_run
+from aurora_spawner.control.worktree_cleanup import clean_worktrees
 from aurora_spawner.errors import NoWorkError, UnknownTaskError
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.verify import verify
@@ -329,6 +330,9 @@ def test_another_one_is_picked_while_the_work_is_not_on_the_target(repository: R
     picked = pick_candidate(journal, run_id, "a", 1)
     assert (picked.winner, picked.before) == ("a:1", "a:2")
     assert work_diff(journal, run_id, "a").count(b"\n+") == 8 + 1  # and the name of the file
+    cleaned = clean_worktrees(journal, repository.path)
+    assert [each.task_id for each in cleaned.kept] == ["2", "a:1"]  # which was in the attic before it was picked
+    assert not cleaned.removed
     merged = merge_work(journal, run_id)
     assert set(merged.merged) == {"a:1", "2"}
     assert merged.arrived
@@ -366,10 +370,10 @@ def test_what_cannot_be_picked_is_refused_with_the_reason(repository: Repository
 
 
 def test_the_work_of_the_task_is_discarded_as_that_of_its_candidate(repository: Repository, place: Path) -> None:
-    report = run(repository, place, task(SHRINKING), merge=MergeMode.NEVER)
-    repository("branch", "-D", f"aurora/{report.run_id}/integration")
-    with pytest.raises(NoWorkError, match="merged already"):
+    report = run(repository, place, task(SHRINKING))
+    with pytest.raises(NoWorkError, match="its work is on main already"):
         discard_work(place / "runs.db", report.run_id, "a")
+    repository("reset", "-q", "--hard", "HEAD~1")
     other = run(repository, place, task(f"{SHRINKING}; {NUMBER}"), writes("out.txt", "mine"), merge=MergeMode.NEVER)
     assert other.merge is not None
     assert other.merge.tasks["2"].clashes_with == "a:2"

@@ -10,6 +10,7 @@ from tests.exhaustive import few
 from tests.spawner.workspaces.repository import Repository, make_repository, write
 
 from aurora_spawner.workspaces.attic import list_attic
+from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.checkouts import relink
 from aurora_spawner.workspaces.errors import ForeignWorktreeError, WorkspaceError
 from aurora_spawner.workspaces.forecast import Forecaster
@@ -285,3 +286,39 @@ def test_a_link_in_the_place_of_a_worktree_is_followed_by_nothing(
     after = sorted((place / ".git").iterdir()) if (place / ".git").is_dir() else (place / ".git").read_bytes()
     assert before == after
     assert disk_use(worktree.path) < 10_000
+
+
+def test_a_bare_repository_is_told_with_its_worktrees(repository: Repository, tmp_path: Path) -> None:
+    """The usual layout: the repository in a folder of its own, a `.git` file beside it, and one worktree a branch."""
+    top = tmp_path / "top"
+    repository("clone", "-q", "--bare", str(repository.path), str(top / ".bare"))
+    (top / ".git").write_text("gitdir: ./.bare\n")
+    with pytest.raises(WorkspaceError, match="it is a bare repository"):
+        Workspaces(top, home=tmp_path / "home", run_id="run-1")
+    repository("worktree", "add", "-q", "main", "main", folder=top)
+    with pytest.raises(WorkspaceError) as told:
+        Workspaces(top, home=tmp_path / "home", run_id="run-1")
+    assert f"it is a bare repository; its worktrees are {top / 'main'}" in str(told.value)
+    made = Workspaces(top / "main", home=tmp_path / "home", run_id="run-1").create("a", "HEAD")
+    write(made.path, {"new.py": "1\n"})
+    assert commit_work(made, "Work", trailers={}).files
+
+
+def test_a_split_index_leaves_no_part_of_it_behind_at_each_look(
+    repository: Repository, workspaces: Workspaces
+) -> None:
+    repository("config", "core.splitIndex", "true")
+    repository("update-index", "--split-index")
+    write(repository.path, {"app.py": "dirty\n"})
+    parts = sorted((repository.path / ".git").glob("sharedindex.*"))
+    index = (repository.path / ".git" / "index").read_bytes()
+    assert parts
+    assert read_base(repository.git, include_dirty=True).commit
+    worktrees = [workspaces.create(name, "HEAD") for name in "ab"]
+    forecaster = Forecaster(workspaces.git)
+    for number in range(3):
+        for each in worktrees:
+            write(each.path, {"app.py": f"{each.task_id} {number}\n"})
+        assert len(forecaster.look(worktrees)) == 1
+    assert sorted((repository.path / ".git").rglob("sharedindex.*")) == parts
+    assert (repository.path / ".git" / "index").read_bytes() == index

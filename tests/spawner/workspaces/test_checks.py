@@ -122,8 +122,8 @@ def test_a_check_of_a_process_that_was_killed_is_cleared_away(repository: Reposi
         "from aurora_spawner.workspaces.checks import CommandCheck, CommandRunner\n"
         "made = Workspaces(Path(sys.argv[1]), home=Path(sys.argv[2]), run_id='run-1')\n"
         "command = 'touch junk; echo go >&3; exec 3>&-; sleep 2'\n"
-        "import os; os.dup2(1, 3); os.set_inheritable(3, True); import subprocess; popen = subprocess.Popen\n"
-        "subprocess.Popen = lambda *a, **k: popen(*a, **{**k, 'close_fds': False})\n"
+        "import os; os.dup2(1, 3); os.set_inheritable(3, True); from aurora_spawner.workspaces import checks\n"
+        "child = checks.Child; checks.Child = lambda *a, **k: child(*a, **k, close_fds=False)\n"
         "runner = CommandRunner(environment=os.environ, timeout_s=60)\n"
         "CommandCheck(workspaces=made, commands=(command,), runner=runner)(sys.argv[3])"
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import create_autospec
 
 import pytest
@@ -19,7 +20,9 @@ from aurora_spawner.journal.work_facts import ConflictForeseen
 from aurora_spawner.runs import conflict_watch
 from aurora_spawner.tasks.run_events import RunEvent, TaskConflict, TaskEnded
 from aurora_spawner.workspaces import forecast
+from aurora_spawner.workspaces.errors import GitError
 from aurora_spawner.workspaces.forecast import Forecast, Forecaster
+from aurora_spawner.workspaces.git import Git, Output
 from aurora_spawner.workspaces.worktrees import Workspaces
 
 if TYPE_CHECKING:
@@ -131,9 +134,54 @@ def test_a_pair_that_cannot_be_compared_now_is_as_it_was(
     with monkeypatch.context() as patch:
         patch.setattr(forecast, "_present", fails)
         assert forecaster.look(works) == foreseen
+    assert forecaster.problems == tuple(f"{name}: [Errno 2] it was there a moment ago" for name in "ab")
     assert forecaster.look(works) == foreseen
+    assert forecaster.problems == ()
     (works[0].path / "app.py").write_text(repository.shown("main", "app.py") + "\n")
     assert forecaster.look(works) == []
+
+
+@pytest.mark.parametrize("question", ["status", "add", "write-tree", "merge-tree"])
+def test_a_first_look_that_git_fails_is_made_again_and_then_told(
+    repository: Repository, place: Path, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    """Nothing is known of the pair yet, and no conflict must not be taken for none."""
+    workspaces = Workspaces(repository.path, home=place, run_id="run-1")
+    works = [workspaces.create(name, "HEAD") for name in "ab"]
+    for each in works:
+        (each.path / "app.py").write_text(each.task_id)
+    run, failures = Git.run, [1, 1]
+
+    def unwilling(git: Git, *arguments: str, **more: Any) -> Output:
+        if question in arguments and failures:
+            failures.pop()
+            raise GitError(git.folder, arguments, "no memory")
+        return run(git, *arguments, **more)
+
+    monkeypatch.setattr(Git, "run", unwilling)
+    monkeypatch.setattr(forecast, "_AT_ONCE", 1)  # else either of the two may meet both failures
+    forecaster = Forecaster(workspaces.git)
+    assert forecaster.look(works) == []
+    assert any("no memory" in problem for problem in forecaster.problems)
+    failures[:] = [1]
+    assert Forecaster(workspaces.git).look(works) == [Forecast(first="a", second="b", files=("app.py",))]
+
+
+def test_a_copy_with_the_size_and_the_time_of_the_old_file_is_another_state(
+    repository: Repository, place: Path
+) -> None:
+    workspaces = Workspaces(repository.path, home=place, run_id="run-1")
+    works = [workspaces.create(name, "HEAD") for name in "ab"]
+    for each in works:
+        (each.path / "app.py").write_text("same")
+    forecaster = Forecaster(workspaces.git)
+    assert forecaster.look(works) == []
+    old = works[0].path / "app.py"
+    copy = old.with_name(".copy.log")  # ignored
+    copy.write_text("else")
+    shutil.copystat(old, copy)
+    copy.replace(old)
+    assert [each.files for each in forecaster.look(works)] == [("app.py",)]
 
 
 @pytest.mark.parametrize(

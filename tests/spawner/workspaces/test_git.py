@@ -12,6 +12,7 @@ import psutil
 import pytest
 from tests.spawner.workspaces.repository import Repository, make_repository
 
+from aurora_spawner.workspaces.delivery import fast_forward
 from aurora_spawner.workspaces.errors import GitError, GitLockedError, WorkspaceLockedError
 from aurora_spawner.workspaces.merge_queue import MergeQueue
 from aurora_spawner.workspaces.worktrees import Workspaces
@@ -91,7 +92,7 @@ def test_a_lock_that_goes_at_the_end_of_the_wait_is_no_error(
 def test_a_lock_from_the_future_ends_the_wait(repository: Repository) -> None:
     lock = leave_lock(repository, f"{OURS}.lock")
     os.utime(lock, (time.time() + 3600,) * 2)
-    with pytest.raises(GitError, match="File exists"):
+    with pytest.raises(GitError, match="is held by another git"):
         repository.git.run("update-ref", OURS, "HEAD")
     assert lock.exists()
 
@@ -172,3 +173,19 @@ def test_a_lock_on_the_target_is_not_a_target_that_moves(repository: Repository)
     with pytest.raises(GitLockedError) as caught:
         merging.deliver()
     assert caught.value.lock == lock
+
+
+@pytest.mark.usefixtures("short_wait")
+@pytest.mark.parametrize("name", ["index.lock", "HEAD.lock"])
+def test_a_lock_that_a_git_has_left_is_named_before_a_delivery(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("aurora_spawner.workspaces.ref_move._WAIT", "core.filesRefLockTimeout=300")
+    head = repository("rev-parse", "main")
+    newer = repository.git.run("commit-tree", "main^{tree}", "-p", "main", "-m", "new").text
+    lock = leave_lock(repository, name)
+    with pytest.raises(GitLockedError, match=rf"/{name} is held by another git, or was left by one") as caught:
+        fast_forward(repository.path, "refs/heads/main", head, newer)
+    assert caught.value.lock == lock
+    lock.unlink()
+    assert fast_forward(repository.path, "refs/heads/main", head, newer)

@@ -495,3 +495,22 @@ def test_commits_that_an_agent_left_are_named(repository: Repository, place: Pat
     (notice,) = [each for each in report.notices if "left commits" in each]
     ref = notice.rpartition(" ")[2]
     assert repository.shown(ref, "a.txt") == "a"
+
+
+def test_work_that_an_agent_left_in_the_stash_of_all_worktrees_is_named(repository: Repository, place: Path) -> None:
+    stash = "echo a > a.txt; git add a.txt; git stash -q; echo done"
+    (repository.path / "app.py").write_text("mine\n")
+    repository("stash", "-q")  # the user's own is no work of a task
+    report = make(repository, place, SpawnTask(stash, id="a"), SpawnTask("echo done", id="b")).execute_sync()
+    (notice,) = [each for each in report.notices if "stash" in each]
+    assert notice.startswith("task a left work in git's stash")
+    assert repository.shown(notice.rpartition(" ")[2], "a.txt") == "a"
+
+
+def test_an_agent_that_commits_on_the_branch_of_the_user_is_named(repository: Repository, place: Path) -> None:
+    commit = "git add a.txt; git commit -qm a; echo done"
+    there = SpawnTask(f"git checkout -q --ignore-other-worktrees main; echo a > a.txt; {commit}", id="a")
+    own = SpawnTask(f"git checkout -qb feature; echo a > a.txt; {commit}", id="b")
+    report = make(repository, place, there, own).execute_sync()
+    (notice,) = [each for each in report.notices if "committed on the branch" in each]
+    assert notice.startswith(f"task a committed on the branch that is checked out in {repository.path}")

@@ -62,6 +62,15 @@ def test_the_exit_status_says_if_a_merge_is_clean(
     assert not merge_trees(repository.git, *diverged).is_clean
 
 
+def test_a_clean_merge_names_no_conflict(
+    repository: Repository, diverged: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = repository("rev-parse", "main^{tree}")
+    answer_with(monkeypatch, tmp_path / "bin", "merge-tree", f"printf '{tree}\\0app.py\\0'; exit 0")
+    with pytest.raises(GitError, match="exit status 0"):
+        merge_trees(repository.git, *diverged)
+
+
 def test_a_higher_exit_status_is_a_failure(
     repository: Repository, diverged: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -188,6 +188,25 @@ def test_a_copy_that_an_agent_commits_by_force_stays_out_of_the_history(reposito
     assert [each for each in report.notices if "refs/aurora/attic/" in each]
 
 
+def test_a_signed_commit_hides_no_copy_of_the_users(repository: Repository, place: Path) -> None:
+    """Git can be told to show signatures in each log, also in one that is read for names."""
+    program = place / "gpg"
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in *--verify*) echo Good >&2;; *) cat >/dev/null\n'
+        "echo '[GNUPG:] SIG_CREATED ' >&2; echo '-----BEGIN PGP SIGNATURE-----'; echo; echo x\n"
+        "echo '-----END PGP SIGNATURE-----';; esac\n"
+    )
+    program.chmod(0o755)
+    repository("config", "log.showSignature", "true")
+    repository("config", "gpg.program", str(program))
+    write(repository.path, {"secret.log": "s3cret"})
+    commits = "git add -f secret.log; echo 2 > two.txt; git add .; git commit -q -S -m two && echo done"
+    report = run(repository, place, Preparation(copy=("secret.log",)), SpawnTask(commits))
+    assert report.ok
+    assert repository("log", "--no-show-signature", "--format=%H", "main", "--", "secret.log") == ""
+    assert repository.shown("main", "two.txt") == "2"
+
+
 def test_a_copy_that_an_agent_changes_keeps_its_worktree(repository: Repository, place: Path) -> None:
     write(repository.path, {"secret.log": "s3cret", "mine.json": "{}"})
     preparation = Preparation(copy=("secret.log", "mine.json"))

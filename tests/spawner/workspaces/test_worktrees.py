@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.exhaustive import few
@@ -23,7 +24,7 @@ from aurora_spawner.workspaces.bases import read_base
 from aurora_spawner.workspaces.delivery import blocking_files
 from aurora_spawner.workspaces.entries import INITIALIZING, entries_of
 from aurora_spawner.workspaces.errors import GitError, WorkspaceError, WorkspaceLockedError
-from aurora_spawner.workspaces.git import Git
+from aurora_spawner.workspaces.git import Git, Output
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of, with_snapshot
 from aurora_spawner.workspaces.merge_queue import MergeQueue, Work
 from aurora_spawner.workspaces.names import slug
@@ -475,3 +476,26 @@ def test_only_boxes_that_were_ticked_make_a_change_aurora_s_own(
     if name != "new.md":
         assert blocking_files(repository.git, "HEAD", "HEAD", own_files=()) == (set() if ticked else {name})
         assert blocking_files(repository.git, "HEAD", "HEAD^", own_files=()) == {name}, "the update changes it too"
+
+
+def test_a_change_in_the_second_of_the_checkout_is_seen_whatever_clock_the_index_has(
+    workspaces: Workspaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with worktrees on a server whose clock is behind; the size of the file stays."""
+    run = Git.run
+
+    def with_another_clock(git: Git, *arguments: str, **more: Any) -> Output:
+        output = run(git, *arguments, **more)
+        if arguments[0] == "reset" and git.git_dir is not None:
+            later = time.time() + 5
+            os.utime(git.git_dir / "index", (later, later))
+        return output
+
+    monkeypatch.setattr(Git, "run", with_another_clock)
+    time.sleep(1.0 - time.time() % 1.0)  # the checkout and the change are in one second
+    worktree = workspaces.create("a", "HEAD")
+    monkeypatch.undo()
+    file = worktree.path / "app.py"
+    file.write_text(file.read_text().replace("line 3\n", "LINE 3\n"))
+    work = commit_work(worktree, "Work", trailers={})
+    assert [each.path for each in work.files] == ["app.py"]

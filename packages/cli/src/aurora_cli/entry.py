@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gc
 
-from aurora_cli.immediate_exit import quit_interrupted, quit_on_lost_interrupts, quit_on_signals
+from aurora_cli.immediate_exit import (
+    hear_of_ended_children,
+    quit_interrupted,
+    quit_on_lost_interrupts,
+    quit_on_signals,
+)
 
 __all__ = ["main"]
 
@@ -14,6 +19,7 @@ def main() -> int:
     try:
         quit_on_signals()
         quit_on_lost_interrupts()
+        hear_of_ended_children()
         from aurora_cli.main import main as run
 
         return run()

@@ -10,7 +10,7 @@ TYPE_CHECKING = False  # the module of that name would have to be imported
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["quit_interrupted", "quit_on_lost_interrupts", "quit_on_signals"]
+__all__ = ["hear_of_ended_children", "quit_interrupted", "quit_on_lost_interrupts", "quit_on_signals"]
 
 _INTERRUPTED = 130
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -21,6 +21,14 @@ def quit_on_signals() -> None:
     for number in _ENDING_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, quit_interrupted)
+
+
+def hear_of_ended_children() -> None:
+    """Lets the exit status of each program that this process starts reach it.
+
+    A parent that ignores SIGCHLD hands that on; then each program seems to have ended with 0, a failed check too.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def quit_interrupted(*_: object) -> NoReturn:

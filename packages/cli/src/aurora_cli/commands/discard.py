@@ -34,7 +34,8 @@ def command(*, run_id: str, task_id: str, yes: bool, accept_changes: bool, as_js
     """Discard the work of a task; it can be got back for 30 days.
 
     The task's branch moves to the attic, with the uncommitted files of its worktree as one more commit, and the
-    worktree is removed. Ignored files such as build output are not kept. Work that is merged cannot be discarded.
+    worktree is removed. Ignored files such as build output are not kept. Work that waits on the integration branch is
+    taken out of it; work that is on the target branch cannot be discarded.
     """
     aurora = wiring.open_existing()
     check_task(aurora.project.runs_db, run_id, task_id)  # a wrong name is told before a missing --yes

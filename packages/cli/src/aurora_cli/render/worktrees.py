@@ -44,7 +44,10 @@ def clean_lines(report: WorktreeCleanup, *, dry_run: bool) -> Iterator[str]:
     freed = size(sum(each.size for each in report.removed))
     yield f"{verb} {count(len(report.removed), 'worktree')}, {freed}; kept {len(report.kept)}"
     if report.swept:
-        yield f"forgot {count(len(report.swept), 'discarded head')} older than 30 days"
+        forgot = "would forget" if dry_run else "forgot"
+        yield f"{forgot} {count(len(report.swept), 'discarded head')} older than 30 days"
+        for entry in report.swept:
+            yield f"  {entry.commit}  {printable(entry.name)}"
 
 
 def clean_document(report: WorktreeCleanup) -> dict[str, object]:

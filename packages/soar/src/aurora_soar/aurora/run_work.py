@@ -6,6 +6,8 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from aurora_spawner.providers.gate_store import default_state_dir
+
 from aurora_soar.aurora.parts import ProjectParts
 from aurora_soar.notices import Notice
 
@@ -232,13 +234,19 @@ class RunWork(ProjectParts):
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""
         from aurora_spawner.control.worktrees import list_worktrees
 
-        return list_worktrees(self.project.runs_db, self.project.root)
+        return list_worktrees(self.project.runs_db, self.project.root, state_dir=default_state_dir())
 
     def clean_worktrees(self, *, ignored_too: bool = False, dry_run: bool = False) -> WorktreeCleanup:
         """Removes worktrees that hold nothing that is not elsewhere; see `clean_worktrees` of the spawner."""
         from aurora_spawner.control.worktree_cleanup import clean_worktrees
 
-        return clean_worktrees(self.project.runs_db, self.project.root, ignored_too=ignored_too, dry_run=dry_run)
+        return clean_worktrees(
+            self.project.runs_db,
+            self.project.root,
+            ignored_too=ignored_too,
+            dry_run=dry_run,
+            state_dir=default_state_dir(),
+        )
 
     def _check_unchanged(self, run_id: str, *, accept: bool) -> None:
         from aurora_spawner.control.lookup import check_unchanged

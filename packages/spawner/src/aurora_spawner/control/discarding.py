@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_spawner.control.file_claims import built_on
+from aurora_spawner.control.run_work import is_on_target
 from aurora_spawner.control.work_changes import held_run
 from aurora_spawner.errors import NoWorkError
 from aurora_spawner.journal.entries import entry_of
@@ -40,11 +41,12 @@ class DiscardReport:
 def discard_work(journal: Path, run_id: str, task_id: str) -> DiscardReport:
     """Moves the work of a task to the attic and removes its worktree; a second call goes on where one was killed.
 
-    Files that `.gitignore` hides are not kept.
+    Files that `.gitignore` hides are not kept. An integration branch that has the work goes to the attic, too; the
+    next merge makes it again without it.
 
     Raises:
         UnknownRunError, UnknownTaskError: There is no such run, or it has no such task.
-        NoWorkError: The task has no branch, its work is merged, or its agent still runs.
+        NoWorkError: The task has no branch, the target has its work, or its agent still runs.
         RunHeldError: Another process works on the run.
         WorkspaceError: The worktree holds what no commit can hold, or git failed.
     """
@@ -90,8 +92,10 @@ def _check_discardable(held: HeldRun, row: TaskRow) -> None:
         raise NoWorkError(run_id, task_id, "it never had a worktree")
     if task_id in held.busy:
         raise NoWorkError(run_id, task_id, f"its agent still runs; end it first: aur cancel {run_id}/{task_id}")
-    if row.merge is not None and row.merge.outcome is MergeOutcome.MERGED:
-        raise NoWorkError(run_id, task_id, "its work is merged already; revert it on the branch that has it")
+    merge, isolation = row.merge, held.worktrees.isolation
+    git = held.worktrees.workspaces.git
+    if merge is not None and merge.outcome is MergeOutcome.MERGED and is_on_target(git, isolation, merge.commit):
+        raise NoWorkError(run_id, task_id, f"its work is on {isolation.target} already; revert it there")
 
 
 def _earlier(git: Git, row: TaskRow, heads: list[str]) -> list[AtticEntry]:

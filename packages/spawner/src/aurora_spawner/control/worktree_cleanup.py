@@ -32,7 +32,7 @@ class WorktreeCleanup:
     kept: tuple[WorktreeStatus, ...]
     """Each with the reason in `keep`."""
     swept: tuple[AtticEntry, ...]
-    """Discarded commits that are forgotten now; none with a dry run."""
+    """Discarded commits that are forgotten now; with a dry run, that would be."""
 
 
 def clean_worktrees(
@@ -42,6 +42,7 @@ def clean_worktrees(
     ignored_too: bool = False,
     dry_run: bool = False,
     keep_days: float = KEEP_DAYS,
+    state_dir: Path | None = None,
 ) -> WorktreeCleanup:
     """Removes worktrees and branches of ours that hold nothing that is not elsewhere, and old entries of the attic.
 
@@ -51,12 +52,14 @@ def clean_worktrees(
         ignored_too: Also remove worktrees with files that `.gitignore` hides.
         dry_run: Only say what would be removed.
         keep_days: The age at which discarded commits are forgotten.
+        state_dir: The user's folder, by which the runs of other projects in the repository are known while they run.
 
     Raises:
         WorkspaceError: The folder is in no git repository, or git failed.
         JournalError: The journal cannot be read.
+        AttemptRecordError: A note of a run cannot be read.
     """
-    survey = Survey.of(journal, Git.of_checkout(repository))
+    survey = Survey.of(journal, Git.of_checkout(repository), state_dir=state_dir)
     removed: list[WorktreeStatus] = []
     kept: list[WorktreeStatus] = []
     for ours in survey.ours:
@@ -69,14 +72,14 @@ def clean_worktrees(
         (removed if status.keep is None else kept).append(status)
     if not dry_run:
         _release_held(survey, kept)
-    swept = () if dry_run else tuple(sweep_attic(survey.git, keep_days=keep_days))
+    swept = tuple(sweep_attic(survey.git, keep_days=keep_days, dry_run=dry_run))
     return WorktreeCleanup(removed=tuple(removed), kept=tuple(kept), swept=swept)
 
 
 def _release_held(survey: Survey, kept: Sequence[WorktreeStatus]) -> None:
     """Lets go of the commits that a run had kept for its merge, if nothing of it is left and it cannot go on."""
     resumable = {name for name, known in survey.runs.items() if known.is_held or not known.run.state.settled}
-    in_use = resumable | {each.ours.run_id for each in kept}
+    in_use = resumable | survey.running | {each.ours.run_id for each in kept}
     for run_id in runs_that_hold(survey.git) - in_use:
         release_held(survey.git, run_id)
 

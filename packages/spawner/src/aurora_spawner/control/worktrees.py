@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import list_runs, load_attempts, load_tasks
+from aurora_spawner.runs.leftovers import find_leftovers, living_runs
 from aurora_spawner.tasks.work import is_branch_of_run
 from aurora_spawner.workspaces.attic import list_attic
 from aurora_spawner.workspaces.errors import ForeignWorktreeError, WorkspaceError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_spawner.journal.views import RunRow, TaskRow
+    from aurora_spawner.workspaces.attic import AtticEntry
     from aurora_spawner.workspaces.isolation import Isolation
     from aurora_spawner.workspaces.ours import Ours
 
@@ -65,19 +67,23 @@ class WorktreeStatus:
     """The reason for which it must stay; None if a clean-up removes it."""
 
 
-def list_worktrees(journal: Path, repository: Path, *, ignored_too: bool = False) -> list[WorktreeStatus]:
+def list_worktrees(
+    journal: Path, repository: Path, *, ignored_too: bool = False, state_dir: Path | None = None
+) -> list[WorktreeStatus]:
     """Returns the worktrees of all runs of a repository, those of crashed and of forgotten runs included.
 
     Args:
         journal: Need not exist.
         repository: A folder in the user's checkout.
         ignored_too: Files that `.gitignore` hides are no reason to keep a worktree.
+        state_dir: The user's folder, by which the runs of other projects in the repository are known while they run.
 
     Raises:
         WorkspaceError: The folder is in no git repository, or git failed.
         JournalError: The journal cannot be read.
+        AttemptRecordError: A note of a run cannot be read.
     """
-    survey = Survey.of(journal, Git.of_checkout(repository))
+    survey = Survey.of(journal, Git.of_checkout(repository), state_dir=state_dir)
     return [survey.status(each, ignored_too=ignored_too) for each in survey.ours]
 
 
@@ -88,19 +94,27 @@ class Survey:
     git: Git
     runs: Mapping[str, KnownRun]
     ours: tuple[Ours, ...]
+    running: frozenset[str] = frozenset()
+    """Runs that a process works on, or whose agents still run, by the notes of their coordinators; those of other
+    projects in the repository included, whose journals are not read."""
     opened: dict[tuple[str, Path], Workspaces] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, journal: Path, git: Git) -> Survey:
-        """Reads the journal and the repository; errors as `list_worktrees`."""
+    def of(cls, journal: Path, git: Git, *, state_dir: Path | None = None) -> Survey:
+        """Reads the journal and the repository; arguments and errors as `list_worktrees`."""
         runs = known_runs(journal)
         folders = [row.worktree for run in runs.values() for row in run.rows.values() if row.worktree is not None]
         beginnings = {run_id: run.isolation.branches for run_id, run in runs.items()}
-        return cls(git, runs, tuple(find_ours(git, runs=beginnings, folders=folders)))
+        ours = tuple(find_ours(git, runs=beginnings, folders=folders))
+        return cls(git, runs, ours, running=_running(state_dir))
 
     @cached_property
-    def _discarded(self) -> frozenset[str]:
-        return frozenset(entry.commit for entry in list_attic(self.git))
+    def _attic(self) -> tuple[AtticEntry, ...]:
+        return tuple(list_attic(self.git))
+
+    def _is_discarded(self, ours: Ours, commit: str) -> bool:
+        """Returns True if the attic has a commit as a head of this branch: what an agent lost is no decision."""
+        return any(entry.commit == commit and entry.is_of(ours.branch) for entry in self._attic)
 
     def status(self, ours: Ours, *, ignored_too: bool) -> WorktreeStatus:
         """Returns the state of one, and why it must stay."""
@@ -118,7 +132,8 @@ class Survey:
     def _state(
         self, ours: Ours, run: KnownRun | None, row: TaskRow | None, *, ignored_too: bool
     ) -> tuple[WorktreeState, str | None]:
-        if run and (run.is_held or (row and row.task_id in run.busy)):
+        held = run is not None and (run.is_held or (row is not None and row.task_id in run.busy))
+        if held or (run is None and ours.run_id in self.running):
             return WorktreeState.RUNNING, "a process works on its run, or its agent still runs"
         if ours.is_check:
             return WorktreeState.CHECK, None
@@ -139,7 +154,7 @@ class Survey:
         unheld = [commit for commit in own if not self._is_delivered(commit, run)]
         if not unheld:
             return WorktreeState.MERGED if own else WorktreeState.UNCHANGED, None
-        if all(commit in self._discarded for commit in unheld):
+        if all(self._is_discarded(ours, commit) for commit in unheld):
             return WorktreeState.DISCARDED, None
         target = f"on {run.isolation.target}" if run and run.isolation.target else "on a branch of yours"
         then = f"; merge them: aur merge {ours.run_id}" if run else ""
@@ -192,6 +207,12 @@ class Survey:
         if key not in self.opened:
             self.opened[key] = Workspaces(self.git.folder, home=path.parents[2], run_id=ours.run_id)
         return self.opened[key]
+
+
+def _running(state_dir: Path | None) -> frozenset[str]:
+    if state_dir is None:
+        return frozenset()
+    return living_runs(state_dir) | {left.run_id for left in find_leftovers(state_dir)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

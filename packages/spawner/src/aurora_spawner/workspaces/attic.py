@@ -27,6 +27,10 @@ class AtticEntry:
     since: float
     """Unix time."""
 
+    def is_of(self, branch: str) -> bool:
+        """Returns True for a head of a branch that was put away, False for a commit that its agent had lost."""
+        return self.name in (branch, f"{branch}.{self.commit}")
+
 
 def put_away(git: Git, branch: str, *, now: float | None = None) -> AtticEntry:
     """Moves the head of a branch into the attic; the branch is gone afterwards. One step, also under a kill.
@@ -92,6 +96,19 @@ def _logged(git: Git, ref: str) -> list[str]:
     return [commit for commit in entries if commit.strip("0")]
 
 
+def stashed_on(git: Git, branch: str) -> tuple[str, ...]:
+    """Returns the commits of git's stash that were made on a branch, the newest last.
+
+    They are held by a ref that all worktrees share, in which nobody would look for the work of a task.
+    """
+    log = _log_of(git, "refs/stash")
+    if log is None:
+        return ()
+    entries = [line.partition("\t") for line in log.read_text(errors="replace").splitlines()]
+    made_there = (f"WIP on {branch}: ", f"On {branch}: ")
+    return tuple(about.split()[1] for about, _, said in entries if said.startswith(made_there))
+
+
 def _log_of(git: Git, ref: str) -> Path | None:
     """Returns the file that is the log of a ref; None if there is none in the worktree's part or in the whole."""
     if git.git_dir is None:
@@ -113,10 +130,16 @@ def list_attic(git: Git) -> list[AtticEntry]:
     return sorted(entries, key=lambda entry: -entry.since)
 
 
-def sweep_attic(git: Git, *, keep_days: float = KEEP_DAYS, now: float | None = None) -> list[AtticEntry]:
-    """Removes what was discarded longer ago than `keep_days`; returns it. Git deletes the objects in its own time."""
+def sweep_attic(
+    git: Git, *, keep_days: float = KEEP_DAYS, now: float | None = None, dry_run: bool = False
+) -> list[AtticEntry]:
+    """Removes what was discarded longer ago than `keep_days`; returns it. Git deletes the objects in its own time.
+
+    Args:
+        dry_run: Only return it.
+    """
     latest = (time.time() if now is None else now) - keep_days * _DAY_S
     old = [entry for entry in list_attic(git) if entry.since < latest]
-    for entry in old:
+    for entry in old if not dry_run else ():
         git.run("update-ref", "-d", entry.ref, entry.commit)
     return old

@@ -167,3 +167,24 @@ def reveal(git: Git, *, index: Path | None = None) -> tuple[str, ...]:
             paths = b"".join(os.fsencode(name) + b"\0" for name in names)
             git.run("update-index", option, "-z", "--stdin", stdin=paths, environment=environment)
     return tuple(unmerged)
+
+
+def date_index(worktree: Path) -> None:
+    """Gives an index that is newer than its files can be the time of the file system that they are on.
+
+    Git takes a file for unchanged whose size and second are those in the index, unless the index was written in that
+    second or before: then it reads the file. With the index on a disk whose clock is ahead of theirs, as that of a
+    server may be, a change in the second of the checkout would not be seen, and would be lost.
+
+    Raises:
+        ForeignWorktreeError: The worktree is gone.
+        WorkspaceError: It cannot be written to.
+    """
+    index, link = linked_git_dir(worktree) / "index", worktree / ".git"
+    try:
+        link.touch()
+        now, written = link.stat(), index.stat()
+        if now.st_mtime_ns < written.st_mtime_ns:
+            os.utime(index, ns=(written.st_atime_ns, now.st_mtime_ns))
+    except OSError as error:
+        raise WorkspaceError(worktree, f"cannot be written to: {system_words(error)}") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.checked import SHOWN_CHARACTERS, CheckRun
+from aurora_spawner.workspaces.children import Child
 from aurora_spawner.workspaces.errors import CommandStoppedError, GitError, WorkspaceError
 from aurora_spawner.workspaces.git import end_group
 from aurora_spawner.workspaces.merge_queue import Check
@@ -237,10 +238,11 @@ def run_command(
 
     Raises:
         WorkspaceError: It could not be started.
+        LostStatusError: Somebody else has taken its exit status.
     """
     kept = b""
     try:
-        process = subprocess.Popen(
+        process = Child(
             ("sh", "-c", _GUARDED, "sh", *command),
             cwd=folder,
             env={name: value for name, value in environment.items() if _may_pass(name)},

@@ -67,7 +67,8 @@ def fast_forward(checkout: Path, ref: str, old: str, new: str, *, own_files: Col
         raise OverwriteError(checkout, problem, files=files)
     if blocking_files(git, old, new, own_files=own_files):
         return False
-    git.run("update-index", "-q", "--refresh", accepted=(0, 1))  # else a file that was only touched counts as changed
+    # Else a file that was only touched counts as changed. With `-q`, git would not say that a lock is in the way.
+    git.run("update-index", "--refresh", accepted=(0, 1))
     with prepared_move(git, ref, new=new, old=old) as move:
         if git.branch() != ref:
             return False  # the user has just switched to another branch, which must not get the work

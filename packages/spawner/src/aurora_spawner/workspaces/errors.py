@@ -5,6 +5,7 @@ SpawnerError
 │   ├── CommandStoppedError     a check or a set-up command that was stopped before its end
 │   ├── GitError                a failed git command: the command and git's own words
 │   │   └── GitLockedError          another process holds a lock longer than the wait: the lock
+│   ├── LostStatusError         an exit status that another part of this program has taken: the program
 │   ├── WorkspaceLockedError    another process makes or removes worktrees longer than the wait: the lock
 │   ├── GitVersionError         a git program that is too old: its version, and the version that is needed
 │   ├── UnfinishedWorkError     conflict markers, or a merge that was not ended: the files
@@ -40,6 +41,17 @@ class CommandStoppedError(WorkspaceError):
     """A check or a set-up command was stopped before its end; a resume runs it again."""
 
 
+class LostStatusError(WorkspaceError):
+    """The exit status of a program went to another part of this process; `path` is the program."""
+
+    def __init__(self, program: Path) -> None:
+        super().__init__(
+            program,
+            "its exit status was lost: this process ignores SIGCHLD, or waits for whatever child ends first; "
+            "signal.signal(signal.SIGCHLD, signal.SIG_DFL) ends the one, and os.waitpid(pid, …) for each the other",
+        )
+
+
 class GitError(WorkspaceError):
     """A git command failed."""
 
@@ -50,10 +62,11 @@ class GitError(WorkspaceError):
 
 
 class GitLockedError(GitError):
-    """Another process held a lock longer than the wait; `lock` is None if git does not name it."""
+    """Another process held a lock longer than the wait; `lock` is None if git does not name it, in `reason`."""
 
     def __init__(self, path: Path, command: Sequence[str], reason: str, *, lock: Path | None) -> None:
-        super().__init__(path, command, reason)
+        held = f"{lock} is held by another git, or was left by one that was killed; if none runs there, delete it"
+        super().__init__(path, command, reason if lock is None else held)
         self.lock = lock
 
 

@@ -6,20 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.merging import PlainMerger
 from aurora_spawner.workspaces.present import present_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aurora_spawner.workspaces.git import Git
     from aurora_spawner.workspaces.merging import Merger, TreeMerge
     from aurora_spawner.workspaces.worktrees import Worktree
 
 
+_Found = TypeVar("_Found")
 _AT_ONCE: Final = 4
 """Questions to git that wait side by side: on a busy machine each of them waits long for a processor."""
 _NO_FILES: Final = (frozenset[str](), frozenset[str]())
@@ -83,6 +84,10 @@ class Forecaster:
 
     Args:
         merger: of the merge that is foreseen; git alone if None.
+
+    Attributes:
+        problems: what the last look could not see, and why. No conflict is known of it, which is not to say that
+            there is none.
     """
 
     def __init__(self, git: Git, merger: Merger | None = None) -> None:
@@ -92,6 +97,7 @@ class Forecaster:
         self._commits: dict[str, tuple[_State, str]] = {}
         self._merges: dict[tuple[str, str], TreeMerge] = {}
         self._found: dict[tuple[str, str], Forecast] = {}
+        self.problems: tuple[str, ...] = ()
 
     def look(self, works: Sequence[Worktree | FinishedWork]) -> list[Forecast]:
         """Compares the work of each two tasks that changed a common file or folder, unless both have ended.
@@ -100,20 +106,23 @@ class Forecaster:
 
         Args:
             works: The worktrees of tasks that run, and the work of others. A pair that cannot be compared now, since
-                an agent changes files at this moment, is as it was at the last look.
+                an agent changes files at this moment, is tried once more, then is as it was at the last look, and
+                one of `problems`.
         """
+        problems: list[str] = []
         if all(isinstance(each, FinishedWork) for each in works):
+            self.problems = ()
             return []
         pairs = [pair for pair in combinations(works, 2) if not all(isinstance(each, FinishedWork) for each in pair)]
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            found = threads.map(self._state_of, works)
+            found = threads.map(lambda work: self._state_of(work, problems), works)
             states = {work.task_id: state for work, state in zip(works, found, strict=True) if state is not None}
             meeting = {work.task_id: work for pair in pairs for work in pair if _may_meet(pair, states)}
-            made = threads.map(lambda work: self._commit_of(work, states[work.task_id]), meeting.values())
+            made = threads.map(lambda work: self._commit_of(work, states[work.task_id], problems), meeting.values())
             commits = dict(zip(meeting, made, strict=True))
-            forecasts = list(threads.map(lambda pair: self._compared(pair, states, commits), pairs))
+            forecasts = list(threads.map(lambda pair: self._compared(pair, states, commits, problems), pairs))
         known = set(commits.values())
-        self._states = states
+        self._states, self.problems = states, tuple(problems)
         self._merges = {pair: merge for pair, merge in self._merges.items() if known.issuperset(pair)}
         self._found = {(each.first, each.second): each for each in forecasts if each is not None}
         return list(self._found.values())
@@ -128,6 +137,7 @@ class Forecaster:
         pair: tuple[Worktree | FinishedWork, Worktree | FinishedWork],
         states: Mapping[str, _State],
         commits: Mapping[str, str],
+        problems: list[str],
     ) -> Forecast | None:
         """Returns the conflict of two works, that of the last look if they cannot be compared; None without one."""
         names = (pair[0].task_id, pair[1].task_id)
@@ -135,9 +145,12 @@ class Forecaster:
             return self._found.get(names)
         if not _may_meet(pair, states):
             return None
+        if not all(commits[name] for name in names):
+            return self._found.get(names)
         try:
-            files = self._conflicts(commits[names[0]], commits[names[1]])
-        except (WorkspaceError, OSError):
+            files = _tried_twice(lambda: self._conflicts(commits[names[0]], commits[names[1]]))
+        except (WorkspaceError, OSError) as error:
+            problems.append(f"{' and '.join(names)}: {error}")
             return self._found.get(names)
         return None if files is None else Forecast(first=names[0], second=names[1], files=files)
 
@@ -145,35 +158,46 @@ class Forecaster:
         """Returns the files in which two commits conflict; None if nothing does.
 
         Raises:
-            WorkspaceError, OSError: One of the two could not be made, or they cannot be merged.
+            WorkspaceError, OSError: They cannot be merged.
         """
-        if not one or not other:
-            raise WorkspaceError(self._git.folder, "a work cannot be looked at now")
         merge = self._merges.get((one, other)) or self._merger.preview(one, other)
         self._merges[one, other] = merge
         return None if merge.is_clean else merge.conflicts
 
-    def _state_of(self, work: Worktree | FinishedWork) -> _State | None:
+    def _state_of(self, work: Worktree | FinishedWork, problems: list[str]) -> _State | None:
         known = self._states.get(work.task_id)
         try:
             if not isinstance(work, FinishedWork):
-                return _present(work, known)
+                return _tried_twice(lambda: _present(work, known))
             mark = (work.base, work.commit)
-            return known if known and known.mark == mark else _State(*_named(self._git, *mark), mark)
-        except (WorkspaceError, OSError):
-            return None  # gone, or in the middle of a change
+            if known and known.mark == mark:
+                return known
+            return _State(*_tried_twice(lambda: _named(self._git, *mark)), mark)
+        except (WorkspaceError, OSError) as error:
+            problems.append(f"{work.task_id}: {error}")  # gone, or in the middle of a change
+            return None
 
-    def _commit_of(self, work: Worktree | FinishedWork, state: _State) -> str:
+    def _commit_of(self, work: Worktree | FinishedWork, state: _State, problems: list[str]) -> str:
         """Returns the present state of a work as a commit, made once for each state; "" if that cannot be now."""
         if isinstance(work, FinishedWork):
             return work.commit
         known = self._commits.get(work.task_id)
         if known is None or known[0] != state:
             try:
-                known = self._commits[work.task_id] = (state, present_commit(work, "forecast"))
-            except (WorkspaceError, OSError):
-                return ""  # its agent changes files at this moment, or it is gone
+                known = (state, _tried_twice(lambda: present_commit(work, "forecast")))
+            except (WorkspaceError, OSError) as error:
+                problems.append(f"{work.task_id}: {error}")  # its agent changes files at this moment, or it is gone
+                return ""
+            self._commits[work.task_id] = known
         return known[1]
+
+
+def _tried_twice(look: Callable[[], _Found]) -> _Found:
+    """Returns what a look finds; a second one is made if the first fails, as it does while an agent writes."""
+    try:
+        return look()
+    except (WorkspaceError, OSError):
+        return look()
 
 
 def _may_meet(pair: tuple[Worktree | FinishedWork, ...], states: Mapping[str, _State]) -> bool:
@@ -202,12 +226,12 @@ def _name_in(entry: str) -> str:
     return entry.split(" ", fields)[fields]
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> tuple[int, ...] | None:
     try:
         found = path.lstat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_ctime_ns, found.st_mtime_ns, found.st_size  # a copy may have kept size and time
 
 
 def _named(git: Git, base: str, commit: str) -> tuple[frozenset[str], frozenset[str]]:

@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.work import is_branch_of_run
-from aurora_spawner.workspaces.errors import GitError, GitLockedError, GitVersionError
+from aurora_spawner.workspaces.children import Child
+from aurora_spawner.workspaces.errors import GitError, GitLockedError, GitVersionError, LostStatusError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -58,12 +59,14 @@ _SETTINGS: Final = (
     "core.packedRefsTimeout=1000",
     "core.pager=cat",
     "core.quotePath=false",
+    "core.splitIndex=false",
     "core.trustCTime=true",
     "diff.ignoreSubmodules=none",
     "diff.orderFile=/dev/null",
     "diff.renames=true",
     "gc.auto=0",
     "i18n.commitEncoding=UTF-8",
+    "log.showSignature=false",
     "maintenance.auto=false",
     "merge.autoStash=false",
     "merge.conflictStyle=merge",
@@ -136,23 +139,22 @@ class Git:
             status, stdout, stderr = self._start(arguments, stdin, environment or {}, held)
             if status in accepted:
                 return Output(status, stdout, stderr)
-            reason = _reason(stderr, stdout, status)
-            if not _is_locked(stderr):
-                raise GitError(self.folder, arguments, reason)
+            failure = self.failure(arguments, stderr, _reason(stderr, stdout, status))
+            if not isinstance(failure, GitLockedError):
+                raise failure
             late_s = time.monotonic() - until
             if late_s > 0:
                 lock = _lock_of_ours(stderr)
-                locked = GitLockedError(self.folder, arguments, reason, lock=self._named_lock(stderr))
                 if lock is None or lock in removed:
-                    raise locked
+                    raise failure
                 try:
                     if _is_removed_as_stale(lock):
                         removed.add(lock)
                     elif late_s > LOCK_WAIT_S:
-                        raise locked
+                        raise failure
                 except OSError as error:
                     raise GitError(
-                        self.folder, arguments, f"{reason}; it cannot be removed: {system_words(error)}"
+                        self.folder, arguments, f"{failure.reason}; it cannot be removed: {system_words(error)}"
                     ) from error
             time.sleep(_LOCK_PAUSE_S)
 
@@ -216,9 +218,13 @@ class Git:
         if tuple(int(part) for part in found.split(".")[:2]) < OLDEST:
             raise GitVersionError(self.folder, found=found, needed=".".join(map(str, OLDEST)))
 
-    def _named_lock(self, stderr: bytes) -> Path | None:
+    def failure(self, arguments: tuple[str, ...], stderr: bytes, reason: str) -> GitError:
+        """Returns the error for a command that failed: a lock that another git holds, or the reason."""
+        if not _is_locked(stderr):
+            return GitError(self.folder, arguments, reason)
         named = _LOCK_NAME.search(os.fsdecode(stderr))
-        return None if named is None else self.folder / (named[1] or f"{named[2]}.lock")
+        lock = None if named is None else self.folder / (named[1] or f"{named[2]}.lock")
+        return GitLockedError(self.folder, arguments, reason, lock=lock)
 
     def _start(
         self, arguments: tuple[str, ...], stdin: bytes | None, environment: Mapping[str, str], held: int | None
@@ -232,6 +238,8 @@ class Git:
                         end_group(process)
         except subprocess.TimeoutExpired as error:
             raise GitError(self.folder, arguments, _too_long()) from error
+        except LostStatusError as error:
+            raise GitError(self.folder, arguments, error.problem) from error
         return process.returncode, stdout, stderr
 
     def program(
@@ -244,7 +252,7 @@ class Git:
             name: value for name, value in os.environ.items() if name in _KEPT or not name.startswith("GIT_")
         }
         try:
-            return subprocess.Popen(
+            return Child(
                 ["git", "--no-pager", *settings, *arguments],
                 cwd=self.folder,
                 env={**inherited, **_ENVIRONMENT, **place, **(environment or {})},

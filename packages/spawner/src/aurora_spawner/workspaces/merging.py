@@ -75,7 +75,7 @@ def merge_trees(git: Git, ours: str, theirs: str) -> TreeMerge:
     done = git.run(*command, accepted=(0, 1))
     tree, *conflicts = done.fields or [""]
     # Git ends with 1 for a conflict, and for a commit that it cannot find; then it names no tree.
-    if not tree or _UNREADABLE in done.errors.lower():
+    if not tree or _UNREADABLE in done.errors.lower() or (conflicts and not done.status):
         raise GitError(git.folder, command, os.fsdecode(done.errors).strip() or f"exit status {done.status}")
     return TreeMerge(tree=tree, is_clean=done.status == 0, conflicts=tuple(dict.fromkeys(conflicts)))
 
@@ -87,7 +87,7 @@ def is_ancestor(git: Git, commit: str, of: str) -> bool:
 
 def merge_parents(git: Git, commit: str) -> tuple[str, str] | None:
     """Returns the two commits that a commit merges; None if it is no merge of two."""
-    parents = git.text("show", "--no-patch", "--format=%P", f"{commit}^{{commit}}").split()
+    parents = git.text("rev-list", "--no-walk", "--parents", commit).split()[1:]
     return (parents[0], parents[1]) if len(parents) == 2 else None
 
 

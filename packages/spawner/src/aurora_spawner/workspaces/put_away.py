@@ -56,14 +56,18 @@ def is_put_away(worktrees: RunWorktrees, task_id: str, work: TaskWork) -> bool:
 def bring_back(worktrees: RunWorktrees, task_id: str, work: TaskWork) -> None:
     """Gives work from the attic its branch again, and the ref that remembers its base; no worktree.
 
-    A branch that is there stays as it is: it may go on from the work.
+    It is not in the attic any longer, where a clean-up would take it for work that nobody wants. A branch that is
+    there stays as it is: it may go on from the work.
 
     Raises:
         GitError: The commit is gone.
     """
-    git = worktrees.workspaces.git
-    refs = ((f"refs/heads/{worktrees.branch_of(task_id)}", work.head), (_base_ref(worktrees, task_id), work.base))
+    git, branch = worktrees.workspaces.git, worktrees.branch_of(task_id)
+    refs = ((f"refs/heads/{branch}", work.head), (_base_ref(worktrees, task_id), work.base))
     changes = [f"create {ref} {commit}\n" for ref, commit in refs if not git.commit_of(ref)]
+    if not git.commit_of(refs[0][0]):
+        kept = [entry for entry in list_attic(git) if entry.commit == work.head and entry.is_of(branch)]
+        changes += [f"delete {entry.ref} {entry.commit}\n" for entry in kept]
     git.run("update-ref", "--stdin", stdin="".join(changes).encode())
 
 
@@ -87,11 +91,7 @@ def commits_to_keep(git: Git, worktree: Worktree, *, there: bool) -> list[str]:
 
 def put_commit(git: Git, branch: str, commit: str) -> AtticEntry:
     """Puts a commit into the attic; one that an earlier, killed call has put there stays the only one."""
-    there = [
-        entry
-        for entry in list_attic(git)
-        if entry.commit == commit and (entry.name == branch or entry.name.startswith(f"{branch}."))
-    ]
+    there = [entry for entry in list_attic(git) if entry.commit == commit and entry.is_of(branch)]
     if there:
         return there[0]
     since = int(time.time())

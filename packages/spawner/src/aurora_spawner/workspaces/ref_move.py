@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.workspaces.errors import GitError
 from aurora_spawner.workspaces.git import LOCK_WAIT_S, Git, end_group, time_limit
 
 if TYPE_CHECKING:
@@ -62,5 +61,6 @@ class _Asked:
             done = False
         if not done:
             assert process.stderr is not None
-            said = process.stderr.read().decode(errors="replace").strip()
-            raise GitError(self._git.folder, self._arguments, said or "git has ended")
+            stderr = process.stderr.read()
+            said = stderr.decode(errors="replace").strip()
+            raise self._git.failure(self._arguments, stderr, said or "git has ended")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.tasks.file_claims import declares
-from aurora_spawner.workspaces.attic import put_away_lost
+from aurora_spawner.workspaces.attic import put_away_lost, stashed_on
 from aurora_spawner.workspaces.checkouts import reveal
 from aurora_spawner.workspaces.commits import new_commit, read_head
+from aurora_spawner.workspaces.delivery import checkouts_of
 from aurora_spawner.workspaces.git import GITLINK
 from aurora_spawner.workspaces.merging import is_ancestor
 from aurora_spawner.workspaces.staging import embedded_repository, leave_given_behind, stage_work
@@ -16,6 +17,7 @@ from aurora_spawner.workspaces.unfinished import BINARY_WITHIN, check_conflict_m
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from aurora_spawner.workspaces.attic import AtticEntry
     from aurora_spawner.workspaces.git import Git
@@ -58,6 +60,10 @@ class WorkResult:
     """Commits that the agent had made and left, by a reset, an amend or another branch; they are in the attic."""
     left_behind: tuple[str, ...] = ()
     """Copied and linked files that the agent had committed; those commits are in the attic, too."""
+    stashed: tuple[str, ...] = ()
+    """Commits that the agent has put into git's stash, which all worktrees share, and left there."""
+    elsewhere: tuple[Path, ...] = ()
+    """Other checkouts of the branch that the agent has committed on; their files are not those of it any more."""
 
     @property
     def is_noop(self) -> bool:
@@ -89,9 +95,10 @@ def commit_work(
         WorkspaceError: The worktree holds a repository of its own, whose content no commit of this one can hold.
         GitError: Git failed, a hook of the user's included.
     """
-    git = worktree.git
+    git, own = worktree.git, f"refs/heads/{worktree.branch}"
     unmerged, head = reveal(git), read_head(git)
     check_settled(worktree, unmerged=unmerged, head=head.commit)
+    moved = head.branch if head.branch != own and head.commit != worktree.base else ""
     left_behind = leave_given_behind(worktree, head)
     if left_behind:
         head = read_head(git)
@@ -102,8 +109,8 @@ def commit_work(
     is_saved = not staged if head.commit == worktree.base else _is_head(git)
     commit = head.commit if is_saved else new_commit(worktree, head, message, trailers)
     lost = put_away_lost(git, worktree.branch, kept=(commit, worktree.base))
-    if head.branch != f"refs/heads/{worktree.branch}":
-        git.run("update-ref", f"refs/heads/{worktree.branch}", commit)
+    if head.branch != own:
+        git.run("update-ref", own, commit)
     is_noop = commit == worktree.base or (head.commit != worktree.base and is_ancestor(git, commit, worktree.base))
     files = () if is_noop else changed_files(git, worktree.base, commit)
     return WorkResult(
@@ -114,6 +121,8 @@ def commit_work(
         protected=tuple(file.path for file in files if _matches(file.path, protect)),
         lost=lost,
         left_behind=left_behind,
+        stashed=stashed_on(git, worktree.branch),
+        elsewhere=tuple(path for path in checkouts_of(git, moved) if path != worktree.path) if moved else (),
     )
 
 

@@ -382,6 +382,14 @@ def _sentences(task_id: str, done: WorkResult) -> Iterator[str]:
     if done.lost:
         refs = ", ".join(entry.ref for entry in done.lost)
         yield f"task {task_id} left commits that are on no branch of its own; they are {refs}"
+    if done.stashed:
+        first = "; ".join(f"git stash apply {commit[:12]}" for commit in done.stashed)
+        yield f"task {task_id} left work in git's stash, which is no part of its commit: {first}"
+    for checkout in done.elsewhere:
+        yield (
+            f"task {task_id} committed on the branch that is checked out in {checkout}, whose files are those of the "
+            "commit before; `git status` shows the difference"
+        )
     if done.out_of_scope:
         yield f"task {task_id} changed files that it does not declare: {', '.join(done.out_of_scope)}"
     if done.protected:

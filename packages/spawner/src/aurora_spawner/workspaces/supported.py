@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aurora_spawner.workspaces.errors import GitError, WorkspaceError
 from aurora_spawner.workspaces.git import GITLINK, Git
+from aurora_spawner.workspaces.listing import list_worktrees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +24,20 @@ def supported_checkout(folder: Path) -> Git:
     try:
         git = Git.of_checkout(folder)
     except GitError as error:
-        raise WorkspaceError(folder, f"is in no git checkout ({error.reason}); use --isolation none") from error
+        reason = _without_files(folder) or error.reason
+        raise WorkspaceError(folder, f"is in no git checkout ({reason}); use --isolation none") from error
     git.check_version()
     _check_complete(git)
     return git
+
+
+def _without_files(folder: Path) -> str:
+    """Returns that a folder is in a bare repository, and where that has worktrees; empty if it is in none."""
+    try:
+        places = [str(each.path) for each in list_worktrees(Git(folder))[1:]]
+    except GitError:
+        return ""
+    return f"it is a bare repository; its worktrees are {first_of(places)}" if places else "it is a bare repository"
 
 
 def _check_complete(git: Git) -> None:

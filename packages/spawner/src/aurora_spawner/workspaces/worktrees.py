@@ -13,7 +13,7 @@ from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.tasks.work import BRANCHES
 from aurora_spawner.workspaces.attic import AtticEntry, put_away_lost
-from aurora_spawner.workspaces.checkouts import exact_settings, linked_git_dir
+from aurora_spawner.workspaces.checkouts import date_index, exact_settings, linked_git_dir
 from aurora_spawner.workspaces.entries import INITIALIZING, Entry, entries_of
 from aurora_spawner.workspaces.errors import ForeignWorktreeError, GitError, WorkspaceError
 from aurora_spawner.workspaces.filling import clear
@@ -295,6 +295,7 @@ class Workspaces:
         """Checks out the files of a new worktree, and runs the user's hook for that."""
         git = worktree.git
         git.run("reset", "--quiet", "--hard", held=held)
+        date_index(worktree.path)
         if (self._hooks / "post-checkout").exists():
             none = "0" * len(worktree.base)
             git.run("hook", "run", "--ignore-missing", "post-checkout", "--", none, worktree.base, "1", held=held)
