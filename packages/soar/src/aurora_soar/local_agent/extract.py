@@ -9,6 +9,7 @@ from aurora_core import ChunkKind
 from aurora_core.file_kinds import is_test_file
 from aurora_soar.errors import AgentOutputError, EmptyQuestionError
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind, parse_evidence
+from aurora_soar.local_agent.call_path import find_path
 from aurora_soar.local_agent.changes import find_changes
 from aurora_soar.local_agent.definitions import find_definitions, find_steps
 from aurora_soar.local_agent.errors import find_errors
@@ -83,7 +84,8 @@ def _findings(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Fi
         case Aspect.STATEMENTS:
             return find_statements(hits, focus, limit)
         case Aspect.FLOW:
-            return find_flow(memory, _subject_hits(memory, asked, hits), focus)
+            path = find_path(memory, asked.question.text, focus)
+            return [*path, *find_flow(memory, _subject_hits(memory, asked, hits), focus)]
         case Aspect.ERRORS:
             suspects = _once([*_subject_hits(memory, asked, hits), *hits])
             return [*find_errors(suspects, focus, limit), *find_changes(memory.root, suspects)]
