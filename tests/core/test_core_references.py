@@ -253,7 +253,8 @@ TYPED = {
     "web.js": (
         "const props = {\n  size: { get () { return 1 } }\n}\n"
         "class Box {\n  get (key) { return key }\n}\n"
-        "function open (box) {\n  const own = new Box()\n  own.get('a')\n  const list = new Map()\n  list.get('b')\n}\n"
+        "function open (box) {\n  const own = new Box()\n  own.get('a')\n"
+        "  const list = new Map()\n  list.get('b')\n}\n"
         "function outer () {\n  function inner () { return 1 }\n  return inner.call(this)\n}\n"
     ),
 }
@@ -322,3 +323,23 @@ def test_a_function_handed_on_is_found_if_asked_for(tmp_path: Path) -> None:
         memory.index()
         assert memory.callers("afterwards", limit=9) == []
         assert [r.name for r in memory.callers("afterwards", limit=9, handed=True)] == ["begin"]
+
+
+def test_declarations_call_nothing(tmp_path: Path) -> None:
+    (tmp_path / "box.ts").write_text("export function fill(x: number) { return x }\n")
+    (tmp_path / "box.d.ts").write_text("export interface Box {\n  fill(x: number): number;\n}\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert memory.callers("fill", limit=9) == []
+
+
+def test_an_object_that_is_made_on_the_spot_is_of_its_class(tmp_path: Path) -> None:
+    (tmp_path / "post.py").write_text(
+        "class Letter:\n    def send(self):\n        pass\n\n\nclass Parcel:\n    def send(self):\n        pass\n"
+    )
+    (tmp_path / "use.py").write_text(
+        "import post\n\n\ndef go():\n    post.Parcel().send()\n    post.Letter().send()\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert [r.line for r in memory.callers("Letter.send", limit=9)] == [6]

@@ -371,7 +371,7 @@ class Memory(AsyncCalls):
         Args:
             tests: True for lines of tests alone, False for others alone; by default those of tests come last.
             file: only the definitions in this file with exactly that name.
-            within: a file, and its first and its last line that are looked at; handed: also the symbol as an argument.
+            within: a file, its first and its last line to look at; handed: also the symbol as an argument.
         """
         from aurora_core.references.lines import Callee, calling  # a search does not pay for it
 

@@ -29,6 +29,7 @@ __all__ = ["Callee", "calling", "mentioning"]
 
 # So many chunks with a name are read; a name that more of them have says little by itself.
 MAX_CHUNKS: Final = 400
+_DECLARATIONS: Final = (".d.ts", ".d.mts", ".d.cts", ".pyi")
 _RECEIVER: Final = r"(?P<receiver>(?:[\w$]+(?:\(\))?\s?(?:\?\.|\.|->|::)\s?)*)"
 
 
@@ -87,7 +88,8 @@ def calling(
     chunks = _inside(connection, within) if within else _naming(connection, searcher, callee.short, tests=tests)
     certain: list[Reference] = []
     doubtful: list[Reference] = []
-    for chunk, row, line, code in _rows(connection, chunks, callee.short):
+    called_in = (chunk for chunk in chunks if not chunk.file.endswith(_DECLARATIONS))
+    for chunk, row, line, code in _rows(connection, called_in, callee.short):
         number = chunk.line_start + row
         if (within and not within[1] <= number <= within[2]) or resolver.defines(chunk.file, number, code):
             continue

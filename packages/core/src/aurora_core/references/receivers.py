@@ -71,7 +71,8 @@ class Receivers:
         else:
             found = self._variable(first, chunk, line, depth)
         for part in rest:
-            found = self._of_each(found, part, depth)
+            made = part.removesuffix("()") if part.endswith("()") and part[:1].isupper() else ""
+            found = self._known(frozenset({made})) if made else self._of_each(found, part, depth)
         return found
 
     def _of_each(self, owners: frozenset[str], part: str, depth: int) -> frozenset[str]:

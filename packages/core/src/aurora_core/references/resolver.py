@@ -74,6 +74,7 @@ class Resolver:
             meant = [c for c in every if c.name == name or c.name.endswith(f".{name}")]
         self._owner_of = cache(self._owner_now)
         self._targets = [self._target(c) for c in meant if not _is_accessor(c)]
+        self._never_called = bool(meant) and not self._targets
         self._owners = {self._owner_of(c) for c in every}
         self._defined_in = {c.file for c in every}
         self._functions_in = {c.file for c in every if not self._owner_of(c)}
@@ -119,7 +120,7 @@ class Resolver:
     def verdict(self, chunk: StoredChunk, line: int, call: re.Match[str], code: str) -> bool | None:
         """Returns True for a certain call, False for a doubtful one, None for a call of something else."""
         if not self._targets:
-            return not self._defined_in
+            return None if self._never_called else not self._defined_in
         dotted = code[: call.start(0)].rstrip().endswith((".", "->", "::")) or bool(call.group("receiver"))
         receiver = re.sub(r"\s|\?", "", call.group("receiver")).rstrip(".->:")
         answers = [self._calls(target, chunk, line, receiver, dotted=dotted) for target in self._targets]
@@ -145,7 +146,10 @@ class Resolver:
         if reaches(self._short, receiver=receiver, caller=chunk.file, caller_text=text, definition=target.file):
             return True
         if receiver:
-            return None if receiver.rpartition(".")[2][:1].isupper() or len(self._defined_in) > 1 else False
+            another = (
+                self._short in EVERYDAY or receiver.rpartition(".")[2][:1].isupper() or len(self._defined_in) > 1
+            )
+            return None if another else False
         elsewhere = chunk.file in self._defined_in or imports_name(self._short, text)
         return None if elsewhere else False
 
