@@ -14,6 +14,7 @@ from aurora_soar.local_agent.changes import find_changes
 from aurora_soar.local_agent.definitions import find_definitions, find_steps
 from aurora_soar.local_agent.errors import find_errors
 from aurora_soar.local_agent.flow import find_flow
+from aurora_soar.local_agent.releases import asks_for_leak, find_releases
 from aurora_soar.local_agent.statements import find_statements
 from aurora_soar.local_agent.subject import MEMBERS_SHOWN, find_examples, find_subjects, summary_of
 from aurora_soar.local_agent.tests import find_tests
@@ -104,6 +105,9 @@ def _definitions(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list
     definitions = [] if whole else find_definitions(hits, focus, limit, about_values=question.about_values)
     if subjects:
         definitions = [f for f in definitions if f.relevance >= NEAR_SUBJECT][:NEAR_SHOWN]
+    leak = question.intent is Intent.DEBUG and asks_for_leak(question.text)
+    # Who asks why something leaks looks for where it should be released.
+    summary = [*(find_releases(memory, focus) if leak else ()), *summary]
     shown = {(f.file, f.symbol) for f in summary}
     chunks = {f.chunk_id for f in (*summary, *definitions) if f.kind is FindingKind.DEFINITION}
     examples = find_examples(memory, [*summary, *definitions][:1]) if question.intent is Intent.IMPLEMENT else []
