@@ -97,7 +97,8 @@ def _findings(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Fi
 def _definitions(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
     """Returns what the words name with its summary, then the definitions that mention most of them."""
     question, focus, limit = asked.question, asked.focus, asked.request.limit
-    subjects = find_subjects(memory, asked.words)
+    # What a change goes to comes before what else the request names.
+    subjects = sorted(find_subjects(memory, asked.words), key=lambda each: each.name not in question.goes_to)
     members = MEMBERS_COMPARED if question.sides else MEMBERS_SHOWN
     summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus, members=members)]
     # What a file or a folder holds answers the question; of a symbol, only its near relations may help.

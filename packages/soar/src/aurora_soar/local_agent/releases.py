@@ -1,4 +1,4 @@
-"""What is acquired and released: lines that acquire what their definition does not release, and methods that release."""
+"""Lines that acquire what their definition neither releases nor hands on, and the methods that release."""
 
 from __future__ import annotations
 

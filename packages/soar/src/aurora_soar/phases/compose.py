@@ -190,10 +190,12 @@ def _write_language(writer: _Writer, question: Question) -> None:
 def _absence(presence: Presence) -> str:
     left_out = ", ".join(f"`{name}`" for name in presence.unindexed)
     note = f"Not indexed: {left_out}; `aur mem index` adds new files, `aur mem stats` says what is left out and why."
-    words = [*(f"`{name}`" for name in presence.names if name not in presence.unindexed), *presence.words]
-    if left_out:
-        return note if not words else f"{note} {_not_found(words, presence)}"
-    return _not_found(words, presence)
+    known = {*presence.unindexed, *presence.unread}
+    words = [*(f"`{name}`" for name in presence.names if name not in known), *presence.words]
+    unread = ", ".join(f"`{name}` (`{at}`)" for name, at in presence.unread.items())
+    later = f"Not in the index: {unread}; `aur mem index` brings it up to date." if unread else ""
+    absent = _not_found(words, presence) if words or not (left_out or unread) else ""
+    return " ".join(filter(None, (note if left_out else "", later, absent)))
 
 
 def _not_found(words: Sequence[str], presence: Presence) -> str:
@@ -295,7 +297,7 @@ def _described(lead: Finding, findings: Sequence[Finding]) -> str:
     name = f"`{lead.symbol}` ({place(lead)})"
     if lead.kind is FindingKind.FILE and lead.about != lead.file:
         files = [f for f in findings if f.kind is FindingKind.FILE and f.about == lead.about]
-        says = f" {name} says: {_quoted(lead.text)}" if lead.text else ""
+        says = f" {name} says: {_quoted(lead.text)}" if lead.text else f" The first is {name}."
         count = max(lead.total, len(files))
         return f"`{lead.about}` holds {count} {'file' if count == 1 else 'files'}.{says}"
     if lead.kind is FindingKind.FILE:
