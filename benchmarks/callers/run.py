@@ -1,9 +1,10 @@
 """Which of the lines that could call a definition does the memory say do, and is it right?
 
-    .venv/bin/python -m benchmarks.callers.run [--sources FOLDER] [--write] [--show]
+    .venv/bin/python benchmarks/callers/run.py [--sources FOLDER] [--write] [--show]
 
 Each file of `labels/` names a source package, fetched with pip or npm and unpacked into FOLDER. Its rows are lines of
 code with a name and a bracket behind it, drawn at random for definitions drawn at random, without asking the memory.
+The questions of `flows.tsv` are asked, too; the calls in their answers are held against paths that were read by hand.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
+import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
@@ -18,18 +21,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from benchmarks.answers.run import unpacked
 
 from aurora_core import Memory
+from aurora_soar.local_agent.lookup import answer_directly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HERE: Final = Path(__file__).parent
 CALLS: Final = "right"
+FLOWS: Final = """
+## Paths
+
+Questions about a flow whose path was read by hand; an answer is right if it shows exactly these calls. They were
+asked while the search for paths was made, so they show what it can do and not how often it will.
+
+"""
 HEAD: Final = """# Callers that are callers: results
 
-Made by `.venv/bin/python -m benchmarks.callers.run --write`. A line that could call a definition is said to call it,
+Made by `.venv/bin/python benchmarks/callers/run.py --write`. A line that could call a definition is said to call it,
 perhaps to call it, or not to. An answer states the first as "calls"; the second only where there is no first, as
 "perhaps".
 
@@ -87,6 +100,27 @@ def row_of(name: str, said: Sequence[tuple[Site, str]]) -> str:
     )
 
 
+def path_shown(memory: Memory, question: str) -> str:
+    """Returns the path that an answer without a model shows, its definitions joined; "" for none."""
+    answer = answer_directly(memory, memory.root, question).answer
+    steps = re.findall(r"^\d+\. `(\S+)` (?:calls|hands on) `(\S+?)`", answer, re.MULTILINE)
+    return " > ".join([*(caller for caller, _ in steps), *(callee for _, callee in steps[-1:])])
+
+
+def paths(sources: Path) -> str:
+    """Returns the table of questions about flows."""
+    rows = []
+    for line in (HERE / "flows.tsv").read_text(encoding="utf-8").splitlines():
+        package, question, path = line.split("\t")
+        with Memory.open(unpacked(f"{'npm' if '@' in package else 'pypi'} {package}", sources)) as memory:
+            memory.index()
+            shown = path_shown(memory, question)
+        rows.append(f"| {package} | {question} | {path.count('>')} | {'yes' if shown == path else shown or 'none'} |")
+    right = sum(row.endswith("| yes |") for row in rows)
+    head = "| source | question | calls | shown |\n|---|---|---|---|"
+    return FLOWS + "\n".join((head, *rows)) + f"\n\n{right} of {len(rows)} are shown.\n"
+
+
 def report(sources: Path, *, show: bool) -> str:
     """Returns the results."""
     rows, everything = [], []
@@ -104,7 +138,7 @@ def report(sources: Path, *, show: bool) -> str:
     table = "\n".join((head, "|---" * 7 + "|", *rows, row_of("**all**", everything)))
     load = f"Load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
     python = f"{platform.machine()}, Python {platform.python_version()}"
-    return f"{HEAD}\nMeasured on {datetime.now(UTC):%Y-%m-%d} ({python}).\n\n{table}\n\n{load}\n"
+    return f"{HEAD}\nMeasured on {datetime.now(UTC):%Y-%m-%d} ({python}).\n\n{table}\n{paths(sources)}\n{load}\n"
 
 
 def main() -> None:

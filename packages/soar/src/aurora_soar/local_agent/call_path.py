@@ -39,6 +39,8 @@ MAX_CALLERS: Final = 40
 MAX_STEPS: Final = 9
 LEAST_SAID: Final = 0.5
 """The share of an end's words that a definition must have to be that end."""
+NEAR_BEST: Final = 0.8
+"""The share of what the best definition says of an end that another must say to be meant as well."""
 LEAST_STEPS: Final = 2
 MAX_CALLED: Final = 40
 MAX_DEFINITIONS: Final = 6
@@ -228,7 +230,9 @@ def _meant_by(memory: SoarMemory, words: str) -> list[Hit]:
     focus = Focus.of(memory, content)
     hits = memory.search(focus.query, limit=POOL, kinds=("code",), record=False) if focus.words else []
     hits = [h for h in hits if h.symbol_type in _ROUTINES and not is_test_file(h.file)]
-    hits = [h for h in hits if _says(h, focus) >= LEAST_SAID]
+    said = {h.chunk_id: _says(h, focus) for h in hits}
+    least = max(LEAST_SAID, NEAR_BEST * max(said.values(), default=0.0))
+    hits = [h for h in hits if said[h.chunk_id] >= least]
     chosen = [(f.file, f.symbol) for f in find_definitions(hits, focus, ENDS)]
     return [h for place in chosen for h in hits if (h.file, h.name) == place]
 
