@@ -1,6 +1,6 @@
 """Learn the weights that the first phase sizes requests with.
 
-    .venv/bin/python tools/train_assess.py           writes complexity_weights.json
+    .venv/bin/python tools/train_assess.py           writes complexity_weights.tsv
     .venv/bin/python tools/train_assess.py --check   holds out each training file in turn and prints what is right
 
 Reads the labelled prompts of benchmarks/assess/ and benchmarks/assess/training/, but not the exams. The model is a
@@ -22,19 +22,28 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from aurora_soar.phases.complexity_model import IDF_STEPS, LEVELS, Weights, features, judge, scaled
+from aurora_soar.phases.complexity_model import (
+    IDF_STEPS,
+    LEVELS,
+    Table,
+    Weights,
+    features,
+    judge,
+    read_weights,
+    scaled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    Table = Mapping[str, float]
+    Rarities = Mapping[str, float]
     Rows = Sequence[tuple[str, str]]
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMPTS = ROOT / "benchmarks" / "assess"
-WEIGHTS = ROOT / "packages" / "soar" / "src" / "aurora_soar" / "phases" / "complexity_weights.json"
+WEIGHTS = ROOT / "packages" / "soar" / "src" / "aurora_soar" / "phases" / "complexity_weights.tsv"
 LOSS: Final = 10.0
 """How much a wrong prompt costs, against the square of the weights."""
 DROPPED_BELOW: Final = 0.1
@@ -54,7 +63,7 @@ class Learnt:
         weights: a row for each feature, a column for each level.
     """
 
-    rarity: tuple[Table, Table]
+    rarity: tuple[Rarities, Rarities]
     names: Sequence[tuple[int, str]]
     weights: NDArray[np.float64]
 
@@ -68,7 +77,7 @@ def main() -> None:
             print(f"{name:20} {right:4} of {count:4}  {right / count:.1%}", flush=True)
         return
     rows = [row for _, rows in training() for row in rows]
-    WEIGHTS.write_text(compiled(rounded(learn(rows))), encoding="utf-8")
+    WEIGHTS.write_text(compiled(rounded(learn(rows))), encoding="utf-8", newline="")
 
 
 def training() -> list[tuple[str, Rows]]:
@@ -91,7 +100,7 @@ def fingerprint() -> str:
 
 def stored_fingerprint() -> str:
     """Returns what the weights that are there were made from."""
-    return str(json.loads(WEIGHTS.read_bytes())["made_from"])
+    return read_weights(WEIGHTS.read_bytes().decode()).made_from
 
 
 def held_out() -> Iterator[tuple[str, int, int]]:
@@ -115,7 +124,7 @@ def learn(rows: Rows) -> Learnt:
     return _solved(counts, goal, (words, letters))
 
 
-def _rarity(counts: Sequence[Counter[str]]) -> Table:
+def _rarity(counts: Sequence[Counter[str]]) -> Rarities:
     within = Counter(name for each in counts for name in each)
     found = {
         name: math.log((1 + len(counts)) / (1 + held)) + 1 for name, held in within.items() if held >= IN_PROMPTS
@@ -124,7 +133,7 @@ def _rarity(counts: Sequence[Counter[str]]) -> Table:
 
 
 def _solved(
-    counts: Sequence[tuple[Counter[str], Counter[str]]], goal: NDArray[np.float64], rarity: tuple[Table, Table]
+    counts: Sequence[tuple[Counter[str], Counter[str]]], goal: NDArray[np.float64], rarity: tuple[Rarities, Rarities]
 ) -> Learnt:
     names = [(kind, name) for kind, table in enumerate(rarity) for name in table]
     place = {name: index for index, name in enumerate(names)}
@@ -155,18 +164,18 @@ def rounded(learnt: Learnt) -> Weights:
     """Returns the weights in 255 steps."""
     step = float(np.abs(learnt.weights).max()) / LIMIT
     units = np.rint(learnt.weights / step).astype(int).tolist()
-    tables: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    lines: tuple[list[str], list[str]] = ([], [])
     for (kind, name), row in zip(learnt.names, units, strict=True):
         rarity = round(learnt.rarity[kind][name] * IDF_STEPS)
-        tables[kind][name] = " ".join(map(str, (rarity, *row)))
-    return Weights(step=step, tables=tables)
+        lines[kind].append(f"{name}\t{' '.join(map(str, (rarity, *row)))}")
+    words, letters = (Table(sorted(each)) for each in lines)
+    return Weights(step=step, tables=(words, letters))
 
 
 def compiled(weights: Weights) -> str:
     """Returns the weights as they should stand in the file, a line for each feature."""
-    head = {"made_from": fingerprint(), "step": round(weights.step, 6)}
-    words, letters = (json.dumps(table, ensure_ascii=False, indent=0) for table in weights.tables)
-    return f'{json.dumps(head)[:-1]},\n"words": {words},\n"letters": {letters}}}\n'
+    fields = f"made_from\t{fingerprint()}\nstep\t{round(weights.step, 6)}"
+    return "\n\n".join([fields, *("\n".join(table.lines) for table in weights.tables)]) + "\n"
 
 
 if __name__ == "__main__":

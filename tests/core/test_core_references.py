@@ -215,3 +215,131 @@ def test_a_string_that_is_not_closed_is_read_once(quote: str) -> None:
     """Each of its escaped quotes once began a string of its own: a file of this size took an hour."""
     text = quote + f"\\{quote}" * 250_000
     assert code_lines(text, "a.ts") == (text,)
+
+
+TYPED = {
+    "kinds.py": (
+        "from __future__ import annotations\nfrom typing import Mapping, Optional\n\n\n"
+        "class Reader:\n    def close(self):\n        pass\n\n    def load_all(self):\n        return []\n\n\n"
+        "class Buffered(Reader):\n    def load_all(self):\n        return super().load_all()\n\n\n"
+        "class Plain(Reader):\n    pass\n\n\n"
+        "class Writer:\n    def close(self):\n        pass\n\n    def load_all(self):\n        pass\n"
+    ),
+    "uses.py": (
+        "from __future__ import annotations\nfrom typing import Mapping, Optional\n"
+        "from kinds import Buffered, Plain, Reader, Writer\n\n\n"
+        "def by_optional(source: Optional[Reader]):\n    source.load_all()\n\n\n"
+        'def by_quoted(source: "Reader | None"):\n    source.load_all()\n\n\n'
+        "def by_mapping(source: Mapping[str, Reader]):\n    source.load_all()\n\n\n"
+        "def first():\n    chunk = Reader()\n    chunk.load_all()\n\n\n"
+        "def second():\n    chunk = Writer()\n    chunk.load_all()\n\n\n"
+        "def by_parent():\n    source = Plain()\n    source.load_all()\n\n\n"
+        "def by_override():\n    source = Buffered()\n    source.load_all()\n\n\n"
+        "def made(path) -> Reader:\n    return Plain()\n\n\n"
+        "def by_result(path):\n    source = made(path)\n    source.load_all()\n\n\n"
+        "class Desk:\n    spare: Writer\n\n    def __init__(self, reader: Reader):\n        self.reader = reader\n\n"
+        "    def by_attribute(self):\n        self.reader.load_all()\n\n"
+        "    def by_other_attribute(self):\n        self.spare.load_all()\n\n"
+        "    @property\n    def main(self) -> Reader:\n        return self.reader\n\n"
+        "    def by_property(self):\n        self.main.load_all()\n\n\n"
+        "def by_chain(desk: Desk):\n    desk.reader.load_all()\n\n\n"
+        "def entered(path):\n    with Reader() as source:\n        source.load_all()\n\n\n"
+        "def everyday(stack):\n    stack.close()\n"
+    ),
+    "local.py": (
+        "from kinds import Reader\n\n\ndef load_page():\n    return 1\n\n\ndef use():\n    return load_page()\n"
+    ),
+    "pages.py": "def load_page():\n    return 2\n",
+    "web.js": (
+        "const props = {\n  size: { get () { return 1 } }\n}\n"
+        "class Box {\n  get (key) { return key }\n}\n"
+        "function open (box) {\n  const own = new Box()\n  own.get('a')\n"
+        "  const list = new Map()\n  list.get('b')\n}\n"
+        "function outer () {\n  function inner () { return 1 }\n  return inner.call(this)\n}\n"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    root = tmp_path_factory.mktemp("typed")
+    for name, text in TYPED.items():
+        (root / name).write_text(text)
+    with Memory.open(root) as memory:
+        memory.index()
+        yield memory
+
+
+def test_the_type_of_a_receiver_tells_whose_method_is_called(typed: Memory) -> None:
+    callers = typed.callers("Reader.load_all", limit=50, file="kinds.py")
+    assert {r.name for r in callers if r.certain} == {
+        "Buffered.load_all",
+        "by_optional",
+        "by_quoted",
+        "first",
+        "by_parent",
+        "by_result",
+        "Desk.by_attribute",
+        "Desk.by_property",
+        "by_chain",
+        "entered",
+    }
+    assert not {r.name for r in callers} & {"by_mapping", "second", "by_override", "Desk.by_other_attribute"}
+
+
+def test_a_method_that_overrides_another_is_perhaps_called_through_its_parent(typed: Memory) -> None:
+    callers = typed.callers("Buffered.load_all", limit=50, file="kinds.py")
+    assert {r.name for r in callers if r.certain} == {"by_override"}
+    assert "by_optional" in {r.name for r in callers if not r.certain}
+    assert "by_parent" not in {r.name for r in callers}, "its class is another child"
+
+
+def test_an_everyday_name_on_something_unknown_is_nobody_s_method(typed: Memory) -> None:
+    assert typed.callers("Reader.close", limit=50) == []
+
+
+def test_a_file_s_own_function_comes_before_another_file_s(typed: Memory) -> None:
+    assert [r.file for r in typed.callers("load_page", limit=50, file="local.py")] == ["local.py"]
+    assert typed.callers("load_page", limit=50, file="pages.py") == []
+
+
+def test_a_script_s_accessor_is_not_called_by_get(typed: Memory) -> None:
+    assert [r.text for r in typed.callers("Box.get", limit=50, file="web.js")] == ["own.get('a')"]
+
+
+def test_lines_of_one_place_are_looked_at_alone(typed: Memory) -> None:
+    found = typed.callers("Reader.load_all", limit=50, file="kinds.py", within=("uses.py", 1, 15))
+    assert {r.name for r in found} == {"by_optional", "by_quoted"}
+
+
+def test_a_function_handed_on_is_found_if_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "steps.js").write_text(
+        "function afterwards (x) { return x }\n"
+        "function begin (run) {\n  run(1, afterwards)\n}\n"
+        "function shadow (afterwards) {\n  begin(afterwards)\n}\n"
+        "module.exports = { begin, afterwards }\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert memory.callers("afterwards", limit=9) == []
+        assert [r.name for r in memory.callers("afterwards", limit=9, handed=True)] == ["begin"]
+
+
+def test_declarations_call_nothing(tmp_path: Path) -> None:
+    (tmp_path / "box.ts").write_text("export function fill(x: number) { return x }\n")
+    (tmp_path / "box.d.ts").write_text("export interface Box {\n  fill(x: number): number;\n}\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert memory.callers("fill", limit=9) == []
+
+
+def test_an_object_that_is_made_on_the_spot_is_of_its_class(tmp_path: Path) -> None:
+    (tmp_path / "post.py").write_text(
+        "class Letter:\n    def send(self):\n        pass\n\n\nclass Parcel:\n    def send(self):\n        pass\n"
+    )
+    (tmp_path / "use.py").write_text(
+        "import post\n\n\ndef go():\n    post.Parcel().send()\n    post.Letter().send()\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        assert [r.line for r in memory.callers("Letter.send", limit=9)] == [6]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.exhaustive import few
 
 from aurora_soar import Complexity, assess, read_question
-from aurora_soar.phases.complexity_model import Weights, features, judge
+from aurora_soar.phases.complexity_model import Table, Weights, features, judge, read_weights
 
 TRAINER = Path(__file__).parents[2] / "tools" / "train_assess.py"
 
@@ -117,7 +117,7 @@ def test_features_are_words_pairs_letter_groups_and_the_two_ends() -> None:
 
 
 def test_a_text_of_no_known_feature_gets_even_chances() -> None:
-    assert judge("anything", Weights(step=0.1, tables=({}, {}))).chances == [0.25] * 4
+    assert judge("anything", Weights(step=0.1, tables=(Table([]), Table([])))).chances == [0.25] * 4
 
 
 @given(st.text(min_size=1, max_size=400))
@@ -125,3 +125,12 @@ def test_scores_and_confidence_stay_in_their_range(text: str) -> None:
     assessment = assess(read_question(f"scheduler {text}"))
     assert 0.0 <= assessment.score <= 1.0
     assert 0.0 < assessment.confidence <= 1.0
+
+
+def test_each_stored_feature_is_found_and_nothing_between_them() -> None:
+    learnt = read_weights(run_path(str(TRAINER))["WEIGHTS"].read_bytes().decode())
+    for table in learnt.tables:
+        rows = [line.split("\t") for line in table.lines]
+        assert all(table.numbers(name) == tuple(map(int, numbers.split())) for name, numbers in rows)
+        known = {name for name, _ in rows}
+        assert not any(table.numbers(f"{name}!") for name in known if f"{name}!" not in known)

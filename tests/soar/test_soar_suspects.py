@@ -14,6 +14,7 @@ from aurora_soar import Aurora
 from aurora_soar.evidence.citations import CitationChecker
 from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind, LocalRequest
 from aurora_soar.local_agent.extract import extract
+from aurora_soar.local_agent.lookup import answer_directly
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +94,21 @@ def test_a_commit_of_the_last_weeks_is_a_suspect_and_an_old_one_is_none(tmp_path
     with Aurora.open(tmp_path) as aurora:
         answer = aurora.ask("Why does read_prices leak files?").answer
     assert f"`prices.py` was changed lately: {found.text} (`prices.py:1`)" in answer
+
+
+def test_who_asks_for_a_leak_is_led_to_what_releases(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "class Session:\n"
+        "    def __init__(self):\n        self.pool = []\n\n"
+        "    def leaking_words(self, connections):\n"
+        '        """Strips words of connections to avoid leaking them in the session."""\n'
+        "        return connections\n\n"
+        '    def close(self):\n        """Closes all connections."""\n        for each in self.pool:\n'
+        "            each.close()\n"
+    )
+    (tmp_path / "disk.py").write_text("class Disk:\n    def close(self):\n        pass\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        answer = answer_directly(memory, tmp_path, "Why would a session leak connections?").answer
+    assert answer.startswith("Start at `Session.close` (`net.py:9`)")
+    assert "Disk" not in answer

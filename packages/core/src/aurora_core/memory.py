@@ -356,17 +356,30 @@ class Memory(AsyncCalls):
         with reading(self._connection, self._database):
             return file_note(self._connection, file)
 
-    def callers(self, name: str, limit: int = 10, *, tests: bool | None = None) -> list[Reference]:
+    def callers(
+        self,
+        name: str,
+        limit: int = 10,
+        *,
+        tests: bool | None = None,
+        file: str = "",
+        within: tuple[str, int, int] | None = None,
+        handed: bool = False,
+    ) -> list[Reference]:
         """Returns the lines that call a symbol, named as in `definitions`: certain calls, then doubtful ones.
 
         Args:
             tests: True for lines of tests alone, False for others alone; by default those of tests come last.
+            file: only the definitions in this file with exactly that name.
+            within: a file, its first and its last line to look at; handed: also the symbol as an argument.
         """
-        from aurora_core.references import calling  # a search does not pay for it
+        from aurora_core.references.lines import Callee, calling  # a search does not pay for it
+
+        callee = Callee(name=name, file=file, handed=handed)
 
         def ask(count: int) -> list[Reference]:
             with reading(self._connection, self._database):
-                return calling(self._connection, self._searcher, name, count, tests=tests)
+                return calling(self._connection, self._searcher, callee, count, tests=tests, within=within)
 
         return self._freshness.checked(ask, limit)
 
@@ -376,7 +389,7 @@ class Memory(AsyncCalls):
         Args:
             tests: True for lines of tests alone, False for others alone; by default those of tests come last.
         """
-        from aurora_core.references import mentioning  # a search does not pay for it
+        from aurora_core.references.lines import mentioning  # a search does not pay for it
 
         def ask(count: int) -> list[Reference]:
             with reading(self._connection, self._database):

@@ -95,9 +95,22 @@ class AdaptedMemory:
         """Returns what was found of a file, by line."""
         return [hit for (of, _), hit in sorted(self._seen.items()) if of == file]
 
-    def callers(self, name: str, limit: int = 10, *, tests: bool | None = None) -> list[Reference]:
+    def callers(
+        self,
+        name: str,
+        limit: int = 10,
+        *,
+        tests: bool | None = None,
+        file: str = "",  # noqa: ARG002  nothing tells which definition is called
+        within: tuple[str, int, int] | None = None,
+        handed: bool = False,
+    ) -> list[Reference]:
         """Returns the lines that mention a name with a bracket behind it; nothing tells what they call."""
-        return [each for each in self.mentions(name, limit, tests=tests) if f"{_last(name)}(" in each.text]
+        found = [r for r in self.mentions(name, _SEARCHED, tests=tests) if handed or f"{_last(name)}(" in r.text]
+        if within is not None:
+            of, first, last = within
+            found = [r for r in found if r.file == of and first <= r.line <= last]
+        return found[:limit]
 
     def mentions(self, name: str, limit: int = 10, *, tests: bool | None = None) -> list[Reference]:
         """Returns the lines of hits that contain a name."""

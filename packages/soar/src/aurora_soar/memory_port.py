@@ -54,7 +54,16 @@ class SoarMemory(SearchedMemory, RememberingMemory, Protocol):
         """Returns the chunks of a file, by line."""
         ...
 
-    def callers(self, name: str, limit: int = 10, *, tests: bool | None = None) -> Sequence[Reference]:
+    def callers(
+        self,
+        name: str,
+        limit: int = 10,
+        *,
+        tests: bool | None = None,
+        file: str = "",
+        within: tuple[str, int, int] | None = None,
+        handed: bool = False,
+    ) -> Sequence[Reference]:
         """Returns the lines that call a name."""
         ...
 

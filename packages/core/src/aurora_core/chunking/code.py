@@ -162,6 +162,8 @@ class _Reader:
         value = next(filter(None, (follow(node, path) for path in binding.value)), None)
         named = follow(node, binding.name)
         name = bound_name(self._read(named)) if named is not None else ""
+        if not name and value is not None and value.type in self.grammar.class_values:
+            name = self._name(value)  # `module.exports = class Name`
         form = self._form_of_value(binding, value) if value is not None and name else None
         if value is not None and form is not None:
             return [self._definition(node, form, inside, outer, name=name, depth=depth, value=value)]

@@ -20,7 +20,16 @@ _MARKERS: Final = re.compile(
     r"""[ruRU]?"{3}|[ruRU]?'{3}|/\*+!?|\*+/|^\s*(?:#+!?|//[/!]*|\*+|[-*+•]|\d+[.)])\s?""", re.MULTILINE
 )
 _SPACE: Final = re.compile(r"\s+")
-_NAMED: Final = frozenset({FindingKind.DEFINITION, FindingKind.CALLEE, FindingKind.MEMBER, FindingKind.EXAMPLE})
+_NAMED: Final = frozenset(
+    {
+        FindingKind.DEFINITION,
+        FindingKind.CALLEE,
+        FindingKind.MEMBER,
+        FindingKind.EXAMPLE,
+        FindingKind.PATH_END,
+        FindingKind.PATH_OPEN,
+    }
+)
 _PLACES: Final = frozenset({FindingKind.CLAIM, FindingKind.COMMAND, FindingKind.CHANGE})
 _PROSE: Final = frozenset({FindingKind.STATEMENT, FindingKind.FILE})
 

@@ -39,6 +39,10 @@ class FindingKind(StrEnum):
     CALLER = "caller"  # this line calls `about`; text is the line
     MAYBE_CALLER = "maybe_caller"  # this line calls `about` or something else of its name; text is the line
     CALLEE = "callee"  # the symbol uses what is defined here; text is the signature
+    PATH = "path"  # a step of the path that is asked for: this line calls `about`; text is the line
+    MAYBE_PATH = "maybe_path"  # as PATH, but the line may call something else of that name
+    PATH_END = "path_end"  # the path ends in what is defined here; text is the signature
+    PATH_OPEN = "path_open"  # as PATH_END, but another end was asked for, which no path was found to
     RAISE = "raise"  # this line raises or reports an error; text is the line
     UNRELEASED = "unreleased"  # this line acquires what its definition does not release; text is the line
     CHANGE = "change"  # a commit changed the file `about` lately; text is its day, its id and its subject

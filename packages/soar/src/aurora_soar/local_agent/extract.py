@@ -9,10 +9,12 @@ from aurora_core import ChunkKind
 from aurora_core.file_kinds import is_test_file
 from aurora_soar.errors import AgentOutputError, EmptyQuestionError
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind, parse_evidence
+from aurora_soar.local_agent.call_path import find_path
 from aurora_soar.local_agent.changes import find_changes
 from aurora_soar.local_agent.definitions import find_definitions, find_steps
 from aurora_soar.local_agent.errors import find_errors
 from aurora_soar.local_agent.flow import find_flow
+from aurora_soar.local_agent.releases import asks_for_leak, find_releases
 from aurora_soar.local_agent.statements import find_statements
 from aurora_soar.local_agent.subject import MEMBERS_SHOWN, find_examples, find_subjects, summary_of
 from aurora_soar.local_agent.tests import find_tests
@@ -83,7 +85,8 @@ def _findings(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Fi
         case Aspect.STATEMENTS:
             return find_statements(hits, focus, limit)
         case Aspect.FLOW:
-            return find_flow(memory, _subject_hits(memory, asked, hits), focus)
+            path = find_path(memory, asked.question.text, focus)
+            return [*path, *find_flow(memory, _subject_hits(memory, asked, hits), focus)]
         case Aspect.ERRORS:
             suspects = _once([*_subject_hits(memory, asked, hits), *hits])
             return [*find_errors(suspects, focus, limit), *find_changes(memory.root, suspects)]
@@ -94,7 +97,8 @@ def _findings(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Fi
 def _definitions(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Finding]:
     """Returns what the words name with its summary, then the definitions that mention most of them."""
     question, focus, limit = asked.question, asked.focus, asked.request.limit
-    subjects = find_subjects(memory, asked.words)
+    # What a change goes to comes before what else the request names.
+    subjects = sorted(find_subjects(memory, asked.words), key=lambda each: each.name not in question.goes_to)
     members = MEMBERS_COMPARED if question.sides else MEMBERS_SHOWN
     summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus, members=members)]
     # What a file or a folder holds answers the question; of a symbol, only its near relations may help.
@@ -102,6 +106,9 @@ def _definitions(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list
     definitions = [] if whole else find_definitions(hits, focus, limit, about_values=question.about_values)
     if subjects:
         definitions = [f for f in definitions if f.relevance >= NEAR_SUBJECT][:NEAR_SHOWN]
+    leak = question.intent is Intent.DEBUG and asks_for_leak(question.text)
+    # Who asks why something leaks looks for where it should be released.
+    summary = [*(find_releases(memory, focus) if leak else ()), *summary]
     shown = {(f.file, f.symbol) for f in summary}
     chunks = {f.chunk_id for f in (*summary, *definitions) if f.kind is FindingKind.DEFINITION}
     examples = find_examples(memory, [*summary, *definitions][:1]) if question.intent is Intent.IMPLEMENT else []

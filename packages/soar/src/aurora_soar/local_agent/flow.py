@@ -132,7 +132,7 @@ def _callers(memory: SoarMemory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     """Yields lines that call the definition, certain ones first; doubtful ones only if no line certainly does."""
     if _short(hit.name).startswith("__") or hit.symbol_type not in NAMED_SYMBOLS:
         return
-    references = memory.callers(hit.name, limit=MAX_REFERENCES, tests=False)
+    references = memory.callers(hit.name, limit=MAX_REFERENCES, tests=False, file=hit.file)
     outside = [r for r in references if r.file != hit.file or not hit.line_start <= r.line <= hit.line_end]
     certain = [r for r in outside if r.certain]
     for reference in (certain or outside)[:CALLERS_EACH]:

@@ -1,19 +1,22 @@
-"""Part of aspect `errors`: lines that acquire something which their definition neither releases nor hands on."""
+"""Lines that acquire what their definition neither releases nor hands on, and the methods that release."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
 
+from aurora_core.file_kinds import is_test_file
 from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.local_agent.definitions import definition_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aurora_core import Hit
+    from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.focus import Focus
 
-__all__ = ["find_unreleased"]
+__all__ = ["asks_for_leak", "find_releases", "find_unreleased"]
 
 _ACQUIRERS: Final = (
     r"open|fopen|fdopen|urlopen|popen|Popen|NamedTemporaryFile|TemporaryFile|socket|Socket|create_connection|accept"
@@ -35,12 +38,32 @@ _FOR_ITS_CALLER: Final = re.compile(
 """Names of definitions whose very purpose is to acquire."""
 
 
+RELEASERS: Final = ("close", "aclose", "release", "shutdown", "dispose", "disconnect", "destroy", "__exit__")
+"""Names of methods that release what their object holds."""
+RELEASERS_SHOWN: Final = 3
+OF_A_NAME: Final = 40
+
+
+def asks_for_leak(text: str) -> bool:
+    """Returns True if a text speaks of something that is not released."""
+    return _LEAKS.search(text) is not None
+
+
+def find_releases(memory: SoarMemory, focus: Focus) -> list[Finding]:
+    """Returns the methods that release what the words are about: those of classes that the words name, best first."""
+    named = [h for name in RELEASERS for h in memory.definitions(name, limit=OF_A_NAME)]
+    methods = [h for h in named if h.symbol_type == "method" and not is_test_file(h.file)]
+    scored = [(focus.coverage(f"{h.name}\n{h.content}"), focus.coverage(h.name).share, h) for h in methods]
+    best = sorted((each for each in scored if each[1]), key=lambda each: -(each[0].share + each[1]))
+    return [definition_finding(h, FindingKind.DEFINITION, cover) for cover, _, h in best[:RELEASERS_SHOWN]]
+
+
 def find_unreleased(hits: Sequence[Hit], focus: Focus) -> Iterator[Finding]:
     """Yields suspects in definitions that mention the question; of a question about leaks, they weigh most.
 
     What is returned, yielded, or given to a call is handed on: somebody else releases it. So is what an object keeps.
     """
-    about_leaks = _LEAKS.search(focus.query) is not None
+    about_leaks = asks_for_leak(focus.query)
     for hit in hits:
         around = focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
         if not around.words or _FOR_ITS_CALLER.search(hit.name):

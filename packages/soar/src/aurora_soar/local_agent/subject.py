@@ -63,7 +63,8 @@ def _subject(memory: SoarMemory, name: Name, files: Sequence[str]) -> Subject | 
     if name.sort is NameSort.FILE or (name.sort is NameSort.PROPER and "." in name.text):
         same = files_named(name.text, files)
         best = sorted(same, key=lambda file: (is_test_file(file), is_document(file), file.count("/")))
-        return Subject(name=name.text, sort=NameSort.FILE, files=tuple(best[:1])) if best else None
+        if best:
+            return Subject(name=name.text, sort=NameSort.FILE, files=tuple(best[:1]))
     if name.sort is NameSort.FOLDER:
         return _folder(name.text, files)
     hits = _definitions(memory, name.text)
@@ -88,15 +89,27 @@ def _definitions(memory: SoarMemory, name: str) -> list[Hit]:
     found = [hit for hit in memory.definitions(name, limit=40) if hit.symbol_type in NAMED_SYMBOLS]
     found = [hit for hit in found if hit.name.endswith(name)]
     owner, _, short = name.rpartition(".")
+    if owner and all(is_test_file(hit.file) for hit in found):
+        # An object may be called as its class: `reply.send` of `Reply.send`.
+        alike = [hit for hit in memory.definitions(short, limit=40) if hit.name.lower().endswith(name.lower())]
+        found = [hit for hit in alike if not is_test_file(hit.file)] or found
     if not found and owner and memory.definitions(owner, limit=1):
         found = [
             hit for hit in memory.definitions(short, limit=40) if hit.symbol_type in NAMED_SYMBOLS and "." in hit.name
         ]
+    if not found and owner:
+        found = [hit for hit in memory.definitions(short, limit=40) if _is_in_module(hit, owner)]
     if not found:
         found = find_binding(memory, name)
     found.sort(key=lambda hit: (is_test_file(hit.file), is_document(hit.file), "." in hit.name, -_length(hit)))
     code = [hit for hit in found if not is_test_file(hit.file)]
     return (code or found)[:MAX_SAME_NAME]
+
+
+def _is_in_module(hit: Hit, module: str) -> bool:
+    """Returns True for a function or class at the top of a module, or of a file of a package, of that name."""
+    parts = f"{hit.file.rpartition('.')[0]}".split("/")
+    return hit.symbol_type in NAMED_SYMBOLS and "." not in hit.name and module.rpartition(".")[2] in parts
 
 
 def find_examples(memory: SoarMemory, places: Sequence[Finding]) -> list[Finding]:

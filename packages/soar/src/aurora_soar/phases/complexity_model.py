@@ -1,14 +1,16 @@
 """The learnt weights of words: how likely a request is of each complexity.
 
 A logistic regression over words, pairs of words and the letter groups inside words. `tools/train_assess.py`
-learns the weights from labelled prompts and stores them in complexity_weights.json; here they are added up.
+learns the weights from labelled prompts and stores them in complexity_weights.tsv; here they are added up. The file
+holds sorted lines, in which a feature is found by bisection: a request has some hundred of the 15,000 features, and
+reading all of them into a dictionary would take most of the time of a process's first request.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["LEVELS", "Judgement", "Weights", "features", "judge", "scaled"]
+__all__ = ["LEVELS", "Judgement", "Table", "Weights", "features", "judge", "read_weights", "scaled"]
 
 LEVELS: Final = ("SIMPLE", "MEDIUM", "COMPLEX", "CRITICAL")
 """The complexities, in the order of the weights."""
@@ -36,18 +38,37 @@ _ONLY_ASKS: Final = re.compile(
 _NAMED: Final = 3
 
 
+class Table:
+    """The numbers of features, of which few are looked up.
+
+    Args:
+        lines: sorted; each is a feature, a tab, and "rarity weight weight weight weight", the rarity in hundredths.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = lines
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """Returns rarity and weights of a feature; nothing if it was not learnt."""
+        start = f"{name}\t"
+        at = bisect_left(self.lines, start)
+        found = at < len(self.lines) and self.lines[at].startswith(start)
+        return tuple(map(int, self.lines[at][len(start) :].split())) if found else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
     """The learnt weights.
 
     Attributes:
         step: the value of one unit of a weight.
-        tables: of words and of letter groups: "rarity weight weight weight weight" of each, rarity in hundredths.
-            As text: numbers for all of them would take most of the time of reading.
+        tables: of words and of letter groups.
+        made_from: what they were learnt from, in short.
     """
 
     step: float
-    tables: tuple[Mapping[str, str], Mapping[str, str]]
+    tables: tuple[Table, Table]
+    made_from: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +117,16 @@ def scaled(counts: Mapping[str, int], rarity: Mapping[str, float]) -> dict[str, 
     return {name: value / length for name, value in values.items()}
 
 
+def read_weights(text: str) -> Weights:
+    """Reads the weights from the text of their file: fields, words and letter groups, with an empty line between."""
+    fields, words, letters = (part.split("\n") for part in text.removesuffix("\n").split("\n\n"))
+    values = dict(field.split("\t") for field in fields)
+    return Weights(step=float(values["step"]), tables=(Table(words), Table(letters)), made_from=values["made_from"])
+
+
 @lru_cache(maxsize=1)
 def _learnt() -> Weights:
-    found = json.loads(files(__package__).joinpath("complexity_weights.json").read_bytes())
-    return Weights(step=found["step"], tables=(found["words"], found["letters"]))
+    return read_weights(files(__package__).joinpath("complexity_weights.tsv").read_bytes().decode())
 
 
 def judge(text: str, weights: Weights | None = None) -> Judgement:
@@ -108,7 +135,7 @@ def judge(text: str, weights: Weights | None = None) -> Judgement:
     sums = [0.0] * len(LEVELS)
     spoke: list[list[tuple[float, str]]] = [[] for _ in LEVELS]
     for counts, table, is_words in zip(features(text), weights.tables, (True, False), strict=True):
-        known = {name: tuple(map(int, table[name].split())) for name in counts if name in table}
+        known = {name: numbers for name in counts if (numbers := table.numbers(name))}
         values = scaled(counts, {name: numbers[0] / IDF_STEPS for name, numbers in known.items()})
         for name, value in values.items():
             for place, unit in enumerate(known[name][1:]):

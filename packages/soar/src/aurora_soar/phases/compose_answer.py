@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind
 from aurora_soar.phases.compare import compared
+from aurora_soar.phases.path_answer import PATH_KINDS, path_in, path_said, path_steps
 from aurora_soar.question.presence import ALL_PRESENT
 from aurora_soar.question.question import Intent
 
@@ -27,6 +28,8 @@ __all__ = ["Answer", "compose", "place"]
 SHORT_LINES: Final = 11
 """Lines of evidence in the short form, headings included."""
 ABSENT_LINES: Final = 4
+LEAST_BESIDE: Final = 3
+"""Lines of evidence beside the path of calls that was asked for."""
 STEPS_EACH: Final = 2
 LEAST_SAID: Final = 0.45
 """Share of the question that a sentence must mention to be in the short form."""
@@ -125,8 +128,11 @@ def compose(
         _write_failures(writer, outputs)
         text = "\n".join(writer.lines) + "\n"
         return Answer(text=text, full=text, used=(), lead=None, absent=absent)
-    lead = _lead_of(question, everything)
-    if absent:
+    path = path_in(everything) if not absent else []
+    lead = max(path, key=lambda f: f.relevance) if path else _lead_of(question, everything)
+    if path:
+        _write_path(writer, path, next(o.agent_id for o, findings in kept if path[0] in findings))
+    elif absent:
         _write_closest(writer, lead, presence)
     elif lead.kind is FindingKind.CLAIM:  # an agent's own words, which name no symbol
         agent = next(output.agent_id for output, findings in kept if lead in findings)
@@ -144,7 +150,8 @@ def compose(
     full = [*writer.lines, *(line for section in sections for line in _full(section))]
     said = {_subject_of(f) for f in writer.used}
     sections = [_relevant(section, lead) for section in sections]
-    for section, lines in _shortened(sections, ABSENT_LINES if absent else SHORT_LINES, said):
+    limit = ABSENT_LINES if absent else max(SHORT_LINES - len(path), LEAST_BESIDE) if path else SHORT_LINES
+    for section, lines in _shortened(sections, limit, said):
         writer.line("")
         writer.line(f"## {section.title}")
         for line in lines:
@@ -156,6 +163,14 @@ def compose(
         lead=lead,
         absent=absent,
     )
+
+
+def _write_path(writer: _Writer, path: Sequence[Finding], agent: str) -> None:
+    writer.line(path_said(path), path[0], path[-1])
+    writer.line("")
+    writer.line(f"## The path (Agent: {agent})")
+    for text, finding in path_steps(path):
+        writer.line(text, finding)
 
 
 def place(finding: Finding) -> str:
@@ -175,10 +190,12 @@ def _write_language(writer: _Writer, question: Question) -> None:
 def _absence(presence: Presence) -> str:
     left_out = ", ".join(f"`{name}`" for name in presence.unindexed)
     note = f"Not indexed: {left_out}; `aur mem index` adds new files, `aur mem stats` says what is left out and why."
-    words = [*(f"`{name}`" for name in presence.names if name not in presence.unindexed), *presence.words]
-    if left_out:
-        return note if not words else f"{note} {_not_found(words, presence)}"
-    return _not_found(words, presence)
+    known = {*presence.unindexed, *presence.unread}
+    words = [*(f"`{name}`" for name in presence.names if name not in known), *presence.words]
+    unread = ", ".join(f"`{name}` (`{at}`)" for name, at in presence.unread.items())
+    later = f"Not in the index: {unread}; `aur mem index` brings it up to date." if unread else ""
+    absent = _not_found(words, presence) if words or not (left_out or unread) else ""
+    return " ".join(filter(None, (note if left_out else "", later, absent)))
 
 
 def _not_found(words: Sequence[str], presence: Presence) -> str:
@@ -214,7 +231,14 @@ def _write_failures(writer: _Writer, outputs: Sequence[AgentOutput]) -> None:
 
 
 _ASIDE: Final = frozenset(
-    {FindingKind.STEP, FindingKind.MEMBER, FindingKind.EXAMPLE, FindingKind.COMMAND, FindingKind.CHANGE}
+    {
+        FindingKind.STEP,
+        FindingKind.MEMBER,
+        FindingKind.EXAMPLE,
+        FindingKind.COMMAND,
+        FindingKind.CHANGE,
+        *PATH_KINDS,
+    }
 )
 
 
@@ -273,7 +297,7 @@ def _described(lead: Finding, findings: Sequence[Finding]) -> str:
     name = f"`{lead.symbol}` ({place(lead)})"
     if lead.kind is FindingKind.FILE and lead.about != lead.file:
         files = [f for f in findings if f.kind is FindingKind.FILE and f.about == lead.about]
-        says = f" {name} says: {_quoted(lead.text)}" if lead.text else ""
+        says = f" {name} says: {_quoted(lead.text)}" if lead.text else f" The first is {name}."
         count = max(lead.total, len(files))
         return f"`{lead.about}` holds {count} {'file' if count == 1 else 'files'}.{says}"
     if lead.kind is FindingKind.FILE:
@@ -326,7 +350,7 @@ def _lines(findings: Sequence[Finding]) -> Iterator[_Line]:
             yield _Line(f"`{_cut(finding.text)}`{says}", finding)
             steps = [f for f in findings if f.kind is FindingKind.STEP and _within(f, finding)]
             yield from (_Line(f"`{_cut(step.text)}`", step, 1) for step in steps)
-        elif finding.kind not in (FindingKind.STEP, *_FLOW):
+        elif finding.kind not in (FindingKind.STEP, *_FLOW, *PATH_KINDS):
             yield _Line(_text_of(finding), finding)
     yield from (_Line(_text_of(finding), finding) for finding in _in_order(findings))
 

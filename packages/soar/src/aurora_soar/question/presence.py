@@ -6,7 +6,7 @@ Docs, change logs, licences and tests may mention what the code does not do; the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -16,6 +16,7 @@ from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
 from aurora_core.tokens import words as name_parts
 from aurora_soar.question.names import KIND_NOUNS, NameSort, files_named, names_in
+from aurora_soar.question.on_disk import names_on_disk
 from aurora_soar.question.spelling import spellings
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Presence:
         elsewhere: the documents or tests that mention such a word, by word, as `file:line`.
         nearest: names of the project that resemble a missing one, by the missing one.
         unindexed: those of the names that are files or folders on disk, which the memory leaves out.
+        unread: the lines on disk with a missing name of code that the memory does not know yet, by name.
     """
 
     names: tuple[str, ...] = ()
@@ -71,11 +73,13 @@ class Presence:
     elsewhere: Mapping[str, str]
     nearest: Mapping[str, Nearest]
     unindexed: tuple[str, ...] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """All that is missing, names first; what is on disk is not."""
-        return (*(name for name in self.names if name not in self.unindexed), *self.words)
+        there = {*self.unindexed, *self.unread}
+        return (*(name for name in self.names if name not in there), *self.words)
 
 
 ALL_PRESENT: Final = Presence(elsewhere={}, nearest={})
@@ -101,6 +105,7 @@ def find_presence(memory: SoarMemory, question: Question, focus: Focus) -> Prese
     share = min(1.0, sum(focus.weights.get(word, 0.0) for word in missing))
     unindexed = tuple(n.text for n in named if n.text in names and n.sort in _PATHS and _is_on_disk(memory, n.text))
     lacking = [name for name in names if name not in unindexed]
+    symbols = [name.text for name in named if name.text in lacking and name.sort is NameSort.SYMBOL]
     return Presence(
         names=names,
         words=words,
@@ -109,6 +114,7 @@ def find_presence(memory: SoarMemory, question: Question, focus: Focus) -> Prese
         elsewhere=_elsewhere(memory, lacking, words, rarity),
         nearest=_nearest(memory, named, lacking, files),
         unindexed=unindexed,
+        unread=names_on_disk(memory, symbols),
     )
 
 

@@ -68,6 +68,12 @@ class Question:
         return " ".join(self.terms)
 
     @property
+    def goes_to(self) -> frozenset[str]:
+        """The words that may name what a change goes to, as X in `add a retry to the X`."""
+        asked = self.intent is Intent.IMPLEMENT
+        return frozenset(match.group(1) for match in _GOES_TO.finditer(self.text)) if asked else frozenset()
+
+    @property
     def place(self) -> str:
         """The words that tell where a change belongs: of `add X for Y`, X exists and Y is new; else the focus."""
         before, found, _ = ASKS_CHANGE.sub("", self.text, count=1).partition(" for ")
@@ -76,6 +82,7 @@ class Question:
         return " ".join(_terms(before, self.identifiers)) or self.focus
 
 
+_GOES_TO: Final = re.compile(r"\b(?:to|into|in|inside|on)\s+(?:the\s+)?`?([A-Za-z_][\w.]*)", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W\d_][\w'\u2019-]*(?:\.\w+)*(?:\(\))?|\w*_\w+(?:\.\w+)*|\d+\w*", re.UNICODE)
 _CODE_LIKE: Final = re.compile(r"\w*_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*|\w+\.\w[\w.]*|\w+\(\)")
 _QUOTED: Final = re.compile(r"`([^`]{1,120})`")

@@ -1,4 +1,4 @@
-"""Other spellings of a word: British and American, and past forms that no stemmer leads back to their verbs."""
+"""Other spellings of a word: British and American, past forms and plurals that no stemmer leads back to the word."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ _FORMS: Final = """
     sunk:sink swept:sweep taken:take thrown:throw torn:tear woken:wake wound:wind written:write rewritten:rewrite
 """
 _VERBS: Final[Mapping[str, str]] = dict(form.split(":") for form in _FORMS.split())
+_PLURALS: Final = ("uses", "ases", "ises")
 _VARIANTS: Final = (("our", "or"), ("or", "our"), ("is", "iz"), ("iz", "is"), ("tre", "ter"))
 
 
 def spellings(word: str) -> tuple[str, ...]:
     """Returns other spellings that a word may have, in lower case; most are no words."""
     lower = word.lower()
-    return (*(lower.replace(a, b) for a, b in _VARIANTS if a in lower), *filter(None, [_VERBS.get(lower)]))
+    variants = [lower.replace(a, b) for a, b in _VARIANTS if a in lower]
+    # The stem of "statuses" is another than that of "status".
+    singular = lower.removesuffix("es") if lower.endswith(_PLURALS) else ""
+    return (*variants, *filter(None, [_VERBS.get(lower), singular]))
 
 
 def known_spelling(word: str, rarity: Rarity) -> str:

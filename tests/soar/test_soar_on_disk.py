@@ -1,0 +1,58 @@
+"""A name that stands in a file which the memory has not read yet is not said to be absent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_core import Memory
+from aurora_soar.local_agent.lookup import answer_directly
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_name_in_a_new_or_changed_file_is_told_from_an_absent_one(tmp_path: Path) -> None:
+    (tmp_path / "limits.py").write_text("FLOOR = 1\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        (tmp_path / "limits.py").write_text("FLOOR = 1\nRETRY_CEILING = 5\n")
+        (tmp_path / "table.py").write_text("\n\nSTATUS_COLOURS = {}\n")
+        changed = answer_directly(memory, tmp_path, "Where is RETRY_CEILING set?").answer
+        new = answer_directly(memory, tmp_path, "Where is STATUS_COLOURS defined?").answer
+        absent = answer_directly(memory, tmp_path, "Where is RETRY_BASEMENT set?").answer
+        memory.index()
+        indexed = answer_directly(memory, tmp_path, "Where is RETRY_CEILING set?").answer
+    assert changed.startswith(
+        "Not in the index: `RETRY_CEILING` (`limits.py:2`); `aur mem index` brings it up to date."
+    )
+    assert new.startswith("Not in the index: `STATUS_COLOURS` (`table.py:3`)")
+    assert absent.startswith("Not found in this project's code: `RETRY_BASEMENT`")
+    assert indexed.startswith("`RETRY_CEILING` (`limits.py:2`)")
+
+
+def test_a_plural_is_found_by_its_singular(tmp_path: Path) -> None:
+    (tmp_path / "table.py").write_text('STATUS_COLOURS = {"paid": "green"}\n')
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        answer = answer_directly(memory, tmp_path, "Which colours do statuses have?").answer
+    assert answer.startswith("`STATUS_COLOURS` (`table.py:1`)")
+
+
+def test_a_change_goes_to_what_it_is_said_to_go_to(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "class ConnectError(Exception):\n    pass\n\n\nclass HTTPTransport:\n    def send(self):\n        pass\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        answer = answer_directly(memory, tmp_path, "Add a retry for ConnectError to the HTTPTransport").answer
+    assert answer.startswith("The place for it is `HTTPTransport` (`net.py:5`)")
+
+
+def test_a_folder_of_one_file_without_words_of_its_own_names_it(tmp_path: Path) -> None:
+    (tmp_path / "legacy").mkdir()
+    (tmp_path / "legacy" / "payroll.cob").write_text("IDENTIFICATION DIVISION.\nPROGRAM-ID. PAYROLL.\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        answer = answer_directly(memory, tmp_path, "What does the folder legacy do?").answer
+    assert answer.startswith("`legacy` holds 1 file.")
+    assert "`legacy/payroll.cob`" in answer.splitlines()[0]
