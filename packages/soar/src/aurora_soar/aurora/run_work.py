@@ -6,10 +6,9 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aurora_spawner.providers.gate_store import default_state_dir
-
 from aurora_soar.aurora.parts import ProjectParts
 from aurora_soar.notices import Notice
+from aurora_spawner.rate_limits.gate_store import default_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
