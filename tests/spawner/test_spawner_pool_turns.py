@@ -55,10 +55,10 @@ class Queue:
 
     async def take(self, *labels: str, lease_s: float = 60.0, pool: str = "p") -> str:
         """Claims the next attempt as a worker does; "" for none."""
-        claimed = await self.store.claim_next(pool, labels=labels, worker="w", lease_s=lease_s)
-        if claimed is None:
+        found = await self.store.claim(pool, labels=labels, worker="w", lease_s=lease_s)
+        if not found:
             return ""
-        row, held = claimed
+        ((row, held),) = found
         self.fences[row.token] = held.fence
         return row.token
 

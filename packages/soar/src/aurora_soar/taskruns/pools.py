@@ -55,7 +55,6 @@ def database_url() -> str:
         PoolError: none is named, or the packages for it are not installed.
     """
     try:
-        import procrastinate  # noqa: F401 -- an extra
         import psycopg  # noqa: F401 -- an extra
     except ImportError as error:
         raise PoolError(
