@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from aurora_cli import wiring
+from aurora_cli.render.words import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -14,10 +17,34 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.worker_tokens import TokenStore
     from aurora_spawner.providers.gate import ProviderGate
 
-__all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tables", "with_tokens"]
+__all__ = [
+    "DAY_S",
+    "change_worker",
+    "known_workers",
+    "refuse_host",
+    "with_database",
+    "with_tables",
+    "with_tokens",
+]
 
 DAY_S: Final = 86_400.0
 Value = TypeVar("Value")
+
+
+def refuse_host(pool: str | None, *, what: str, instead: str) -> None:
+    """Refuses the name of a host over ssh where only a pool of workers has something.
+
+    Args:
+        what: what such a host does not have.
+        instead: what to do.
+
+    Raises:
+        click.UsageError: the configuration says that the pool is such a host.
+    """
+    found = None if pool is None else wiring.open_folder().config.pools.get(pool)
+    if found is not None and found.ssh is not None:
+        host = one_line(found.ssh, 200)
+        raise click.UsageError(f"pool {pool} is the host {host} over ssh, which has no {what}; {instead}")
 
 
 async def with_database(work: Callable[[Database], Awaitable[Value]]) -> Value:

@@ -89,7 +89,7 @@ class SignIn:
     async def _answer(self, request: Request) -> Response:
         match request.method, request.url.path:
             case "GET", "/sign-in" if self.provider is not None:
-                answer = await self._begin(self.provider)
+                answer = await self._begin(self.provider, request)
             case "GET", "/sign-in/callback" if self.provider is not None:
                 answer = await self._finish(self.provider, request)
             case "POST", "/sign-in/password" if self.password is not None:
@@ -100,10 +100,10 @@ class SignIn:
                 answer = self._page("Sign in to see this page.", status=401)
         return answer
 
-    async def _begin(self, provider: Provider) -> Response:
+    async def _begin(self, provider: Provider, request: Request) -> Response:
         begun = await provider.begin()
         answer = RedirectResponse(begun.address, status_code=303)
-        token = self.signed_in.begin(begun)
+        token = self.signed_in.begin(begun, "" if request.client is None else request.client.host)
         answer.headers.append("set-cookie", self._begun_cookie(token, "Max-Age=600"))
         return answer
 

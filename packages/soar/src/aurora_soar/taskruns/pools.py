@@ -94,7 +94,7 @@ def check_pool(
     Raises:
         PoolError: no database is named, no repository for its trees, or an agent is none of those that workers run.
     """
-    goes = {*placed, *((each, getattr(backends.get(each), "pool", None) or pool) for each in agents)}
+    goes = _goes(pool, agents, backends, placed)
     used = {pool, *(each for _agent, each in goes)}
     if any(each not in pools or pools[each].ssh is None for each in used):
         database_url()
@@ -117,6 +117,25 @@ def check_pool(
             f"a pool does not run {', '.join(others)}: models and the local agent run only on this machine",
             "give these tasks to an agent CLI, or to a command of your own (`backends:` in the configuration)",
         )
+
+
+def hosts_of(
+    pool: str,
+    pools: Mapping[str, PoolConfig],
+    agents: Collection[str],
+    backends: Mapping[str, Backend],
+    placed: Collection[tuple[str, str]],
+) -> list[str]:
+    """Returns the names of the pools of a run that are hosts over ssh; the arguments are those of `check_pool`."""
+    used = {pool, *(each for _agent, each in _goes(pool, agents, backends, placed))}
+    return sorted(each for each in used if each in pools and pools[each].ssh)
+
+
+def _goes(
+    pool: str, agents: Collection[str], backends: Mapping[str, Backend], placed: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Returns the agents of a run, each with the pools that its tasks go to."""
+    return {*placed, *((each, getattr(backends.get(each), "pool", None) or pool) for each in agents)}
 
 
 def exchange_at(repository: str) -> Exchange:
