@@ -146,7 +146,9 @@ class RunLimits:
             hosts = hosts_of(self.pool, self.pools, agents, self.backends, placed) if isolated else []
             prepared = Project(root=self.folder).worktree_file
             if hosts and prepared.exists():
-                message = f"{prepared.name} has no effect on {', '.join(hosts)}: a worktree there has its commit alone"
+                message = (
+                    f"{prepared.name} has no effect on {', '.join(hosts)}: a worktree there has its commit alone"
+                )
                 self.notify(Notice(message=message, warning=True))
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
         if costly:
