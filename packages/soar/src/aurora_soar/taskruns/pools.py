@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import socket
 from functools import partial
@@ -196,6 +197,7 @@ def _host_executor(
         pool=name,
         destination=_destination(pool, address),
         concurrency=pool.concurrency,
+        give_up_after_s=math.inf if pool.give_up_after is None else pool.give_up_after,
         sandbox=lambda agent: _mode(confinement, agent).value,
         tell=tell,
     )
