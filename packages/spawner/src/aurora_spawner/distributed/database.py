@@ -90,7 +90,7 @@ CREATE TABLE aurora_attempts (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(), claimed_at timestamptz, over_at timestamptz,
     UNIQUE (run_id, task_id, number)
 );
-CREATE INDEX aurora_attempts_open ON aurora_attempts (pool, state) WHERE state IN ('queued', 'running');
+CREATE INDEX aurora_attempts_running ON aurora_attempts (pool) WHERE state = 'running';
 CREATE INDEX aurora_attempts_over ON aurora_attempts (over_at) WHERE over_at IS NOT NULL;
 CREATE TABLE aurora_workers (
     id text PRIMARY KEY, name text NOT NULL, pool text NOT NULL, concurrency integer NOT NULL,

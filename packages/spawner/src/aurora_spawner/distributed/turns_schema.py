@@ -2,7 +2,9 @@
 
 `aurora_next` is asked by each worker that has room. It looks at priorities first, then at limits, the gates of
 providers, and fair shares. Attempts that differ in none of that stand in one lane, in the order in which they came;
-so the time for a choice grows with the number of lanes and of running attempts, not with the length of the queue.
+so the time for a choice grows with the number of lanes and of running attempts, not with the length of the queue. The
+index that has them in this order is the only one of queued attempts: a table that was not analysed yet, as a new one,
+made the planner take another and sort the whole queue at each choice.
 
 A place within a limit is held by an attempt that runs, and by nothing else: it is free once the attempt is over, or
 its lease has run out for so long that it counts as lost.
@@ -79,7 +81,7 @@ AS $body$
     END
 $body$;
 CREATE FUNCTION aurora_next(a_pool text, a_labels text[]) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = {schema}, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $body$
+SET search_path = {schema}, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $body$
 DECLARE
     now_s float8;
     chosen record;
