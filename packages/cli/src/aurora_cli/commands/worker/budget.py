@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
@@ -54,9 +55,10 @@ def command(*, pool: str | None, monthly: float | None, no_budget: bool, as_json
         raise click.UsageError("--monthly and --none: give one of them")
     if changes and pool is None:
         raise click.UsageError("name the pool whose budget it is")
-    refuse_host(
-        pool, what="budget of its own", instead="your own budget counts its runs: aur budget set --monthly USD"
-    )
+    if pool is not None:
+        pools = wiring.open_folder().config.pools
+        instead = "your own budget counts its runs: aur budget set --monthly USD"
+        refuse_host(pool, pools, what="budget of its own", instead=instead)
     found = asyncio.run(with_tables(lambda database: _budgets(database, pool, monthly, remove=no_budget)))
     if as_json:
         emit_json(Schema.WORKER_BUDGETS, {"budgets": [each.to_json() for each in found]})

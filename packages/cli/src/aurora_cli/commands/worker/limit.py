@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
@@ -53,8 +54,10 @@ def command(*, pool: str | None, agent: str, at_most: int | None, no_limit: bool
         raise click.UsageError("name the pool whose limit it is")
     if agent and not changes:
         raise click.UsageError("--agent goes with --at-most or --none")
-    instead = f"set how many attempts of each run it takes by `pools: {{{pool}: {{concurrency: N}}}}`"
-    refuse_host(pool, what="limits of all runs together", instead=instead)
+    if pool is not None:
+        instead = f"set how many attempts of each run it takes by `pools: {{{pool}: {{concurrency: N}}}}`"
+        pools = wiring.open_folder().config.pools
+        refuse_host(pool, pools, what="limits of all runs together", instead=instead)
     found = asyncio.run(with_tables(lambda database: _limits(database, pool, agent, at_most, remove=no_limit)))
     if as_json:
         emit_json(Schema.WORKER_LIMITS, {"limits": [each.to_json() for each in found]})
