@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from aurora_cli.dashboard.provider import Begun
 from aurora_cli.dashboard.signed_in import BEGUN_S, MOST_BEGUN, SignedIn
 
-FLOODS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FLOODS: dict[str, Callable[[int], str]] = {
     "one address": lambda _number: "203.0.113.7",
     "one network of IPv6": lambda number: f"2001:db8:1:2::{number:x}",
     "an unknown address": lambda _number: "",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.control.approvals import find_approval
 from aurora_spawner.control.lookup import find_run, open_journal
@@ -63,7 +63,6 @@ def record_sign_in(journal: Path, seen: SignInSeen) -> None:
 
 def _bounded(seen: Seen) -> Seen:
     """Returns the fact with texts that can be stored: what a provider says of a user may be anything."""
-    texts = {each.name: getattr(seen, each.name) for each in fields(seen)}
-    return replace(
-        seen, **{name: storable_text(text, limit=TEXT_LIMIT) for name, text in texts.items() if isinstance(text, str)}
-    )
+    values: dict[str, Any] = {each.name: getattr(seen, each.name) for each in fields(seen)}
+    texts = {name: storable_text(each, limit=TEXT_LIMIT) for name, each in values.items() if isinstance(each, str)}
+    return type(seen)(**{**values, **texts})

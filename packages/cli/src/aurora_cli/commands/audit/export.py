@@ -56,7 +56,7 @@ class Moment(click.ParamType[float, str]):
     "--decisions",
     is_flag=True,
     help="Only decisions: judgements, questions, answers, grants, cancellations, merges, discarded work, accepted "
-    "changes, and what signed-in users did.",
+    "changes, sign-ins, and what signed-in users did.",
 )
 @click.option(
     "--since", type=Moment(), metavar="DAY", help="Only events from this day (UTC) on; a time is accepted, too."
