@@ -90,7 +90,7 @@ class SshExecutor:
     """The tokens of attempts that are sent, or about to be."""
     _room: asyncio.Condition = field(default_factory=asyncio.Condition)
     _abandoned: set[asyncio.Task[object]] = field(default_factory=set)
-    """What ends attempts that were given up, should the host come back during this run."""
+    """Requests to end attempts that were given up, should the host come back during this run."""
 
     def __post_init__(self) -> None:
         self._channel = Channel(destination=self.destination, tell=self.tell)
