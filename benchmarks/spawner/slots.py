@@ -72,7 +72,7 @@ async def measured(server: PostgresServer, running: int) -> list[float]:
         assert changed is not None
 
     async def choose(_number: int) -> None:
-        assert await store.claim_next("p", labels=(), worker="w", lease_s=60.0) is not None
+        assert await store.claim("p", labels=(), worker="w", lease_s=60.0)
 
     try:
         return [*await asked(server, beat, BEATS), *await asked(server, choose, CHOICES)]

@@ -64,11 +64,15 @@ def served(shed: Shed, places: Places | None = None, config: DashboardConfig | N
         port = listener.getsockname()[1]
         told: list[str] = []
         key = {"dashboard": "correct horse battery", "client": "client secret"}.__getitem__
-        found = entrances(config or DashboardConfig(), ("127.0.0.1", port), tls=False, key=key, told=told.append)
+        places = places or OneProject(Aurora.open(shed.path, existing=True))
+        listening = ("127.0.0.1", port)
+        found = entrances(
+            config or DashboardConfig(), listening, tls=False, key=key, told=told.append, record=places.record
+        )
         access = replace(found.access, token="a" * 30, read_token="r" * 30)
         if config is None:
             access = replace(access, place=PLACE)
-        app = application(places or OneProject(Aurora.open(shed.path, existing=True)), access, found.sign_in)
+        app = application(places, access, found.sign_in)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -154,7 +154,9 @@ def test_what_is_not_there_is_an_error(aur: Aur, shed: Shed) -> None:
     assert outcome.returncode == ExitCode.USAGE
     assert "`aur approvals` lists the open ones" in outcome.stderr
     assert aur("approvals", "spawn-1").returncode == ExitCode.USAGE
-    assert aur("audit", "export").stdout == ""
+    exported = aur("audit", "export")
+    assert (exported.stdout, exported.returncode) == ("", ExitCode.NOT_REACHED)
+    assert "there is no journal here" in exported.stderr
 
 
 def test_other_policies_are_tried_on_earlier_work(aur: Aur, shed: Shed, tmp_path: Path) -> None:

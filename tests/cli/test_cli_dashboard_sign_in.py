@@ -42,10 +42,12 @@ from tests.spawner.exported_events import exported_events
 
 from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.entrances import entrances
+from aurora_cli.dashboard.sign_in import RECORDED_PER_MINUTE
 from aurora_cli.dashboard.sign_in_errors import OidcMissingError
 from aurora_cli.exits import ExitCode
 from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
 from aurora_spawner import SpawnTask
+from aurora_spawner.errors import JournalError
 from aurora_spawner.journal.approval_facts import ApprovalRequested
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.store import Journal
@@ -116,7 +118,9 @@ def visit(site: Site) -> Iterator[Visit]:
         yield Visit(site, client)
 
 
-def test_a_user_signs_in_is_named_and_signs_out(visit: Visit, provider: ForgingProvider, site: Site) -> None:
+def test_a_user_signs_in_is_named_and_signs_out(
+    visit: Visit, provider: ForgingProvider, site: Site, shed: Shed, aur: Aur
+) -> None:
     first = visit.client.get(f"{site.address}/")
     assert first.status_code == 401
     assert f"Sign in with {provider.address}" in first.text
@@ -136,6 +140,35 @@ def test_a_user_signs_in_is_named_and_signs_out(visit: Visit, provider: ForgingP
     assert visit.page("/").status_code == 401
     assert visit.client.post(f"{site.pages}/act", data={"do": "cancel", "run": "x"}).status_code == 401
     assert site.told == ["blue has signed in as operator", "blue has signed out"]
+    seen = exported_events(shed.journal, "sign_in")
+    assert [(each["run_id"], each["fields"]["outcome"], each["fields"]["user"]) for each in seen] == [
+        ("dashboard", "in", "blue"),
+        ("dashboard", "out", "blue"),
+    ]
+    assert {(each["fields"]["role"], each["fields"]["issuer"]) for each in seen} == {("operator", provider.address)}
+    assert aur("audit", "export", "--decisions").stdout.count('"kind": "sign_in"') == 2
+    assert aur("audit", "verify").returncode == aur("runs", "list").returncode == 0, (
+        "they are of no run, and upset nothing"
+    )
+
+
+def test_a_sign_in_that_cannot_be_written_down_lets_nobody_in(
+    visit: Visit, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_store: Journal, _entries: object) -> None:
+        raise JournalError("runs.db", "the disk is full")
+
+    monkeypatch.setattr(Journal, "append", full)
+    refused = visit.sign_in()
+    assert (refused.status_code, COOKIE in visit.client.cookies) == (503, False)
+    assert site.told == ["sign-in failed: runs.db: the disk is full"]
+
+
+def test_refusals_that_anybody_can_cause_do_not_fill_the_journal(visit: Visit, site: Site, shed: Shed) -> None:
+    for _ in range(RECORDED_PER_MINUTE + 5):
+        assert visit.client.get(f"{site.address}/sign-in/callback").status_code == 403
+    assert len(exported_events(shed.journal, "sign_in")) == RECORDED_PER_MINUTE
+    assert len(site.told) == RECORDED_PER_MINUTE + 5
 
 
 NOW = int(time.time())
@@ -166,13 +199,18 @@ LIES: dict[str, tuple[Claims, Callable[[Claims], str]]] = {
 
 
 @pytest.mark.parametrize("lie", few(LIES, 4))
-def test_a_provider_that_lies_lets_nobody_in(visit: Visit, provider: ForgingProvider, site: Site, lie: str) -> None:
+def test_a_provider_that_lies_lets_nobody_in(
+    visit: Visit, provider: ForgingProvider, site: Site, shed: Shed, lie: str
+) -> None:
     provider.claims, provider.sign = LIES[lie]
     refused = visit.sign_in()
     assert refused.status_code == 403, refused.text
     assert COOKIE not in visit.client.cookies
     assert visit.page("/").status_code == 401
     assert [each.partition(":")[0] for each in site.told] == ["sign-in refused"]
+    (seen,) = exported_events(shed.journal, "sign_in")
+    assert seen["fields"]["outcome"] == "refused"
+    assert site.told == [f"sign-in refused: {seen['fields']['why']}".rstrip()]
     if "role" in lie or "claim" in lie:
         assert "blue has no role here" in refused.text
 
@@ -484,7 +522,7 @@ def test_other_machines_reach_no_dashboard_without_protection(
     ],
 )
 def test_the_address_is_the_one_that_browsers_name(host: str, port: int, tls: bool, address: str) -> None:
-    found = entrances(DashboardConfig(), (host, port), tls=tls, key=str, told=print)
+    found = entrances(DashboardConfig(), (host, port), tls=tls, key=str, told=print, record=print)
     assert found.address == address
     assert address.partition("://")[2] in found.access.hosts
 
@@ -494,7 +532,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "authlib.integrations.base_client", None)
     config = configured("http://127.0.0.1:1")
     with pytest.raises(OidcMissingError, match="needs authlib") as missing:
-        entrances(config, ("127.0.0.1", 1), tls=False, key=str, told=print)
+        entrances(config, ("127.0.0.1", 1), tls=False, key=str, told=print, record=print)
     assert "aurora-aur[oidc]" in missing.value.hint
 
 

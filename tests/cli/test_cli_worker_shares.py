@@ -61,6 +61,24 @@ def test_a_budget_is_set_shown_and_removed(aur: Aur, url: str) -> None:
     assert (again.returncode, "pool big has no budget" in again.stderr) == (ExitCode.USAGE, True)
 
 
+def test_a_host_over_ssh_has_neither_limits_nor_a_budget(
+    aur: Aur, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be written into the database, which no run on a host asks."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AURORA_TRUST", "1")
+    (tmp_path / ".aurora").mkdir()
+    (tmp_path / ".aurora" / "config.yaml").write_text("pools:\n  far: {ssh: anna@far.example}\n")
+    for words, instead in (
+        (("limit", "far", "--at-most", "2"), "concurrency: N"),
+        (("budget", "far", "--monthly", "9"), "aur budget set --monthly"),
+    ):
+        refused = aur("worker", *words)
+        assert (refused.returncode, instead in refused.stderr) == (ExitCode.USAGE, True), refused.stderr
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT to_regclass('aurora_limits')").fetchall() == [(None,)], "nothing was asked"
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

@@ -253,9 +253,13 @@ def test_a_project_adds_receivers_and_silences_none_of_the_users(tmp_path: Path)
 
 
 def test_a_host_over_ssh_is_a_pool_that_names_what_is_started_there(project: Project, tmp_path: Path) -> None:
-    project.config_file.write_text("pools:\n  far: {ssh: anna@big, port: 2222, folder: work, concurrency: 3}\n")
+    project.config_file.write_text(
+        "pools:\n  far: {ssh: anna@big, port: 2222, folder: work, give_up_after: 60, concurrency: 3}\n"
+    )
     found = load_config(project, environ=environ(tmp_path)).pools["far"]
-    assert found == PoolConfig(ssh="anna@big", port=2222, folder="work", program="aur", concurrency=3)
+    assert found == PoolConfig(
+        ssh="anna@big", port=2222, folder="work", program="aur", concurrency=3, give_up_after=60.0
+    )
     (claim,) = load_config(project, environ={**environ(tmp_path), "AURORA_TRUST": ""}).untrusted
     words = "files of tasks on pool far go to anna@big over ssh, port 2222; aur is started there in work"
     assert claim.says == (words,)

@@ -111,6 +111,25 @@ def test_a_cli_whose_hook_does_not_work_is_none_for_a_pool(
             opened(*allow)
 
 
+def test_a_run_says_that_worktree_yaml_has_no_effect_on_a_host(opened: Callable[..., Opened], tmp_path: Path) -> None:
+    """Only where it has none: for tasks with worktrees that go to a host."""
+    opened()
+    notices: list[Notice] = []
+    agents = Aurora.open(tmp_path / "project", notify=notices.append).project_agents
+
+    def said(pool: str, *placed: tuple[str, str], isolated: bool = True) -> list[str]:
+        notices.clear()
+        agents.limits(pool=pool).check(["own"], tasks=1, isolated=isolated, placed=placed)
+        return [each.message for each in notices if "worktree.yaml has no effect" in each.message]
+
+    assert said("far") == ["worktree.yaml has no effect on far: a worktree there has its commit alone"]
+    assert len(said("big", ("own", "far"))) == 1
+    assert said("big") == []
+    assert said("far", isolated=False) == []
+    (tmp_path / "project/.aurora/worktree.yaml").unlink()
+    assert said("far") == []
+
+
 def test_no_cli_runs_over_ssh_where_nobody_judges_it(opened: Callable[..., Opened], tmp_path: Path) -> None:
     opened()
     agents = Aurora.open(tmp_path / "project").project_agents

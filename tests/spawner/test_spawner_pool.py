@@ -29,13 +29,13 @@ from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.announced import AnnouncedTool, read_tools
 from aurora_spawner.distributed.attempt_looks import AttemptLooks
 from aurora_spawner.distributed.attempt_store import (
-    JOB,
     SMALL_RESULT_BYTES,
     AttemptStore,
     StoredAttempt,
     StoredWorker,
 )
 from aurora_spawner.distributed.beats import LeaseTimes
+from aurora_spawner.distributed.bells import channel_of
 from aurora_spawner.distributed.clocks import moved
 from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
@@ -168,11 +168,6 @@ async def result(executor: PoolExecutor, running: RunningAttempt) -> AttemptEnd:
 def states(url: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT number, state, fence FROM aurora_attempts ORDER BY number").fetchall()
-
-
-def jobs(url: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute("SELECT 1 FROM procrastinate_jobs").fetchall()
 
 
 async def until(true: Callable[[], object], *, within_s: float = 20.0) -> None:
@@ -498,6 +493,14 @@ async def test_a_worker_runs_no_agent_but_its_own(url: str, folder: Path) -> Non
     assert end.stderr.endswith("worker w does not run it; it runs: sleeper, upper")
 
 
+async def test_an_order_without_a_prompt_is_refused_and_ends_no_worker(url: str, folder: Path) -> None:
+    async with working(url, folder):
+        with pool(url) as executor:
+            end = await result(executor, await executor.start(order(folder, "upper", "")))
+            after = await result(executor, await executor.start(order(folder, "upper", number=2)))
+    assert (end.reason, end.stderr, after.stdout) == (EndReason.NOT_TAKEN, "a task needs a prompt", "HELLO\n")
+
+
 @pytest.mark.parametrize(
     ("token", "document"),
     [
@@ -519,16 +522,14 @@ async def test_a_forged_row_runs_nothing_and_ends_no_worker(
     assert end.stdout == "STILL HERE\n"
 
 
-async def test_the_token_in_a_job_decides_nothing(url: str, folder: Path) -> None:
-    """A job is a bell: whoever can write one can wake a worker, and choose nothing."""
+async def test_a_bell_decides_nothing(url: str, folder: Path) -> None:
+    """Whoever can ring one can wake a worker, and choose nothing."""
     async with working(url, folder):
         with pool(url) as executor:
             await result(executor, await executor.start(order(folder, "upper")))
-            with psycopg.connect(url) as connection:
-                job = '{"token": "../outside"}'
-                put = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('p', %s, %s)"
-                connection.execute(put, (JOB, job))
-            await until(lambda: not jobs(url))
+            with psycopg.connect(url, autocommit=True) as connection:
+                for _ in range(20):
+                    connection.execute("SELECT pg_notify(%s, '../outside')", (channel_of("p"),))
             end = await result(executor, await executor.start(order(folder, "upper", number=2)))
     assert end.stdout == "HELLO\n"
     assert not (folder / "outside").exists()
@@ -679,14 +680,24 @@ async def test_draining_ends_with_the_last_attempt_and_leaves_the_rest_in_the_qu
     assert states(url) == [(1, "finished", 1), (2, "queued", 0)]
 
 
-async def test_what_a_worker_took_out_of_the_queue_and_never_claimed_comes_back(url: str, folder: Path) -> None:
-    with pool(url) as executor:
-        running = await executor.start(order(folder, "upper"))
-        with psycopg.connect(url) as connection:  # as a worker that died before it claimed
-            connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")
-            connection.execute("UPDATE aurora_attempts SET created_at = created_at - interval '1 minute'")
+async def test_a_bell_that_nobody_heard_only_delays_an_attempt(url: str, folder: Path) -> None:
+    with psycopg.connect(Database(url).conninfo, autocommit=True) as connection, pool(url) as executor:
         async with working(url, folder):
-            assert (await result(executor, running)).stdout == "HELLO\n"
+            await result(executor, await executor.start(order(folder, "upper")))
+            connection.execute("DROP TRIGGER aurora_ring ON aurora_attempts")
+            end = await result(executor, await executor.start(order(folder, "upper", number=2)))
+    assert end.stdout == "HELLO\n"
+
+
+async def test_a_bell_begins_an_attempt_before_the_next_look(url: str, folder: Path) -> None:
+    lines: list[str] = []
+    worker = worker_at(url, folder, WorkerPlace.locked(folder / "worker-1"), lines, look_every_s=600.0)
+    serving = asyncio.create_task(worker.run())
+    with pool(url) as executor:
+        await until(lambda: lines)
+        assert (await result(executor, await executor.start(order(folder, "upper")))).stdout == "HELLO\n"
+    worker.drain()
+    await asyncio.wait_for(serving, 30)
 
 
 async def test_a_worker_that_the_database_refuses_says_so(url: str, folder: Path) -> None:

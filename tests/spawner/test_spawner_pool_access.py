@@ -179,10 +179,6 @@ REFUSED: Final = {
     ("reader", "reads hashes"): "SELECT hash FROM aurora_worker_tokens",
     ("reader", "drains a worker"): "UPDATE aurora_workers SET draining = true",
     ("reader", "removes a worker"): "DELETE FROM aurora_workers",
-    (
-        "reader",
-        "puts a job into the queue",
-    ): "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('p', 'x')",
     ("reader", "asks to be a worker"): "SELECT aurora_admit('a', 'w', 'p')",
     ("reader", "makes a token"): "INSERT INTO aurora_worker_tokens (id, hash, name, pool, expires_at)"
     " VALUES ('x', sha256(''), 'w', 'p', now() + interval '1 day')",
@@ -201,7 +197,7 @@ REFUSED: Final = {
     ("coordinator", "reads hashes"): "SELECT hash FROM aurora_worker_tokens",
     ("coordinator", "deletes attempts"): "DELETE FROM aurora_attempts",
     ("coordinator", "changes an order"): "UPDATE aurora_attempts SET document = '{}'",
-    ("coordinator", "takes a job"): "UPDATE procrastinate_jobs SET status = 'doing'",
+    ("coordinator", "takes several"): "SELECT * FROM aurora_take('p', '{}', 'me', 60, 9)",
     ("worker", "gives work"): "INSERT INTO aurora_attempts (token, run_id, task_id, number, pool, document, state)"
     " VALUES ('t', 'r', '1', 1, 'p', '{}', 'queued')",
     ("worker", "changes an order"): "UPDATE aurora_attempts SET document = '{}'",
@@ -210,8 +206,6 @@ REFUSED: Final = {
     ("worker", "deletes attempts"): "DELETE FROM aurora_attempts",
     ("worker", "announces another"): "INSERT INTO aurora_workers (id, name, pool, concurrency, agents)"
     " VALUES ('other', 'w', 'p', 1, '{}')",
-    ("worker", "puts a job into another queue"): "INSERT INTO procrastinate_jobs (queue_name, task_name)"
-    " VALUES ('other', 'x')",
     ("worker", "lifts the guard"): "ALTER TABLE aurora_attempts DISABLE ROW LEVEL SECURITY",
 }
 
@@ -231,7 +225,7 @@ async def test_the_database_itself_refuses_what_a_role_may_not(guarded: Guarded)
 
 async def test_the_migration_can_be_run_again_and_changes_nothing(guarded: Guarded) -> None:
     rights = (
-        "SELECT relname, relacl, relrowsecurity FROM pg_class WHERE relname ~ '^(aurora|procrastinate)_' ORDER BY 1",
+        "SELECT relname, relacl, relrowsecurity FROM pg_class WHERE relname ~ '^aurora_' ORDER BY 1",
         "SELECT attrelid::regclass::text, attname, attacl FROM pg_attribute WHERE attacl IS NOT NULL ORDER BY 1, 2",
         "SELECT * FROM pg_policies ORDER BY tablename, policyname",
     )
@@ -287,7 +281,7 @@ async def test_a_token_that_is_none_of_its_own_gives_a_worker_nothing(guarded: G
             assert not lines, how
             if how == "of another machine":
                 continue  # by itself it is a good one, of the machine that has it
-            for table in ("aurora_attempts", "procrastinate_jobs", "aurora_workers"):
+            for table in ("aurora_attempts", "aurora_workers"):
                 assert guarded.sql("worker", f"SELECT 1 FROM {table}", token=token) == [], (how, table)
             guarded.sql("worker", "UPDATE aurora_attempts SET state = 'running', worker = 'me'", token=token)
     assert guarded.rows("SELECT token, state, fence FROM aurora_attempts") == [(what.token, "queued", 0)]

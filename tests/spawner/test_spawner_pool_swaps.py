@@ -134,8 +134,8 @@ async def test_orders_that_are_queued_together_do_not_share_their_faults(server:
             "token-1",
             "token-3",  # another coordinator has used its key
         ]
-        jobs = await store.database.all("SELECT queueing_lock AS token FROM procrastinate_jobs ORDER BY 1")
-        assert [each["token"] for each in jobs] == ["token-1", "token-3"], "each once"
+        queued = await store.database.all("SELECT token FROM aurora_attempts ORDER BY 1")
+        assert [each["token"] for each in queued] == ["token-1", "token-3"], "each once"
 
 
 async def test_requests_that_come_meanwhile_go_together() -> None:

@@ -55,10 +55,10 @@ class Queue:
 
     async def take(self, *labels: str, lease_s: float = 60.0, pool: str = "p") -> str:
         """Claims the next attempt as a worker does; "" for none."""
-        claimed = await self.store.claim_next(pool, labels=labels, worker="w", lease_s=lease_s)
-        if claimed is None:
+        found = await self.store.claim(pool, labels=labels, worker="w", lease_s=lease_s)
+        if not found:
             return ""
-        row, held = claimed
+        ((row, held),) = found
         self.fences[row.token] = held.fence
         return row.token
 
@@ -360,3 +360,30 @@ async def test_a_choice_takes_no_longer_in_a_long_queue(queue: Queue) -> None:
             (read,) = connection.execute(reads, ("aurora_attempts",)).fetchone() or (None,)
     assert read is not None
     assert 0 < int(str(read)) < 100
+
+
+async def test_a_choice_reads_no_whole_queue_though_nobody_has_analysed_the_table(queue: Queue) -> None:
+    """As on the first day of a pool; the planner took an index of all open attempts, and sorted them each time."""
+    await asyncio.gather(*(queue.put(f"t{number}", run=f"run-{number % 9}") for number in range(300)))
+    async with queue.store.database.transaction() as connection:
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        await connection.execute("SET LOCAL enable_bitmapscan = off")
+        cursor = await connection.execute(
+            "EXPLAIN SELECT token FROM aurora_attempts WHERE pool = 'p' AND state = 'queued'"
+            " AND (rank, lane) > (0, 'a') ORDER BY rank, lane, created_at LIMIT 1"
+        )
+        plan = str(await cursor.fetchall())
+    assert "aurora_attempts_next" in plan
+    assert "Sort" not in plan
+
+
+async def test_several_are_taken_at_once_each_by_the_rule_and_within_the_limits(queue: Queue) -> None:
+    for number in range(6):
+        await queue.put(f"t{number}", agent="a" if number % 2 else "b")
+    await LimitStore(queue.store.database).set("p", "a", 1)
+    await queue.store.change("t0", lambda row, _now: lease.request_cancel(row, Cancel.AT_ONCE))
+    taken = await queue.store.claim("p", labels=(), worker="w", lease_s=60.0, most=9)
+    assert sorted(row.token for row, _held in taken) == ["t1", "t2", "t4"]
+    assert {(held.worker, held.fence) for _row, held in taken} == {("w", 1)}
+    assert all(held.until == row.now + 60.0 for row, held in taken)
+    assert await queue.store.claim("p", labels=(), worker="w", lease_s=60.0, most=9) == []

@@ -124,6 +124,31 @@ async def test_a_host_that_is_away_is_waited_for_and_nothing_starts_twice(
     assert sum("is back" in each for each in site.lines) == 2, site.lines
 
 
+async def test_a_host_that_is_gone_for_good_is_given_up_where_the_user_says_so(site: SshSite) -> None:
+    """An attempt that it has, one that it never got, and one that a resume asks for; what comes back is ended."""
+    executor = site.executor()
+    try:
+        running = await executor.start(order := site.order("echo began; exec sleep 60"))
+        collecting = asyncio.create_task(executor.collect(running))
+        await until(lambda: agents_of(order.token))
+        site.server.stop()
+        await until(lambda: any("waiting for it" in each for each in site.lines))
+        assert not collecting.done()
+        executor.give_up_after_s = 0.1
+        unsent = await executor.start(site.order("echo never", number=2))
+        ends = await asyncio.wait_for(asyncio.gather(collecting, executor.collect(unsent)), 30)
+        adopted = await asyncio.wait_for(executor.adopt(token=order.token, folder=order.folder, supervisor=None), 30)
+        for end in (*ends, adopted):
+            assert isinstance(end, AttemptEnd)
+            assert end.reason is EndReason.SUPERVISOR_LOST
+            assert "give_up_after" in end.stderr
+        assert agents_of(order.token), "nobody can end it while its host is away"
+        site.server.start()
+        await until(lambda: not agents_of(order.token))
+    finally:
+        executor.close()
+
+
 async def test_a_cancel_is_done_once_the_host_has_seen_the_stop(site: SshSite) -> None:
     with site.executing() as executor:
         running = await executor.start(order := site.order("trap '' TERM; echo began; while :; do sleep 0.1; done"))

@@ -6,18 +6,46 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+from aurora_cli.render.words import one_line
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from aurora_core.settings.config import PoolConfig
     from aurora_spawner.distributed.attempt_store import AttemptStore, StoredWorker
     from aurora_spawner.distributed.database import Database
     from aurora_spawner.distributed.worker_tokens import TokenStore
     from aurora_spawner.rate_limits.gate import ProviderGate
 
-__all__ = ["DAY_S", "change_worker", "known_workers", "with_database", "with_tables", "with_tokens"]
+__all__ = [
+    "DAY_S",
+    "change_worker",
+    "known_workers",
+    "refuse_host",
+    "with_database",
+    "with_tables",
+    "with_tokens",
+]
 
 DAY_S: Final = 86_400.0
 Value = TypeVar("Value")
+
+
+def refuse_host(pool: str, pools: Mapping[str, PoolConfig], *, what: str, instead: str) -> None:
+    """Refuses the name of a host over ssh where only a pool of workers has something.
+
+    Args:
+        pools: those that the configuration describes, by name.
+        what: what such a host does not have.
+        instead: what to do.
+
+    Raises:
+        click.UsageError: the pool is such a host.
+    """
+    found = pools.get(pool)
+    if found is not None and found.ssh is not None:
+        host = one_line(found.ssh, 200)
+        raise click.UsageError(f"pool {pool} is the host {host} over ssh, which has no {what}; {instead}")
 
 
 async def with_database(work: Callable[[Database], Awaitable[Value]]) -> Value:

@@ -91,6 +91,7 @@ def _serve(listening: socket.socket, host: str, tls: Certificate | None, aurora:
         tls=tls is not None,
         key=lambda name: keys.find(name).value,
         told=note,
+        record=places.record,
     )
     emit(f"{found.address}/?token={found.access.token}")
     note(f"only to look: {found.address}/?token={found.access.read_token}")

@@ -220,7 +220,7 @@ class Dashboard:
         self._sign_in.signed_in.leave(request.scope["token"])
         for each in [each for each in self._streams if each.session == visitor.session]:
             each.end()
-        return self._sign_in.signed_out(visitor)
+        return await self._sign_in.signed_out(visitor)
 
     async def _check(self, run_id: str) -> None:
         """Refuses a run that the journal does not have.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_cli.dashboard.provider import Provider
     from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
+    from aurora_spawner.journal.approval_facts import SignInSeen
 
 __all__ = ["Certificate", "Entrances", "check_host", "entrances"]
 
@@ -104,6 +105,7 @@ def entrances(
     tls: bool,
     key: Callable[[str], str],
     told: Callable[[str], None],
+    record: Callable[[SignInSeen], None],
 ) -> Entrances:
     """Returns the entrances of a server.
 
@@ -112,6 +114,7 @@ def entrances(
         tls: True if it has a certificate.
         key: returns the value of a key by its name.
         told: is told of each sign-in and refusal, in a line.
+        record: writes each of them down, durably.
 
     Raises:
         WeakPasswordError: the password is too short.
@@ -134,6 +137,7 @@ def entrances(
         cookie=access.cookie,
         secure=access.secure,
         told=told,
+        record=record,
         provider=provider,
         password=password,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from aurora_cli.dashboard.actions import ANSWERS, act, refuse
 from aurora_cli.error_messages import error_report
 from aurora_cli.errors import CliError
+from aurora_cli.output import note
 from aurora_cli.render.workspaces import problem_line
 from aurora_cli.run_names import named, parted
 from aurora_cli.watch.facts import Reader
@@ -17,6 +18,7 @@ from aurora_cli.wiring import workspace_root
 from aurora_cli.workspaces.readings import read_each
 from aurora_core import AuroraCoreError
 from aurora_soar.aurora.root import Aurora
+from aurora_spawner.control.user_acts import record_sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from aurora_cli.watch.ports import RunsReader
     from aurora_core.workspaces import Workspace
     from aurora_spawner.conversations.stored import ReadSession
+    from aurora_spawner.journal.approval_facts import SignInSeen
 
 __all__ = ["AllWorkspaces", "OneProject", "Places"]
 
@@ -70,6 +73,13 @@ class Places(Protocol):
     def refuse(self, given: Mapping[str, str], visitor: Visitor) -> str:
         """Writes down what a visitor wanted and may not do; returns a sentence for the user."""
 
+    def record(self, seen: SignInSeen) -> None:
+        """Writes down a sign-in, a refused one or a sign-out.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
+
 
 class OneProject:
     """One project."""
@@ -109,6 +119,10 @@ class OneProject:
     def refuse(self, given: Mapping[str, str], visitor: Visitor) -> str:
         """Writes it down in the project."""
         return refuse(self._aurora.project.root, given, visitor)
+
+    def record(self, seen: SignInSeen) -> None:
+        """Writes it into the project's journal."""
+        record_sign_in(self._aurora.project.runs_db, seen)
 
 
 class AllWorkspaces:
@@ -163,6 +177,12 @@ class AllWorkspaces:
     def refuse(self, given: Mapping[str, str], visitor: Visitor) -> str:
         """Writes it down there."""
         return self._in_workspace(refuse, given, visitor)
+
+    def record(self, seen: SignInSeen) -> None:
+        """Writes it into the journal of each workspace that can be used, since the user may act in each."""
+        for reading in read_each(self._workspaces(), lambda aurora: record_sign_in(aurora.project.runs_db, seen)):
+            if reading.problem:
+                note(problem_line(reading.workspace, f"the sign-in is not in its journal: {reading.problem}"))
 
     def _in_workspace(self, what: Act, given: Mapping[str, str], visitor: Visitor) -> str:
         about = "question" if given.get("do") in ANSWERS else "run"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +29,13 @@ class _Session:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    begun: Begun
+    until: float
+    network: str
+
+
 @dataclass(slots=True, kw_only=True)
 class SignedIn:
     """The users who have signed in, by the token of the cookie; nothing of it survives the server.
@@ -38,22 +47,29 @@ class SignedIn:
     length_s: float
     clock: Callable[[], float] = time.monotonic
     _sessions: dict[str, _Session] = field(default_factory=dict)
-    _begun: dict[str, tuple[float, Begun]] = field(default_factory=dict)
+    _begun: dict[str, _Begun] = field(default_factory=dict)
 
-    def begin(self, begun: Begun) -> str:
-        """Keeps a sign-in that has begun; returns the token by which it is found, once. The oldest make room."""
+    def begin(self, begun: Begun, address: str) -> str:
+        """Keeps a sign-in that has begun; returns the token by which it is found, once.
+
+        Of too many, the oldest from the network with the most of them ends: whoever begins a thousand ends their own.
+
+        Args:
+            address: that from which it was begun; "" if it is not known.
+        """
         now = self.clock()
-        self._begun = {key: each for key, each in self._begun.items() if each[0] > now}
+        self._begun = {key: each for key, each in self._begun.items() if each.until > now}
         while len(self._begun) >= MOST_BEGUN:
-            del self._begun[next(iter(self._begun))]
+            ((most, _times),) = Counter(each.network for each in self._begun.values()).most_common(1)
+            del self._begun[next(key for key, each in self._begun.items() if each.network == most)]
         token = secrets.token_urlsafe(32)
-        self._begun[token] = (now + BEGUN_S, begun)
+        self._begun[token] = _Begun(begun, now + BEGUN_S, _network_of(address))
         return token
 
     def take(self, token: str) -> Begun | None:
         """Returns a sign-in that has begun, and forgets it; None if there is none, or it took too long."""
-        until, begun = self._begun.pop(token, (0.0, None))
-        return begun if until > self.clock() else None
+        found = self._begun.pop(token, None)
+        return found.begun if found is not None and found.until > self.clock() else None
 
     def enter(self, visitor: Visitor) -> str:
         """Opens a session; returns the token of its cookie. Of too many, the oldest ends."""
@@ -78,3 +94,12 @@ class SignedIn:
     def leave(self, token: str) -> None:
         """Ends a session."""
         self._sessions.pop(token, None)
+
+
+def _network_of(address: str) -> str:
+    """Returns the network that one machine may have to itself: of IPv6 the first half of the address."""
+    try:
+        known = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))

@@ -107,6 +107,7 @@ class PoolConfig:
         folder: the folder of the project on the host; None for that in which a login begins.
         program: the `aur` of the host.
         concurrency: attempts of one run at the same time on the host.
+        give_up_after: seconds without the host after which a run gives its attempts up; None waits without a limit.
     """
 
     repository: str | None = None
@@ -115,6 +116,7 @@ class PoolConfig:
     folder: str | None = None
     program: str = "aur"
     concurrency: int = 1
+    give_up_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

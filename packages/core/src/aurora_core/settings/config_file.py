@@ -210,6 +210,7 @@ class PoolFile(_Strict):
     folder: Annotated[_Word, AfterValidator(_one_line)] | None = None
     program: Annotated[_Word, AfterValidator(_one_line)] = "aur"
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+    give_up_after: PositiveFloat | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> PoolFile:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aurora_core import Project
 from aurora_core.settings.user_folder import user_folder
 from aurora_policies import CapExceeded, HardLimitAction, check_caps, depth_of
 from aurora_soar.errors import OverLimitError
 from aurora_soar.notices import Notice, Notify, log_notice
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.ledger import open_ledger
-from aurora_soar.taskruns.pools import check_pool, database_url, pool_executor, shared_gates
+from aurora_soar.taskruns.pools import check_pool, database_url, hosts_of, pool_executor, shared_gates
 from aurora_spawner import CommandBackend
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.executor import AttemptEnd
@@ -142,6 +143,13 @@ class RunLimits:
             self.confinement.check(agents)
         else:  # each worker sees for itself what holds there
             check_pool(self.pool, self.pools, agents, self.backends, placed=placed, isolated=isolated)
+            hosts = hosts_of(self.pool, self.pools, agents, self.backends, placed) if isolated else []
+            prepared = Project(root=self.folder).worktree_file
+            if hosts and prepared.exists():
+                message = (
+                    f"{prepared.name} has no effect on {', '.join(hosts)}: a worktree there has its commit alone"
+                )
+                self.notify(Notice(message=message, warning=True))
         costly = sorted(self._costly & set(agents) & self.backends.keys())  # the run itself refuses any other
         if costly:
             self._check_budget(costly)

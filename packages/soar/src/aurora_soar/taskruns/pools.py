@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import socket
 from functools import partial
@@ -55,7 +56,6 @@ def database_url() -> str:
         PoolError: none is named, or the packages for it are not installed.
     """
     try:
-        import procrastinate  # noqa: F401 -- an extra
         import psycopg  # noqa: F401 -- an extra
     except ImportError as error:
         raise PoolError(
@@ -95,7 +95,7 @@ def check_pool(
     Raises:
         PoolError: no database is named, no repository for its trees, or an agent is none of those that workers run.
     """
-    goes = {*placed, *((each, getattr(backends.get(each), "pool", None) or pool) for each in agents)}
+    goes = _goes(pool, agents, backends, placed)
     used = {pool, *(each for _agent, each in goes)}
     if any(each not in pools or pools[each].ssh is None for each in used):
         database_url()
@@ -118,6 +118,25 @@ def check_pool(
             f"a pool does not run {', '.join(others)}: models and the local agent run only on this machine",
             "give these tasks to an agent CLI, or to a command of your own (`backends:` in the configuration)",
         )
+
+
+def hosts_of(
+    pool: str,
+    pools: Mapping[str, PoolConfig],
+    agents: Collection[str],
+    backends: Mapping[str, Backend],
+    placed: Collection[tuple[str, str]],
+) -> list[str]:
+    """Returns the names of the pools of a run that are hosts over ssh; the arguments are those of `check_pool`."""
+    used = {pool, *(each for _agent, each in _goes(pool, agents, backends, placed))}
+    return sorted(each for each in used if each in pools and pools[each].ssh)
+
+
+def _goes(
+    pool: str, agents: Collection[str], backends: Mapping[str, Backend], placed: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Returns the agents of a run, each with the pools that its tasks go to."""
+    return {*placed, *((each, getattr(backends.get(each), "pool", None) or pool) for each in agents)}
 
 
 def exchange_at(repository: str) -> Exchange:
@@ -178,6 +197,7 @@ def _host_executor(
         pool=name,
         destination=_destination(pool, address),
         concurrency=pool.concurrency,
+        give_up_after_s=math.inf if pool.give_up_after is None else pool.give_up_after,
         sandbox=lambda agent: _mode(confinement, agent).value,
         tell=tell,
     )

@@ -27,6 +27,7 @@ DECISIONS: Final = frozenset(
         approval_facts.ApprovalWithdrawn,
         approval_facts.AnswerRefused,
         approval_facts.UserActed,
+        approval_facts.SignInSeen,
         approval_facts.GrantStored,
         approval_facts.GrantRevoked,
         facts.TaskCancelled,

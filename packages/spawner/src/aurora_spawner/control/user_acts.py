@@ -1,22 +1,29 @@
-"""The record of acts of users who have signed in: written into the journal before the act is tried."""
+"""The record of users of the dashboard: their acts before they are tried, and their sign-ins."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.control.approvals import find_approval
 from aurora_spawner.control.lookup import find_run, open_journal
 from aurora_spawner.errors import UnknownTaskError
 from aurora_spawner.journal.entries import entry_of
+from aurora_spawner.journal.store import Journal
 from aurora_spawner.runs.approval_inbox import TEXT_LIMIT
 from aurora_spawner.storage.stored_values import storable_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aurora_spawner.journal.approval_facts import UserActed
+    from aurora_spawner.journal.approval_facts import SignInSeen, UserActed
 
-__all__ = ["record_act"]
+    Seen = TypeVar("Seen", UserActed, SignInSeen)
+
+__all__ = ["DASHBOARD", "record_act", "record_sign_in"]
+
+DASHBOARD: Final = "dashboard"
+"""Stands in an event where others have their run; no run is named so."""
 
 
 def record_act(journal: Path, act: UserActed, *, run_id: str, task_id: str | None) -> None:
@@ -44,7 +51,18 @@ def record_act(journal: Path, act: UserActed, *, run_id: str, task_id: str | Non
         store.append([entry_of(_bounded(act), run_id=run_id, task_id=task_id if task_id in known else None)])
 
 
-def _bounded(act: UserActed) -> UserActed:
-    """Returns the act with texts that can be stored: what a provider says of a user may be anything."""
-    names = ("act", "user", "role", "issuer", "subject", "approval", "refused")
-    return type(act)(**{name: storable_text(getattr(act, name), limit=TEXT_LIMIT) for name in names})
+def record_sign_in(journal: Path, seen: SignInSeen) -> None:
+    """Writes down that somebody has signed in or out, or was refused; durable when this returns.
+
+    Raises:
+        JournalError: It cannot be written.
+    """
+    with Journal(journal) as store:
+        store.append([entry_of(_bounded(seen), run_id=DASHBOARD)])
+
+
+def _bounded(seen: Seen) -> Seen:
+    """Returns the fact with texts that can be stored: what a provider says of a user may be anything."""
+    values: dict[str, Any] = {each.name: getattr(seen, each.name) for each in fields(seen)}
+    texts = {name: storable_text(each, limit=TEXT_LIMIT) for name, each in values.items() if isinstance(each, str)}
+    return type(seen)(**{**values, **texts})

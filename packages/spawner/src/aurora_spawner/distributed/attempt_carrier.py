@@ -22,7 +22,7 @@ from aurora_spawner.distributed.worker_gate import GatedAttempt
 from aurora_spawner.distributed.worker_orders import Inheritance, order_for, result_of, where_it_worked
 from aurora_spawner.distributed.worker_preparation import setup_mark
 from aurora_spawner.distributed.worker_trees import AgentPlace
-from aurora_spawner.errors import BackendError
+from aurora_spawner.errors import BackendError, TaskError
 from aurora_spawner.storage.private_files import make_private_folder
 from aurora_spawner.supervision.orphans import end_orphans
 from aurora_spawner.workspaces.errors import WorkspaceError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.worker_options import WorkerOptions
     from aurora_spawner.distributed.worker_place import WorkerPlace
 
-_REFUSALS: Final = (DocumentError, BackendError, ExchangeError, WorkspaceError)
+_REFUSALS: Final = (DocumentError, BackendError, ExchangeError, TaskError, WorkspaceError)
 
 
 @dataclass(slots=True, kw_only=True)

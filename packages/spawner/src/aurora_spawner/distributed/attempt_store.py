@@ -6,28 +6,20 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from procrastinate import App, PsycopgConnector
-from procrastinate.jobs import Job
-
 from aurora_spawner.distributed import lease
 from aurora_spawner.distributed.announced import AnnouncedTool, read_tools
 from aurora_spawner.distributed.batches import Batches
 from aurora_spawner.distributed.lease import LEASE_S, OVER, AttemptState, Cancel, Lease
-from aurora_spawner.distributed.queues import queue_name
 from aurora_spawner.distributed.standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import psycopg
     from psycopg.rows import DictRow
 
     from aurora_spawner.distributed.database import Database
 
-JOB: Final = "aurora.attempt"
-"""The name of the queue's only kind of job: a bell, which tells a worker that something waits."""
-MOST_TRIES: Final = 8
-"""Tries to claim a next attempt, of which each fails only if what was chosen has just been cancelled."""
 _FIRST_COME: Final = Standing()
 
 
@@ -203,16 +195,22 @@ class AttemptStore:
             [each.standing.agent for each in wanted],
             [each.standing.provider for each in wanted],
         )
-        async with self.database.transaction() as connection:
-            cursor = await connection.execute(_SUBMIT, [list(each) for each in columns])
-            rows = {row["token"]: row for row in await cursor.fetchall()}
-            queues = {each.token: queue_name(each.pool, each.labels) for each in wanted if each.token in rows}
-            if queues:
-                await _enqueue(connection, queues)
-            for each in wanted:
-                if each.token not in rows:
-                    rows[each.token] = await _row_of_key(connection, each)
+        found = await self.database.all(_SUBMIT, *(list(each) for each in columns))
+        rows = {row["token"]: row for row in found}
+        for each in wanted:
+            if each.token not in rows:
+                rows[each.token] = await self._row_of_key(each)
         return [_attempt(rows[each.token]) for each in wanted]
+
+    async def _row_of_key(self, wanted: _Submission) -> dict[str, Any]:
+        """Returns the row that an attempt's token or key has already."""
+        row = await self.database.one(
+            f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
+            " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
+            *(wanted.token, *wanted.key, wanted.token),
+        )
+        assert row is not None
+        return row
 
     async def read(self, token: str) -> StoredAttempt | None:
         """Returns an attempt; None if the database does not have it."""
@@ -283,28 +281,18 @@ class AttemptStore:
         done = {row["token"] for row in rows}
         return [each.token in done for each in swaps]
 
-    async def claim_next(
-        self, pool: str, *, labels: Sequence[str], worker: str, lease_s: float
-    ) -> tuple[StoredAttempt, Lease] | None:
-        """Gives a worker the attempt whose turn it is, with its lease; None if none may begin now.
+    async def claim(
+        self, pool: str, *, labels: Sequence[str], worker: str, lease_s: float, most: int = 1
+    ) -> list[tuple[StoredAttempt, Lease]]:
+        """Gives a worker the attempts whose turn it is, with their leases; none if none may begin now.
 
         Args:
             labels: Those of the worker.
+            most: Attempts that it has room for.
         """
-        for _ in range(MOST_TRIES):
-            async with self.database.transaction() as connection:
-                cursor = await connection.execute("SELECT aurora_next(%s, %s) AS token", (pool, list(labels)))
-                chosen = await cursor.fetchone()
-                if chosen is None or chosen["token"] is None:
-                    return None
-                row, claimed = await _changed(
-                    connection,
-                    chosen["token"],
-                    lambda row, now: lease.claim(row, worker, now=now, lease_s=lease_s),
-                )
-            if row is not None and claimed is not None:
-                return _attempt({**row, "now": claimed.until - lease_s}), claimed
-        return None
+        query = "SELECT * FROM aurora_take(%s, %s, %s, %s, %s)"
+        rows = await self.database.all(query, pool, list(labels), worker, lease_s, most)
+        return [(_attempt(row), _claimed(row, worker, lease_s)) for row in rows]
 
     async def held_by(self, worker: str) -> list[str]:
         """Returns the tokens of the attempts that a worker holds."""
@@ -382,34 +370,12 @@ class AttemptStore:
         await self.database.one("DELETE FROM aurora_workers WHERE id = %s", worker)
 
 
-def queue_of(conninfo: str) -> App:
-    """Returns the queue that carries attempts to workers; it is not open."""
-    return App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4, timeout=5.0))
-
-
-_UNOPENED: Final = App(connector=PsycopgConnector())
-"""Puts jobs into the queue on a connection that it is given."""
-
-
-async def _enqueue(connection: psycopg.AsyncConnection[DictRow], queues: Mapping[str, str]) -> None:
-    """Queues attempts, each in the queue that is given for its token."""
-    jobs = [
-        Job(id=None, queue=queue, lock=None, queueing_lock=token, task_name=JOB, task_kwargs={"token": token})
-        for token, queue in queues.items()
-    ]
-    await _UNOPENED.job_manager.batch_defer_jobs_async(jobs, connection=connection)
-
-
-async def _row_of_key(connection: psycopg.AsyncConnection[DictRow], wanted: _Submission) -> DictRow:
-    """Returns the row that an attempt's token or key has already."""
-    cursor = await connection.execute(
-        f"SELECT {_ROW}, {_NOW} AS now FROM aurora_attempts"  # noqa: S608 -- constants
-        " WHERE token = %s OR (run_id = %s AND task_id = %s AND number = %s) ORDER BY token <> %s",
-        (wanted.token, *wanted.key, wanted.token),
-    )
-    found = await cursor.fetchone()
-    assert found is not None
-    return found
+def _claimed(row: dict[str, Any], worker: str, lease_s: float) -> Lease:
+    """Returns the lease of an attempt that the database has just given to a worker, by the rule that it followed."""
+    queued = Lease(fence=row["fence"] - 1, cancel=Cancel(row["cancel"]))
+    claimed = lease.claim(queued, worker, now=row["now"], lease_s=lease_s)
+    assert claimed == _lease(row), f"the database has claimed attempt {row['token']} against the rule"
+    return claimed
 
 
 def _columns(row: Lease) -> tuple[str, str, int, float, str]:

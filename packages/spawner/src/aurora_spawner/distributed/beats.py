@@ -26,6 +26,8 @@ class LeaseTimes:
 
     lease_s: float = lease.LEASE_S
     beat_every_s: float = lease.BEAT_EVERY_S
+    leave_after_s: float = lease.LEASE_S + lease.LOST_AFTER_S
+    """The time without the database after which a worker that drains leaves; its leases are over then."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,11 +14,11 @@ import ipaddress
 import os
 import random
 import re
+import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from procrastinate.schema import SchemaManager
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 AUTHORITY_VARIABLE: Final = "AURORA_DATABASE_CA"
 """The variable with the file of the authority that has signed the server's certificate; an address goes first."""
 PLAIN_VARIABLE: Final = "AURORA_DATABASE_PLAIN"
@@ -53,6 +53,11 @@ _NOTICED: Final = {
 """Times after which a network that has gone without a word is taken for cut: 10 s to connect, 30 s to answer.
 
 Left to the system, a statement would wait for a lost answer for hours. The last is in milliseconds.
+"""
+ANSWER_WITHIN_S: Final = 120.0
+"""The time after which a statement without an answer is given up, whatever is in between.
+
+A tunnel on this machine keeps a connection alive whose other end is gone. An order or a result may take long.
 """
 LOCK_ENDS: Final = f"set_config('idle_in_transaction_session_timeout', '{LOCK_ENDS_AFTER_S}s', true)"
 """The expression that lets a session lose its locks if it is cut off in the middle of its transaction."""
@@ -85,7 +90,7 @@ CREATE TABLE aurora_attempts (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(), claimed_at timestamptz, over_at timestamptz,
     UNIQUE (run_id, task_id, number)
 );
-CREATE INDEX aurora_attempts_open ON aurora_attempts (pool, state) WHERE state IN ('queued', 'running');
+CREATE INDEX aurora_attempts_running ON aurora_attempts (pool) WHERE state = 'running';
 CREATE INDEX aurora_attempts_over ON aurora_attempts (over_at) WHERE over_at IS NOT NULL;
 CREATE TABLE aurora_workers (
     id text PRIMARY KEY, name text NOT NULL, pool text NOT NULL, concurrency integer NOT NULL,
@@ -189,11 +194,18 @@ def _is_here(host: str) -> bool:
 class Database:
     """One connection to the database, made when it is needed and made again after it broke."""
 
-    def __init__(self, url: str, *, worker_token: str = "") -> None:
+    def __init__(self, url: str, *, worker_token: str = "", answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self.conninfo = secured(url, worker_token=worker_token)
         self.has_worker_token = bool(worker_token)
+        self._answer_within_s = answer_within_s
+        self._away_since: float | None = None
         self._connection: psycopg.AsyncConnection[DictRow] | None = None
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def away_s(self) -> float:
+        """The time for which the database has not been reached, from the first call that failed; 0 if it was."""
+        return 0.0 if self._away_since is None else time.monotonic() - self._away_since
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
@@ -210,16 +222,26 @@ class Database:
     async def _alone(self) -> AsyncIterator[psycopg.AsyncConnection[DictRow]]:
         """Gives the connection, on which each statement is a transaction of its own. Errors as for `transaction`."""
         async with self._one_at_a_time:
+            began = time.monotonic()
             try:
-                yield await self._connected()
+                async with asyncio.timeout(self._answer_within_s):
+                    yield await self._connected()
+                self._away_since = None
+            except TimeoutError as error:
+                self._fail(began)
+                raise QueueUnavailableError("the database cannot be reached: it does not answer") from error
             except BROKEN as error:
-                self.close()
+                self._fail(began)
                 raise unreached(error) from error
             except psycopg.Error as error:
                 raise QueueUnusableError(f"the database refuses: {error}".strip()) from error
             except BaseException:  # cut off in the middle: the connection is in an unknown state
                 self.close()
                 raise
+
+    def _fail(self, began: float) -> None:
+        self._away_since = began if self._away_since is None else self._away_since
+        self.close()
 
     async def _connected(self) -> psycopg.AsyncConnection[DictRow]:
         if self._connection is None or self._connection.closed:
@@ -251,10 +273,6 @@ class Database:
             cursor = await connection.execute("SELECT to_regclass('aurora_schema') AS ours")
             ours = await cursor.fetchone()
             if ours is None or ours["ours"] is None:
-                cursor = await connection.execute("SELECT to_regclass('procrastinate_jobs') AS theirs")
-                theirs = await cursor.fetchone()
-                if theirs is None or theirs["theirs"] is None:
-                    await connection.execute(SchemaManager.get_schema())
                 await connection.execute(_TABLES.encode())
                 cursor = await connection.execute("SELECT quote_ident(current_schema()) AS name")
                 schema = await cursor.fetchone()

@@ -33,10 +33,6 @@ _TABLES: Final = (
     "aurora_advice",
     "aurora_budgets",
     "aurora_reservations",
-    "procrastinate_jobs",
-    "procrastinate_events",
-    "procrastinate_workers",
-    "procrastinate_periodic_defers",
 )
 _LEASE: Final = "state, worker, fence, until, cancel, progress, result, claimed_at, over_at"
 _FACTS_OF_TOKENS: Final = "id, name, pool, worker, created_at, expires_at, revoked_at"
@@ -56,28 +52,20 @@ GRANT SELECT, INSERT, UPDATE ({_LEASE}) ON aurora_attempts TO {{coordinator}};
 GRANT UPDATE (draining), DELETE ON aurora_workers TO {{coordinator}};
 GRANT INSERT, UPDATE, DELETE ON aurora_limits, aurora_gates, aurora_budgets, aurora_advice TO {{coordinator}};
 GRANT INSERT, UPDATE ON aurora_reservations TO {{coordinator}};
-GRANT SELECT, INSERT ON procrastinate_jobs TO {{coordinator}};
-GRANT INSERT ON procrastinate_events TO {{coordinator}};
 
 GRANT SELECT, UPDATE ({_LEASE}) ON aurora_attempts TO {{worker}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON aurora_workers TO {{worker}};
-GRANT SELECT, INSERT, UPDATE, DELETE ON procrastinate_jobs, procrastinate_workers TO {{worker}};
-GRANT INSERT ON procrastinate_events TO {{worker}};
-GRANT SELECT, UPDATE ON procrastinate_periodic_defers TO {{worker}};
 
 GRANT SELECT ({_FACTS_OF_ATTEMPTS}) ON aurora_attempts TO {{reader}};
 
-GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq TO {{coordinator}}, {{worker}};
 REVOKE ALL ON FUNCTION aurora_worker_id(), aurora_worker_pool(), aurora_admit(text, text, text), aurora_forget_over(),
-    aurora_next(text, text[]) FROM PUBLIC;
+    aurora_next(text, text[]), aurora_take(text, text[], text, float8, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION aurora_worker_id(), aurora_worker_pool(), aurora_admit(text, text, text),
-    aurora_forget_over(), aurora_next(text, text[]) TO {{worker}};
+    aurora_forget_over(), aurora_next(text, text[]), aurora_take(text, text[], text, float8, integer) TO {{worker}};
 """  # noqa: S608 -- constants
 
 _ME: Final = "(SELECT aurora_worker_id())"
 _MY_POOL: Final = "(SELECT aurora_worker_pool())"
-_MY_QUEUES: Final = f"split_part(queue_name, '|', 1) = {_MY_POOL}"
-"""Also those of attempts that need labels; `queues.py` names them."""
 _MINE_OR_QUEUED: Final = f"worker = {_ME} OR (state = 'queued' AND pool = {_MY_POOL})"
 _POLICIES: Final = (
     ("aurora_attempts", "SELECT", _MINE_OR_QUEUED, ""),
@@ -88,10 +76,6 @@ _POLICIES: Final = (
         f"worker = {_ME} AND state IN ('running', 'finished')",
     ),
     ("aurora_workers", "ALL", f"id = {_ME}", f"id = {_ME} AND pool = {_MY_POOL}"),
-    ("procrastinate_jobs", "ALL", _MY_QUEUES, _MY_QUEUES),
-    ("procrastinate_events", "INSERT", "", f"{_ME} IS NOT NULL"),
-    ("procrastinate_workers", "ALL", f"{_ME} IS NOT NULL", f"{_ME} IS NOT NULL"),
-    ("procrastinate_periodic_defers", "ALL", f"{_ME} IS NOT NULL", f"{_ME} IS NOT NULL"),
 )
 """The rows of each table that a worker may touch: table, command, those that it sees, those that it may leave."""
 

@@ -2,16 +2,22 @@
 
 `aurora_next` is asked by each worker that has room. It looks at priorities first, then at limits, the gates of
 providers, and fair shares. Attempts that differ in none of that stand in one lane, in the order in which they came;
-so the time for a choice grows with the number of lanes and of running attempts, not with the length of the queue.
+so the time for a choice grows with the number of lanes and of running attempts, not with the length of the queue. The
+index that has them in this order is the only one of queued attempts: a table that was not analysed yet, as a new one,
+made the planner take another and sort the whole queue at each choice.
 
 A place within a limit is held by an attempt that runs, and by nothing else: it is free once the attempt is over, or
 its lease has run out for so long that it counts as lost.
+
+`aurora_take` chooses and claims as many as a worker has room for, in one statement, so that the lock under which
+workers choose is not held while a network answers. `aurora_ring` wakes the workers of a pool when something comes.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from aurora_spawner.distributed.bells import BELL
 from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S, LOST_AFTER_S
 from aurora_spawner.rate_limits.gate import PROBE_LIMIT_S, RAMP_LIMIT_S, WAIT_RESET_S
 
@@ -20,6 +26,8 @@ _TURN_LOCK: Final = 0x41555254
 NAME_LIMIT: Final = 200
 """Characters of the name of a pool or an agent that has a limit."""
 MOST_AT_ONCE: Final = 1_000_000
+_TRIES: Final = 8
+"""Choices beyond those that a worker has room for; one fails only if its attempt has just been cancelled."""
 
 _TABLES: Final = f"""
 CREATE INDEX aurora_attempts_next ON aurora_attempts (pool, rank, lane, created_at) WHERE state = 'queued';
@@ -73,7 +81,7 @@ AS $body$
     END
 $body$;
 CREATE FUNCTION aurora_next(a_pool text, a_labels text[]) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = {schema}, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $body$
+SET search_path = {schema}, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $body$
 DECLARE
     now_s float8;
     chosen record;
@@ -146,6 +154,39 @@ BEGIN
         ON CONFLICT ON CONSTRAINT aurora_shares_pkey DO UPDATE SET claimed_at = clock_timestamp();
     RETURN chosen.token;
 END $body$;
+CREATE FUNCTION aurora_take(a_pool text, a_labels text[], a_worker text, a_lease_s float8, a_most integer)
+RETURNS TABLE (token text, document text, state text, worker text, fence integer, until float8, cancel text,
+    progress bigint, created float8, now float8)
+LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $body$
+#variable_conflict use_column
+DECLARE
+    now_s float8;
+    chosen text;
+    taken integer := 0;
+BEGIN
+    FOR times IN 1..a_most + {tries} LOOP
+        chosen := aurora_next(a_pool, a_labels);
+        EXIT WHEN chosen IS NULL;
+        now_s := extract(epoch FROM clock_timestamp());
+        -- As `lease.claim`, which the worker holds the answer against. No row: it has just been cancelled.
+        RETURN QUERY UPDATE aurora_attempts AS own SET state = 'running', worker = a_worker, fence = own.fence + 1,
+            until = now_s + a_lease_s, claimed_at = clock_timestamp()
+            WHERE own.token = chosen AND own.state = 'queued'
+            RETURNING own.token, own.document, own.state, own.worker, own.fence, own.until, own.cancel, own.progress,
+                extract(epoch FROM own.created_at)::float8, now_s;
+        IF FOUND THEN
+            taken := taken + 1;
+        END IF;
+        EXIT WHEN taken >= a_most;
+    END LOOP;
+END $body$;
+CREATE FUNCTION aurora_ring() RETURNS trigger LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $body$
+BEGIN
+    PERFORM pg_notify('{bell}' || md5(pool), '') FROM arrived WHERE state = 'queued' GROUP BY pool;
+    RETURN NULL;
+END $body$;
+CREATE TRIGGER aurora_ring AFTER INSERT ON aurora_attempts REFERENCING NEW TABLE AS arrived
+    FOR EACH STATEMENT EXECUTE FUNCTION aurora_ring();
 """
 
 
@@ -157,6 +198,8 @@ def turns_schema(schema: str) -> str:
     """
     return _TABLES + _FUNCTIONS.format(
         schema=schema,
+        bell=BELL,
+        tries=_TRIES,
         lock=_TURN_LOCK,
         ends_s=LOCK_ENDS_AFTER_S,
         lost_s=LOST_AFTER_S,

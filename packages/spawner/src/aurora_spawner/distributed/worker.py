@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.distributed.attempt_carrier import AttemptCarrier
 from aurora_spawner.distributed.attempt_store import AttemptStore
 from aurora_spawner.distributed.attempt_taker import AttemptTaker
+from aurora_spawner.distributed.bells import hear_bells
 from aurora_spawner.distributed.database import Database, QueueUnavailableError, until_reachable
 from aurora_spawner.distributed.tree_carrier import TreeCarrier
 from aurora_spawner.distributed.worker_gate import WorkerGate
@@ -71,8 +72,8 @@ class Worker:
         self._taker = AttemptTaker(options=options, place=place, store=self._store, carrier=self._carrier, tell=tell)
 
     def drain(self) -> None:
-        """Takes nothing more; `run` returns when the last attempt has ended."""
-        self._taker.draining.set()
+        """Takes nothing more; `run` returns when the last attempt has ended, or the database is away for too long."""
+        self._taker.drain()
 
     async def run(self) -> None:
         """Serves the pool until it has drained; a cancelled worker leaves its attempts to the next process.
@@ -80,33 +81,49 @@ class Worker:
         Raises:
             WorkerRefusedError: The database does not take its token, or no longer; its agents have been ended.
             QueueUnusableError: The database refuses this worker.
+            QueueUnavailableError: It was to drain, and the database was away for longer than its leases.
         """
         try:
-            if self._gate:
-                self._gate.expect(self._place.tokens())
-            await until_reachable(self._database.make_tables, tell=self._tell)
-            await self._sign_on()
-            self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
-            async with self._gate.serving() if self._gate else nullcontext(), asyncio.TaskGroup() as group:
-                await self._taker.take_over(group)
-                upkeep = [
-                    group.create_task(each)
-                    for each in (self._keep_up(), self._keep_clean(), self._taker.keep_looking(group))
-                ]
-                serving = group.create_task(self._taker.serve(group))
-                await self._taker.draining.wait()
-                serving.cancel()
-                await self._taker.until_over()
-                for each in upkeep:
-                    each.cancel()
-            if self._refused is not None:
-                raise self._refused
-            await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
+            async with asyncio.TaskGroup() as group:
+                leaving = group.create_task(self._leave_when_cut_off())
+                if self._gate:
+                    self._gate.expect(self._place.tokens())
+                await until_reachable(self._database.make_tables, tell=self._tell)
+                await self._sign_on()
+                self._tell(f"worker {self._options.name} serves pool {self._options.pool}")
+                await self._serve(group)
+                if self._refused is not None:
+                    raise self._refused
+                await until_reachable(lambda: self._store.remove(self._place.worker_id), tell=self._tell)
+                leaving.cancel()
         except BaseExceptionGroup as failures:
             raise first_failure(failures.exceptions) from None
         finally:
             self._carrier.close()
             self._store.close()
+
+    async def _serve(self, group: asyncio.TaskGroup) -> None:
+        """Takes attempts until it drains, and sees them to their end."""
+        async with self._gate.serving() if self._gate else nullcontext():
+            await self._taker.take_over(group)
+            conninfo, look = self._database.conninfo, self._taker.look
+            hearing = hear_bells(conninfo, self._options.pool, ring=look, tell=self._tell)
+            upkeep = [group.create_task(each) for each in (self._keep_up(), self._keep_clean(), hearing)]
+            await self._taker.serve(group)
+            await self._taker.until_over()
+            for each in upkeep:
+                each.cancel()
+
+    async def _leave_when_cut_off(self) -> None:
+        """Ends a worker that drains, but cannot deliver: its leases are over, and its agents have been ended."""
+        limit_s = self._options.times.leave_after_s
+        await self._taker.draining.wait()
+        while self._database.away_s < limit_s:  # noqa: ASYNC110 -- nobody tells that time has passed
+            await asyncio.sleep(min(1.0, limit_s / 4))
+        raise QueueUnavailableError(
+            f"the database has been away for {limit_s:.0f} s, and this worker was to drain: it leaves its"
+            f" {self._taker.held} attempts to its next process"
+        )
 
     async def _sign_on(self) -> None:
         """Announces the worker; one that is refused ends what an earlier process has left before it goes."""

@@ -111,6 +111,26 @@ class UserActed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignInSeen(Fact):
+    """Somebody has signed in to the dashboard or out of it, or was refused. It belongs to no run."""
+
+    kind = "sign_in"
+    outcome: str
+    """in, out or refused."""
+    user: str
+    """ "" for one who was refused and not known."""
+    role: str
+    issuer: str
+    """The provider that vouches for the user; "" if it was the password of the dashboard."""
+    subject: str
+    """The provider's own id of the user."""
+    why: str
+    """The reason of a refusal."""
+    unrecorded: int
+    """Refusals since the last recorded one that were not written down, since there were too many in a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantStored(Fact):
     """The user approves, for the rest of the run, everything of one shape that one rule asks about."""
 

@@ -50,6 +50,7 @@ FACT_TYPES: Final[dict[str, type[facts.Fact]]] = {
         approval_facts.ApprovalWithdrawn,
         approval_facts.AnswerRefused,
         approval_facts.UserActed,
+        approval_facts.SignInSeen,
         approval_facts.GrantStored,
         approval_facts.GrantRevoked,
         approval_facts.BoardPosted,

@@ -78,8 +78,9 @@ async def _session_of(run: RunContext, task_id: str, agent: str) -> str:
     _check(run, task_id)
     backend = run.backends[agent]
     if run.elsewhere:
+        pool = run.task(task_id).pool or run.options.pool
         raise TakeOverError(
-            task_id, f"@{agent} works on a worker of pool {run.options.pool}, and its session is there"
+            task_id, f"@{agent} works on another machine, of pool {pool}; only work on this machine can be taken over"
         )
     if not isinstance(backend, CliBackend) or backend.profile.interactive is None:
         instead = f'tell it something by: aur comm send --to {task_id} "…", or see its work by: aur diff'

@@ -56,7 +56,7 @@ class Moment(click.ParamType[float, str]):
     "--decisions",
     is_flag=True,
     help="Only decisions: judgements, questions, answers, grants, cancellations, merges, discarded work, accepted "
-    "changes, and what signed-in users did.",
+    "changes, sign-ins, and what signed-in users did.",
 )
 @click.option(
     "--since", type=Moment(), metavar="DAY", help="Only events from this day (UTC) on; a time is accepted, too."
@@ -75,7 +75,9 @@ def command(*, run_id: str | None, decisions: bool, since: float | None, until: 
     line = ""
     for line in exported_lines(journal, selection, keep_days=load_config(None, environ=os.environ).keep_days):
         emit_exported(line)
-    if line:
-        manifest = json.loads(line)
-        note(f"{manifest['events']:,} events; seal: {manifest['seal']}")
+    if not line:
+        note("there is no journal here: nothing has run in this project yet, so nothing was exported")
+        return ExitCode.NOT_REACHED
+    manifest = json.loads(line)
+    note(f"{manifest['events']:,} events; seal: {manifest['seal']}")
     return ExitCode.DONE

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _UNREADABLE: Final = re.compile(r"[^A-Za-z0-9._-]+")
-_NOISY: Final = ("procrastinate", "psycopg.pool")
-"""Loggers of what the worker itself says in its own words."""
 
 
 @click.group(
@@ -106,8 +104,7 @@ def command(
     from aurora_core.settings.user_folder import user_folder
     from aurora_soar.taskruns.pool_worker import open_worker, worker_token
 
-    for each in _NOISY:
-        logging.getLogger(each).setLevel(logging.CRITICAL)
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # the worker says what matters in its own words
     home = user_folder(os.environ)
     if home is None:
         raise click.UsageError("a worker keeps its attempts in your home folder, and HOME is not set")

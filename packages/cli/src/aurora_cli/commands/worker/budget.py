@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, one_word
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.pool_workers import with_tables
+from aurora_cli.pool_workers import refuse_host, with_tables
 from aurora_cli.work_options import database_option
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ def command(*, pool: str | None, monthly: float | None, no_budget: bool, as_json
         raise click.UsageError("--monthly and --none: give one of them")
     if changes and pool is None:
         raise click.UsageError("name the pool whose budget it is")
+    if pool is not None:
+        pools = wiring.open_folder().config.pools
+        instead = "your own budget counts its runs: aur budget set --monthly USD"
+        refuse_host(pool, pools, what="budget of its own", instead=instead)
     found = asyncio.run(with_tables(lambda database: _budgets(database, pool, monthly, remove=no_budget)))
     if as_json:
         emit_json(Schema.WORKER_BUDGETS, {"budgets": [each.to_json() for each in found]})

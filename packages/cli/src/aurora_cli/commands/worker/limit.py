@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurora_cli import wiring
 from aurora_cli.documents import Schema
 from aurora_cli.escapes import printable
 from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, one_word
 from aurora_cli.output import emit, emit_json, note
-from aurora_cli.pool_workers import with_tables
+from aurora_cli.pool_workers import refuse_host, with_tables
 from aurora_cli.work_options import database_option
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ def command(*, pool: str | None, agent: str, at_most: int | None, no_limit: bool
         raise click.UsageError("name the pool whose limit it is")
     if agent and not changes:
         raise click.UsageError("--agent goes with --at-most or --none")
+    if pool is not None:
+        instead = f"set how many attempts of each run it takes by `pools: {{{pool}: {{concurrency: N}}}}`"
+        pools = wiring.open_folder().config.pools
+        refuse_host(pool, pools, what="limits of all runs together", instead=instead)
     found = asyncio.run(with_tables(lambda database: _limits(database, pool, agent, at_most, remove=no_limit)))
     if as_json:
         emit_json(Schema.WORKER_LIMITS, {"limits": [each.to_json() for each in found]})

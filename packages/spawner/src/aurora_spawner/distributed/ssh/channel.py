@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -29,9 +30,18 @@ class Channel:
     """Receives that the host cannot be reached, and that it is back."""
     _connection: Connection | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    away: bool = False
-    """True while the host cannot be reached, as far as is known."""
+    _away_since: float | None = None
     _pause_s: float = _FIRST_PAUSE_S
+
+    @property
+    def away(self) -> bool:
+        """True while the host cannot be reached, as far as is known."""
+        return self._away_since is not None
+
+    @property
+    def away_s(self) -> float:
+        """The time for which it cannot be reached; 0 while it can."""
+        return 0.0 if self._away_since is None else time.monotonic() - self._away_since
 
     async def until_answered(
         self,
@@ -101,13 +111,13 @@ class Channel:
                 self._pause_s = _FIRST_PAUSE_S
                 if self.away:
                     self.tell(f"{self.destination.address} is back")
-                self.away = False
+                self._away_since = None
             return self._connection
 
     def _tell_of(self, problem: SshError) -> None:
-        if not self.away:
+        if self._away_since is None:
             self.tell(f"{problem}; waiting for it")
-        self.away = True
+            self._away_since = time.monotonic()
 
     def close(self) -> None:
         """Ends the connection; attempts continue."""

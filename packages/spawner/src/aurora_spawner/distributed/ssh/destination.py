@@ -2,6 +2,7 @@
 
 SshError
 ├── HostUnreachableError   the host is away, or the connection was lost: it is waited for
+├── HostGoneError          it was away for longer than the user wants to wait
 └── HostRefusedError       the host, or the ssh of this machine, says no: waiting does not help
 """
 
@@ -55,6 +56,10 @@ _NOT_EXECUTABLE: Final = 126
 
 class SshError(SpawnerError):
     """A host cannot be used over ssh."""
+
+
+class HostGoneError(SshError):
+    """A host has been away for longer than the user wants to wait for it."""
 
 
 class HostUnreachableError(SshError):

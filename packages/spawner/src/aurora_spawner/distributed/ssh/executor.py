@@ -1,7 +1,8 @@
 """The executor of a host that is reached over ssh: attempts run there, and their output and work come back.
 
-A host that cannot be reached is waited for, however long: only it can say what has become of an attempt. A start is
-made once there, since the host claims it by the attempt's token; so requests are made again on each new connection.
+A host that cannot be reached is waited for, since only it can say what has become of an attempt: without a limit,
+unless the user has set one. A start is made once there, since the host claims it by the attempt's token; so requests
+are made again on each new connection.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
 from aurora_spawner.attempts.end_reason import EndReason
@@ -26,13 +27,13 @@ from aurora_spawner.distributed.exchange import ExchangeError, ExchangeUnreachab
 from aurora_spawner.distributed.pool_trees import CarriedWork, PoolTrees, bring_work
 from aurora_spawner.distributed.ssh.bundle_exchange import BundleExchange
 from aurora_spawner.distributed.ssh.channel import Channel
-from aurora_spawner.distributed.ssh.destination import HostRefusedError
+from aurora_spawner.distributed.ssh.destination import HostGoneError, HostRefusedError
 from aurora_spawner.distributed.ssh.frames import Request
 from aurora_spawner.distributed.ssh.host_attempts import FENCE
 from aurora_spawner.workspaces.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from aurora_spawner.attempts.executor import OrderedTree
@@ -40,9 +41,13 @@ if TYPE_CHECKING:
     from aurora_spawner.distributed.ssh.destination import Destination
     from aurora_spawner.distributed.ssh.frames import Answer
 
+    Result = TypeVar("Result")
+
 _log = logging.getLogger(__name__)
 
 _BRIDGE_S: Final = 2.0
+_HOPE_EVERY_S: Final = 0.5
+"""Time between two looks whether the host has been away for too long."""
 _REFUSED_PAUSE_S: Final = 2.0
 """Time between two requests that the host cannot do."""
 
@@ -72,6 +77,8 @@ class SshExecutor:
     destination: Destination
     concurrency: int = 1
     """The most attempts of this run at once on the host."""
+    give_up_after_s: float = math.inf
+    """The time without the host after which its attempts are given up, whatever becomes of them there."""
     sandbox: Callable[[str], str] = lambda _agent: "off"
     """Tells the use of a sandbox that the host is asked for, by agent: off, auto or require."""
     tell: Callable[[str], None] = _log.warning
@@ -82,6 +89,8 @@ class SshExecutor:
     _on_host: set[str] = field(default_factory=set)
     """The tokens of attempts that are sent, or about to be."""
     _room: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _abandoned: set[asyncio.Task[object]] = field(default_factory=set)
+    """Requests to end attempts that were given up, should the host come back during this run."""
 
     def __post_init__(self) -> None:
         self._channel = Channel(destination=self.destination, tell=self.tell)
@@ -133,7 +142,7 @@ class SshExecutor:
         trees = PoolTrees(exchange=self._exchange)
         return await until_carried(
             lambda: trees.send(order, tree),
-            within_s=math.inf,
+            within_s=self.give_up_after_s,
             stopped=lambda: attempt.wish is not None,
             tell=self.tell,
         )
@@ -144,10 +153,43 @@ class SshExecutor:
         The work on a tree is in the worktree of the task then.
         """
         own = self._attempts[attempt.token]
-        unbegun = await self._unbegun(own)
-        end = unbegun or await self._ended(own, within_s=math.inf)
+        try:
+            end = await self._while_hoped(self._end(own))
+        except HostGoneError as error:
+            end = self._given_up(own.token, error)
+            if own.beginning is not None:
+                own.beginning.cancel()
         await self._forget(own)
         return end
+
+    async def _end(self, own: _Attempt) -> AttemptEnd:
+        return await self._unbegun(own) or await self._ended(own, within_s=self.give_up_after_s)
+
+    async def _while_hoped(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Returns what a call gives.
+
+        Raises:
+            HostGoneError: The host has been away for too long meanwhile.
+        """
+        working = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({working}, timeout=_HOPE_EVERY_S))[0]:
+                if self._channel.away_s >= self.give_up_after_s:
+                    raise HostGoneError(
+                        f"{self.destination.address} was away for {self.give_up_after_s:.0f} s, the time after which"
+                        " its attempts are given up (give_up_after); this one may still run there"
+                    )
+            return await working
+        finally:
+            working.cancel()
+
+    def _given_up(self, token: str, error: HostGoneError) -> AttemptEnd:
+        """Returns the end of an attempt whose result counts no longer; the host is to end it, should it come back."""
+        self.tell(str(error))
+        ending = asyncio.ensure_future(self._answered(Request(kind="cancel", token=token, at_once=True)))
+        self._abandoned.add(ending)
+        ending.add_done_callback(self._abandoned.discard)
+        return AttemptEnd(reason=EndReason.SUPERVISOR_LOST, stderr=str(error))
 
     async def _forget(self, own: _Attempt) -> None:
         if own.ending is not None:
@@ -270,6 +312,8 @@ class SshExecutor:
             for task in (own.beginning, own.ending):
                 if task is not None:
                     task.cancel()
+        for ending in self._abandoned:
+            ending.cancel()
         self._channel.close()
         self._exchange.close()
 
@@ -282,7 +326,10 @@ class SshExecutor:
     ) -> RunningAttempt | AttemptEnd:
         """Takes over an attempt of another coordinator; one that the host has not begun never will."""
         own = _Attempt(token=token, folder=folder)
-        answer, _ = await self._answered(Request(kind="adopt", token=token))
+        try:
+            answer, _ = await self._while_hoped(self._answered(Request(kind="adopt", token=token)))
+        except HostGoneError as error:
+            return self._given_up(token, error)
         if answer.state == "voided":
             return AttemptEnd(reason=EndReason.VOIDED)
         if answer.state == "over":
