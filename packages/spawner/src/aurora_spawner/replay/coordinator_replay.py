@@ -87,6 +87,8 @@ class CoordinatorReplay:
     """The attempts that were asked for, by task and the number of outcomes before."""
     _unwritten: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
     """Writes that are not durable yet, each with the time of its event."""
+    _wishes: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    """The cancels that take effect only once their task has started, by task."""
     _reviews: set[tuple[str, int]] = field(default_factory=set)
     """The attempts of reviewers."""
     _hedges: dict[str, str] = field(default_factory=dict)
@@ -115,13 +117,18 @@ class CoordinatorReplay:
         """Takes what the coordinator writes down; what it waits for is durable only when the journal says so.
 
         It decides further while that is written: only then it lets a task that it found start again, or cancels one.
+        A task whose wait ends just then starts all the same, and its attempt is ended.
         """
         self.post(*entries)
         written = self.loop.create_future()
-        if any(kind in _WAITED_FOR for _run_id, _task_id, kind, *_said in entries):
-            self._unwritten.append((self.recording.events[self._place].at, written))
-        else:
+        kinds = {kind: task_id for _run_id, task_id, kind, *_said in entries}
+        cancelled = kinds.get(facts.TaskCancelled.kind)
+        if cancelled is not None and self.recording.starts_next(cancelled, self._place):
+            self._wishes[cancelled] = written
+        elif _WAITED_FOR.isdisjoint(kinds):
             written.set_result(None)
+        else:
+            self._unwritten.append((self.recording.events[self._place].at, written))
         return written
 
     def post(self, *entries: Entry) -> None:
@@ -187,6 +194,7 @@ class CoordinatorReplay:
         decision = decision_in(event.kind, said)
         if decision is not None and not self._is_hedge(event):
             self._compare(event, fact, said, decision)
+            self._take_effect(event)
         else:
             self.taken[event.kind] += 1
             self._do(event, fact)
@@ -218,6 +226,11 @@ class CoordinatorReplay:
             if not written.done():
                 written.set_result(None)
                 self._run()
+
+    def _take_effect(self, event: EventRow) -> None:
+        """Lets a cancel take effect whose task has started meanwhile."""
+        if isinstance(event.fact, facts.AttemptIntended) and event.task_id in self._wishes:
+            self._wishes.pop(event.task_id).set_result(None)
 
     def _run(self) -> None:
         """Runs the coordinator until it waits for what the journal has next."""

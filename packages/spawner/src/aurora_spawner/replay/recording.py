@@ -26,6 +26,7 @@ _ASIDE: Final = (
     approval_facts.ApprovalWithdrawn,
     work_facts.WorkspaceIntended,
     work_facts.WorkspacePrepared,
+    work_facts.FilesClaimed,
 )
 """Events that may stand between the end of an attempt and the next one in the same slot."""
 
@@ -69,6 +70,7 @@ class Recording:
     def __post_init__(self) -> None:
         open_attempts: dict[str, int] = {}
         counts: dict[str, int] = {}
+        begun: set[str] = set()
         again: set[str] = set()
         for place, event in enumerate(self.events):
             fact, task_id = event.fact, event.task_id
@@ -83,7 +85,9 @@ class Recording:
                 self._see_admission(event, fact, counts, again=task_id in again)
             except (KeyError, TypeError, ValueError) as error:
                 raise StoredValueError(f"event {event.seq}: {error!r}") from error
-            if isinstance(fact, facts.AttemptEnded):
+            if isinstance(fact, facts.AttemptIntended):
+                begun.add(task_id)
+            if isinstance(fact, facts.AttemptEnded) and task_id in begun:  # one that was found gives its slot back
                 again.add(task_id)
             elif not isinstance(fact, _ASIDE):
                 again.discard(task_id)
@@ -143,6 +147,11 @@ class Recording:
             if isinstance(each.fact, facts.RecoveryTransitioned) and each.task_id == event.task_id:
                 return min(event.at, float(each.fact.change["at"]))
         return event.at
+
+    def starts_next(self, task_id: str, place: int) -> bool:
+        """Returns True if the next that is told of a task behind a place is the start of an attempt at it."""
+        following = (each for each in self.following(task_id, place) if not isinstance(each, work_facts.FilesClaimed))
+        return isinstance(next(following, None), facts.AttemptIntended)
 
     def following(self, task_id: str, place: int) -> Iterator[facts.Fact]:
         """Yields the events of a task behind a place."""
