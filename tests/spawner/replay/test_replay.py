@@ -167,8 +167,9 @@ def test_starts_of_one_turn_may_be_written_in_any_order(tmp_path: Path, recovery
     assert replay_run(tmp_path / "runs.db", run_id).difference is None
 
 
-def test_a_task_may_start_before_its_cancel_takes_effect(tmp_path: Path) -> None:
-    """On a busy machine its wait ends between the writing of the cancel and the moment that this is known."""
+@pytest.mark.parametrize(("kind", "number"), [("attempt_intended", 2), ("attempt_ended", 1)])
+def test_a_task_may_go_on_before_its_cancel_takes_effect(tmp_path: Path, kind: str, number: int) -> None:
+    """On a busy machine it does between the writing of the cancel and the moment that this is known."""
     policy = RecoveryPolicy(base_delay=0.02, jitter=False, fallback_to_llm=False)
     run = Run.create(
         tmp_path / "runs.db",
@@ -194,7 +195,7 @@ def test_a_task_may_start_before_its_cancel_takes_effect(tmp_path: Path) -> None
 
     run.execute_sync(follow)
     starts[1].join()
-    move_before(tmp_path, "task_cancel_asked", number_of(tmp_path, "attempt_intended", '"number":2'))
+    move_before(tmp_path, "task_cancel_asked", number_of(tmp_path, kind, f'"number":{number}'))
     report = replay_run(tmp_path / "runs.db", run.run_id)
     assert report.difference is None
     assert report.taken["task_cancel_asked"] == 1

@@ -87,8 +87,8 @@ class CoordinatorReplay:
     """The attempts that were asked for, by task and the number of outcomes before."""
     _unwritten: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
     """Writes that are not durable yet, each with the time of its event."""
-    _wishes: dict[str, asyncio.Future[None]] = field(default_factory=dict)
-    """The cancels that take effect only once their task has started, by task."""
+    _cancels: dict[str, tuple[int, asyncio.Future[None]]] = field(default_factory=dict)
+    """The cancels that take effect later, by task, each with the place of the event that comes before that."""
     _reviews: set[tuple[str, int]] = field(default_factory=set)
     """The attempts of reviewers."""
     _hedges: dict[str, str] = field(default_factory=dict)
@@ -117,14 +117,14 @@ class CoordinatorReplay:
         """Takes what the coordinator writes down; what it waits for is durable only when the journal says so.
 
         It decides further while that is written: only then it lets a task that it found start again, or cancels one.
-        A task whose wait ends just then starts all the same, and its attempt is ended.
+        A task that goes on just then does so all the same, and its next attempt is ended.
         """
         self.post(*entries)
         written = self.loop.create_future()
         kinds = {kind: task_id for _run_id, task_id, kind, *_said in entries}
         cancelled = kinds.get(facts.TaskCancelled.kind)
-        if cancelled is not None and self.recording.starts_next(cancelled, self._place):
-            self._wishes[cancelled] = written
+        if cancelled is not None and (until := self.recording.goes_on_until(cancelled, self._place)):
+            self._cancels[cancelled] = (until, written)
         elif _WAITED_FOR.isdisjoint(kinds):
             written.set_result(None)
         else:
@@ -194,10 +194,10 @@ class CoordinatorReplay:
         decision = decision_in(event.kind, said)
         if decision is not None and not self._is_hedge(event):
             self._compare(event, fact, said, decision)
-            self._take_effect(event)
         else:
             self.taken[event.kind] += 1
             self._do(event, fact)
+        self._take_effect(event)
         self._run()
 
     def finish(self) -> None:
@@ -228,9 +228,11 @@ class CoordinatorReplay:
                 self._run()
 
     def _take_effect(self, event: EventRow) -> None:
-        """Lets a cancel take effect whose task has started meanwhile."""
-        if isinstance(event.fact, facts.AttemptIntended) and event.task_id in self._wishes:
-            self._wishes.pop(event.task_id).set_result(None)
+        """Lets the cancel of a task take effect once it went on for the last time."""
+        until, written = self._cancels.get(str(event.task_id), (0, None))
+        if written is not None and self._place >= until:
+            del self._cancels[str(event.task_id)]
+            written.set_result(None)
 
     def _run(self) -> None:
         """Runs the coordinator until it waits for what the journal has next."""

@@ -148,10 +148,11 @@ class Recording:
                 return min(event.at, float(each.fact.change["at"]))
         return event.at
 
-    def starts_next(self, task_id: str, place: int) -> bool:
-        """Returns True if the next that is told of a task behind a place is the start of an attempt at it."""
-        following = (each for each in self.following(task_id, place) if not isinstance(each, work_facts.FilesClaimed))
-        return isinstance(next(following, None), facts.AttemptIntended)
+    def goes_on_until(self, task_id: str, place: int) -> int | None:
+        """Returns the place of the last event behind a place by which a task starts, or is to start again."""
+        places = self._places.get(task_id, [])
+        behind = places[bisect_right(places, place) :]
+        return next((each for each in reversed(behind) if _goes_on(self.events[each].fact)), None)
 
     def following(self, task_id: str, place: int) -> Iterator[facts.Fact]:
         """Yields the events of a task behind a place."""
@@ -160,6 +161,13 @@ class Recording:
             fact = self.events[each].fact
             if fact is not None:
                 yield fact
+
+
+def _goes_on(fact: facts.Fact | None) -> bool:
+    """Returns True if a task goes on by an event: one whose cancel has taken effect does not."""
+    if isinstance(fact, facts.RecoveryTransitioned):
+        return not RecoveryState(fact.change["to_state"]).terminal
+    return isinstance(fact, facts.AttemptIntended)
 
 
 def _admits(fact: facts.Fact, *, recovers: bool, again: bool) -> bool:
