@@ -94,9 +94,10 @@ new MutationObserver(() => {
 BESIDE = f"""
 KanBot {VERSION} is a board of cards for coding agents, with a server, a database and a web page of its own. It was
 measured in the same run, after ours had ended: {TASKS:,} cards, of which {CHANGES_PER_S:.0f} a second change their
-state, as many as tasks start or end in ours. Its page asks other addresses for a font and a terminal; they were not
-reached, as without a network. It shows cards that wait and the last few that have ended, and has no run, no graph and
-no timeline. Its server does no work for agents here; ours reads the journal of a coordinator that works beside it.
+state, as many as tasks start or end in ours; if its page could not follow, fewer cards, as the table says. Its page
+asks other addresses for a font and a terminal; they were not reached, as without a network. It shows cards that wait
+and the last few that have ended, and has no run, no graph and no timeline. Its server does no work for agents here;
+ours reads the journal of a coordinator that works beside it.
 """
 
 

@@ -143,6 +143,7 @@ class Page:
     """A page, as a person uses it: with a mouse and a keyboard.
 
     Attributes:
+        session: Its name in the protocol.
         problems: What the browser complains about: errors, violations of the policy, what a script has logged.
         requested: The addresses that were asked for.
         questions: The texts of the dialogs.
@@ -151,7 +152,7 @@ class Page:
 
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
-        self._session = session
+        self.session = session
         self.problems: list[str] = []
         self.requested: list[str] = []
         self.questions: list[str] = []
@@ -159,7 +160,7 @@ class Page:
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """Sends a command of the protocol to this page."""
-        return self._browser.ask(method, session=self._session, **params)
+        return self._browser.ask(method, session=self.session, **params)
 
     def take(self, method: str, params: dict[str, Any]) -> None:
         """Takes an event of this page."""
@@ -174,7 +175,7 @@ class Page:
                 self.requested.append(params["request"]["url"])
             case "Page.javascriptDialogOpening":
                 self.questions.append(params["message"])
-                self._browser.tell("Page.handleJavaScriptDialog", session=self._session, accept=self.agrees)
+                self._browser.tell("Page.handleJavaScriptDialog", session=self.session, accept=self.agrees)
 
     def open(self, address: str) -> None:
         """Goes to an address; returns once the page is there."""

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,12 +19,12 @@ import pytest
 from tests.cli.finished_runs import Shed, writes
 from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
-from tests.cli.watched import asking, facts_of, live, question, task
+from tests.cli.watched import NOW, asking, facts_of, live, question, task
 from tests.exhaustive import few
 
 from aurora_cli import background
 from aurora_cli.dashboard import actions, costs
-from aurora_cli.dashboard.access import COOKIE
+from aurora_cli.dashboard.access import COOKIE, new_access
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
 from aurora_cli.dashboard.logs import WholeLines
@@ -174,6 +175,16 @@ def test_the_token_is_in_the_address_once(site: Site) -> None:
     assert (first.status_code, first.headers["location"]) == (303, f"{PLACE}/")
     assert {"HttpOnly", "SameSite=Strict", f"Path={PLACE}/"} <= set(first.headers["set-cookie"].split("; "))
     assert httpx.get(site.address, params={"token": "guessed"}, verify=False).status_code == 401
+
+
+def test_a_token_of_an_earlier_server_is_worth_nothing(site: Site) -> None:
+    earlier, now = (new_access(site.access.origins) for _ in range(2))
+    assert len({*(earlier.token, earlier.read_token, earlier.place), *(now.token, now.read_token, now.place)}) == 6
+    for token in (earlier.token, earlier.read_token):
+        assert now.visitor(token) is None
+        assert httpx.get(site.address, params={"token": token}, verify=False).status_code == 401
+        old = httpx.get(f"{site.pages}/", headers={"cookie": f"{COOKIE}={token}"}, verify=False)
+        assert (old.status_code, "set-cookie" in old.headers) == (401, False)
 
 
 def test_a_link_to_look_changes_nothing(shed: Shed, site: Site) -> None:
@@ -506,6 +517,15 @@ def test_a_question_has_the_fields_of_its_kind_and_all_of_its_command() -> None:
     assert re.findall(r'name="do" value="(\w+)"', of_gate) == ["approve", "deny", "always"]
     assert "; rm -rf &lt;lib&gt;</pre>" in of_gate
     assert "hunter22" not in of_gate
+
+
+def test_a_paused_provider_is_told_with_its_reason_as_text() -> None:
+    run = live()
+    paused = {"provider": "anthropic", "state": "paused", "until": NOW + 60, "reason": "<b>limit", "window": None}
+    run = replace(run, status=replace(run.status, providers=(paused,)))
+    told = PAGES.parts(facts_of(run, task("1")), None, Drawn())[False]["alerts"]
+    assert "provider anthropic is paused until " in told
+    assert "<b>" not in told
 
 
 def test_output_is_streamed_in_whole_lines_without_keys() -> None:

@@ -66,6 +66,7 @@ def check_quiet(page: Page, site: Site) -> None:
     assert [each for each in page.requested if not each.startswith(site.address)] == []
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("more", few([2, 196], 1))
 def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browser: Browser, more: int) -> None:
     go = shed.path.parent / "go"
@@ -90,6 +91,8 @@ def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browse
         log.wait("document.querySelector('#log').textContent.includes('the first line')")
         go.touch()
         log.wait("document.querySelector('#log').textContent.includes('the last line')")
+        log.click("#said a")
+        log.wait("document.querySelector('dd.succeeded')")
 
         hanging = entered(browser, site, f"/runs/{run_id}/tasks/1")
         hanging.click("button[value=cancel]")
@@ -106,7 +109,7 @@ def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browse
         page.click(".question button[value=approve]")
         page.wait("document.querySelector('#said').textContent.includes('approved')")
 
-        page.wait("document.querySelector('#run h1').textContent.includes('failed')")
+        page.wait("document.querySelector('#run h1').textContent.includes('failed')", limit_s=200)
         page.wait(mark.format(3, "'✓'"))
         for place, wanted in ((0, "-"), (1, "✓"), (2, "✓"), (3, "✓"), (3 + more, "✓")):
             assert page.run(mark.format(place, json.dumps(wanted))), (place, page.text())

@@ -136,6 +136,14 @@ if (main.dataset.stream) {
   follow(main.dataset.stream);
 }
 
+// The rest of a task's page is as it was when it was loaded; whoever reads there is not moved.
+function tellEnd() {
+  const again = document.createElement("a");
+  again.href = location.pathname;
+  again.textContent = "Load the page again for what came of the task.";
+  said.replaceChildren("The output has ended. ", again);
+}
+
 // Output comes from its beginning each time: a page that is seen again fills its log anew.
 function fill(log) {
   let events = null;
@@ -148,7 +156,11 @@ function fill(log) {
       log.append(JSON.parse(event.data));
       if (atEnd) { log.scrollTop = log.scrollHeight; }
     });
-    events.addEventListener("end", () => { over = true; events.close(); });
+    events.addEventListener("end", () => {
+      over = true;
+      events.close();
+      if ("open" in log.dataset) { tellEnd(); }
+    });
   }
   document.addEventListener("visibilitychange", () => {
     events.close();
