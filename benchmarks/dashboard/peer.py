@@ -14,19 +14,23 @@ import secrets
 import socket
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from benchmarks.dashboard.painting import paints_ms
 from tests.cli.chromium import LIMIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.chromium import Browser
 

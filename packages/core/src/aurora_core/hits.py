@@ -87,7 +87,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tie:
-    """What ties a file to another one.
+    """The ties of a file to another one.
 
     Attributes:
         file: the other one.
