@@ -13,7 +13,7 @@ import pytest
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.attempts.process_identity import own_identity
 from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.control.timeline import run_timeline
@@ -180,7 +180,7 @@ def test_a_task_may_go_on_before_its_cancel_takes_effect(tmp_path: Path, kind: s
             cwd=tmp_path,
             spool=tmp_path / "runs",
             recovery=RecoverySettings(policy=policy, state_dir=None),
-            executor=SimulatedExecutor(agent=agent, duration_s=0.2),
+            executor=LongSecond(agent=agent),
         ),
     )
     starts: list[threading.Thread] = []
@@ -199,6 +199,14 @@ def test_a_task_may_go_on_before_its_cancel_takes_effect(tmp_path: Path, kind: s
     report = replay_run(tmp_path / "runs.db", run.run_id)
     assert report.difference is None
     assert report.taken["task_cancel_asked"] == 1
+
+
+class LongSecond(SimulatedExecutor):
+    """Runs first attempts shortly, and second ones until they are cancelled."""
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        self.duration_s = 0.01 if order.number == 1 else 50.0
+        return await super().start(order)
 
 
 def number_of(folder: Path, kind: str, part: str) -> int:
