@@ -1,4 +1,4 @@
-"""Measure what `aur dashboard` costs while agents work; writes results.md beside this file.
+"""Measure what `aur dashboard` costs while agents work; writes results.md beside this file, or peer.md with a peer.
 
     python benchmarks/dashboard/run.py                 about five minutes; needs Chromium
     python benchmarks/dashboard/run.py --peer FOLDER   beside a peer's board, in a virtual environment there:
@@ -97,7 +97,8 @@ measured in the same run, after ours had ended: {TASKS:,} cards, of which {CHANG
 state, as many as tasks start or end in ours; if its page could not follow, fewer cards, as the table says. Its page
 asks other addresses for a font and a terminal; they were not reached, as without a network. It shows cards that wait
 and the last few that have ended, and has no run, no graph and no timeline. Its server does no work for agents here;
-ours reads the journal of a coordinator that works beside it.
+ours reads the journal of a coordinator that works beside it. On a busy machine both wait for a processor: the columns
+can be compared, and the targets are for a machine that has nothing else to do ([results.md](results.md)).
 """
 
 
@@ -343,13 +344,13 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     report = f"""# What the dashboard costs, measured
 
-Written by `python benchmarks/dashboard/run.py` on {datetime.now(UTC):%Y-%m-%d}: {machine},
+Written by `python benchmarks/dashboard/run.py{" --peer FOLDER" if peer else ""}` on {datetime.now(UTC):%Y-%m-%d}: {machine},
 load before the start {load:.1f}.
 A run of {TASKS:,} tasks, {AT_ONCE} at once, each a process of 4 s, works all the time.
 
 {shown(found, peer)}
 {BESIDE if peer else ""}"""
-    (HERE / "results.md").write_text(report, encoding="utf-8")
+    (HERE / ("peer.md" if peer else "results.md")).write_text(report, encoding="utf-8")
     print(report)
 
 
