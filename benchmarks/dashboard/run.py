@@ -344,7 +344,8 @@ def main() -> None:
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     report = f"""# What the dashboard costs, measured
 
-Written by `python benchmarks/dashboard/run.py{" --peer FOLDER" if peer else ""}` on {datetime.now(UTC):%Y-%m-%d}: {machine},
+Written by `python benchmarks/dashboard/run.py{" --peer FOLDER" if peer else ""}`
+on {datetime.now(UTC):%Y-%m-%d}: {machine},
 load before the start {load:.1f}.
 A run of {TASKS:,} tasks, {AT_ONCE} at once, each a process of 4 s, works all the time.
 

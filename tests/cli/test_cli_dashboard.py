@@ -23,7 +23,7 @@ from tests.cli.watched import NOW, asking, facts_of, live, question, task
 from tests.exhaustive import few
 
 from aurora_cli import background
-from aurora_cli.dashboard import actions, costs
+from aurora_cli.dashboard import actions, costs, stream
 from aurora_cli.dashboard.access import COOKIE, new_access
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
@@ -74,8 +74,8 @@ def events(
     """Reads a stream until an event of a kind and with data that is looked for: (id, kind, data) of each."""
     found: list[tuple[str, str, str]] = []
     fields: dict[str, str] = {}
-    with client.stream("GET", path, headers=headers) as stream:
-        for line in stream.iter_lines():
+    with client.stream("GET", path, headers=headers) as answer:
+        for line in answer.iter_lines():
             if line:
                 name, _, value = line.partition(": ")
                 fields[name] = value
@@ -244,6 +244,27 @@ def test_a_page_that_was_cut_off_misses_nothing(shed: Shed, site: Site) -> None:
         assert json.loads(again[0][2])["runs"].count("/runs/") == 3
 
 
+def test_a_page_that_was_hidden_for_long_catches_up_and_is_not_loaded_anew(
+    shed: Shed, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    keep_fresh = View.keep_fresh
+
+    async def told(self: View) -> None:
+        await keep_fresh(self)
+        ended.append(self.run_id or "")
+
+    monkeypatch.setattr(View, "keep_fresh", told)
+    monkeypatch.setattr(stream, "ALONE_S", 0.1)
+    run_id = work(shed, "true").run_id
+    with site.client() as client:
+        version = _version(client, f"/runs/{run_id}")
+        wait_for(lambda: run_id in ended)
+        seen = events(client, f"/stream/{run_id}?after={version}", until=lambda _kind, _data: True)
+    assert seen[0][1] == "parts"
+    assert {"top", "run", "alerts", "task-0"} <= json.loads(seen[0][2]).keys()
+
+
 def test_the_run_at_work_is_read_while_the_list_is_looked_at(shed: Shed) -> None:
     async def prepared(run_id: str) -> set[str]:
         with Aurora.open(shed.path, existing=True) as aurora:
@@ -311,12 +332,17 @@ def test_parts_have_versions() -> None:
     seen = Seen()
     seen.take({"a": "1", "b": "1"}, 5)
     assert seen.since(0) is None
+    assert seen.since(3) == {"a": "1", "b": "1"}, "a page that is older than this view has the same parts"
     seen.take({"a": "2", "b": "1"}, 6)
     assert seen.since(5) == {"a": "2"}
     seen.take({"a": "2", "b": "1"}, 7)
     assert seen.since(6) == {}
     seen.take({"a": "2"}, 8)
     assert seen.since(7) is None
+    assert seen.since(3) is None
+    seen = Seen()
+    seen.take({"run": "1", "turn-1": "1"}, 5)
+    assert seen.since(3) is None
 
 
 async def test_a_view_that_cannot_be_read_any_longer_ends_its_streams(
