@@ -13,6 +13,7 @@ from tests.cli.sites import served
 from tests.cli.waiting import wait_for
 
 from aurora_cli.exits import ExitCode
+from aurora_core.settings.dashboard_config import DashboardConfig
 from aurora_soar.aurora.root import Aurora
 from aurora_spawner import SpawnTask
 from aurora_spawner.control.checkpoints import list_checkpoints
@@ -182,6 +183,21 @@ def test_every_page_is_for_weak_eyes_small_screens_and_screen_readers(
         page.open(f"{site.pages}/budget")
         assert page.run("document.querySelector('[aria-current=page]').textContent") == "Costs"
         page.ask("Page.close")
+
+
+def test_the_way_in_is_for_everybody(shed: Shed, browser: Browser) -> None:
+    with served(shed, config=DashboardConfig(password="dashboard")) as site:
+        for dark in (False, True):
+            page = browser.page(width=360, dark=dark)
+            page.open(f"{site.address}/sign-in")
+            assert troubles(page) == []
+            assert tour(page) == ["Password", "Sign in"]
+        page.run("document.querySelector('[name=password]').focus()")
+        page.write("correct horse battery")
+        page.press("Enter")
+        page.wait("document.querySelector('h1')?.textContent === 'Runs'")
+        assert tour(page) == [*TO_THE_PAGES, "Sign out"]
+        assert [each for each in page.problems if "401 (Unauthorized)" not in each] == []
 
 
 def test_what_hinders_people_would_have_been_found(shed: Shed, site: Site, browser: Browser) -> None:
