@@ -159,6 +159,9 @@ LEFT_WHOLE: Final = {
     "cli/test_cli_dashboard_browser.py::test_a_run_is_watched_from_start_to_end": (
         "cli/test_cli_dashboard.py::test_a_run_is_watched_paused_and_cancelled"
     ),
+    "cli/test_cli_dashboard_browser.py::test_branches_personas_comments_and_found_code_do_nothing_in_a_browser": (
+        "cli/test_cli_dashboard_browser.py::test_what_agents_wrote_does_nothing_in_a_browser"
+    ),
     "cli/test_cli_dashboard_browser.py::test_a_page_of_another_server_learns_and_does_nothing": (
         "cli/test_cli_dashboard.py::test_nobody_else_gets_in"
     ),

@@ -143,21 +143,24 @@ class Page:
     """A page, as a person uses it: with a mouse and a keyboard.
 
     Attributes:
+        session: Its name in the protocol.
         problems: What the browser complains about: errors, violations of the policy, what a script has logged.
         requested: The addresses that were asked for.
-        questions: The texts of the dialogs, each of which is agreed to.
+        questions: The texts of the dialogs.
+        agrees: True if each dialog is agreed to, as it is at first; False if it is left by Escape.
     """
 
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
-        self._session = session
+        self.session = session
         self.problems: list[str] = []
         self.requested: list[str] = []
         self.questions: list[str] = []
+        self.agrees = True
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """Sends a command of the protocol to this page."""
-        return self._browser.ask(method, session=self._session, **params)
+        return self._browser.ask(method, session=self.session, **params)
 
     def take(self, method: str, params: dict[str, Any]) -> None:
         """Takes an event of this page."""
@@ -172,7 +175,7 @@ class Page:
                 self.requested.append(params["request"]["url"])
             case "Page.javascriptDialogOpening":
                 self.questions.append(params["message"])
-                self._browser.tell("Page.handleJavaScriptDialog", session=self._session, accept=True)
+                self._browser.tell("Page.handleJavaScriptDialog", session=self.session, accept=self.agrees)
 
     def open(self, address: str) -> None:
         """Goes to an address; returns once the page is there."""
@@ -224,22 +227,38 @@ class Page:
         """Writes where the focus is."""
         self.ask("Input.insertText", text=text)
 
-    def press(self, key: str, *, ctrl: bool = False) -> None:
+    def press(self, key: str, *, ctrl: bool = False, shift: bool = False) -> None:
+        """Presses a key, and lets it go."""
+        self.hold(key, ctrl=ctrl, shift=shift)
+        self.let_go(key)
+
+    def hold(self, key: str, *, ctrl: bool = False, shift: bool = False) -> None:
         """Presses a key."""
         text = {"Enter": "\r", " ": " "}.get(key, "")
-        code = {"Enter": 13, "Tab": 9, " ": 32, "ArrowDown": 40}[key]
-        given = {
-            "key": key,
-            "code": "Space" if key == " " else key,
-            "windowsVirtualKeyCode": code,
-            "modifiers": 2 * ctrl,
-        }
-        self.ask("Input.dispatchKeyEvent", type="keyDown", text=text, **given)
-        self.ask("Input.dispatchKeyEvent", type="keyUp", **given)
+        self.ask("Input.dispatchKeyEvent", type="keyDown", text=text, modifiers=2 * ctrl + 8 * shift, **_named(key))
+
+    def let_go(self, key: str) -> None:
+        """Lets a key go."""
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **_named(key))
+
+    def named(self) -> list[dict[str, Any]]:
+        """Returns what a screen reader finds: each element: role, name, and whether it takes the focus."""
+        found = []
+        for node in self.ask("Accessibility.getFullAXTree")["nodes"]:
+            if not node["ignored"]:
+                state = {each["name"]: each["value"].get("value") for each in node.get("properties", ())}
+                words = {each: node.get(each, {}).get("value", "") for each in ("role", "name", "description")}
+                found.append({**words, "takes_focus": bool(state.get("focusable"))})
+        return found
 
     def screenshot(self) -> bytes:
         """Returns what is seen, as PNG."""
         return base64.b64decode(self.ask("Page.captureScreenshot", format="png", optimizeForSpeed=False)["data"])
+
+
+def _named(key: str) -> dict[str, Any]:
+    code = {"Enter": 13, "Tab": 9, "Escape": 27, " ": 32, "ArrowUp": 38, "ArrowDown": 40}[key]
+    return {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": code}
 
 
 @contextmanager

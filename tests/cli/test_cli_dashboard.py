@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,12 +19,12 @@ import pytest
 from tests.cli.finished_runs import Shed, writes
 from tests.cli.sites import HOSTILE, PLACE, Site, served
 from tests.cli.waiting import wait_for
-from tests.cli.watched import asking, facts_of, live, question, task
+from tests.cli.watched import NOW, asking, facts_of, live, question, task
 from tests.exhaustive import few
 
 from aurora_cli import background
-from aurora_cli.dashboard import actions, costs
-from aurora_cli.dashboard.access import COOKIE
+from aurora_cli.dashboard import actions, costs, stream
+from aurora_cli.dashboard.access import COOKIE, new_access
 from aurora_cli.dashboard.app import MOST_STREAMS
 from aurora_cli.dashboard.comments import comments_in
 from aurora_cli.dashboard.logs import WholeLines
@@ -73,8 +74,8 @@ def events(
     """Reads a stream until an event of a kind and with data that is looked for: (id, kind, data) of each."""
     found: list[tuple[str, str, str]] = []
     fields: dict[str, str] = {}
-    with client.stream("GET", path, headers=headers) as stream:
-        for line in stream.iter_lines():
+    with client.stream("GET", path, headers=headers) as answer:
+        for line in answer.iter_lines():
             if line:
                 name, _, value = line.partition(": ")
                 fields[name] = value
@@ -176,6 +177,16 @@ def test_the_token_is_in_the_address_once(site: Site) -> None:
     assert httpx.get(site.address, params={"token": "guessed"}, verify=False).status_code == 401
 
 
+def test_a_token_of_an_earlier_server_is_worth_nothing(site: Site) -> None:
+    earlier, now = (new_access(site.access.origins) for _ in range(2))
+    assert len({*(earlier.token, earlier.read_token, earlier.place), *(now.token, now.read_token, now.place)}) == 6
+    for token in (earlier.token, earlier.read_token):
+        assert now.visitor(token) is None
+        assert httpx.get(site.address, params={"token": token}, verify=False).status_code == 401
+        old = httpx.get(f"{site.pages}/", headers={"cookie": f"{COOKIE}={token}"}, verify=False)
+        assert (old.status_code, "set-cookie" in old.headers) == (401, False)
+
+
 def test_a_link_to_look_changes_nothing(shed: Shed, site: Site) -> None:
     report = work(shed, "true")
     with site.client(may_act=False) as reader:
@@ -231,6 +242,27 @@ def test_a_page_that_was_cut_off_misses_nothing(shed: Shed, site: Site) -> None:
         work(shed, "true")  # while nobody listens
         again = events(client, "/stream?after=0", until=lambda _kind, _data: True, **{"last-event-id": number})
         assert json.loads(again[0][2])["runs"].count("/runs/") == 3
+
+
+def test_a_page_that_was_hidden_for_long_catches_up_and_is_not_loaded_anew(
+    shed: Shed, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    keep_fresh = View.keep_fresh
+
+    async def told(self: View) -> None:
+        await keep_fresh(self)
+        ended.append(self.run_id or "")
+
+    monkeypatch.setattr(View, "keep_fresh", told)
+    monkeypatch.setattr(stream, "ALONE_S", 0.1)
+    run_id = work(shed, "true").run_id
+    with site.client() as client:
+        version = _version(client, f"/runs/{run_id}")
+        wait_for(lambda: run_id in ended)
+        seen = events(client, f"/stream/{run_id}?after={version}", until=lambda _kind, _data: True)
+    assert seen[0][1] == "parts"
+    assert {"top", "run", "alerts", "task-0"} <= json.loads(seen[0][2]).keys()
 
 
 def test_the_run_at_work_is_read_while_the_list_is_looked_at(shed: Shed) -> None:
@@ -300,12 +332,17 @@ def test_parts_have_versions() -> None:
     seen = Seen()
     seen.take({"a": "1", "b": "1"}, 5)
     assert seen.since(0) is None
+    assert seen.since(3) == {"a": "1", "b": "1"}, "a page that is older than this view has the same parts"
     seen.take({"a": "2", "b": "1"}, 6)
     assert seen.since(5) == {"a": "2"}
     seen.take({"a": "2", "b": "1"}, 7)
     assert seen.since(6) == {}
     seen.take({"a": "2"}, 8)
     assert seen.since(7) is None
+    assert seen.since(3) is None
+    seen = Seen()
+    seen.take({"run": "1", "turn-1": "1"}, 5)
+    assert seen.since(3) is None
 
 
 async def test_a_view_that_cannot_be_read_any_longer_ends_its_streams(
@@ -506,6 +543,15 @@ def test_a_question_has_the_fields_of_its_kind_and_all_of_its_command() -> None:
     assert re.findall(r'name="do" value="(\w+)"', of_gate) == ["approve", "deny", "always"]
     assert "; rm -rf &lt;lib&gt;</pre>" in of_gate
     assert "hunter22" not in of_gate
+
+
+def test_a_paused_provider_is_told_with_its_reason_as_text() -> None:
+    run = live()
+    paused = {"provider": "anthropic", "state": "paused", "until": NOW + 60, "reason": "<b>limit", "window": None}
+    run = replace(run, status=replace(run.status, providers=(paused,)))
+    told = PAGES.parts(facts_of(run, task("1")), None, Drawn())[False]["alerts"]
+    assert "provider anthropic is paused until " in told
+    assert "<b>" not in told
 
 
 def test_output_is_streamed_in_whole_lines_without_keys() -> None:

@@ -66,6 +66,7 @@ def check_quiet(page: Page, site: Site) -> None:
     assert [each for each in page.requested if not each.startswith(site.address)] == []
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("more", few([2, 196], 1))
 def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browser: Browser, more: int) -> None:
     go = shed.path.parent / "go"
@@ -90,6 +91,8 @@ def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browse
         log.wait("document.querySelector('#log').textContent.includes('the first line')")
         go.touch()
         log.wait("document.querySelector('#log').textContent.includes('the last line')")
+        log.click("#said a")
+        log.wait("document.querySelector('dd.succeeded')")
 
         hanging = entered(browser, site, f"/runs/{run_id}/tasks/1")
         hanging.click("button[value=cancel]")
@@ -106,7 +109,7 @@ def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browse
         page.click(".question button[value=approve]")
         page.wait("document.querySelector('#said').textContent.includes('approved')")
 
-        page.wait("document.querySelector('#run h1').textContent.includes('failed')")
+        page.wait("document.querySelector('#run h1').textContent.includes('failed')", limit_s=200)
         page.wait(mark.format(3, "'✓'"))
         for place, wanted in ((0, "-"), (1, "✓"), (2, "✓"), (3, "✓"), (3 + more, "✓")):
             assert page.run(mark.format(place, json.dumps(wanted))), (place, page.text())
@@ -152,6 +155,58 @@ def test_what_agents_wrote_does_nothing_in_a_browser(shed: Shed, site: Site, bro
     check_quiet(page, site)
     page.run("document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=//127.0.0.1:1/x onclick=y>')")
     wait_for(lambda: any("Content Security Policy" in each for each in page.problems))  # it would have been seen
+
+
+BRANCH = "work<svg/onload=alert(6)>"
+PERSONA = """---
+id: evil
+goal: "<script>alert(7)</script>"
+skills: ["<img src=//127.0.0.1:1/p onerror=alert(8)>"]
+---
+Work, <script>alert(9)</script>.
+"""
+COMMENT = "<script>alert(10)</script><img src=//127.0.0.1:1/c onerror=alert(11)>"
+
+
+def test_branches_personas_comments_and_found_code_do_nothing_in_a_browser(
+    start_aur: Start, shed: Shed, browser: Browser
+) -> None:
+    agent = json.dumps(["sh", "-c", "cat; echo '// <script>alert(12)</script>' >> new.js; echo done"])
+    (shed.path / ".aurora" / "config.yaml").write_text(
+        f"tool: sh\nbackends:\n  sh: {{kind: command, command: {agent}}}\n"
+    )
+    (shed.path / ".aurora" / "agents").mkdir()
+    (shed.path / ".aurora" / "agents" / "evil.md").write_text(PERSONA)
+    shed.repository("branch", "-m", BRANCH)
+    shed.repository.commit({"tasks.md": "- [ ] 1 Work\n  - Agent: @evil\n", "found.js": "// <script>alert(13)\n"})
+    running = start_aur("spawn", "tasks.md", "--merge", "never", "--yes")
+    _, said = running.communicate(timeout=50)
+    assert running.returncode == ExitCode.DONE, said
+    run_id = list_checkpoints(shed.journal)[0].run.run_id
+    with Aurora.open(shed.path, existing=True) as aurora, aurora.open_memory() as memory:
+        memory.index()
+    with served(shed) as site:
+        page = entered(browser, site, f"/runs/{run_id}")
+        page.open(f"{site.pages}/runs/{run_id}/work")
+        assert BRANCH in page.text()
+        page.open(f"{site.pages}/search?q=script+alert")
+        assert "<script>alert(13)" in page.text()
+        page.open(f"{site.pages}/runs/{run_id}/tasks/1")
+        page.wait("document.querySelector('#log').textContent.includes('alert(9)')")
+        page.focus("[data-line='6']")
+        page.press("Enter")
+        page.wait("document.activeElement.name === 'line-6'")
+        page.write(COMMENT)
+        page.click("button[value=comment]")
+        page.wait("document.querySelector('#said').textContent.includes('1 comment sent')")
+        wait_for(lambda: list_checkpoints(shed.journal)[0].held is False)
+        page.open(f"{site.pages}/runs/{run_id}/tasks/1")
+        page.wait("document.querySelector('#log').textContent.includes('alert(10)')")
+        assert page.run("document.querySelector('.diff').textContent").count("alert(12)") == 2, page.text()
+        page.open(f"{site.pages}/runs/{run_id}")
+        page.wait("document.querySelector('img.picture').complete")
+        assert page.questions == []
+        check_quiet(page, site)
 
 
 class Evil:

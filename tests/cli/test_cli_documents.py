@@ -24,6 +24,7 @@ COMMANDS = {
     "mem_index": ["mem", "index", "--json"],
     "mem_search": ["mem", "search", "price", "--limit", "2", "--json"],
     "mem_show": ["mem", "show", "price_of", "--json"],
+    "mem_graph": ["mem", "graph", "src/shop/till.py", "--json"],
     "mem_stats": ["mem", "stats", "--json"],
     "spawn": ["spawn", "tasks.md", "--json"],
     "spawn_dry_run": ["spawn", "tasks.md", "--dry-run", "--json"],

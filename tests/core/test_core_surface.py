@@ -32,6 +32,7 @@ PROMISED = [
     "StoreCorruptError",
     "StoreError",
     "SymbolType",
+    "Tie",
     "TrustStore",
     "TrustStoreError",
     "load_config",

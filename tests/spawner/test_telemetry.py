@@ -21,13 +21,16 @@ from aurora_spawner import CommandBackend, RecoveryPolicy, Run, RunOptions, Spaw
 from aurora_spawner.control.lookup import open_journal
 from aurora_spawner.control.timeline import timeline_of
 from aurora_spawner.errors import TelemetryError
+from aurora_spawner.journal.approval_facts import ApprovalAnswered, ApprovalRequested, ToolCallJudged
 from aurora_spawner.journal.facts import ProviderMoved
 from aurora_spawner.journal.views import load_events, load_run, load_tasks
 from aurora_spawner.rate_limits.gate import GateState, ProviderGate
 from aurora_spawner.recovery.settings import RecoverySettings
+from aurora_spawner.runs.noted_run import create_noted_run
 from aurora_spawner.telemetry import otlp
 from aurora_spawner.telemetry.measures import measures_of
 from aurora_spawner.telemetry.otlp import Sent, is_configured, run_telemetry, send
+from aurora_spawner.telemetry.phases import TracedPhase
 from aurora_spawner.telemetry.spans import trace_of
 from aurora_spawner.workspaces.isolation import MergeMode, isolation_of
 
@@ -181,6 +184,79 @@ def test_words_of_a_provider_are_content(journal: tuple[Path, str]) -> None:
     (measure,) = [each for each in measures_of(timeline, tasks) if each.name == "aurora.provider.pause"]
     assert measure.attributes == pause.attributes
     assert "sk-secret" in repr(trace_of(run, timeline, tasks, moved, content=True))
+
+
+def test_tool_calls_and_waits_for_answers_are_spans_of_their_task(journal: tuple[Path, str]) -> None:
+    path, run_id = journal
+    judged = [
+        ToolCallJudged(
+            agent="sh",
+            tool=tool,
+            subject=f"{tool} secret.txt",
+            action="allow",
+            allowed=allowed,
+            rule="files",
+            reason="",
+            answered_by="",
+        )
+        for tool, allowed in (("Read", True), ("Bash", False))
+    ]
+    asked = ApprovalRequested(
+        approval="a",
+        number=1,
+        agent="sh",
+        gate="live",
+        subject="rm secret.txt",
+        rule="r",
+        reason="why",
+        shape="",
+        limit_s=None,
+    )
+    answered = ApprovalAnswered(approval="a", approved=True, by="terminal", note="")
+    with open_journal(path, run_id) as store:
+        run, tasks, events = load_run(store, run_id), load_tasks(store, run_id), load_events(store, run_id)
+    start = next(at for at, each in enumerate(events) if each.kind == "attempt_started")
+    more = [
+        replace(events[start], seq=9_000 + at, kind=fact.kind, fact=fact, at=events[start].at + at / 1e3)
+        for at, fact in enumerate([*judged, asked, answered], 1)
+    ]
+    happened = [*events[: start + 1], *more, *events[start + 1 :]]
+    timeline = timeline_of(run, tasks, happened, now=0)
+    spans = trace_of(run, timeline, tasks, happened)
+    task_span = next(span for span in spans if span.name == f"task {events[start].task_id}")
+    calls = [span for span in spans if span.name.startswith("execute_tool")]
+    assert [(span.name, span.parent, span.error) for span in calls] == [
+        ("execute_tool Read", task_span.id, None),
+        ("execute_tool Bash", task_span.id, "denied"),
+    ]
+    (wait,) = [span for span in spans if span.name == "wait for an answer"]
+    assert (wait.parent, round((wait.end - wait.start) * 1e3)) == (task_span.id, 1)
+    assert "secret.txt" not in repr(spans)
+    assert repr(trace_of(run, timeline, tasks, happened, content=True)).count("secret.txt") >= 3
+
+
+def test_a_run_that_did_a_part_of_another_is_in_its_trace(journal: tuple[Path, str]) -> None:
+    path, part = journal
+    with open_journal(path, part) as store:
+        created = load_run(store, part).created_at
+    options = RunOptions(cwd=path.parent, default_agent="sh", spool=path.parent / "spool")
+    whole = create_noted_run(path, options, topic="asked", note={})
+    phases = [
+        TracedPhase(name="decompose", start=created - 2, end=created - 1),
+        TracedPhase(name="collect", start=created - 1, end=created + 60, error="ValueError"),
+    ]
+    found = run_telemetry(path, whole, {}, phases=phases, parts=[part, "spawn-1"])
+    names = {span.name: span for span in found.spans}
+    root, of_part = [span for span in found.spans if span.name.startswith("invoke_workflow")]
+    assert (names["phase decompose"].parent, names["phase decompose"].error) == (root.id, None)
+    assert names["phase decompose"].attributes["gen_ai.operation.name"] == "plan"
+    assert (names["phase collect"].error, of_part.parent) == ("ValueError", names["phase collect"].id)
+    assert names["task 1"].parent == of_part.id
+    alone = [span for span in found.spans if span.parent is None]
+    assert alone == [root]
+    assert {run_id for run_id, _ in found.events} == {whole, part}
+    durations = [each.attributes for each in found.measures if each.name == "aurora.phase.duration"]
+    assert durations == [{"aurora.phase": "decompose"}, {"aurora.phase": "collect"}]
 
 
 def test_only_what_is_configured_is_sent(journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -12,18 +13,31 @@ import pytest
 
 from aurora_spawner import RecoveryPolicy, RecoverySettings, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.end_reason import EndReason
-from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder
+from aurora_spawner.attempts.executor import AttemptEnd, AttemptOrder, RunningAttempt
 from aurora_spawner.attempts.process_identity import own_identity
+from aurora_spawner.control.steering import cancel_run
 from aurora_spawner.control.timeline import run_timeline
 from aurora_spawner.errors import JournalCorruptError, ReplayError, UnknownRunError
 from aurora_spawner.journal.approval_facts import UserActed
 from aurora_spawner.journal.entries import entry_of
-from aurora_spawner.journal.facts import GapDeclared, RunEnded, TaskSettled
+from aurora_spawner.journal.facts import (
+    AttemptEnded,
+    AttemptIntended,
+    Fact,
+    GapDeclared,
+    RunEnded,
+    RunTaken,
+    TaskSettled,
+)
 from aurora_spawner.journal.store import Journal
-from aurora_spawner.journal.views import load_events
+from aurora_spawner.journal.views import EventRow, load_events
+from aurora_spawner.journal.work_facts import FilesClaimed
 from aurora_spawner.recovery.policy import BatchAction
+from aurora_spawner.replay.recording import Recording
 from aurora_spawner.replay.replay import recorded_events, replay_run
+from aurora_spawner.runs.decision_settings import DecisionSettings
 from aurora_spawner.tasks.result import RunState, SpawnResult, TaskState
+from aurora_spawner.tasks.run_events import RunEvent, TaskStarted
 from aurora_spawner.testing import SimulatedBackend, SimulatedExecutor, echo
 
 SKIPPING = RecoveryPolicy(
@@ -151,6 +165,97 @@ def test_starts_of_one_turn_may_be_written_in_any_order(tmp_path: Path, recovery
             change = "UPDATE events SET task_id = ?, payload = ? WHERE seq = ?"
             connection.executemany(change, [(*two, first), (*one, second)])
     assert replay_run(tmp_path / "runs.db", run_id).difference is None
+
+
+@pytest.mark.parametrize(("kind", "number"), [("attempt_intended", 2), ("attempt_ended", 1)])
+def test_a_task_may_go_on_before_its_cancel_takes_effect(tmp_path: Path, kind: str, number: int) -> None:
+    """On a busy machine it does between the writing of the cancel and the moment that this is known."""
+    policy = RecoveryPolicy(base_delay=0.02, jitter=False, fallback_to_llm=False)
+    run = Run.create(
+        tmp_path / "runs.db",
+        [SpawnTask("go", id="1"), SpawnTask("go", id="2", depends_on=("1",))],
+        {"flaky": SimulatedBackend("flaky")},
+        RunOptions(
+            default_agent="flaky",
+            cwd=tmp_path,
+            spool=tmp_path / "runs",
+            recovery=RecoverySettings(policy=policy, state_dir=None),
+            executor=LongSecond(agent=agent),
+        ),
+    )
+    starts: list[threading.Thread] = []
+
+    def follow(event: RunEvent) -> None:
+        if isinstance(event, TaskStarted):
+            starts.append(
+                threading.Thread(target=cancel_run, args=(run.journal, run.run_id), kwargs={"task_id": "1"})
+            )
+            if len(starts) == 2:
+                starts[1].start()
+
+    run.execute_sync(follow)
+    starts[1].join()
+    move_before(tmp_path, "task_cancel_asked", number_of(tmp_path, kind, f'"number":{number}'))
+    report = replay_run(tmp_path / "runs.db", run.run_id)
+    assert report.difference is None
+    assert report.taken["task_cancel_asked"] == 1
+
+
+class LongSecond(SimulatedExecutor):
+    """Runs first attempts shortly, and second ones until they are cancelled."""
+
+    async def start(self, order: AttemptOrder) -> RunningAttempt:
+        self.duration_s = 0.01 if order.number == 1 else 50.0
+        return await super().start(order)
+
+
+def number_of(folder: Path, kind: str, part: str) -> int:
+    with closing(sqlite3.connect(folder / "runs.db")) as connection:
+        query = "SELECT min(seq) FROM events WHERE kind = ? AND instr(replace(payload, ' ', ''), ?)"
+        return int(connection.execute(query, (kind, part)).fetchone()[0])
+
+
+def move_before(folder: Path, kind: str, seq: int) -> None:
+    """Write an event of a kind before another, as if it had come right behind the one before that."""
+    with closing(sqlite3.connect(folder / "runs.db")) as connection, connection:
+        query = "SELECT task_id, kind, payload FROM events WHERE seq BETWEEN ? AND (SELECT max(seq) FROM events "
+        *others, moved = connection.execute(query + "WHERE kind = ?) ORDER BY seq", (seq, kind)).fetchall()
+        assert moved[1] == kind
+        assert others
+        change = "UPDATE events SET task_id = ?, kind = ?, payload = ? WHERE seq = ?"
+        connection.executemany(change, [(*each, at) for at, each in enumerate([moved, *others], seq)])
+        connection.execute(
+            "UPDATE events SET at = (SELECT at FROM events WHERE seq = ? - 1) WHERE seq = ?", (seq, seq)
+        )
+
+
+SEEN = FilesClaimed(files=["x"], seen=True)
+
+
+@pytest.mark.parametrize(("found", "between"), [(True, []), (False, []), (False, [SEEN])])
+def test_what_follows_an_attempt_that_was_found_takes_a_slot_of_its_own(found: bool, between: list[Fact]) -> None:
+    taken = RunTaken(lease="", holder={}, settings={})
+    first, second = (AttemptIntended(number=number, token="", agent="a", folder="") for number in (1, 2))
+    ended = AttemptEnded(number=1, reason="voided", exit_code=None, record=None, survivors=[])
+    facts = [taken, *([] if found else [first]), ended, *between, second]
+    events = [
+        EventRow(seq=at, at=float(at), task_id=None if fact is taken else "1", kind=fact.kind, fact=fact)
+        for at, fact in enumerate(facts, 1)
+    ]
+    settings = DecisionSettings(
+        max_concurrent=2,
+        agent_limits={},
+        start_rate_per_s=9.0,
+        max_added=0,
+        retry_failed=False,
+        tasks_given=False,
+        policy=None,
+        adhoc=(),
+        providers={},
+        chains={},
+    )
+    (admission,) = Recording(events, settings).admissions
+    assert (admission.task_id, admission.at) == ("1", 3.0 if found else 2.0)
 
 
 def test_a_run_may_end_as_soon_as_its_last_event_is_written(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ MEM: Final[tuple[Entry, ...]] = (
     Entry(name="index", module="mem.index", summary="Bring the index up to date with the files."),
     Entry(name="search", module="mem.search", summary="Search code, documents and earlier answers."),
     Entry(name="show", module="mem.show", summary="Show a definition by its name or place, and its callers."),
+    Entry(name="graph", module="mem.graph", summary="Show what a file is tied to."),
     Entry(name="stats", module="mem.stats", summary="Show what is indexed and what is left out."),
     Entry(name="watch", module="mem.watch", summary="Index the project, and keep the index current."),
     Entry(name="lessons", module="mem.lessons", summary="List what was learned from work that had to be corrected."),

@@ -85,6 +85,7 @@ class Schema(StrEnum):
     STATUS_OF_WORKSPACES = "aur.status-of-workspaces/1"
     SYMBOL = "aur.symbol/1"
     TASK_RESULT = "aur.task-result/1"
+    TIES = "aur.ties/1"
     TRACE = "aur.trace/1"
     TRUST = "aur.trust/1"
     TRUSTED_PROJECTS = "aur.trusted-projects/1"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         StoreError,
         TrustStoreError,
     )
-    from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
+    from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, Tie
     from aurora_core.memory import Memory
     from aurora_core.project import Project
     from aurora_core.report import IndexProgress, IndexReport, LeftOutGroup, SkippedFile
@@ -55,6 +55,7 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "SymbolType",
+    "Tie",
     "TrustStore",
     "TrustStoreError",
     "load_config",
@@ -74,7 +75,7 @@ _MODULES: Final = {
         "StoreError",
         "TrustStoreError",
     ),
-    "hits": ("FileHit", "Hit", "MemoryStats", "Reference"),
+    "hits": ("FileHit", "Hit", "MemoryStats", "Reference", "Tie"),
     "memory": ("Memory",),
     "project": ("Project",),
     "report": ("IndexProgress", "IndexReport", "LeftOutGroup", "SkippedFile"),

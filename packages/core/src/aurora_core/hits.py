@@ -86,6 +86,27 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """The ties of a file to another one.
+
+    Attributes:
+        file: the other one.
+        imports: it is imported; `imported_by` the other way round.
+        calls: the number of names called that it defines; `called_by` the other way round.
+        together: the number of commits that changed both; 0 if only one did, which may be chance.
+        strength: above 0 up to 1, the weight of the stronger edge between the two, as activation spreads along it.
+    """
+
+    file: str
+    imports: bool
+    imported_by: bool
+    calls: int
+    called_by: int
+    together: int
+    strength: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryStats:
     """Counts and sizes of a memory.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aurora_core.hits import Hit, Reference
     from aurora_core.memory import Memory
 
-__all__ = ["LookedUp", "look_up"]
+__all__ = ["LookedUp", "file_of", "look_up"]
 
 # A line, a range as search prints it, or a line and a column as compilers print them.
 _LINES: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9})|:[0-9]{1,9})?:?")
@@ -65,6 +65,26 @@ def look_up(memory: Memory, target: str, limit: int = 10, *, folder: Path | None
     if not defined:
         _refuse_unknown_file(memory.root, target, folders)
     return LookedUp(chunks=tuple(defined), callers=tuple(memory.callers(target, limit)))
+
+
+def file_of(memory: Memory, name: str, *, folder: Path) -> str:
+    """Returns the path from the root of a file that is in the memory.
+
+    Args:
+        name: its path from a folder, or from the project's root.
+
+    Raises:
+        NotInMemoryError: it is not in the memory.
+        ProjectError: it is not in the project.
+        StoreError: memory.db cannot be read.
+    """
+    folders = [folder, memory.root]
+    inside = filter(None, (_inside(memory.root, start / name) for start in folders))
+    found = next((path for path in inside if memory.file_note(path) is not None), None)
+    if found is None:
+        _refuse_unknown_file(memory.root, name, folders)
+        raise NotInMemoryError(folder / name, "there is no such file here or below the project's folder")
+    return found
 
 
 def _readings(target: str) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from aurora_core.chunking import ChunkKind
 from aurora_core.errors import ProjectError
 from aurora_core.freshness import Freshness, State
 from aurora_core.hit_search import WITHOUT_REASONING, HitSearch
-from aurora_core.hits import FileHit, Hit, MemoryStats, Reference
+from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, Tie
 from aurora_core.index.history_head import stored_head
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
@@ -396,6 +396,13 @@ class Memory(AsyncCalls):
                 return mentioning(self._connection, self._searcher, name, count, tests=tests)
 
         return self._freshness.checked(ask, limit)
+
+    def ties(self, file: str) -> list[Tie]:
+        """Returns what ties a file to others, by its path from the root, strongest first; none if it is not known."""
+        from aurora_core.ties import ties_of  # a search does not pay for it
+
+        with reading(self._connection, self._database):
+            return ties_of(self._connection, file)
 
     def files_with(self, words: str) -> list[str]:
         """Returns the files of code that have all words in one place, comments and strings included; tests last."""

@@ -23,6 +23,7 @@ from aurora_soar.report.turn import keep_turn, subject_of, turn_of
 from aurora_soar.resumption.record import AskedTurn, asked_question
 from aurora_soar.resumption.recorder import QuestionRecorder
 from aurora_soar.sessions import SessionStore
+from aurora_soar.telemetry import send_telemetry
 from aurora_spawner import RecoveryPolicy, RecoverySettings
 from aurora_spawner.supervision.local_executor import LocalExecutor
 from aurora_spawner.tasks.result import RunState
@@ -241,8 +242,11 @@ class SOAROrchestrator:
             if not result.interrupted:
                 state = RunState.SUCCEEDED if result.ok else RunState.FAILED
         finally:
+            record.keep_phases(timer.traced())
             notice = record.end(state)
-        return result if notice is None else replace(result, log_error=result.log_error or notice)
+        unsent = () if notice else await asyncio.to_thread(send_telemetry, self._project.runs_db, record.query_id)
+        notices = [*filter(None, (result.log_error, notice)), *unsent]
+        return replace(result, log_error="; ".join(notices)) if notices else result
 
     def _logged(self, execution: Execution, response: str, *, again: bool) -> SoarResult:
         path, error = None, None

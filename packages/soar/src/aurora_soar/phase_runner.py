@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from aurora_soar.report.execution import Phase, PhaseTiming
 from aurora_soar.report.result import SoarEvent
 from aurora_soar.resumption.record import StepTimes, Unrecorded
+from aurora_spawner.telemetry.phases import TracedPhase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -53,6 +54,19 @@ class PhaseTimer:
     def elapsed_ms(self) -> float:
         """The time that was worked on the execution since it started."""
         return (time.perf_counter() - self._clock) * 1e3
+
+    def traced(self) -> tuple[TracedPhase, ...]:
+        """Returns the phases that have ended, as they are traced: without the words of an error."""
+        return tuple(
+            TracedPhase(
+                name=phase.value.partition("_")[2],
+                start=timing.started_at,
+                end=timing.started_at + timing.duration_ms / 1e3,
+                error=timing.error.partition(":")[0] if timing.error else None,
+            )
+            for phase, timing in self.timings.items()
+            if timing.started_at is not None
+        )
 
     @contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:

@@ -54,6 +54,7 @@ MOST_STREAMS: Final = 200
 """Streams at once, of all pages together."""
 _LOAD_ANEW: Final = b"event: reload\ndata:\n\n"
 """The last event of a stream whose session is over: the page then shows how to sign in."""
+_UNKNOWN: Final = (UnknownRunError, UnknownTaskError, UnknownWorkspaceError, WorkspaceUnusableError)
 PICTURE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -86,9 +87,9 @@ def application(places: Places, access: Access, sign_in: SignIn | None = None) -
         yield
         await dashboard.hub.close()
 
-    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: _failed})
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Exception: dashboard.failed})
     for known in (SpawnerError, SoarError, AuroraCoreError, CliError):
-        app.add_exception_handler(known, _failed)
+        app.add_exception_handler(known, dashboard.failed)
     return Guard(app=app, access=access, sign_in=sign_in)
 
 
@@ -207,8 +208,22 @@ class Dashboard:
         said = await asyncio.to_thread(self._places.act, given, visitor)
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"said": said, "done": not said.startswith(NOT_DONE)})
+        done = not said.startswith(NOT_DONE)
         run_id = given.get("run", "")
-        return self._html(request, "message", said=said, run_id=run_id)
+        return self._html(request, "message", heading="Done" if done else "Not done", said=[said], run_id=run_id)
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """Says what went wrong: to a browser that loads a page on a page, to all others in plain text."""
+        report = error_report(error)
+        unknown = isinstance(error, _UNKNOWN)
+        status = 404 if unknown else 500
+        lines = [*filter(None, (report.message, report.hint))]
+        if "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse("\n".join(lines) + "\n", status_code=status)
+        heading = "Not found" if unknown else "Not shown"
+        page = self._html(request, "message", heading=heading, said=lines, run_id="")
+        page.status_code = status
+        return page
 
     async def sign_out(self, request: Request) -> Response:
         """Ends the session of a user who has signed in, with all streams of it."""
@@ -283,13 +298,6 @@ class _Stream(StreamingResponse):
             await send({"type": "http.response.body", "body": _LOAD_ANEW, "more_body": False})
         finally:
             self._streams.discard(self)
-
-
-async def _failed(_request: Request, error: Exception) -> Response:
-    report = error_report(error)
-    unknown = isinstance(error, (UnknownRunError, UnknownTaskError, UnknownWorkspaceError, WorkspaceUnusableError))
-    text = "\n".join(filter(None, (report.message, report.hint)))
-    return PlainTextResponse(text + "\n", status_code=404 if unknown else 500)
 
 
 def _number(text: str) -> int:

@@ -110,7 +110,7 @@ class Pages:
     def page(self, name: str, *, visitor: Visitor, **values: Any) -> str:
         """Returns a whole page, as a visitor may see it."""
         may_own = visitor.role is Role.ADMIN
-        return self._render(name, may_act=visitor.may_act, may_own=may_own, visitor=visitor, **values)
+        return self._render(name, page=name, may_act=visitor.may_act, may_own=may_own, visitor=visitor, **values)
 
     def parts(self, facts: Facts, run_id: str | None, drawn: Drawn) -> dict[bool, Parts]:
         """Returns the live parts of the page of all runs, or of one run, for those who may act and for others."""

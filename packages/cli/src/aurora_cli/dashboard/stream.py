@@ -50,6 +50,8 @@ class Seen:
     versions: dict[str, int] = field(default_factory=dict)
     structure: int = 0
     """The version in which parts came or went; older pages have to load anew."""
+    first: int = 0
+    """The first version of all; a page that was hidden for long may be older, and has the same parts all the same."""
 
     def take(self, parts: Parts, version: int) -> bool:
         """Takes the parts as they are now; returns True if something is another.
@@ -63,6 +65,7 @@ class Seen:
         )
         if parts.keys() != self.html.keys() and not grown:
             self.structure = version
+            self.first = self.first or version
         elif not changed:
             return False
         self.versions.update(dict.fromkeys(changed, version))
@@ -70,7 +73,13 @@ class Seen:
         return True
 
     def since(self, version: int) -> Parts | None:
-        """Returns the parts that changed after a version; None if a page of that version has to load anew."""
+        """Returns the parts that changed after a version; None if a page of that version has to load anew.
+
+        A page that is older than the first version gets all parts, and loads anew by itself if it lacks the place of
+        one. A page of a session does so at once: it may have other pieces of an answer.
+        """
+        if 0 < version < self.structure == self.first and not any(name.startswith("turn-") for name in self.html):
+            return dict(self.html)
         if version < self.structure:
             return None
         return {name: html for name, html in self.html.items() if self.versions[name] > version}

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from aurora_core.chunking.links import Links
 
 __all__ = [
+    "IMPORT_WEIGHT",
+    "MIN_TOGETHER",
     "FileGraph",
+    "Offers",
     "PackedLinks",
     "count_changed_files",
     "packed_links",
     "put_links",
     "read_graph",
     "refresh_graph",
+    "weight_of_calls",
 ]
 
 MAX_OFFERING: Final = 3
@@ -148,14 +152,13 @@ def refresh_graph(connection: sqlite3.Connection) -> bool:
 def _edges(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Returns all edges as (source, target, weight), by source, each source's strongest first."""
     rows = connection.execute("SELECT file_id, imports, calls, offers FROM links ORDER BY file_id").fetchall()
-    offered = _Offers([(file, offers) for file, _, _, offers in rows])
+    offered = Offers([(file, offers) for file, _, _, offers in rows])
     source_i, target_i, _ = offered.joined([(file, imports) for file, imports, _, _ in rows])
     source_c, target_c, names = offered.joined([(file, calls) for file, _, calls, _ in rows])
     source_h, target_h, share = _changed_together(connection)
     source = np.concatenate([source_i, source_c, source_h])
     target = np.concatenate([target_i, target_c, target_h])
-    # Each further name that is called halves the distance to 1.
-    called = 1 - np.exp2(-names.astype(np.float32))
+    called = weight_of_calls(names.astype(np.float32))
     weight = np.concatenate([np.full(len(source_i), IMPORT_WEIGHT, dtype=np.float32), called, share])
     order = np.lexsort((-weight, source))
     source, target, weight = source[order], target[order], weight[order]
@@ -164,7 +167,12 @@ def _edges(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[n
     return source[keep], target[keep], weight[keep]
 
 
-class _Offers:
+def weight_of_calls(names: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the weights of edges by the numbers of names that are called: each further one halves the way to 1."""
+    return 1 - np.exp2(-names)
+
+
+class Offers:
     """The files that offer each key."""
 
     def __init__(self, rows: Sequence[tuple[int, bytes]]) -> None:

@@ -17,9 +17,10 @@ from aurora_spawner.runs.noted_run import NotedRun, create_noted_run, hold_noted
 from aurora_spawner.runs.run_record import check_unchanged
 from aurora_spawner.storage.stored_values import read_fields
 from aurora_spawner.tasks.result import RunState
+from aurora_spawner.telemetry.phases import TracedPhase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -36,10 +37,11 @@ __all__ = [
     "asked_question",
     "create_question",
     "parts_of",
+    "phases_of",
     "recorded",
 ]
 
-_ASKED, _STEP, _PART, _ANSWER = "asked", "step", "part", "answer"
+_ASKED, _STEP, _PART, _ANSWER, _PHASES = "asked", "step", "part", "answer", "phases"
 _Kind = TypeVar("_Kind")
 
 
@@ -139,6 +141,9 @@ class Unrecorded:
         del key, resume
         return create()
 
+    def keep_phases(self, phases: Sequence[TracedPhase]) -> None:
+        """Keeps the times of all phases so far."""
+
     def end(self, state: RunState) -> str | None:
         """Ends the record; returns a notice if something about it should be told."""
         del state
@@ -216,6 +221,10 @@ class QuestionRecord(Unrecorded):
         self._note(_PART, {"key": key, "run_id": run.run_id})
         self._parts[key] = run.run_id
         return run
+
+    def keep_phases(self, phases: Sequence[TracedPhase]) -> None:
+        """Keeps the times of all phases so far; those that were kept last count."""
+        self._note(_PHASES, {"phases": [asdict(each) for each in phases]})
 
     def end(self, state: RunState) -> str | None:
         """Ends the work on the question; an interrupted one can be resumed."""
@@ -300,6 +309,13 @@ def parts_of(journal: Path, run_id: str) -> tuple[str, ...]:
     """Returns the ids of the runs that did parts of a question, in the order they came; errors as `read_notes`."""
     with _as_noted(journal, run_id):
         return tuple(note.note["run_id"] for note in read_notes(journal, run_id) if note.topic == _PART)
+
+
+def phases_of(journal: Path, run_id: str) -> tuple[TracedPhase, ...]:
+    """Returns the phases of a question as they were kept last, none of any other run; errors as `read_notes`."""
+    with _as_noted(journal, run_id):
+        kept = [note.note["phases"] for note in read_notes(journal, run_id) if note.topic == _PHASES]
+        return tuple(TracedPhase(**read_fields(TracedPhase, each)) for each in (kept[-1] if kept else ()))
 
 
 def _as_noted(journal: Path, run_id: str) -> AbstractContextManager[None]:

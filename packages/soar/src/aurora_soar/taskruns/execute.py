@@ -17,7 +17,7 @@ from aurora_soar.taskruns.isolation import with_base
 from aurora_soar.taskruns.pool_refs import clear_pool
 from aurora_soar.taskruns.resume import stored_limit, stored_sandbox, taskfile_of
 from aurora_soar.taskruns.run_kinds import TASK_RUN, TASKFILE_RUN
-from aurora_soar.taskruns.telemetry import send_telemetry
+from aurora_soar.telemetry import send_telemetry
 from aurora_spawner import Run, RunReport
 from aurora_spawner.control.audit import check_not_gone
 from aurora_spawner.control.lookup import attempts_of

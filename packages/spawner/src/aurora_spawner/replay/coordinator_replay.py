@@ -87,6 +87,8 @@ class CoordinatorReplay:
     """The attempts that were asked for, by task and the number of outcomes before."""
     _unwritten: deque[tuple[float, asyncio.Future[None]]] = field(default_factory=deque)
     """Writes that are not durable yet, each with the time of its event."""
+    _cancels: dict[str, tuple[int, asyncio.Future[None]]] = field(default_factory=dict)
+    """The cancels that take effect later, by task, each with the place of the event that comes before that."""
     _reviews: set[tuple[str, int]] = field(default_factory=set)
     """The attempts of reviewers."""
     _hedges: dict[str, str] = field(default_factory=dict)
@@ -115,13 +117,18 @@ class CoordinatorReplay:
         """Takes what the coordinator writes down; what it waits for is durable only when the journal says so.
 
         It decides further while that is written: only then it lets a task that it found start again, or cancels one.
+        A task that goes on just then does so all the same, and its next attempt is ended.
         """
         self.post(*entries)
         written = self.loop.create_future()
-        if any(kind in _WAITED_FOR for _run_id, _task_id, kind, *_said in entries):
-            self._unwritten.append((self.recording.events[self._place].at, written))
-        else:
+        kinds = {kind: task_id for _run_id, task_id, kind, *_said in entries}
+        cancelled = kinds.get(facts.TaskCancelled.kind)
+        if cancelled is not None and (until := self.recording.goes_on_until(cancelled, self._place)):
+            self._cancels[cancelled] = (until, written)
+        elif _WAITED_FOR.isdisjoint(kinds):
             written.set_result(None)
+        else:
+            self._unwritten.append((self.recording.events[self._place].at, written))
         return written
 
     def post(self, *entries: Entry) -> None:
@@ -190,6 +197,7 @@ class CoordinatorReplay:
         else:
             self.taken[event.kind] += 1
             self._do(event, fact)
+        self._take_effect(event)
         self._run()
 
     def finish(self) -> None:
@@ -218,6 +226,13 @@ class CoordinatorReplay:
             if not written.done():
                 written.set_result(None)
                 self._run()
+
+    def _take_effect(self, event: EventRow) -> None:
+        """Lets the cancel of a task take effect once it went on for the last time."""
+        until, written = self._cancels.get(str(event.task_id), (0, None))
+        if written is not None and self._place >= until:
+            del self._cancels[str(event.task_id)]
+            written.set_result(None)
 
     def _run(self) -> None:
         """Runs the coordinator until it waits for what the journal has next."""

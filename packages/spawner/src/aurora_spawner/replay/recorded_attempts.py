@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from aurora_spawner.attempts.end_reason import EndReason
+from aurora_spawner.attempts.end_reason import ENDED_EARLY, EndReason
 from aurora_spawner.attempts.executor import AttemptEnd
 from aurora_spawner.journal import approval_facts, facts, work_facts
 from aurora_spawner.rate_limits.gate import GateState, ProviderGate
@@ -148,6 +148,8 @@ def _ended(
     recovers = recording.settings.policy is not None
     outcome = outcome_of(end_of(fact), recording.following(task_id, place), findings, recovers=recovers)
     if outcome is None or (outcome.state is TaskState.CANCELLED and outcome.result is None):
+        return None
+    if outcome.result is None and attempt.adopted and fact.reason in ENDED_EARLY:
         return None
     if outcome.state is None and fact.reason in (EndReason.VOIDED, EndReason.CANCELLED):
         return None

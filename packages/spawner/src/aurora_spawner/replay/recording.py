@@ -26,6 +26,7 @@ _ASIDE: Final = (
     approval_facts.ApprovalWithdrawn,
     work_facts.WorkspaceIntended,
     work_facts.WorkspacePrepared,
+    work_facts.FilesClaimed,
 )
 """Events that may stand between the end of an attempt and the next one in the same slot."""
 
@@ -69,6 +70,7 @@ class Recording:
     def __post_init__(self) -> None:
         open_attempts: dict[str, int] = {}
         counts: dict[str, int] = {}
+        begun: set[str] = set()
         again: set[str] = set()
         for place, event in enumerate(self.events):
             fact, task_id = event.fact, event.task_id
@@ -83,7 +85,9 @@ class Recording:
                 self._see_admission(event, fact, counts, again=task_id in again)
             except (KeyError, TypeError, ValueError) as error:
                 raise StoredValueError(f"event {event.seq}: {error!r}") from error
-            if isinstance(fact, facts.AttemptEnded):
+            if isinstance(fact, facts.AttemptIntended):
+                begun.add(task_id)
+            if isinstance(fact, facts.AttemptEnded) and task_id in begun:  # one that was found gives its slot back
                 again.add(task_id)
             elif not isinstance(fact, _ASIDE):
                 again.discard(task_id)
@@ -144,6 +148,12 @@ class Recording:
                 return min(event.at, float(each.fact.change["at"]))
         return event.at
 
+    def goes_on_until(self, task_id: str, place: int) -> int | None:
+        """Returns the place of the last event behind a place by which a task starts, or is to start again."""
+        places = self._places.get(task_id, [])
+        behind = places[bisect_right(places, place) :]
+        return next((each for each in reversed(behind) if _goes_on(self.events[each].fact)), None)
+
     def following(self, task_id: str, place: int) -> Iterator[facts.Fact]:
         """Yields the events of a task behind a place."""
         places = self._places.get(task_id, [])
@@ -151,6 +161,13 @@ class Recording:
             fact = self.events[each].fact
             if fact is not None:
                 yield fact
+
+
+def _goes_on(fact: facts.Fact | None) -> bool:
+    """Returns True if a task goes on by an event: one whose cancel has taken effect does not."""
+    if isinstance(fact, facts.RecoveryTransitioned):
+        return not RecoveryState(fact.change["to_state"]).terminal
+    return isinstance(fact, facts.AttemptIntended)
 
 
 def _admits(fact: facts.Fact, *, recovers: bool, again: bool) -> bool:

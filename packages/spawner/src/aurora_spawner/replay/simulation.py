@@ -43,7 +43,7 @@ class Figures:
     tasks: Mapping[str, int]
     """The number of tasks in each state."""
     waits: Mapping[str, float]
-    """The seconds of all tasks together, by what they waited for."""
+    """The seconds of all tasks together, by what they waited for; pauses are left out here, too."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -159,11 +159,28 @@ def figures_of(timeline: RunTimeline) -> Figures:
     busy = [span for task in timeline.tasks for span in task.spans if not span.kind.waits]
     begin = min((span.start for span in busy), default=timeline.start)
     end = max((span.end for span in busy), default=begin)
-    away = [span for span in timeline.spans if span.kind is SpanKind.PAUSE]
-    paused = sum(max(0.0, min(span.end, end) - max(span.start, begin)) for span in away)
+    away = _apart([(span.start, span.end) for span in timeline.spans if span.kind is SpanKind.PAUSE])
+    waits = [(span.kind, _seconds_in(span.start, span.end, away)) for task in timeline.tasks for span in task.spans]
     return Figures(
-        seconds=max(0.0, end - begin - paused),
+        seconds=_seconds_in(begin, end, away),
         attempts=sum(task.attempts for task in timeline.tasks),
         tasks=dict(sorted(Counter(task.state for task in timeline.tasks).items())),
-        waits={str(kind): sum(task.seconds_of(kind) for task in timeline.tasks) for kind in WAITS},
+        waits={str(wait): sum(seconds for kind, seconds in waits if kind is wait) for wait in WAITS},
     )
+
+
+def _apart(times: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Returns stretches of time that do not overlap: a run can be paused while no process works on it."""
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(times):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def _seconds_in(start: float, end: float, away: Sequence[tuple[float, float]]) -> float:
+    """Returns the length of a stretch of time without those in which nothing could go on."""
+    lost = sum(max(0.0, min(end, over) - max(start, begun)) for begun, over in away)
+    return max(0.0, end - start - lost)

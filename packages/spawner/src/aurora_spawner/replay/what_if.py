@@ -33,6 +33,11 @@ _ALWAYS = (
 )
 
 
+_FAR_OFF = 0.25
+"""The share by which a simulation may be shorter or longer than the run before that is told."""
+_FAR_OFF_S = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfReport:
     """The figures of a simulation, beside the recorded ones."""
@@ -86,15 +91,16 @@ def what_if(journal: Path, run_id: str, changes: Sequence[str]) -> WhatIfReport:
             after = [event for event in events if event.seq >= begin]
             as_it_was, _stuck, _assumed = _simulated(store, run, before, after, settings)
             changed, stuck, assumed = _simulated(store, run, before, after, wanted)
+        figures = figures_of(recorded)
     return WhatIfReport(
         run_id=run_id,
         changes=tuple(changes),
-        recorded=figures_of(recorded),
+        recorded=figures,
         as_it_was=as_it_was,
         changed=changed,
         stuck=stuck,
         assumed=assumed,
-        notes=tuple(_notes(after)),
+        notes=(*_notes(after), *_far_off(figures, as_it_was)),
     )
 
 
@@ -135,3 +141,12 @@ def _notes(events: Sequence[EventRow]) -> list[str]:
     if work_facts.WorkMerged.kind in kinds:
         notes.append("the time of merges is left out")
     return notes
+
+
+def _far_off(recorded: Figures, as_it_was: Figures) -> list[str]:
+    """Returns a warning if the simulation of the run as it was takes another time than the run did."""
+    apart, longer = abs(recorded.seconds - as_it_was.seconds), max(recorded.seconds, as_it_was.seconds)
+    if apart <= max(_FAR_OFF_S, _FAR_OFF * longer):
+        return []
+    times = f"{as_it_was.seconds:,.1f} s where the run took {recorded.seconds:,.1f} s"
+    return [f"as it was, the simulation takes {times}: compare what is changed with the simulation, not with the run"]

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from aurora_spawner.control.timeline import RunTimeline
     from aurora_spawner.journal.views import TaskRow
+    from aurora_spawner.telemetry.phases import TracedPhase
     from aurora_spawner.telemetry.spans import Value
 
-__all__ = ["INSTRUMENTS", "Instrument", "Measure", "measures_of"]
+__all__ = ["INSTRUMENTS", "Instrument", "Measure", "measures_of", "measures_of_phases"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Instrument:
 INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     "gen_ai.client.token.usage": Instrument(unit="{token}", description="Tokens that the agent of a task used"),
     "gen_ai.client.operation.duration": Instrument(unit="s", description="Duration of an attempt of an agent"),
+    "aurora.phase.duration": Instrument(unit="s", description="Duration of a phase of a question"),
     "aurora.cost": Instrument(unit="USD", description="Cost of a task, where it is known"),
     "aurora.task.duration": Instrument(unit="s", description="Duration of a task, waits included"),
     "aurora.task.wait": Instrument(unit="s", description="Time that a task waited, by reason"),
@@ -85,6 +87,14 @@ def measures_of(timeline: RunTimeline, tasks: Sequence[TaskRow], *, latest: bool
             state = {"aurora.task.state": task.state}
             found.append(Measure(name="aurora.task.duration", value=seconds, attributes=state))
     return found
+
+
+def measures_of_phases(phases: Sequence[TracedPhase]) -> list[Measure]:
+    """Returns the duration of each phase."""
+    return [
+        Measure(name="aurora.phase.duration", value=each.end - each.start, attributes={"aurora.phase": each.name})
+        for each in phases
+    ]
 
 
 def _of_result(row: TaskRow, *, latest: bool) -> Iterator[Measure]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_spawner.control.lookup import open_journal
+from aurora_spawner.control.lookup import find_run, open_journal
 from aurora_spawner.control.timeline import run_timeline
-from aurora_spawner.errors import TelemetryError
+from aurora_spawner.errors import TelemetryError, UnknownRunError
 from aurora_spawner.journal.views import load_events, load_run, load_tasks
 from aurora_spawner.telemetry.conventions import SCHEMA_URL, takes_latest
-from aurora_spawner.telemetry.measures import INSTRUMENTS, measures_of
-from aurora_spawner.telemetry.spans import trace_id_of, trace_of
+from aurora_spawner.telemetry.measures import INSTRUMENTS, measures_of, measures_of_phases
+from aurora_spawner.telemetry.phases import phase_at
+from aurora_spawner.telemetry.spans import phase_spans, trace_id_of, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from aurora_spawner.journal.views import EventRow, RunRow
     from aurora_spawner.telemetry.measures import Measure
+    from aurora_spawner.telemetry.phases import TracedPhase
     from aurora_spawner.telemetry.spans import TraceSpan
 
 __all__ = ["RunTelemetry", "Sent", "is_configured", "run_telemetry", "send"]
@@ -50,7 +53,8 @@ class RunTelemetry:
     trace_id: int
     spans: Sequence[TraceSpan]
     measures: Sequence[Measure]
-    events: Sequence[EventRow]
+    events: Sequence[tuple[str, EventRow]]
+    """Each with the id of its run, which may have done a part of this one."""
     content: bool
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,28 +85,50 @@ def is_configured(environ: Mapping[str, str]) -> bool:
     return bool(_signals(environ))
 
 
-def run_telemetry(journal: Path, run_id: str, environ: Mapping[str, str]) -> RunTelemetry:
+def run_telemetry(
+    journal: Path,
+    run_id: str,
+    environ: Mapping[str, str],
+    *,
+    phases: Sequence[TracedPhase] = (),
+    parts: Sequence[str] = (),
+) -> RunTelemetry:
     """Makes the telemetry of a run from the journal; nothing is sent.
 
     Args:
         environ: says whether prompts are included, and which names of the GenAI conventions are used.
+        phases: of the run.
+        parts: runs that did a part of this one, which become part of its trace; those that are gone are left out.
 
     Raises:
         UnknownRunError: The journal has no such run.
         JournalCorruptError: An event of it is malformed.
     """
+    content, latest = environ.get(CONTENT, "").strip().lower() == "true", takes_latest(environ)
+    run, spans, measures, events = _of_run(journal, run_id, content=content, latest=latest)
+    of_phases = phase_spans(run, phases)
+    spans += of_phases.values()
+    measures += measures_of_phases(phases)
+    for part in parts:
+        with suppress(UnknownRunError):
+            began = find_run(journal, part)[0].created_at
+            around = phase_at(phases, began)
+            parent = of_phases[around.name] if around is not None else spans[0]
+            _, own, of_tasks, happened = _of_run(journal, part, parent=parent.id, content=content, latest=latest)
+            spans, measures, events = spans + own, measures + of_tasks, events + happened
+    return RunTelemetry(
+        run=run, trace_id=trace_id_of(run), spans=spans, measures=measures, events=events, content=content
+    )
+
+
+def _of_run(
+    journal: Path, run_id: str, *, content: bool, latest: bool, parent: int | None = None
+) -> tuple[RunRow, list[TraceSpan], list[Measure], list[tuple[str, EventRow]]]:
     timeline = run_timeline(journal, run_id)
     with open_journal(journal, run_id) as store:
         run, tasks, events = load_run(store, run_id), load_tasks(store, run_id), load_events(store, run_id)
-    content, latest = environ.get(CONTENT, "").strip().lower() == "true", takes_latest(environ)
-    return RunTelemetry(
-        run=run,
-        trace_id=trace_id_of(run),
-        spans=trace_of(run, timeline, tasks, events, content=content, latest=latest),
-        measures=measures_of(timeline, tasks, latest=latest),
-        events=events,
-        content=content,
-    )
+    spans = trace_of(run, timeline, tasks, events, parent=parent, content=content, latest=latest)
+    return run, spans, measures_of(timeline, tasks, latest=latest), [(run_id, each) for each in events]
 
 
 def send(telemetry: RunTelemetry, environ: Mapping[str, str]) -> Sent:
@@ -216,9 +242,9 @@ def _send_events(telemetry: RunTelemetry, resource: Resource, timeout: float | N
     scope = InstrumentationScope("aurora_spawner", version("aurora-spawner"), SCHEMA_URL)
     root = set_span_in_context(NonRecordingSpan(_context(telemetry.trace_id, telemetry.spans[0].id)))
 
-    def made(event: EventRow) -> ReadableLogRecord:
+    def made(run_id: str, event: EventRow) -> ReadableLogRecord:
         at = round(event.at * _NANO)
-        attributes: dict[str, AnyValue] = {"aurora.run.id": telemetry.run.run_id, "aurora.event.number": event.seq}
+        attributes: dict[str, AnyValue] = {"aurora.run.id": run_id, "aurora.event.number": event.seq}
         if event.task_id is not None:
             attributes["aurora.task.id"] = event.task_id
         body = json.dumps(asdict(event.fact), default=str) if telemetry.content and event.fact is not None else None
@@ -233,7 +259,7 @@ def _send_events(telemetry: RunTelemetry, resource: Resource, timeout: float | N
         return ReadableLogRecord(log_record=record, resource=resource, instrumentation_scope=scope)
 
     exporter = OTLPLogExporter(timeout=timeout)
-    result = exporter.export([made(event) for event in telemetry.events])
+    result = exporter.export([made(*each) for each in telemetry.events])
     exporter.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
     if result is not LogRecordExportResult.SUCCESS:
         raise TelemetryError("the events were not taken by their receiver")

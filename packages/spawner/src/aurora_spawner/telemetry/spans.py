@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.control.timeline import SpanKind
 from aurora_spawner.journal import approval_facts
 from aurora_spawner.telemetry.conventions import provider_attribute, provider_of
+from aurora_spawner.telemetry.phases import PLANNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from aurora_spawner.control.timeline import RunTimeline, Span, TaskTimeline
     from aurora_spawner.journal.views import EventRow, RunRow, TaskRow
+    from aurora_spawner.telemetry.phases import TracedPhase
 
-__all__ = ["TraceSpan", "Value", "reason_without_quotes", "trace_id_of", "trace_of"]
+__all__ = ["TraceSpan", "Value", "phase_spans", "reason_without_quotes", "trace_id_of", "trace_of"]
 
 Value = str | int | float | bool
 
@@ -83,6 +85,7 @@ def trace_of(
     tasks: Sequence[TaskRow],
     events: Sequence[EventRow],
     *,
+    parent: int | None = None,
     content: bool = False,
     latest: bool = False,
 ) -> list[TraceSpan]:
@@ -90,6 +93,7 @@ def trace_of(
 
     Args:
         events: of the run; tool calls that the gate judged are spans at the moment of its decision.
+        parent: the span of another run that this one is a part of; None if it is a trace of its own.
         content: prompts, titles and questions are included.
         latest: use the newest names of the GenAI conventions.
     """
@@ -98,7 +102,7 @@ def trace_of(
     root = TraceSpan(
         name=f"invoke_workflow {run.kind}",
         id=trace.id("run"),
-        parent=None,
+        parent=parent,
         start=timeline.start,
         end=timeline.end,
         attributes={
@@ -114,6 +118,26 @@ def trace_of(
     for each in timeline.tasks:
         spans += _of_task(trace, root, each, rows[each.task_id], timeline.end)
     return [*spans, *_tool_calls(trace, events)]
+
+
+def phase_spans(run: RunRow, phases: Sequence[TracedPhase]) -> Mapping[str, TraceSpan]:
+    """Returns the span of each phase of a run, by its name."""
+    trace = _Trace(run=run, content=False, latest=False)
+    return {
+        phase.name: TraceSpan(
+            name=f"phase {phase.name}",
+            id=trace.id("phase", phase.name),
+            parent=trace.id("run"),
+            start=phase.start,
+            end=phase.end,
+            attributes={
+                "aurora.phase": phase.name,
+                **({"gen_ai.operation.name": "plan"} if phase.name in PLANNING else {}),
+            },
+            error=phase.error,
+        )
+        for phase in phases
+    }
 
 
 def _waits_of_run(trace: _Trace, root: TraceSpan, timeline: RunTimeline) -> Iterator[TraceSpan]:

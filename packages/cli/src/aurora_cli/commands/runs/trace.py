@@ -13,7 +13,8 @@ from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, run_argument
 from aurora_cli.output import emit_json, note
 from aurora_cli.render.words import count
-from aurora_spawner.telemetry.otlp import is_configured, run_telemetry, send
+from aurora_soar.telemetry import telemetry_of
+from aurora_spawner.telemetry.otlp import is_configured, send
 
 __all__ = ["command"]
 
@@ -34,7 +35,7 @@ def command(*, run_id: str, as_json: bool) -> int:
     The OTEL_ variables of the environment say where. A run that ends while they are set is sent by itself; sent
     again, it is the same trace.
     """
-    telemetry = run_telemetry(wiring.open_existing().project.runs_db, run_id, os.environ)
+    telemetry = telemetry_of(wiring.open_existing().project.runs_db, run_id, os.environ)
     if as_json:
         emit_json(Schema.TRACE, telemetry.to_dict())
         return ExitCode.DONE

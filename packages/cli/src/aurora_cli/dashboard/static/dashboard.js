@@ -41,14 +41,14 @@ function put(id, html) {
     const input = targets.find((each) => nameOf(each) === of);
     if (input) { input.value = value; }
   }
-  const again = focused && targets.find((each) => nameOf(each) === name);
-  if (again) {
-    again.focus({ preventScroll: true });
-    if (cursor) { again.setSelectionRange(...cursor); }
-  }
+  if (!focused) { return; }
+  const again = targets.find((each) => nameOf(each) === name);
+  if (!again) { place.tabIndex = -1; }                // what had the focus is gone: whoever reads stays at its place
+  (again || place).focus({ preventScroll: true });
+  if (again && cursor) { again.setSelectionRange(...cursor); }
 }
 
-// A part is not replaced under a pressed button or a selection: what comes meanwhile waits.
+// A part is not replaced under a pressed button, by mouse or space bar, or a selection: what comes meanwhile waits.
 let pressed = false;
 const waiting = new Map();
 
@@ -70,8 +70,9 @@ function putWaiting() {
 }
 
 document.addEventListener("pointerdown", () => { pressed = true; });
-for (const kind of ["pointerup", "pointercancel"]) {
-  document.addEventListener(kind, () => setTimeout(() => { pressed = false; putWaiting(); }));
+document.addEventListener("keydown", (event) => { pressed = pressed || event.key === " "; });
+for (const kind of ["pointerup", "pointercancel", "keyup", "blur"]) {
+  addEventListener(kind, () => setTimeout(() => { pressed = false; putWaiting(); }));
 }
 document.addEventListener("selectionchange", () => setTimeout(putWaiting));
 
@@ -135,6 +136,14 @@ if (main.dataset.stream) {
   follow(main.dataset.stream);
 }
 
+// The rest of a task's page is as it was when it was loaded; whoever reads there is not moved.
+function tellEnd() {
+  const again = document.createElement("a");
+  again.href = location.pathname;
+  again.textContent = "Load the page again for what came of the task.";
+  said.replaceChildren("The output has ended. ", again);
+}
+
 // Output comes from its beginning each time: a page that is seen again fills its log anew.
 function fill(log) {
   let events = null;
@@ -147,7 +156,11 @@ function fill(log) {
       log.append(JSON.parse(event.data));
       if (atEnd) { log.scrollTop = log.scrollHeight; }
     });
-    events.addEventListener("end", () => { over = true; events.close(); });
+    events.addEventListener("end", () => {
+      over = true;
+      events.close();
+      if ("open" in log.dataset) { tellEnd(); }
+    });
   }
   document.addEventListener("visibilitychange", () => {
     events.close();
@@ -188,6 +201,14 @@ document.addEventListener("keydown", (event) => {
     if (next) { line.tabIndex = -1; next.tabIndex = 0; next.focus(); }
   } else { return; }
   event.preventDefault();
+});
+
+// Escape leads back from a comment to its line, and takes away an empty one.
+document.addEventListener("keydown", (event) => {
+  const line = event.key === "Escape" && event.target.previousElementSibling;
+  if (!line || !line.matches("[data-line]")) { return; }
+  if (!event.target.value.trim()) { event.target.remove(); }
+  line.focus();
 });
 
 document.addEventListener("keydown", (event) => {

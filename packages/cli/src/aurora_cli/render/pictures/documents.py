@@ -13,7 +13,7 @@ from aurora_cli.render.pictures.markup import element, text
 if TYPE_CHECKING:
     from aurora_spawner.control.timeline import RunTimeline, TaskTimeline
 
-__all__ = ["html_page", "svg_file"]
+__all__ = ["html_page", "stand_alone", "svg_file"]
 
 _STYLE: Final = """
 svg, body { --ink: #1f2430; --pale: #6b7280; --paper: #ffffff; --stripe: #f4f5f7; --line: #d5d9e0; }
@@ -26,6 +26,7 @@ text { font: 12px ui-sans-serif, system-ui, sans-serif; fill: var(--ink); }
 .head { font-size: 15px; font-weight: 600; }
 .paper { fill: var(--paper); }
 .edge { fill: none; stroke: var(--pale); stroke-width: 1.2; opacity: .6; }
+.edge.apart { stroke-dasharray: 4 3; }
 .box { fill: var(--stripe); stroke: var(--pale); stroke-width: 1.5; }
 .succeeded { fill: #2f9e5b33; stroke: #2f9e5b; }
 .failed { fill: #d6404533; stroke: #d64045; }
@@ -73,7 +74,12 @@ def svg_file(run: RunTimeline) -> str:
         markup.append(element("g", drawing.markup, transform=f"translate(0 {y:.0f})"))
         y += drawing.height
     whole = Drawing(width=max(each.width for _, each in parts), height=y, markup="".join(markup))
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + _svg(whole, run.run_id, style=_STYLE) + "\n"
+    return stand_alone(whole, run.run_id)
+
+
+def stand_alone(drawing: Drawing, name: str) -> str:
+    """Returns a drawing as an SVG file that needs nothing else."""
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + _svg(drawing, name, style=_STYLE) + "\n"
 
 
 def html_page(run: RunTimeline) -> str:
