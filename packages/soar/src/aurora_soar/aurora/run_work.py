@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from aurora_soar.aurora.parts import ProjectParts
 from aurora_soar.notices import Notice
-from aurora_spawner.rate_limits.gate_store import default_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -232,12 +231,14 @@ class RunWork(ProjectParts):
     def worktrees(self) -> list[WorktreeStatus]:
         """Returns the worktrees of all runs; see `aurora_spawner.control.worktrees.list_worktrees`."""
         from aurora_spawner.control.worktrees import list_worktrees
+        from aurora_spawner.rate_limits.gate_store import default_state_dir
 
         return list_worktrees(self.project.runs_db, self.project.root, state_dir=default_state_dir())
 
     def clean_worktrees(self, *, ignored_too: bool = False, dry_run: bool = False) -> WorktreeCleanup:
         """Removes worktrees that hold nothing that is not elsewhere; see `clean_worktrees` of the spawner."""
         from aurora_spawner.control.worktree_cleanup import clean_worktrees
+        from aurora_spawner.rate_limits.gate_store import default_state_dir
 
         return clean_worktrees(
             self.project.runs_db,
