@@ -60,9 +60,11 @@ def _status_for(command: str, folder: Path) -> int:
     ) as tried:
         try:
             tried.communicate(_call(command, folder), timeout=2 * LIMIT_S)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:  # Ctrl-C of the terminal does not reach that group
             os.killpg(tried.pid, signal.SIGKILL)
-            raise OSError("it gives no answer") from None
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise OSError("it gives no answer") from None
+            raise
     return tried.returncode
 
 
