@@ -37,10 +37,15 @@ def test_a_gate_that_lets_all_pass_is_found_out() -> None:
 
 @pytest.fixture
 def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that has the process id of a hook, which stops itself."""
+    """The file that has the process id of a hook, which stops itself before it asks."""
     program, started = tmp_path / "frozen.py", tmp_path / "pid"
-    stop = "os.kill(os.getpid(), signal.SIGSTOP)"
-    program.write_text(f"import os, signal\nopen({str(started)!r}, 'w').write(str(os.getpid()))\n{stop}\n")
+    program.write_text(f"""\
+import os, signal, socket, sys
+asking = socket.socket(socket.AF_UNIX)
+asking.connect(sys.argv[1])
+open({str(started)!r}, "w").write(str(os.getpid()))
+os.kill(os.getpid(), signal.SIGSTOP)
+""")
     monkeypatch.setattr(probe, "HookCommand", partial(HookCommand, program=program))
     return started
 
