@@ -210,6 +210,9 @@ LEFT_WHOLE: Final = {
     "faults/test_candidates_crash.py::test_killed_around_a_git": (
         "faults/test_candidates_crash.py::test_killed_around_a_fact"
     ),
+    "faults/test_pool_crash.py::test_what_a_pool_does_not_run_is_refused_and_recorded": (
+        "spawner/test_spawner_pool.py::test_a_worker_runs_no_agent_but_its_own"
+    ),
     "faults/test_ssh_crash.py::test_the_coordinator_is_killed_at_each_step_and_a_resume_adopts": (
         "spawner/test_spawner_ssh.py::test_another_coordinator_adopts_and_a_late_start_is_fenced_off"
     ),
@@ -246,4 +249,5 @@ LEFT_WHOLE: Final = {
         for test in tests
     },
 }
-"""Each test that is left out, below this folder, and the one that keeps its promise in the ordinary run."""
+"""Each test that is left out, below this folder, and the one that keeps its promise in the ordinary run; of a family,
+the one that stays there, which keeps what all of it rests on."""

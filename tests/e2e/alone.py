@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import uuid
@@ -33,8 +34,13 @@ def run_alone(
     hook: HookCommand | None = None,
     args: Sequence[str] = (),
     inherited: Mapping[str, str] | None = None,
+    files: Mapping[Path, object] | None = None,
 ) -> Path:
-    """Runs a CLI with this hook, or these further arguments; returns the folder in which it worked."""
+    """Runs a CLI with this hook, or these further arguments; returns the folder in which it worked.
+
+    Args:
+        files: more files that are there before, as JSON.
+    """
     work, home, user = (folder / each for each in ("work", "home", "user"))
     for each in (work / "victim", home, user):
         each.mkdir(parents=True)
@@ -52,7 +58,8 @@ def run_alone(
     )
     with mock.patch.dict(os.environ, {"PATH": search_path()}):
         invocation = backend.request(request)
-    for path, content in invocation.files.items():
+    given_files = {path: json.dumps(content) for path, content in (files or {}).items()}
+    for path, content in {**given_files, **invocation.files}.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     subprocess.run(

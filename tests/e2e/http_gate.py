@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tests.e2e.cut_off import Cell
 
 DANGERS: Final = ("rm -rf", "--force", ".env")
-MANNERS: Final = ("judges", "allows", "killed", "slow", "gone", "taken")
+MANNERS: Final = ("judges", "allows", "killed", "slow", "gone", "taken", "4xx", "5xx", "redirect", "garbage", "half")
 """It judges, allows all, ends without an answer, gives none for long, is not there; or another program has its port,
-and answers 200 without a word to whatever it is asked."""
+and answers 200 without a word to whatever it is asked; or it answers something else, of which no call may pass."""
 
 
 @contextmanager
@@ -35,10 +35,12 @@ def http_gate(manner: str, port: int, cell: Cell) -> Iterator[str]:
         return
     command = cell.inside(sys.executable, __file__, manner, str(port))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as gate:
-        assert gate.stdout
-        assert gate.stdout.readline() == "ready\n"
-        yield settings
-        gate.kill()
+        try:
+            assert gate.stdout
+            assert gate.stdout.readline() == "ready\n"
+            yield settings
+        finally:
+            gate.kill()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -60,17 +62,30 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(60)
             case "taken":
                 self._answer(b"")
+            case "4xx":
+                self._answer(b"{}", 403)
+            case "5xx":
+                self._answer(b"{}", 503)
+            case "redirect" if self.path == "/":
+                self._answer(b"{}", 307)
+            case "garbage":
+                self._answer(b"<html>{")
+            case "half":
+                self._answer(b'{"hookSpecificOutput": {"permissionDecision": "al', missing=100)
             case "judges" if any(each in call for each in DANGERS):
                 said = {"hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": "no"}
                 self._answer(json.dumps({"hookSpecificOutput": said}).encode())
             case _:
                 self._answer(b"{}")
 
-    def _answer(self, content: bytes) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
+    def _answer(self, content: bytes, status: int = 200, *, missing: int = 0) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content) + missing))
+        if status == 307:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
         self.wfile.write(content)
+        self.close_connection = missing > 0
 
 
 def main(manner: str, port: int) -> None:

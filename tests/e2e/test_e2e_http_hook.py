@@ -24,8 +24,20 @@ LEFT = {
     "killed": {"victim"},
     "slow": {"victim"},
     "gone": {"victim"},
+    "4xx": {"victim"},
+    "5xx": {"victim"},
+    "redirect": {"victim"},
+    "garbage": {"victim"},
+    "half": {"victim"},
 }
 """What is in the folder afterwards, by what became of the gate: only who has its port can let everything pass."""
+SETTINGS: dict[str, tuple[dict[str, object], set[str]]] = {
+    "a proxy": ({"env": {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"}}, {"victim"}),
+    "a list of addresses": ({"allowedHttpHookUrls": ["https://example.invalid/*"]}, {"victim"}),
+    "nothing": ({}, {".env", "allowed.txt"}),
+}
+"""Settings of a project, and what is in its folder afterwards. The gate at localhost lets everything pass, if it is
+reached; the model is at 127.0.0.1."""
 
 
 @pytest.mark.parametrize("manner", few(LEFT, 1))
@@ -38,3 +50,18 @@ def test_it_fails_closed_unless_another_program_has_its_port(
         work = run_alone("claude", cell, tmp_path / "alone", key=key, args=("--settings", settings))
     assert len(cell.asked(key)) == 5
     assert {path.name for path in work.iterdir()} == LEFT[manner]
+
+
+@pytest.mark.parametrize("name", few(SETTINGS, 1))
+def test_settings_of_a_project_keep_its_calls_from_the_gate(
+    name: str, cell: Cell, tmp_path: Path, need: Callable[[str], None]
+) -> None:
+    need("claude")
+    number = list(SETTINGS).index(name)
+    content, left = SETTINGS[name]
+    own = {tmp_path / "alone" / "work" / ".claude" / "settings.json": content}
+    with http_gate("allows", PORT + len(LEFT) + number, cell) as settings:
+        args = ("--settings", settings.replace("127.0.0.1", "localhost"))
+        work = run_alone("claude", cell, tmp_path / "alone", key=f"claude-http-{number}", args=args, files=own)
+    assert len(cell.asked(f"claude-http-{number}")) == 5
+    assert {path.name for path in work.iterdir()} == {".claude", *left}

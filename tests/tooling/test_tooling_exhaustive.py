@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from tests.conftest import pytest_xdist_auto_num_workers
 from tests.exhaustive import EXAMPLES, SHARE, examples, few
-from tests.left_whole import LEFT_WHOLE
+from tests.left_whole import FAMILIES, LEFT_WHOLE
 
 ROOT = Path(__file__).parents[2]
 TEST = r"^ *(?:async )?def {}\("
@@ -42,6 +42,7 @@ def test_a_mark_is_written_by_few_alone() -> None:
 def test_of_every_promise_a_test_is_in_the_ordinary_run() -> None:
     assert [test for test in (*LEFT_WHOLE, *LEFT_WHOLE.values()) if not is_there(test)] == []
     assert set(LEFT_WHOLE) & set(LEFT_WHOLE.values()) == set()
+    assert [file for file, families in FAMILIES.items() if not families or not all(families.values())] == []
 
 
 def test_what_is_left_whole_is_in_the_second_run_and_its_keeper_in_the_first() -> None:

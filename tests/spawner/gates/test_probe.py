@@ -1,7 +1,9 @@
 """The probe of a gate: its real hook, with a harmless and a dangerous call."""
 
+import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -33,17 +35,43 @@ def test_a_gate_that_lets_all_pass_is_found_out() -> None:
     assert probe_gate(WordGate()) == "its hook answers 'rm -rf /' with exit status 0, not 2"
 
 
+@pytest.fixture
+def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that has the process id of a hook, which stops itself before it asks."""
+    program, started = tmp_path / "frozen.py", tmp_path / "pid"
+    program.write_text(f"""\
+import os, signal, socket, sys
+asking = socket.socket(socket.AF_UNIX)
+asking.connect(sys.argv[1])
+open({str(started)!r}, "w").write(str(os.getpid()))
+os.kill(os.getpid(), signal.SIGSTOP)
+""")
+    monkeypatch.setattr(probe, "HookCommand", partial(HookCommand, program=program))
+    return started
+
+
 def test_a_hook_that_hangs_is_found_out_and_nothing_of_it_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    frozen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frozen, started = tmp_path / "frozen.py", tmp_path / "pid"
-    stop = "os.kill(os.getpid(), signal.SIGSTOP)"
-    frozen.write_text(f"import os, signal\nopen({str(started)!r}, 'w').write(str(os.getpid()))\n{stop}\n")
     monkeypatch.setattr(probe, "LIMIT_S", 1.5)
-    monkeypatch.setattr(probe, "HookCommand", partial(HookCommand, program=frozen))
     assert probe_gate(RootGate()) == "its hook cannot be tried: it gives no answer"
+    wait_until(lambda: not is_alive(int(frozen.read_text())))
+
+
+def test_nothing_is_left_of_a_hook_if_its_trial_is_interrupted(frozen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        wait_until(lambda: frozen.exists() and frozen.read_text() != "")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe_gate(RootGate())
+    wait_until(lambda: not is_alive(int(frozen.read_text())))
+
+
+def wait_until(true: Callable[[], bool]) -> None:
     until = time.monotonic() + 10
-    while is_alive(int(started.read_text())):
+    while not true():
         assert time.monotonic() < until
         time.sleep(0.01)
 

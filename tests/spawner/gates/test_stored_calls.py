@@ -26,7 +26,10 @@ CALL = ToolCall(
 )
 
 
-@pytest.mark.parametrize("call", [CALL, replace(CALL, uses=(), isolated=False)])
+EMPTIED = replace(CALL, uses=(ToolUse(kind=UseKind.WRITE, files=("a",), lines_changed=0),))
+
+
+@pytest.mark.parametrize("call", [CALL, EMPTIED, replace(CALL, uses=(), isolated=False)])
 def test_a_call_is_read_as_it_was_written(call: ToolCall) -> None:
     stored = json.loads(json.dumps(call_to_json(call)))
     assert call_from_json(stored, task_id="1", agent="claude", tool="Bash") == call
@@ -39,6 +42,12 @@ def test_what_nobody_sees_whole_is_not_written(command: str) -> None:
     assert call_to_json(call) is None
 
 
+@pytest.mark.parametrize("folder", ["/w" * 5_000_000, "/w/AKIAIOSFODNN7EXAMPLE"])
+def test_a_folder_that_an_agent_makes_up_is_not_written(folder: str) -> None:
+    """It is not among the words of a call, and may have megabytes or a key."""
+    assert call_to_json(replace(CALL, cwd=Path(folder))) is None
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -46,7 +55,13 @@ def test_what_nobody_sees_whole_is_not_written(command: str) -> None:
         {"uses": [{"kind": "magic"}]},
         {"uses": [{"kind": "write", "more": 1}]},
         {"uses": ["rm"]},
+        {"uses": [{"kind": "command", "command": 3}]},
+        {"uses": [{"kind": "fetch", "url": ["x"]}]},
+        {"uses": [{"kind": "write", "files": [3]}]},
+        {"uses": [{"kind": "write", "lines_changed": "3"}]},
         {"cwd": 3},
+        {"cwd": "/w\0"},
+        {"workspace": "w"},
     ],
 )
 def test_what_is_no_call_is_refused(change: dict[str, object]) -> None:

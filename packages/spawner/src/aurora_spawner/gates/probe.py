@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,9 +60,11 @@ def _status_for(command: str, folder: Path) -> int:
     ) as tried:
         try:
             tried.communicate(_call(command, folder), timeout=2 * LIMIT_S)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:  # Ctrl-C of the terminal does not reach that group
             os.killpg(tried.pid, signal.SIGKILL)
-            raise OSError("it gives no answer") from None
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise OSError("it gives no answer") from None
+            raise
     return tried.returncode
 
 
@@ -90,7 +92,7 @@ def _answer_all(server: socket.socket, gate: ToolCallGate, folder: Path) -> None
             line, _ = server.accept()
         except OSError:  # it was shut down
             return
-        with line:
+        with line, suppress(OSError):  # the hook hangs or has ended, and how it ends is looked at
             line.settimeout(LIMIT_S)
             with line.makefile("rb") as sent:
                 _token, length = read_header(sent.readline(HEADER_LIMIT_BYTES))
