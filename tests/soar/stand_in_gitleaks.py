@@ -1,7 +1,7 @@
 """A stand-in for gitleaks 8: takes its options, and reports lines with `LEAK` in the form of its JSON report.
 
-`LEAK hang` starts a program and waits, `LEAK flood` prints without end and `LEAK chatter` much, `LEAK fail` fails as a
-broken configuration does, `LEAK garbage` and `LEAK nothing` spoil the report. As the real one, it reads
+`LEAK hang` starts a program and waits, `LEAK flood` prints without end and `LEAK chatter` much, `LEAK fail` fails as
+a broken configuration does, `LEAK garbage` and `LEAK nothing` spoil the report. As the real one, it reads
 `.gitleaks.toml` and `.gitleaksignore` at its source.
 """
 

@@ -84,7 +84,7 @@ def _branch_pattern(text: str) -> str:
 
 
 def _tool_pattern(text: str) -> str:
-    if not text or re.search(r"\s", text):
+    if not text or re.search(r"[\s()\[\]{}]", text):
         raise ValueError("must be the name of a tool, such as mcp__server__tool; `*` stands for any characters")
     return text
 
