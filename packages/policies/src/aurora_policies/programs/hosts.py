@@ -86,10 +86,15 @@ _FIRST: Final[Mapping[str, frozenset[str]]] = {
     "grpcurl": frozenset({"-d", "-H", "-proto", "-import-path"}),
 }
 """Programs whose first operand is a host, and their options with values."""
+_LISTENING: Final = frozenset({"nc", "nc.openbsd", "nc.traditional", "ncat", "netcat"})
+"""Programs that wait for others to contact them with `-l`."""
 _PROXIES: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(("nc", "nc.openbsd", "netcat"), ("-x",)),
     "ncat": ("--proxy",),
 }
+_BROWSERS: Final = frozenset({"w3m", "lynx", "links", "elinks"})
+_PAGE: Final = re.compile(r"^[^/]*\.(?:x?html?|md|txt)$", re.IGNORECASE)
+"""A file here that a browser in a terminal shows."""
 _ALL: Final[Mapping[str, frozenset[str]]] = {
     "curl": CURL_VALUED,
     "wget": WGET_VALUED,
@@ -97,7 +102,7 @@ _ALL: Final[Mapping[str, frozenset[str]]] = {
     "nmap": frozenset({"-p", "-oN", "-oX", "-iL"}),
     "ssh-keyscan": frozenset({"-p", "-t", "-T", "-f"}),
     "fping": frozenset({"-c", "-p"}),
-    **dict.fromkeys(("w3m", "lynx", "links", "elinks"), frozenset[str]()),
+    **dict.fromkeys(_BROWSERS, frozenset[str]()),
 }
 """Programs of which each operand is an address, also without its scheme."""
 _CURL_LEADS: Final = (
@@ -134,6 +139,7 @@ _BY_OPTION: Final = frozenset(
     }
 )
 _HOST_OPTIONS: Final = ("-h", "--host", "--hostname", "-H", "--server")
+_NO_HOST_OF_OPENSSL: Final = frozenset({"-servername", "-port", "-starttls", "-alpn", "-CAfile", "-cert", "-key"})
 _IN_WORDS: Final = re.compile(r"(?:^|\s)host(?:addr)?\s*=\s*'?([^\s']+)")
 """A host as psql takes it in the name of a database."""
 _SOCAT: Final = re.compile(
@@ -196,6 +202,8 @@ def _values(given: Arguments, *options: str) -> Iterator[str]:
 
 def _first(name: str, words: Sequence[Word]) -> Iterator[str]:
     given = arguments(words, valued=_FIRST[name], stop_at_operand=True)
+    if name in _LISTENING and given.has("-l", "--listen"):
+        return
     yield from _bare([word.text for word in given.operands[:1]])
     yield from _bare(_values(given, *_PROXIES.get(name, ())))
 
@@ -244,7 +252,7 @@ def _by_shell(command: str) -> Iterator[str]:
 
 def _all(name: str, words: Sequence[Word]) -> Iterator[str]:
     given = arguments(words, valued=_ALL[name])
-    operands = (word.text for word in given.operands)
+    operands = (word.text for word in given.operands if name not in _BROWSERS or not _PAGE.search(word.text))
     yield from _bare(text for text in operands if not text.startswith(("file:", "/", ".")) or text[:2] == "//")
     if name == "curl":
         yield from _bare(_values(given, *_CURL_LEADS))
@@ -287,12 +295,13 @@ def _httpie(_name: str, words: Sequence[Word]) -> Iterator[str]:
 
 def _by_option(name: str, words: Sequence[Word]) -> Iterator[str]:
     options = (*_HOST_OPTIONS, *(("-connect", "-host", "-proxy") if name == "openssl" else ()))
-    given = arguments(words, valued=frozenset(options), single_dash=name == "openssl")
+    given = arguments(words, valued={*options, *_NO_HOST_OF_OPENSSL}, single_dash=name == "openssl")
     yield from _bare(text for text in _values(given, *options) if not text.startswith("/"))  # the folder of a socket
     for word in words:
         yield from _bare(_IN_WORDS.findall(word.text) if name.startswith(("psql", "pg_")) else ())
     if name == "openssl":  # its options begin with one dash
-        yield from _bare(word.text for word in given.operands[1:] if re.fullmatch(r"[^/]+:\d+", word.text))
+        places = given.operands[1:] if given.operands[:1] and given.operands[0].text == "s_client" else ()
+        yield from _bare(word.text for word in places)
     if name == "smbclient":
         yield from (re.split(r"[/\\]", word.text)[2] for word in words if re.match(r"(?://|\\\\)[^/\\]", word.text))
 
