@@ -9,7 +9,10 @@ from tests.policies.commands import ask
 
 from aurora_policies import Policies
 from aurora_policies.network_rules import fits_address
+from aurora_policies.programs.hosts import contacted
+from aurora_policies.repository import Repository
 from aurora_policies.schema import NetworkRule
+from aurora_policies.shell.words import Word
 
 REMOTES = {
     "remote.origin.url": "git@evil.example:a/b.git",
@@ -217,3 +220,12 @@ def test_an_allowed_command_may_not_contact_what_a_rule_is_about() -> None:
 )
 def test_the_host_of_an_address(host: str, address: str, fits: bool) -> None:
     assert fits_address(NetworkRule.model_validate({"host": host, "action": "deny"}), address) is fits
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("curl", "-" + "a" * 300_000), ("x", "--" + "a-" * 150_000), ("env", "pip_" + "index" * 60_000)],
+)
+def test_long_words_are_read_within_bounds(name: str, word: str) -> None:
+    """Patterns that look back would take minutes."""
+    assert list(contacted(name, [Word(word), Word("https://evil.example")], Repository())) == ["evil.example"]

@@ -286,3 +286,7 @@ def test_objects_that_are_nested_deeply_are_read() -> None:
     for _ in range(400):
         arguments = {"input": [arguments]}
     assert uses("mcp__x__run", **arguments) == [("command", "rm a")]
+
+
+def test_the_name_of_a_language_is_read_within_bounds() -> None:
+    assert uses("mcp__x__run_code", code="rm a", language="1" * 300_000 + "x") == []

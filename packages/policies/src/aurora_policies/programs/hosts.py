@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["contacted"]
 
-_ADDRESS: Final = re.compile(r"(?:-[-\w]*=?)?([a-z][a-z0-9+.-]*://.*)", re.IGNORECASE | re.DOTALL)
+_ADDRESS: Final = re.compile(r"(?:-[-\w]{0,40}=?)?([a-z][a-z0-9+.-]{0,40}://.*)", re.IGNORECASE | re.DOTALL)
 """An address, also as the value of an option."""
 _GIT_PLACE: Final = re.compile(r"(?:-[-\w]*=)?git@([^:/]+):")
 _PLACE: Final = re.compile(r"((?:[^/:@]+@)?(?:\[[^\]]+\]|[^/:]+)):")
@@ -33,7 +33,7 @@ _SET_BY: Final = frozenset({"env", "export", "declare", "local", "readonly", "ty
 """Programs with words such as `https_proxy=example.org`."""
 _LEADS: Final = re.compile(
     r"(?:(?:https?|ftp|all|socks|rsync)_proxy|PGHOST(?:ADDR)?|MYSQL_HOST|REDISCLI_HOST|DOCKER_HOST|GH_HOST|GOPROXY"
-    r"|(?:pip|uv)_\w*index\w*|npm_config_registry|aws_endpoint_url\w*)=(.*)",
+    r"|(?:pip|uv)_\w{0,20}index\w{0,20}|npm_config_registry|aws_endpoint_url\w*)=(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 """Variables that lead programs to a host."""

@@ -57,11 +57,12 @@ _INTERPRETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "php": ("php", "-r"),
 }
 _VERSION: Final = re.compile(r"[\s\d.]+$|\s+script$")
-"""What follows the name of a language, as in `Python 3.12`."""
+"""The end of a language's name that tells no more, as in `Python 3.12`."""
 _LIKE_SHELL: Final = re.compile(
     r"\s*(?:#!.*sh\b|[\w./~-]{1,100}(?:[ \t]+[^\s(){}=;|&]{1,300}){0,50}[ \t]*(?:$|[\n;|&]))"
 )
 """A line as a shell has it: a program and words, without the signs of other languages."""
+_LONGEST_LANGUAGE: Final = 100
 _LONGEST_PROGRAM: Final = 20_000
 """Characters of a program that is parsed to see if it is Python; a longer one counts as such."""
 
@@ -132,7 +133,7 @@ def _programs(arguments: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(code, str) or not code.strip():
         return
     named = next((arguments[name] for name in _LANGUAGES if isinstance(arguments.get(name), str)), None)
-    language = _VERSION.sub("", named.lower()) if named is not None else _language(code)
+    language = _VERSION.sub("", named[:_LONGEST_LANGUAGE].lower()) if named is not None else _language(code)
     if language in _INTERPRETERS:
         yield shlex.join([*_INTERPRETERS[language], code])
 
