@@ -141,6 +141,7 @@ def test_an_example_that_its_rule_does_not_keep_is_an_error(tmp_path: Path, text
     ("text", "words"),
     [
         ("tools: [{tool: a b, action: deny}]", "must be the name of a tool"),
+        ("tools: [{tool: 'Bash(rm:*)', action: deny}]", "must be the name of a tool"),
         ("tools: [{tol: x, tool: x, action: deny}]", "did you mean tool?"),
         ("tools: [{tool: x}]", "is required"),
         ("network: [{host: 'https://x.example', action: deny}]", "must be the name of a host"),

@@ -27,6 +27,8 @@ DENY = {"tool": "mcp__github__delete_*", "action": "deny"}
         "github_delete_repo",  # OpenCode
         "github-delete_repo",  # Copilot CLI
         "mcp__GitHub__delete-repo",
+        "mcp__plugin_any_github__delete_repo",
+        "mcp__claude_ai_GitHub__delete_repo",
     ],
 )
 def test_a_rule_fits_a_tool_under_the_name_of_each_cli(tool: str) -> None:
@@ -38,7 +40,15 @@ def test_a_rule_fits_a_tool_under_the_name_of_each_cli(tool: str) -> None:
 
 @pytest.mark.parametrize(
     "tool",
-    ["mcp__github__get_repo", "mcp__gitlab__delete_repo", "Bash", "mcp__x__github_delete_x", "delete_repo", ""],
+    [
+        "mcp__github__get_repo",
+        "mcp__plugin_any_gitlab__delete_repo",
+        "mcp__gitlab__delete_repo",
+        "Bash",
+        "mcp__x__github_delete_x",
+        "delete_repo",
+        "",
+    ],
 )
 def test_a_rule_fits_no_other_tool(tool: str) -> None:
     assert answer(tool, DENY) == PolicyResult(action=answer("x").action)

@@ -1,7 +1,8 @@
 """A stand-in for gitleaks 8: takes its options, and reports lines with `LEAK` in the form of its JSON report.
 
-`LEAK hang` starts a program and waits, `LEAK fail` fails as a broken configuration does, `LEAK garbage` and
-`LEAK nothing` spoil the report. As the real one, it reads `.gitleaks.toml` and `.gitleaksignore` at its source.
+`LEAK hang` starts a program and waits, `LEAK flood` prints without end and `LEAK chatter` much, `LEAK fail` fails as
+a broken configuration does, `LEAK garbage` and `LEAK nothing` spoil the report. As the real one, it reads
+`.gitleaks.toml` and `.gitleaksignore` at its source.
 """
 
 import json
@@ -40,6 +41,11 @@ for file in sorted(each for each in source.rglob("*") if each.is_file()):
             found.append({**rule, **place, **secret, **commit, "Fingerprint": f"{file}:generic-api-key:{number}"})
 if "LEAK fail" in text:
     sys.exit("FTL Failed to load config: toml: line 3")
+if "LEAK chatter" in text:
+    sys.stderr.write("x" * (3 << 20))
+    sys.exit("the end")
+while "LEAK flood" in text:
+    sys.stderr.write("x" * (1 << 16))
 if "LEAK hang" in text:
     sleeping = subprocess.Popen(["sleep", "1000"])
     Path(__file__).with_name("child").write_text(str(sleeping.pid))

@@ -103,6 +103,20 @@ def test_a_search_that_hangs_is_ended_with_all_that_it_has_started(
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+@pytest.mark.usefixtures("installed")
+def test_a_search_that_floods_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gitleaks, "REPORT_BYTES", 1 << 20)
+    ((rule, reason, _subject),) = judged(changed("a.py", "LEAK flood"))
+    assert (rule, reason.rpartition(": ")[2]) == ("undecidable", "it wrote more than 1 MB")
+
+
+@pytest.mark.usefixtures("installed")
+def test_of_much_that_gitleaks_prints_the_end_is_told() -> None:
+    ((_rule, reason, _subject),) = judged(changed("a.py", "LEAK chatter"))
+    assert reason.endswith("the end")
+    assert len(reason) < 500
+
+
 @pytest.mark.parametrize("what", ["absent", "not executable", "relative"])
 def test_without_gitleaks_nothing_is_said(installed: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     program = installed / "gitleaks"

@@ -66,7 +66,27 @@ def uses(tool: str, **arguments: Any) -> list[tuple[str, str | tuple[str, ...]]]
         ("mcp__x__run", {"command": "rm", "args": ["-rf", "a b"]}, [("command", "rm -rf 'a b'")]),
         ("mcp__ssh__exec", {"host": "prod", "command": "rm a.txt"}, [("command", "ssh -- prod 'rm a.txt'")]),
         ("mcp__x__run", {"hostname": "localhost", "command": "rm a.txt"}, [("command", "rm a.txt")]),
-        ("mcp__remote__execCommand", {"line": "rm -r a"}, [("command", "ssh -- elsewhere 'rm -r a'")]),
+        ("mcp__remote__execCommand", {"line": "rm -r a"}, [("command", "ssh -- \"$elsewhere\" 'rm -r a'")]),
+        ("mcp__x__run", {"command": "rm", "args": "-r a"}, [("command", "rm -r a")]),
+        ("mcp__x__run", {"command": "rm", "args": ["-r", 3]}, [("command", "rm -r 3")]),
+        ("mcp__x__run", {"command": "bash", "stdin": "rm a"}, [("command", "{ bash\n} <<< 'rm a'")]),
+        ("mcp__x__run", {"Command": "rm a"}, [("command", "rm a")]),
+        ("mcp__x__run", {"commandLine": "rm a"}, [("command", "rm a")]),
+        ("mcp__x__run", {"commands": [["rm", "a b"], ["ls"]]}, [("command", "rm 'a b'\nls")]),
+        ("mcp__x__run", {"input": {"command": "rm a"}}, [("command", "rm a")]),
+        ("mcp__x__exec", {"host": "p", "steps": [{"run": "rm\ta"}]}, [("command", "ssh -- p 'rm\ta'")]),
+        ("mcp__x__run", {"host": "localhost", "server": "p", "command": "rm a"}, [("command", "ssh -- p 'rm a'")]),
+        ("mcp__x__run_code", {"code": "rm a", "language": "Bash 5.2"}, [("command", "bash -c 'rm a'")]),
+        ("Task", {"input": {"command": "rm a"}}, []),
+        ("mcp__f__get", {"urls": ["https://a.b", "c"], "uri": "note://d"}, [("fetch", "https://a.b")]),
+        ("mcp__db__connect", {"host": "db.example.org", "name": "host.name"}, [("fetch", "db.example.org")]),
+        ("mcp__db__drop", {"url": "https://a.b"}, [("fetch", "https://a.b"), ("unseen", "")]),
+        (
+            "web_fetch",
+            {"prompt": "what do (https://a.b/c) and http://d say"},
+            [("fetch", "https://a.b/c"), ("fetch", "http://d")],
+        ),
+        ("WebFetch", {"url": "https://a.b", "prompt": "like https://c.d?"}, [("fetch", "https://a.b")]),
         ("mcp_docker_exec", {"container": "c", "argv": ["rm", "a"]}, [("command", "ssh -- c 'rm a'")]),
         ("mcp__term__shell", {"program": "rm", "args": ["-r", "a"]}, [("command", "rm -r a")]),
         ("mcp__ide__executeCode", {"code": "import os"}, [("command", "python3 -c 'import os'")]),
@@ -259,3 +279,14 @@ def test_nothing_else_is_ever_raised(tool: str, arguments: object, cwd: object) 
     assert all(
         use.command or use.files or use.url or use.kind in (UseKind.UNSEEN, UseKind.TYPED) for use in call.uses
     )
+
+
+def test_objects_that_are_nested_deeply_are_read() -> None:
+    arguments: dict[str, Any] = {"command": "rm a"}
+    for _ in range(400):
+        arguments = {"input": [arguments]}
+    assert uses("mcp__x__run", **arguments) == [("command", "rm a")]
+
+
+def test_the_name_of_a_language_is_read_within_bounds() -> None:
+    assert uses("mcp__x__run_code", code="rm a", language="1" * 300_000 + "x") == []

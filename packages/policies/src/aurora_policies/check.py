@@ -67,7 +67,7 @@ def check(operation: Operation, policies: Policies, *, repository: Repository | 
         isolated=operation.isolated,
         custom=rules_of(policies.commands).effect,
         contacts=lambda name, words: (
-            host_effects(contacted(name, words, repository.settings), policies.network) if policies.network else ()
+            host_effects(contacted(name, words, repository), policies.network) if policies.network else ()
         ),
     )
     judge = Judge(around, PROGRAMS, unknown_program)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -82,7 +84,7 @@ def _branch_pattern(text: str) -> str:
 
 
 def _tool_pattern(text: str) -> str:
-    if not text or re.search(r"\s", text):
+    if not text or re.search(r"[\s()\[\]{}]", text):
         raise ValueError("must be the name of a tool, such as mcp__server__tool; `*` stands for any characters")
     return text
 
@@ -90,7 +92,10 @@ def _tool_pattern(text: str) -> str:
 def _host_pattern(text: str) -> str:
     if not _HOST.fullmatch(text):
         raise ValueError("must be the name of a host, without https://, port and path; `*` stands for any characters")
-    return text.lower()
+    plain = text.lower().rstrip(".") or text
+    with suppress(ValueError):
+        return str(ipaddress.IPv6Address(plain))  # as addresses are compared
+    return plain
 
 
 def _stricter_than_allow(action: Action) -> Action:

@@ -58,6 +58,7 @@ def _written(pattern: str) -> Iterator[str]:
 
     Claude Code, Codex and Qwen Code have `mcp__SERVER__TOOL`, Gemini CLI `mcp_SERVER_TOOL`, OpenCode `SERVER_TOOL`,
     and Copilot CLI `SERVER-TOOL`. Without the prefix a server is told from a built-in tool by its name alone.
+    Claude Code puts `plugin_PLUGIN_` before a server of a plugin, and `claude_ai_` before one of the account.
     """
     found = _OF_SERVER.fullmatch(pattern)
     if found is None:
@@ -65,6 +66,8 @@ def _written(pattern: str) -> Iterator[str]:
         return
     server, tool = _plain(found[1]), _plain(found[2] or "*")
     yield f"mcp__{server}__{tool}"
+    yield f"mcp__plugin_*_{server}__{tool}"
+    yield f"mcp__claude_ai_{server}__{tool}"
     yield f"mcp_{server}_{tool}"
     if server[0] not in "*?":
         yield f"{server}_{tool}"

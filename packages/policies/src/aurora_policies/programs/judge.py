@@ -219,6 +219,8 @@ class Judge:
         around = self.around
         for effect in variable_effects(name, text, places=around.places, isolated=around.isolated, path=shell.path):
             self.add(effect)
+        for effect in around.contacts("env", (Word(f"{name}={text}"),)):
+            self.add(effect)
 
     def unset(self, name: str) -> None:
         """Records that a variable is taken away."""

@@ -87,6 +87,17 @@ CURL_VALUED: Final = frozenset(
         "-P",
         "-Q",
         "-U",
+        *("--preproxy", "--proxy1.0", "--socks4", "--socks4a", "--socks5", "--socks5-hostname", "--connect-to"),
+        *(
+            "--doh-url",
+            "--dns-servers",
+            "--proxy-user",
+            "--proxy-header",
+            "--noproxy",
+            "--interface",
+            "--max-filesize",
+        ),
+        *("--max-redirs", "--retry-max-time", "--ciphers", "--oauth2-bearer", "--aws-sigv4", "--url-query"),
     ]
 )
 _CURL_SENDS: Final = frozenset(

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Final
@@ -31,7 +32,10 @@ PROGRAM: Final = "gitleaks"
 LIMIT_S: Final = 60.0
 """The longest time for the diff of one task, which has at most 16 MB."""
 REPORT_BYTES: Final = 16 << 20
+"""The longest report, and the most that it may print."""
 _SAID: Final = 300
+_LOOK_S: Final = 0.2
+"""The time between two looks at what it has written."""
 _TREE: Final = "work"
 _OPTIONS: Final = (
     *("detect", "--no-git", "--source", ".", "--redact", "--no-banner", "--ignore-gitleaks-allow"),
@@ -89,9 +93,9 @@ def _report(program: str, folder: Path, lines: Mapping[str, ChangedFile]) -> lis
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes("".join(f"{line}\n" for _number, line in file.added).encode("utf-8", "surrogateescape"))
     said = folder / "said"
-    status = _run((program, *_OPTIONS, "--report-path", str(report)), source, said)
+    status = _run((program, *_OPTIONS, "--report-path", str(report)), source, said, report)
     if status != 0:
-        words = " ".join(said.read_text(encoding="utf-8", errors="replace").split())[-_SAID:]
+        words = " ".join(_end_of(said).split())[-_SAID:]
         raise _SearchError(f"it ended with exit status {status}" + (f": {words}" if words else ""))
     return _read(report)
 
@@ -115,11 +119,17 @@ def _read(report: Path) -> list[_Finding]:
         raise _SearchError("its report cannot be read") from error
 
 
-def _run(command: tuple[str, ...], folder: Path, said: Path) -> int:
-    """Runs a program, and ends all that it has started if it takes too long; returns its exit status.
+def _end_of(said: Path) -> str:
+    with said.open("rb") as printed:
+        printed.seek(max(printed.seek(0, os.SEEK_END) - 4 * _SAID, 0))
+        return printed.read().decode("utf-8", "replace")
+
+
+def _run(command: tuple[str, ...], folder: Path, said: Path, report: Path) -> int:
+    """Runs a program, and ends all that it has started if it takes too long or floods; returns its exit status.
 
     Raises:
-        _SearchError: it took too long.
+        _SearchError: it took too long, or wrote too much.
         OSError: it could not be started.
     """
     with said.open("wb") as output:
@@ -131,13 +141,26 @@ def _run(command: tuple[str, ...], folder: Path, said: Path) -> int:
             stderr=output,
             start_new_session=True,
         )
+    end = time.monotonic() + LIMIT_S
     with process:
-        try:
-            return process.wait(LIMIT_S)
-        except subprocess.TimeoutExpired as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise _SearchError(f"it took longer than {LIMIT_S:g} s") from error
+        while True:
+            try:
+                return process.wait(max(min(_LOOK_S, end - time.monotonic()), 0))
+            except subprocess.TimeoutExpired:
+                problem = _too_much(end, said, report)
+            if problem:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                raise _SearchError(problem)
+
+
+def _too_much(end: float, *written: Path) -> str:
+    """Returns why a program that still runs is ended; "" if it may go on."""
+    if time.monotonic() >= end:
+        return f"it took longer than {LIMIT_S:g} s"
+    if any(each.exists() and each.stat().st_size > REPORT_BYTES for each in written):
+        return f"it wrote more than {REPORT_BYTES >> 20} MB"
+    return ""
 
 
 def _leak(found: _Finding, lines: Mapping[str, ChangedFile]) -> Leak:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from aurora_spawner.gates.tool_addresses import addresses
 from aurora_spawner.gates.tool_calls import ToolUse, UseKind
-from aurora_spawner.gates.tool_commands import CAMEL, joined, of_server, placed, told_commands
+from aurora_spawner.gates.tool_commands import CAMEL, joined, of_server, parts, placed, told_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ _COMMAND_TOOLS: Final = frozenset(
 )
 """Tools that do nothing but run commands, in lower case."""
 _SEVERAL: Final = "commands"
-_COMMANDS: Final = ("command", "cmd", _SEVERAL, "script", "shell_command")
+_COMMANDS: Final = ("command", "cmd", _SEVERAL, "script", "shell_command", "command_line", "commandline")
 _FOLDERS: Final = ("workdir", "working_directory", "dir_path", "directory", "cwd")
 _PATHS: Final = ("file_path", "filePath", "absolute_path", "notebook_path", "path", "file", "filename", "target_file")
 _FROM_TO: Final = (("source", "destination"), ("from", "to"), ("old_path", "new_path"))
@@ -150,7 +151,7 @@ def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
         return
     found = False
     for use in _seen(tool, arguments):
-        found = True
+        found = found or use.kind is not UseKind.FETCH  # an address does not show what becomes of it
         yield use
     if not found and tool.lower() in _COMMAND_TOOLS:
         raise UnreadableCallError(f"the call of {tool} shows no command")
@@ -162,29 +163,37 @@ def _uses(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
 
 
 def _seen(tool: str, arguments: Mapping[str, Any]) -> Iterator[ToolUse]:
-    """Yields the effects that the arguments show."""
-    commands = tuple(_commands(tool, arguments))
-    for command in commands or told_commands(tool, arguments):
-        yield ToolUse(kind=UseKind.COMMAND, command=placed(tool, arguments, command))
-    for statement in _statements(tool, arguments):
-        yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
+    """Yields the effects that the arguments show; those of a server's tool also in objects inside them."""
+    for each in parts(tool, arguments):
+        commands = tuple(_commands(tool, each)) or tuple(told_commands(tool, each))
+        for command in commands:
+            yield ToolUse(kind=UseKind.COMMAND, command=placed(tool, {**arguments, **each}, command))
+        for statement in _statements(tool, each):
+            yield ToolUse(kind=UseKind.COMMAND, command=f"psql -c {shlex.quote(statement)}")
+        for address in addresses(tool, each, elsewhere=bool(commands)):
+            yield ToolUse(kind=UseKind.FETCH, url=address)
     yield from _changes(tool, arguments)
-    url = arguments.get("url")
-    if isinstance(url, str) and url:
-        yield ToolUse(kind=UseKind.FETCH, url=url)
 
 
 def _commands(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
     """Yields the commands under their usual names."""
+    by_name = {name.lower(): given for name, given in arguments.items()}
     for name in _COMMANDS:
-        given = arguments.get(name)
+        given = by_name.get(name)
         if isinstance(given, list):  # the words of one command, or several commands
+            given = [_line(each) for each in given] if name == _SEVERAL else given
             words = [word for word in given if isinstance(word, str)]
             if len(words) < len(given) and tool.lower() in _COMMAND_TOOLS:
                 raise UnreadableCallError(f"the call of {tool} has words that are no text")
             given = "\n".join(words) if name == _SEVERAL else shlex.join(words)
         if isinstance(given, str) and given.strip():
             yield joined(given, arguments)
+
+
+def _line(given: object) -> object:
+    """Returns a command that is given by its words as a line."""
+    is_words = isinstance(given, list) and all(isinstance(word, str) for word in given)
+    return shlex.join(given) if isinstance(given, list) and is_words else given
 
 
 def _statements(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:

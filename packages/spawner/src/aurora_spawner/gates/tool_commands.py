@@ -25,6 +25,8 @@ _PLACES: Final = (
     *("instance_id", "instanceId", "device", "target_host", "remote", "vm"),
 )
 _HERE: Final = frozenset({"localhost", "127.0.0.1", "::1", "local"})
+_SOMEWHERE: Final = '"$elsewhere"'
+"""A host that is not known, in words of a shell."""
 _ARGUMENTS: Final = ("args", "arguments", "argv", "params")
 _PROGRAMS: Final = ("program", "executable", "binary", "exe", "bin")
 _WORDS_FOR_PEOPLE: Final = frozenset(
@@ -47,17 +49,20 @@ _WORDS_FOR_PEOPLE: Final = frozenset(
 _CODE: Final = "code"
 _LANGUAGES: Final = ("language", "lang", "runtime", "interpreter")
 _INTERPRETERS: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("python", "python3", "py", "ipython"), ("python3", "-c")),
+    **dict.fromkeys(("python", "py", "ipython"), ("python3", "-c")),
     **dict.fromkeys(("javascript", "js", "node", "nodejs", "typescript", "ts"), ("node", "-e")),
     **dict.fromkeys(("bash", "sh", "shell", "zsh"), ("bash", "-c")),
     "ruby": ("ruby", "-e"),
     "perl": ("perl", "-e"),
     "php": ("php", "-r"),
 }
+_VERSION: Final = re.compile(r"[\s\d.]+$|\s+script$")
+"""The end of a language's name that tells no more, as in `Python 3.12`."""
 _LIKE_SHELL: Final = re.compile(
     r"\s*(?:#!.*sh\b|[\w./~-]{1,100}(?:[ \t]+[^\s(){}=;|&]{1,300}){0,50}[ \t]*(?:$|[\n;|&]))"
 )
 """A line as a shell has it: a program and words, without the signs of other languages."""
+_LONGEST_LANGUAGE: Final = 100
 _LONGEST_PROGRAM: Final = 20_000
 """Characters of a program that is parsed to see if it is Python; a longer one counts as such."""
 
@@ -67,9 +72,26 @@ def of_server(tool: str) -> bool:
     return "__" in tool or tool.startswith("mcp_")
 
 
+def parts(tool: str, arguments: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Returns the arguments of a call and, of a server's tool, the objects inside them, such as a batch's steps."""
+    found = [arguments]
+    waiting: list[Any] = list(arguments.values()) if of_server(tool) else []
+    while waiting:  # by hand, since arguments may be nested more deeply than calls of functions
+        each = waiting.pop()
+        if isinstance(each, dict):
+            found.append(each)
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return found
+
+
 def joined(command: str, arguments: Mapping[str, Any]) -> str:
-    """Returns a command with the words that a call gives beside it."""
-    return " ".join([command, *(shlex.quote(word) for word in _listed(arguments))])
+    """Returns a command with the words and the input that a call gives beside it."""
+    text = next((arguments[name] for name in _ARGUMENTS if isinstance(arguments.get(name), str)), "")
+    whole = " ".join([command, *filter(None, [text]), *(shlex.quote(word) for word in _listed(arguments))])
+    stdin = arguments.get("stdin")
+    return f"{{ {whole}\n}} <<< {shlex.quote(stdin)}" if isinstance(stdin, str) and stdin.strip() else whole
 
 
 def told_commands(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
@@ -85,7 +107,7 @@ def told_commands(tool: str, arguments: Mapping[str, Any]) -> Iterator[str]:
     for name, given in arguments.items():
         if isinstance(given, list) and given and all(isinstance(word, str) for word in given):
             yield shlex.join(given)
-        elif isinstance(given, str) and " " in given.strip() and name not in _WORDS_FOR_PEOPLE:
+        elif isinstance(given, str) and len(given.split(maxsplit=1)) > 1 and name not in _WORDS_FOR_PEOPLE:
             yield given
 
 
@@ -93,16 +115,16 @@ def placed(tool: str, arguments: Mapping[str, Any], command: str) -> str:
     """Returns a command as it would be given here: one that runs on another machine behind `ssh`."""
     if not of_server(tool):
         return command
-    named = (arguments.get(name) for name in _PLACES)
-    host = next((each for each in named if isinstance(each, str) and each.strip()), "")
-    if host in _HERE or (not host and not _ELSEWHERE.search(CAMEL.sub("_", tool))):
+    named = [each for name in _PLACES if isinstance(each := arguments.get(name), str) and each.strip()]
+    host = next((each for each in named if each.lower() not in _HERE), "")
+    if not host and (named or not _ELSEWHERE.search(CAMEL.sub("_", tool))):
         return command
-    return shlex.join(["ssh", "--", host or "elsewhere", command])
+    return f"ssh -- {shlex.quote(host) if host else _SOMEWHERE} {shlex.quote(command)}"
 
 
 def _listed(arguments: Mapping[str, Any]) -> list[str]:
     given: list[Any] = next((arguments[name] for name in _ARGUMENTS if isinstance(arguments.get(name), list)), [])
-    return [word for word in given if isinstance(word, str)]
+    return [str(word) for word in given if isinstance(word, str | int | float)]
 
 
 def _programs(arguments: Mapping[str, Any]) -> Iterator[str]:
@@ -111,7 +133,7 @@ def _programs(arguments: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(code, str) or not code.strip():
         return
     named = next((arguments[name] for name in _LANGUAGES if isinstance(arguments.get(name), str)), None)
-    language = named.lower() if named is not None else _language(code)
+    language = _VERSION.sub("", named[:_LONGEST_LANGUAGE].lower()) if named is not None else _language(code)
     if language in _INTERPRETERS:
         yield shlex.join([*_INTERPRETERS[language], code])
 
