@@ -182,7 +182,8 @@ def test_the_doctors_say_what_is_there_and_what_is_enforced(
     force(monkeypatch, "landlock")
     policies(yard, "sandbox: {mode: auto, network: [443]}\nlimits: {processes: 99, cpu_seconds: 5}")
     (line,) = (each for each in aur("doctor").stdout.splitlines() if each.split()[1] == "sandbox")
-    assert "sandboxed by landlock (a write outside: EACCES, to a closed port EACCES)" in line
+    assert "made by landlock: tried here, a write outside of it fails (EACCES)" in line
+    assert "and so does a closed network (EACCES)" in line
     checks = json.loads(aur("agents", "doctor", "--json").stdout)["agents"]
     (writer,) = (each for each in checks if each["name"] == "writer")
     assert writer["sandbox"] == (

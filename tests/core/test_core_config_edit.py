@@ -69,7 +69,7 @@ def test_a_value_is_read_as_the_setting_needs_it(file: Path, key: str, texts: li
         ("backends.m", ["{kind: claude, env: {PIN: 12345}}"], "backends.m.env.PIN: must be text, not a number"),
         ("backends.m", ["{kind: model, model: x, key: sk-verysecret}"], "must name a key"),
         ("tool.x", ["1"], "holds a value"),
-        ("", ["1"], "is not a setting"),
+        ("", ["1"], "the name of the setting: is empty; `aur config list` shows all settings"),
         ("memory..exclude", ["1"], "is not a setting"),
     ],
 )

@@ -7,8 +7,9 @@ import contextlib
 import os
 import subprocess
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, LiteralString, cast
 
+import psycopg
 from tests.spawner.workspaces.repository import Repository, make_repository
 
 from aurora_spawner import CommandBackend, Run, RunOptions
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 QUICK = LeaseTimes(lease_s=3.0, beat_every_s=0.2)
 SH = CommandBackend("sh", ("sh",))
 BACKENDS: Mapping[str, CommandBackend] = {"sh": SH}
+
+
+async def change_rows(url: str, statement: LiteralString) -> None:
+    """Changes rows unseen; in a thread, since a worker of this event loop may hold a lock on them."""
+
+    def change() -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute(statement)
+
+    await asyncio.to_thread(change)
 
 
 @dataclass(slots=True)

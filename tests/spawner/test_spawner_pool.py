@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.postgres import PostgresServer
+from tests.spawner.pool_trees import change_rows
 
 from aurora_spawner import CommandBackend, Run, RunOptions, SpawnTask
 from aurora_spawner.attempts.attempt_folder import AttemptFolder
@@ -599,8 +600,8 @@ async def test_a_late_result_of_a_zombie_is_refused(url: str, folder: Path) -> N
         with pool(url) as executor:
             running = await executor.start(order(folder, "brief"))
             await until_begun(folder)
-            with psycopg.connect(url) as connection:  # as if nobody had heard of it for long
-                connection.execute("UPDATE aurora_attempts SET state = 'lost'")
+            # As if nobody had heard of it for long.
+            await change_rows(url, "UPDATE aurora_attempts SET state = 'lost'")
             assert (await result(executor, running)).reason is EndReason.SUPERVISOR_LOST
             await until(lambda: any("comes too late" in each for each in lines))
     with psycopg.connect(url) as connection:

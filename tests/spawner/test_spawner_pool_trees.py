@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from tests.postgres import PostgresServer
-from tests.spawner.pool_trees import Site
+from tests.spawner.pool_trees import Site, change_rows
 from tests.spawner.workspaces.repository import ALONE, Repository, make_repository
 
 from aurora_spawner import SpawnTask
@@ -144,8 +144,9 @@ async def test_a_zombies_push_is_fenced_off_and_its_work_stays_with_it(site: Sit
             run = site.run(SpawnTask(script, id="t"))
             running = asyncio.create_task(run.execute())
             await asyncio.wait_for(held.wait(), 60)
-            with psycopg.connect(site.url) as connection:  # as after an outage that only the worker has not noticed
-                connection.execute("UPDATE aurora_attempts SET state = 'lost' WHERE number = 1")
+            await change_rows(
+                site.url, "UPDATE aurora_attempts SET state = 'lost' WHERE number = 1"
+            )  # as after an outage that only the worker has not noticed
             await until(lambda: "t/1/1" in site.results(), lines)
             report = await done(running)
             go_on.set()
@@ -174,8 +175,7 @@ async def test_what_a_dead_worker_had_pushed_is_in_the_attic_and_not_merged(site
             run = site.run(SpawnTask(script, id="t"))
             running = asyncio.create_task(run.execute())
             await until(lambda: "t/1/1" in site.results(), lines)
-    with psycopg.connect(site.url) as connection:
-        connection.execute("UPDATE aurora_attempts SET until = 0")
+    await change_rows(site.url, "UPDATE aurora_attempts SET until = 0")
     async with site.working("w2"):
         report = await done(running)
     assert report.ok
