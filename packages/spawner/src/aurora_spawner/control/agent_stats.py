@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.control.audit import existing_journal
 from aurora_spawner.journal.facts import WORK
 from aurora_spawner.journal.sqlite_errors import translated
+from aurora_spawner.journal.views import as_written
+from aurora_spawner.storage.stored_values import text
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.result import TaskState
 
@@ -32,6 +34,17 @@ _CHECKS: Final = """
     JOIN attempts a ON a.run_id = t.run_id AND a.task_id = t.task_id AND a.number = json_extract(c.value, '$.number')
     WHERE r.kind IN (SELECT value FROM json_each(?)) GROUP BY 1, 2
 """
+_JUDGED: Final = """
+    SELECT a.agent, count(*), sum(json_extract(t.checked, '$[0].outcome') = ?)
+    FROM tasks t JOIN runs r USING (run_id)
+    JOIN attempts a ON a.run_id = t.run_id AND a.task_id = t.task_id
+        AND a.number = json_extract(t.checked, '$[0].number')
+    WHERE a.role = ? AND json_extract(t.checked, '$[0].outcome') IN (?, ?, ?)
+        AND r.kind IN (SELECT value FROM json_each(?))
+    GROUP BY a.agent
+"""
+_JUDGING: Final = (CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.UNCHANGED)
+"""Outcomes that say something of the agent; a check that fails on the base alike, or cannot run here, does not."""
 _TOKENS: Final = """
     SELECT a.agent, a.token FROM attempts a JOIN runs r USING (run_id)
     WHERE r.kind IN (SELECT value FROM json_each(?))
@@ -48,6 +61,8 @@ class AgentStats:
         attempts: its attempts at them.
         checked: how often checks have run on its work.
         checks_passed: how often they passed.
+        judged: the tasks whose first check was of its work, and said something of it.
+        passed_at_once: those of them whose first check passed.
         times_s: the durations of the last attempts of the tasks in which it succeeded.
         tokens: those of all its attempts, reviews included, to find their costs.
     """
@@ -58,6 +73,8 @@ class AgentStats:
     attempts: int = 0
     checked: int = 0
     checks_passed: int = 0
+    judged: int = 0
+    passed_at_once: int = 0
     times_s: tuple[float, ...] = ()
     tokens: frozenset[str] = field(default_factory=frozenset, repr=False)
 
@@ -88,9 +105,14 @@ def agent_stats(journal: Path, kinds: Iterable[str]) -> tuple[AgentStats, ...]:
         for agent, passed, number in store.connection.execute(_CHECKS, (CheckOutcome.PASSED, listed)):
             counts[agent].checked += number
             counts[agent].checks_passed += number if passed else 0
+        for agent, number, passed in store.connection.execute(
+            _JUDGED, (CheckOutcome.PASSED, WORK, *_JUDGING, listed)
+        ):
+            counts[agent].judged, counts[agent].passed_at_once = number, passed
         for agent, token in store.connection.execute(_TOKENS, (listed,)):
             counts[agent].tokens.add(token)
-    found = [each.stats_of(agent) for agent, each in counts.items()]
+    with as_written(journal, "attempts: agent"):
+        found = [each.stats_of(text(agent)) for agent, each in counts.items()]
     return tuple(sorted(found, key=lambda stats: (-stats.tasks, stats.agent)))
 
 
@@ -99,6 +121,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self.tasks = self.succeeded = self.attempts = self.checked = self.checks_passed = 0
+        self.judged = self.passed_at_once = 0
         self.times_s: list[float] = []
         self.tokens: set[str] = set()
 
@@ -120,6 +143,8 @@ class _Counts:
             attempts=self.attempts,
             checked=self.checked,
             checks_passed=self.checks_passed,
+            judged=self.judged,
+            passed_at_once=self.passed_at_once,
             times_s=tuple(self.times_s),
             tokens=frozenset(self.tokens),
         )
