@@ -225,8 +225,10 @@ def _about(name: str, kind: str) -> dict[str, str]:
     return {"name": name, "kind": kind}
 
 
-def _each_once(names: list[str]) -> list[str]:
-    """Refuses a name that is there twice."""
+def _to_choose_from(names: list[str]) -> list[str]:
+    """Refuses a single name, which leaves no choice, and a name that is there twice."""
+    if len(names) < 2:
+        raise PydanticCustomError("few", "must name two agents or more; `tool:` names one")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise PydanticCustomError("twice", "must name each agent once, not {name} twice", {"name": twice})
@@ -236,7 +238,7 @@ def _each_once(names: list[str]) -> list[str]:
 class RoutingFile(_Strict):
     """The agents among which results decide, and how many results that takes."""
 
-    among: Annotated[list[_Word], Field(min_length=2), AfterValidator(_each_once)]
+    among: Annotated[list[_Word], AfterValidator(_to_choose_from)]
     at_least: Annotated[int, Field(ge=1, le=1_000_000)] = 20
 
 

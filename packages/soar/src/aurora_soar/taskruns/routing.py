@@ -131,4 +131,4 @@ def _chosen(standings: Sequence[Standing], of: Standing, because: str, at_least:
 
 
 def _figures(standing: Standing, name: str = "") -> str:
-    return f"{name}{standing.passed_at_once} of {standing.judged} tasks (95 % sure of {standing.lower:.0%})"
+    return f"{name}{standing.passed_at_once} of {standing.judged} tasks (95% interval from {standing.lower:.0%})"

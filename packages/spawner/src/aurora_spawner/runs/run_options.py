@@ -70,7 +70,8 @@ class RunOptions:
     """The options of a run.
 
     The journal keeps `kind`, `source`, `limit_usd`, `sandbox`, `pool`, `isolation`, `overlaps`, `default_agent`,
-    `chosen_because`, `cwd`, `spool`, `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
+    `chosen_because`, `cwd`, `spool`, `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is
+    given anew.
 
     Raises:
         SpawnerError: `max_concurrent` is less than 1.
