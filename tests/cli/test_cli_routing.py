@@ -179,7 +179,7 @@ def test_hostile_values_in_the_journal_decide_nothing(aur: Aur, works: Path, tmp
         "UPDATE tasks SET checked = '{'": unread,
         "UPDATE attempts SET agent = x'00ff' WHERE agent = 'first'": unread,
         "UPDATE tasks SET checked = '{\"0\": 1}'": "too few results",
-        "UPDATE tasks SET checked = '[[1], \"x\"]'": unread,
+        "UPDATE tasks SET checked = '[[1], \"x\"]'": "too few results",
         'UPDATE tasks SET checked = \'[{"number": 1e300, "outcome": "passed"}]\'': "too few results",
         "UPDATE tasks SET checked = replace(checked, 'passed', 'passed at once, 1000 times')": "too few results",
         "UPDATE attempts SET agent = 'second' || char(27) || '[2J' WHERE agent = 'second'": "too few results",

@@ -206,10 +206,11 @@ class ProjectAgents:
         Raises:
             PriceFileError: the user's prices cannot be understood.
         """
+        routing = self.config.routing
         return RunLimits(
             policies=self.policies,
             backends=self.backends,
-            may_use=frozenset({*self.config.backends, self.default_agent}),
+            may_use=frozenset({*self.config.backends, *(routing.among if routing else [self.default_agent])}),
             prices=user_prices(os.environ),
             per_run_usd=per_run_usd,
             sandbox=sandbox,

@@ -12,7 +12,7 @@ from aurora_soar.taskruns.ledger import open_ledger
 from aurora_soar.taskruns.logins import SignedIn, signed_in
 from aurora_soar.taskruns.routing import Standing, choose
 from aurora_soar.taskruns.run_kinds import RUNS_OF_TASKS
-from aurora_spawner.control.agent_stats import agent_stats
+from aurora_spawner.control.agent_stats import FirstChecks, first_checks
 from aurora_spawner.errors import JournalError
 from aurora_spawner.journal.anchor import is_own
 from aurora_spawner.rate_limits.gate_store import default_state_dir
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_soar.taskruns.routing import AgentChoice
     from aurora_spawner import Backend
-    from aurora_spawner.control.agent_stats import AgentStats
 
 __all__ = ["choose_by_results"]
 
@@ -57,25 +56,25 @@ def choose_by_results(
         records = agent_records(journal, open_ledger(policies))
         return {each.stats.agent: each.cost_usd / each.priced for each in records if each.cost_usd is not None}
 
-    none_trusted = untrusted_backends(config)
+    untrusted, nothing = untrusted_backends(config), FirstChecks()
     standings = [
         Standing(
             agent=name,
-            judged=found[name].judged if name in found else 0,
-            passed_at_once=found[name].passed_at_once if name in found else 0,
-            problem=_problem(backends.get(name), trusted=name not in none_trusted),
+            judged=found.get(name, nothing).judged,
+            passed_at_once=found.get(name, nothing).passed,
+            problem=_problem(backends.get(name), trusted=name not in untrusted),
         )
         for name in routing.among
     ]
     return choose(standings, at_least=routing.at_least, costs=costs, unread=unread)
 
 
-def _results(journal: Path) -> tuple[dict[str, AgentStats], str]:
-    """Returns the statistics of each agent, and the reason if those that are there have no say."""
+def _results(journal: Path) -> tuple[dict[str, FirstChecks], str]:
+    """Returns the first checks of each agent, and the reason if those that are there have no say."""
     try:
         if journal.exists() and not is_own(default_state_dir(), journal):
             return {}, "the results in this journal have no say, as you have not written it in this place"
-        found = {each.agent: each for each in agent_stats(journal, sorted(RUNS_OF_TASKS))}
+        found = first_checks(journal, sorted(RUNS_OF_TASKS))
     except JournalError as error:
         return {}, f"the results here cannot be read ({error})"
     return found, ""
