@@ -36,7 +36,7 @@ def test_the_lower_end_is_where_the_share_is_just_within_the_normal_quantile(of:
 
 
 def test_few_results_count_for_less_than_many_of_the_same_share() -> None:
-    assert wilson_lower(0, 0) == wilson_lower(0, 5) == 0
+    assert wilson_lower(0, 0) == wilson_lower(0, 5) == wilson_lower(0, 1449) == 0
     assert wilson_lower(9, 10) < wilson_lower(90, 100) < 0.9
     assert wilson_lower(20, 20) == pytest.approx(0.8389, abs=1e-4)
 

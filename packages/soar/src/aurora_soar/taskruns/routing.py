@@ -60,11 +60,11 @@ class AgentChoice:
 
 def wilson_lower(passed: int, of: int) -> float:
     """Returns the lower end of the 95 % Wilson score interval of a share (E. B. Wilson, 1927); 0 of no trials."""
-    if of <= 0:
-        return 0.0
+    if passed <= 0 or of <= 0:
+        return 0.0  # exactly, so that all without a success are equal
     share, square = passed / of, _Z * _Z
     spread = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    return max(0.0, (share + square / (2 * of) - spread) / (1 + square / of))
+    return (share + square / (2 * of) - spread) / (1 + square / of)
 
 
 def choose(
