@@ -100,6 +100,20 @@ def test_with_enough_results_the_best_is_used_shown_journalled_and_kept_by_a_res
     assert f"@{line}" in aur("runs", "show", run_id).stdout
 
 
+def test_the_chosen_one_falls_back_as_any_other(aur: Aur, works: Path) -> None:
+    give_results(aur, works)
+    failing = BACKENDS.replace(
+        'second: {kind: command, command: ["cat"]}', "second: {kind: command, command: ['false'], fallback: [first]}"
+    )
+    (works / ".aurora/config.yaml").write_text(ROUTING + failing)
+    assert agent_and_reason(aur)[0] == "second"
+    outcome = aur("spawn", "tasks.md", "--yes", "--json")
+    assert outcome.returncode == ExitCode.DONE, outcome.stderr
+    run = json.loads(outcome.stdout)
+    assert run["tasks"][0]["agent"] == "first"
+    assert json.loads(aur("runs", "show", run["run_id"], "--json").stdout)["default_agent"] == "second"
+
+
 def test_whoever_is_named_comes_before_results(aur: Aur, works: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     give_results(aur, works)
     assert agent_and_reason(aur, "--tool", "first") == ("first", "")

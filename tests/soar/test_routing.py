@@ -26,7 +26,7 @@ def not_asked() -> dict[str, float]:
 
 
 @given(of=st.integers(1, 5000), share=st.floats(0, 1))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(300))
 def test_the_lower_end_is_where_the_share_is_just_within_the_normal_quantile(of: int, share: float) -> None:
     passed = round(of * share)
     lower = wilson_lower(passed, of)
