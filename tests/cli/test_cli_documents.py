@@ -34,7 +34,7 @@ COMMANDS = {
     "runs_show": ["runs", "show", "RUN", "--json"],
     "runs_result": ["runs", "result", "RUN/2", "--json"],
     "exec": ["exec", "Say it", "--agent", "echo", "--json"],
-    "exec_dry_run": ["exec", "Say it", "--agent", "echo", "--dry-run", "--json"],
+    "exec_dry_run": ["exec", "Say it", "--dry-run", "--json"],
     "logs": ["logs", "RUN", "--json"],
     "checkpoint_export": ["checkpoint", "export", "RUN", "--json"],
     "status": ["status", "RUN", "--json"],
@@ -160,7 +160,7 @@ def start(aur: Aur, shop: Path) -> dict[str, str]:
     subprocess.run(["git", "init", "-q", shop], check=True)  # the list of worktrees is that of a repository
     (shop / ".aurora").mkdir()
     config = 'backends:\n  echo: {kind: command, command: ["cat"]}\n  bad: {kind: command, command: ["false"]}\n'
-    config += "spawner: {recovery: {base_delay: 0.01}}\n"
+    config += "spawner: {recovery: {base_delay: 0.01}}\nrouting: {among: [echo, bad]}\n"
     (shop / ".aurora" / "config.yaml").write_text(config, encoding="utf-8")
     tasks = "- [x] 1 Done\n- [ ] 2 Say it\n  - Agent: echo\n  - Depends: 1\n- [ ] 3 Fail\n  - Agent: bad\n"
     (shop / "tasks.md").write_text(tasks, encoding="utf-8")

@@ -12,7 +12,8 @@ import pytest
 from tests.postgres import PostgresServer
 
 from aurora_cli.exits import ExitCode
-from aurora_soar.doctor.agents import SignedIn, installed_agents
+from aurora_soar.doctor.agents import installed_agents
+from aurora_soar.taskruns.logins import SignedIn
 from aurora_spawner import CommandBackend
 from aurora_spawner.distributed.announced import AnnouncedTool
 from aurora_spawner.distributed.attempt_store import AttemptStore

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aurora_core import ConfigError, Project, load_config
 from aurora_core.settings.config import PoolConfig
+from aurora_core.settings.routing_config import RoutingConfig
 
 
 @pytest.fixture
@@ -280,3 +281,52 @@ def test_a_projects_pools_join_the_users_once_they_are_trusted(project: Project,
     assert wary.pools == {"big": PoolConfig(repository="git@db.example:trees.git")}
     (claim,) = wary.untrusted
     assert (claim.name, claim.says[0]) == ("pools", "files of tasks on pool small go to ssh://git@h/t")
+
+
+def test_a_tool_of_a_nearer_place_replaces_a_routing_and_one_beside_it_does_not(
+    project: Project, tmp_path: Path
+) -> None:
+    write_user_config(tmp_path, "tool: a\nrouting: {among: [a, b]}\n")
+    own = load_config(project, environ=environ(tmp_path))
+    assert (own.tool, own.routing) == ("a", RoutingConfig(among=("a", "b"), at_least=20))
+    assert load_config(project, environ=environ(tmp_path, AURORA_TOOL="b")).routing is None
+    assert load_config(project, environ=environ(tmp_path), overrides={"tool": "b"}).routing is None
+    project.config_file.write_text("tool: c\n")
+    assert load_config(project, environ=environ(tmp_path)).routing is None
+    project.config_file.write_text("routing: {among: [c, d], at_least: 3}\n")
+    found = load_config(project, environ=environ(tmp_path))
+    assert (found.tool, found.routing) == ("a", RoutingConfig(among=("c", "d"), at_least=3))
+    assert found.origin("routing") == str(project.config_file)
+    project.config_file.write_text("routing: null\n")
+    assert load_config(project, environ=environ(tmp_path)).routing is None
+
+
+def test_a_projects_routing_and_a_tool_against_the_users_routing_need_trust(project: Project, tmp_path: Path) -> None:
+    write_user_config(tmp_path, "routing: {among: [a, b]}\n")
+    wary = {**environ(tmp_path), "AURORA_TRUST": ""}
+    for text in ("routing: {among: [c, d]}\n", "tool: c\n"):
+        project.config_file.write_text(text)
+        found = load_config(project, environ=wary)
+        assert found.routing == RoutingConfig(among=("a", "b"), at_least=20)
+        assert [claim.name for claim in found.untrusted] == [text.partition(":")[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "reason"),
+    [
+        ("{among: [a]}", "routing.among", "two agents or more"),
+        ("{among: [a, a]}", "routing.among", "not a twice"),
+        ("{at_least: 3}", "routing.among", "required"),
+        ("{among: [a, b], at_least: 0}", "routing.at_least", "1"),
+        ("{among: [a, b], least: 3}", "routing.least", "did you mean routing.at_least?"),
+        ("[a, b]", "routing", ""),
+    ],
+)
+def test_a_routing_that_cannot_be_is_refused(
+    project: Project, tmp_path: Path, text: str, field: str, reason: str
+) -> None:
+    project.config_file.write_text(f"\nrouting: {text}\n")
+    with pytest.raises(ConfigError) as raised:
+        load_config(project, environ=environ(tmp_path))
+    assert (raised.value.line, raised.value.field) == (2, field)
+    assert reason in raised.value.reason

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_document", "as_lines"]
 
-_HEAD = ("agent", "tasks succeeded", "attempts", "checks passed", "median time", "cost")
+_HEAD = ("agent", "tasks succeeded", "attempts", "checks passed", "passed at once", "median time", "cost")
 
 
 def as_lines(records: Sequence[AgentRecord]) -> Iterator[str]:
@@ -37,6 +37,8 @@ def as_document(records: Sequence[AgentRecord]) -> dict[str, object]:
                 "attempts": each.stats.attempts,
                 "checked": each.stats.checked,
                 "checks_passed": each.stats.checks_passed,
+                "judged": each.stats.first_checks.judged,
+                "passed_at_once": each.stats.first_checks.passed,
                 "timed": len(each.stats.times_s),
                 "median_s": None if each.stats.median_s is None else round(each.stats.median_s, 3),
                 "priced": each.priced,
@@ -55,6 +57,7 @@ def _row(record: AgentRecord) -> tuple[str, ...]:
         _share(stats.succeeded, stats.tasks),
         f"{stats.attempts}",
         _share(stats.checks_passed, stats.checked),
+        _share(stats.first_checks.passed, stats.first_checks.judged),
         "-" if stats.median_s is None else f"{stats.median_s:.1f} s (n = {len(stats.times_s)})",
         _cost(record),
     )

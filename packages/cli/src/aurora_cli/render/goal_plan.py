@@ -37,6 +37,8 @@ def as_document(review: DecompositionReview, stored: StoredPlan) -> dict[str, ob
             "time_s": _spread_document(preview.time_s),
             "without_history": list(preview.without_history),
         },
+        "default_agent": preview.default_agent,
+        "chosen_because": preview.chosen_because,
     }
 
 
@@ -104,6 +106,8 @@ def _preview(preview: ExecutionPreview) -> Iterator[str]:
     agents = ", ".join(f"{one_line(name)} ({number})" for name, number in preview.agents.items())
     gaps = f"; {count(len(preview.gaps), 'gap')}" if preview.gaps else "; no gap"
     yield f"{count(preview.tasks, 'task')} for {agents}{gaps}; at most {preview.max_concurrent} at once"
+    if preview.chosen_because is not None:
+        yield f"@{one_line(preview.default_agent)} is the default: {one_line(preview.chosen_because, 400)}"
     if any(gap.assigned_agent == LOCAL_AGENT for gap in preview.gaps):
         yield "the local agent only looks things up: install an agent before you run it, or name one with --tool"
     yield f"policies: {preview.policies or 'the defaults'}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from aurora_soar import SpawnPlan
     from aurora_soar.taskruns.isolation import IsolationPlan
+    from aurora_soar.taskruns.routing import AgentChoice
     from aurora_spawner import SpawnTask
     from aurora_spawner.workspaces.isolation import Isolation
 
@@ -30,6 +31,7 @@ def as_text(plan: SpawnPlan, *, limit: int | None = None) -> str:
     return "\n".join(
         [
             *_lines(plan, plan.file.tasks[:limit]),
+            *_routing(plan),
             *_notes(plan, limit),
             *_waits(plan, limit),
             *_isolation(plan.isolation),
@@ -64,6 +66,7 @@ def as_document(plan: SpawnPlan) -> dict[str, object]:
         "gates": dict(plan.gate.words),
         "sandboxes": dict(plan.sandboxes),
         "expected_usd": plan.expected_usd,
+        "routing": _routing_document(plan.routed),
         "checks_trusted": plan.untrusted_checks is None,
         "tasks": [
             {
@@ -98,6 +101,33 @@ def _lines(plan: SpawnPlan, shown: Sequence[SpawnTask]) -> Iterator[str]:
         yield f"  {one_line(task.id or ''):<{width}}  {one_line(task.headline, 60)}  {_terms(plan, task)}"
     if len(shown) < len(plan.file.tasks):
         yield f"  … and {len(plan.file.tasks) - len(shown)} more (--dry-run shows all)"
+
+
+def _routing(plan: SpawnPlan) -> Iterator[str]:
+    """Yields the reason for the agent of tasks that name none, if results decide about it."""
+    if plan.routed is not None:
+        yield f"  {one_line(plan.routed.agent)} for tasks that name no agent: {one_line(plan.routed.because, 400)}"
+
+
+def _routing_document(choice: AgentChoice | None) -> dict[str, object] | None:
+    if choice is None:
+        return None
+    return {
+        "agent": choice.agent,
+        "because": choice.because,
+        "at_least": choice.at_least,
+        "agents": [
+            {
+                "agent": each.agent,
+                "judged": each.judged,
+                "passed_at_once": each.passed_at_once,
+                "lower": round(each.lower, 4),
+                "usd_per_attempt": None if each.usd_per_attempt is None else round(each.usd_per_attempt, 6),
+                "problem": each.problem or None,
+            }
+            for each in choice.standings
+        ],
+    }
 
 
 def _head(plan: SpawnPlan) -> Iterator[str]:

@@ -127,6 +127,8 @@ def as_detail(detail: RunDetail) -> Iterator[str]:
     run, tasks, work, approvals = detail.run, detail.tasks, detail.work, detail.approvals
     yield f"{run.run_id}  {to_the_second(run.created_at)}  {_coloured(state_word(run, held=_is_held(run)))}"
     yield f"in {one_line(str(run.cwd))}, {run.max_concurrent} concurrent{_sandboxed(detail.sandboxes)}"
+    if (because := _chosen_because(run)) is not None:
+        yield f"@{one_line(run.default_agent)} for tasks that name no agent: {one_line(because, 400)}"
     if detail.replanned is not None:
         yield _replanned(detail.replanned)
     if work:
@@ -149,6 +151,10 @@ def as_detail(detail: RunDetail) -> Iterator[str]:
         if work and row.task_id in work.tasks:
             yield from (f"      {line}" for line in task_work_lines(work.tasks[row.task_id]))
         yield from _asked_of(row.task_id, approvals, indent=6)
+
+
+def _chosen_because(run: RunRow) -> str | None:
+    return run.options.chosen_because if run.options is not None else None
 
 
 def _replanned(note: Mapping[str, Any]) -> str:
@@ -194,6 +200,8 @@ def as_detail_document(detail: RunDetail) -> dict[str, object]:
     run, work = detail.run, detail.work
     return _run_row(run, held=_is_held(run)) | {
         "approvals": [each.to_dict() for each in detail.approvals],
+        "default_agent": run.default_agent,
+        "chosen_because": _chosen_because(run),
         "replanned": None if detail.replanned is None else dict(detail.replanned),
         "work": run_work_document(work) if work else None,
         "tasks": [

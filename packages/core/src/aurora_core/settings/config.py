@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 from aurora_core.activation import ActivationPreset
 from aurora_core.errors import ConfigError
 from aurora_core.settings.dashboard_config import USER_ONLY, DashboardConfig, dashboard_config
+from aurora_core.settings.routing_config import RoutingConfig, routing_config
 from aurora_core.settings.user_folder import user_folder
 from aurora_core.settings.variables import VARIABLES
 from aurora_core.trust import Claim, Part, TrustStore
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aurora_core.project import Project
-    from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
+    from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile, RoutingFile
     from aurora_core.settings.dashboard_file import DashboardFile
 
 __all__ = [
@@ -148,6 +149,7 @@ class Config:
 
     Attributes:
         tool: the agent of tasks that name none; None for the first CLI found, otherwise the local agent.
+        routing: agents among which their results here decide who does tasks that name none; None for `tool`.
         backends: the agents that the user configures, by name.
         max_concurrent: number of agents at once.
         recovery: recovery settings, unchecked: the spawner knows their fields.
@@ -197,6 +199,7 @@ class Config:
     pools: Mapping[str, PoolConfig] = field(default_factory=dict)
     dashboard: DashboardConfig = field(default_factory=DashboardConfig)
     keep_days: int | None = None
+    routing: RoutingConfig | None = None
     untrusted: tuple[Claim, ...] = ()
     recovery: Mapping[str, object] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -208,6 +211,7 @@ class Config:
 
 _KEYS: Final = (
     "tool",
+    "routing",
     "backends",
     "env_pass",
     "isolation",
@@ -277,7 +281,12 @@ def _of_project(project: Project, environ: Mapping[str, str]) -> tuple[_Flat, tu
 
 
 def _layer(values: _Flat, origins: dict[str, str], found: Mapping[str, object], origin: str) -> None:
-    """Lays the values of one source over the existing ones; agents and pools are merged by name, receivers added."""
+    """Lays the values of one source over the existing ones; agents and pools are merged by name, receivers added.
+
+    A nearer `tool` also replaces a `routing` of the layers below: both say who does tasks that name no agent.
+    """
+    if "tool" in found:
+        values.pop("routing", None)
     for key, value in found.items():
         if key == "backends":
             assert isinstance(value, dict)
@@ -426,6 +435,7 @@ def _config(values: _Flat, origins: dict[str, str], untrusted: tuple[Claim, ...]
     model = values.get("memory.semantic_model")
     return Config(
         tool=None if tool is None else str(tool),
+        routing=routing_config(cast("RoutingFile | None", values.get("routing"))),
         backends={
             name: BackendConfig(
                 kind=b.kind,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from aurora_core.trust import Claim, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile
+    from aurora_core.settings.config_file import BackendFile, NotifyFile, PoolFile, RoutingFile
 
 __all__ = ["config_claims", "without_claims"]
 
@@ -49,6 +49,9 @@ def _claims(found: Mapping[str, object]) -> Iterator[Claim]:
 def _about_agents(found: Mapping[str, object]) -> Iterator[Claim]:
     if found.get("tool") not in (None, LOCAL_AGENT):
         yield _claim("tool", str(found["tool"]))
+    routing = cast("RoutingFile | None", found.get("routing"))
+    if routing is not None:
+        yield _claim("routing", f"tasks that name no agent go to one of {', '.join(routing.among)}, by their results")
     backends = found.get("backends", {})
     assert isinstance(backends, dict)
     for name, backend in backends.items():

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aurora_core.settings.yaml_source import YamlSource
 
-__all__ = ["BackendFile", "ConfigFile", "NotifyFile", "PoolFile", "settings_in", "suggestion"]
+__all__ = ["BackendFile", "ConfigFile", "NotifyFile", "PoolFile", "RoutingFile", "settings_in", "suggestion"]
 
 
 class _Strict(BaseModel):
@@ -226,6 +226,23 @@ def _about(name: str, kind: str) -> dict[str, str]:
     return {"name": name, "kind": kind}
 
 
+def _to_choose_from(names: list[str]) -> list[str]:
+    """Refuses a single name, which leaves no choice, and a name that is there twice."""
+    if len(names) < 2:
+        raise PydanticCustomError("few", "must name two agents or more; `tool:` names one")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PydanticCustomError("twice", "must name each agent once, not {name} twice", {"name": twice})
+    return names
+
+
+class RoutingFile(_Strict):
+    """The agents among which results decide, and how many results that takes."""
+
+    among: Annotated[list[_Word], AfterValidator(_to_choose_from)]
+    at_least: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+
+
 class _SpawnerFile(_Strict):
     max_concurrent: Annotated[int, Field(ge=1, le=1000)] = 4
     recovery: dict[str, object] = Field(default_factory=dict)
@@ -243,6 +260,7 @@ class ConfigFile(_Strict):
     """The schema of config.yaml."""
 
     tool: Annotated[str, Field(min_length=1)] | None = None
+    routing: RoutingFile | None = None
     backends: dict[str, BackendFile] = Field(default_factory=dict)
     env_pass: list[_Pattern] = Field(default_factory=list)
     isolation: Literal["auto", "worktree", "none"] = "auto"
@@ -327,6 +345,7 @@ def _fields_inside(place: tuple[int | str, ...]) -> list[str]:
         "backends": BackendFile,
         "notify": NotifyFile,
         "pools": PoolFile,
+        "routing": RoutingFile,
         "dashboard": _IN_DASHBOARD.get(place[1:], DashboardFile),
         "audit": AuditFile,
     }

@@ -51,7 +51,7 @@ def setting_named(config: Config, key: str) -> Setting:
         if each.key == key:
             return each
     inside = [each for each in found if each.key.startswith(f"{key}.")]
-    if inside or key in ("backends", "dashboard", "pools", "spawner.recovery"):
+    if inside or key in ("backends", "dashboard", "pools", "routing", "spawner.recovery"):
         origins = dict.fromkeys(each.origin for each in inside)
         return Setting(key=key, value=_nested(inside, key), origin=", ".join(origins) or DEFAULT)
     section, _, field = key.rpartition(".")
@@ -96,6 +96,10 @@ def _settings(config: Config) -> Iterator[Setting]:
     }
     for key, value in plain.items():
         yield Setting(key=key, value=value, origin=config.origin(key))
+    if config.routing is not None:
+        origin = config.origin("routing")
+        yield Setting(key="routing.among", value=list(config.routing.among), origin=origin)
+        yield Setting(key="routing.at_least", value=config.routing.at_least, origin=origin)
     for name, pool in config.pools.items():
         for key, value in _given(pool).items():
             yield Setting(key=f"pools.{name}.{key}", value=value, origin=config.origin("pools"))

@@ -94,7 +94,8 @@ def taskfile_of(
     A default agent that the user has not named is left out, so that the one at the time of the run does its tasks.
     """
     agents = parts.project_agents
-    unnamed = agents.default_agent if agents.config.tool in (None, LOCAL_AGENT) else None
+    left_open = agents.config.routing is not None or agents.config.tool in (None, LOCAL_AGENT)
+    unnamed = agents.default_agent if left_open else None
     if review.edited is None and review.plan.spec is not None:
         return spec_tasks(review.plan, review.plan.spec, decision, default_agent=unnamed)
     return review.edited or tasks_md(review.plan, decision, default_agent=unnamed)
@@ -102,12 +103,14 @@ def taskfile_of(
 
 def _preview(parts: ProjectParts, plan: GoalPlan) -> ExecutionPreview:
     agents = parts.project_agents
+    choice = agents.choice()
     return preview(
         plan,
         _histories(parts),
-        default_agent=agents.default_agent,
+        default_agent=choice.agent if choice else agents.default_agent,
         max_concurrent=agents.max_concurrent(),
         policies=agents.policies.source,
+        chosen_because=choice.because if choice else None,
     )
 
 

@@ -15,7 +15,7 @@ from aurora_core.settings.config import project_claims, user_config_file
 from aurora_core.settings.config_edit import ChangedSetting, change_setting
 from aurora_core.trust import VARIABLE, Part
 from aurora_soar.aurora.trust import trust_store
-from aurora_soar.taskruns.backends import check_kinds, check_tool
+from aurora_soar.taskruns.backends import check_kinds, check_routing, check_tool
 from aurora_soar.user_only import check_user
 from aurora_spawner import RecoveryPolicy
 from aurora_spawner.errors import RecoveryPolicyError
@@ -101,6 +101,8 @@ def _check(key: str, content: bytes) -> None:
         _check_fields(load_config(project, environ={VARIABLE: "1"}))
         if key == "tool":
             check_tool(load_config(project, environ=_with_user_file()))
+        if key.partition(".")[0] == "routing":
+            check_routing(load_config(project, environ=_with_user_file()))
 
 
 def _check_own(key: str, content: bytes) -> None:
@@ -115,6 +117,8 @@ def _check_own(key: str, content: bytes) -> None:
         _check_fields(config)
         if key == "tool":
             check_tool(config)
+        if key.partition(".")[0] == "routing":
+            check_routing(config)
 
 
 def _check_fields(config: Config) -> None:

@@ -8,7 +8,6 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from aurora_soar.doctor.talking import talking_of
 from aurora_soar.taskruns.backends import program_of
 from aurora_soar.taskruns.confinement import AgentConfinement
 from aurora_soar.taskruns.gate import PolicyGate, how_gated
+from aurora_soar.taskruns.logins import SignedIn, signed_in
 from aurora_spawner import CliBackend
 from aurora_spawner.backends.model.apis import APIS
 from aurora_spawner.backends.model.backend import ModelBackend
@@ -26,23 +26,15 @@ from aurora_spawner.gates.probe import probe_gate
 from aurora_spawner.supervision.environment import agent_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from aurora_policies import PoliciesEngine
     from aurora_soar.doctor.talking import Talking
     from aurora_spawner import Backend
 
-__all__ = ["AgentCheck", "InstalledAgent", "SignedIn", "check_agents", "installed_agents"]
+__all__ = ["AgentCheck", "InstalledAgent", "check_agents", "installed_agents"]
 
 VERSION_LIMIT_S: Final = 20.0
-
-
-class SignedIn(StrEnum):
-    """The state of a login, as far as it is visible without a call."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +139,7 @@ def installed_agents(
             name=name,
             kind=each.kind if isinstance(each, CliBackend) else "command",
             version=versions.get(name) or "",
-            signed_in=_signed_in(each, environ, home)[0],
+            signed_in=signed_in(each, environ, home)[0],
         )
         for name, each in checked.items()
         if programs[name]
@@ -184,20 +176,20 @@ def _check(
     if isinstance(backend, ModelBackend):
         return _check_model(name, backend, environ, talks=talking.ways[name])
     kind = backend.kind if isinstance(backend, CliBackend) else "command"
-    signed_in, by = _signed_in(backend, environ, home)
+    login, by = signed_in(backend, environ, home)
     return AgentCheck(
         name=name,
         kind=kind,
         program=program,
         version=version,
-        signed_in=signed_in,
+        signed_in=login,
         signed_in_by=by,
         spends=account_of(name, backend, by, environ),
         pool=backend.provider if isinstance(backend, CliBackend) else None,
         gate=gate,
         sandbox=sandbox,
         talks=talking.ways[name],
-        advice=_advice(backend, program, version, signed_in) or talking.advice(name),
+        advice=_advice(backend, program, version, login) or talking.advice(name),
     )
 
 
@@ -241,30 +233,6 @@ def _advice(backend: Backend, program: str | None, version: str | None, signed_i
             f"`{backend.profile.program} --version` fails; install it again: {_installed_by(backend.profile.package)}"
         )
     return "sign in, or set its key" if signed_in is SignedIn.NO else ""
-
-
-def _signed_in(backend: Backend, environ: Mapping[str, str], home: Path) -> tuple[SignedIn, str]:
-    if not isinstance(backend, CliBackend):
-        return SignedIn.UNKNOWN, ""
-    profile = backend.profile
-    seen = {**environ, **backend.env}
-    for variable in profile.login_variables:
-        if seen.get(variable):
-            return SignedIn.YES, variable
-    for path in _files(profile.login_files, seen, home):
-        if path.is_file():
-            return SignedIn.YES, str(path)
-    return (SignedIn.UNKNOWN if profile.login_may_hide else SignedIn.NO), ""
-
-
-def _files(names: Iterable[str], environ: Mapping[str, str], home: Path) -> Iterable[Path]:
-    for name in names:
-        if not name.startswith("$"):
-            yield home / name
-            continue
-        variable, _, rest = name[1:].partition("/")
-        if environ.get(variable):
-            yield Path(environ[variable]) / rest
 
 
 def _version(program: str, environ: Mapping[str, str], home: Path) -> str | None:

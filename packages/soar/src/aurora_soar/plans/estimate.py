@@ -50,6 +50,8 @@ class ExecutionPreview:
         cost_usd, time_s: None if there is too little history of an agent. Each task is taken at its agent's median,
             or at its p90; the time follows from the dependencies and from `max_concurrent`.
         without_history: the agents of whom too little is known.
+        default_agent: does the tasks that name no other.
+        chosen_because: the reason for it, if results decided among several.
     """
 
     tasks: int
@@ -60,6 +62,8 @@ class ExecutionPreview:
     cost_usd: Spread | None
     time_s: Spread | None
     without_history: tuple[str, ...]
+    default_agent: str
+    chosen_because: str | None = None
 
 
 def preview(
@@ -69,6 +73,7 @@ def preview(
     default_agent: str,
     max_concurrent: int,
     policies: Path | None,
+    chosen_because: str | None = None,
 ) -> ExecutionPreview:
     """Returns the preview of a plan.
 
@@ -89,6 +94,8 @@ def preview(
         cost_usd=_sum([costs[name] for name in backends]),
         time_s=_makespan([times[name] for name in backends], needs, max_concurrent),
         without_history=tuple(name for name in known if times[name] is None or costs[name] is None),
+        default_agent=default_agent,
+        chosen_because=chosen_because,
     )
 
 

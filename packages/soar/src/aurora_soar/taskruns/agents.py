@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aurora_policies import PoliciesEngine
     from aurora_policies.schema import SandboxMode
     from aurora_soar.lessons.of_project import ProjectLessons
+    from aurora_soar.taskruns.routing import AgentChoice
     from aurora_spawner import Backend
     from aurora_spawner.recovery.settings import BatchQuestion
     from aurora_spawner.runs.run_options import CheckOptions, GateOptions
@@ -69,13 +70,37 @@ class ProjectAgents:
 
     @property
     def default_agent(self) -> str:
-        """The agent for tasks that name none: the chosen one, else the first CLI on PATH, else the local one.
+        """The agent for tasks that name none: by results, or as named, else the first CLI, else the local one.
 
         If a project asks for agents that the user does not trust, no other agent of theirs replaces it unasked.
         """
+        choice = self.choice()
+        if choice is not None:
+            return choice.agent
         if self.config.untrusted:
             return self.config.tool or LOCAL_AGENT
         return self.config.tool or next(iter(installed_kinds(os.environ)), LOCAL_AGENT)
+
+    @property
+    def default_from(self) -> str:
+        """The place that decides about the default agent, for errors."""
+        key = "routing" if self.config.routing else "tool"
+        return f"{key} ({self.config.origin(key)})"
+
+    def choice(self) -> AgentChoice | None:
+        """Chooses the default agent by the results in this project's journal, as `routing` asks; None without it.
+
+        Raises:
+            ConfigError: it names what is no agent.
+        """
+        routing = self.config.routing
+        if routing is None:
+            return None
+        from aurora_soar.taskruns.standings import choose_by_results  # few projects route
+
+        return choose_by_results(
+            self.config, routing, self.backends, journal=self.project.runs_db, policies=self.policies
+        )
 
     def max_concurrent(self, wanted: int | None = None) -> int:
         """Returns how many agents run at once: as wanted or configured, within the cap of the policies."""
@@ -181,10 +206,11 @@ class ProjectAgents:
         Raises:
             PriceFileError: the user's prices cannot be understood.
         """
+        routing = self.config.routing
         return RunLimits(
             policies=self.policies,
             backends=self.backends,
-            may_use=frozenset({*self.config.backends, self.default_agent}),
+            may_use=frozenset({*self.config.backends, *(routing.among if routing else [self.default_agent])}),
             prices=user_prices(os.environ),
             per_run_usd=per_run_usd,
             sandbox=sandbox,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_kinds",
+    "check_routing",
     "configured_agents",
     "found_agents",
     "known_agents",
@@ -35,6 +36,7 @@ __all__ = [
     "missing_program",
     "program_of",
     "tool_command",
+    "untrusted_backends",
 ]
 
 KINDS: Final = ("command", *PROFILES, "model")
@@ -66,6 +68,26 @@ def check_tool(config: Config) -> None:
     known = known_agents(config)
     if config.tool is not None and config.tool not in known:
         raise ConfigError("", None, "tool", _not_among(config.tool, sorted(known)))
+
+
+def check_routing(config: Config) -> None:
+    """Refuses a `routing` among agents one of which is none.
+
+    Raises:
+        ConfigError: one is none; with file, line and the nearest name.
+    """
+    known = {*known_agents(config), *untrusted_backends(config)}
+    for name in config.routing.among if config.routing else ():
+        if name not in known:
+            source, field = config.origin("routing"), "routing.among"
+            raise ConfigError(source, line_of(source, field), field, _not_among(name, sorted(known)))
+
+
+def untrusted_backends(config: Config) -> frozenset[str]:
+    """Returns the names of the agents of a project's own that the user does not trust."""
+    return frozenset(
+        claim.name.removeprefix("backends.") for claim in config.untrusted if claim.name.startswith("backends.")
+    )
 
 
 def known_agents(config: Config) -> frozenset[str]:

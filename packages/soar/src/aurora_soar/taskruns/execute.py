@@ -137,6 +137,7 @@ def new_run(agents: ProjectAgents, plan: SpawnPlan, *, stagger_s: float = 0.0, k
         replace(
             options,
             max_concurrent=plan.max_concurrent,
+            chosen_because=plan.routed.because if plan.routed else None,
             start_rate_per_s=1 / stagger_s if stagger_s else None,
             prices=limits.prices if limits else None,
             source=_source(plan),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aurora_soar.personas import Roster
     from aurora_soar.taskruns.agents import ProjectAgents
     from aurora_soar.taskruns.limits import RunLimits
+    from aurora_soar.taskruns.routing import AgentChoice
     from aurora_spawner import Backend, RecoverySettings, SpawnTask
     from aurora_spawner.gates.tool_calls import Verdict
     from aurora_spawner.runs.run_options import Overlaps
@@ -50,6 +51,7 @@ class SpawnPlan:
     Attributes:
         backends: all that tasks may name, by name.
         default_agent: does the tasks that name none.
+        choice: how results decided about the default agent; None if they did not.
         timeout_s: of an attempt whose task and backend set none; None for no limit.
         policies: the file that the limits come from; None for the defaults.
         recovery: how failed agents are recovered; None for no recovery.
@@ -84,6 +86,7 @@ class SpawnPlan:
     from_file: bool = True
     overlaps: Overlaps = "wait"
     key: str | None = None
+    choice: AgentChoice | None = None
 
     def on_pool(self, pool: str) -> SpawnPlan:
         """Returns the plan for the machines of a pool, which see for themselves what sandbox holds there."""
@@ -125,6 +128,13 @@ class SpawnPlan:
         return self.limits.expected_usd(
             [*attempts, *((each.agent or self.default_agent, each.model) for each in reviewers)]
         )
+
+    @property
+    def routed(self) -> AgentChoice | None:
+        """The choice of the default agent by results, if a task or a review is left to it."""
+        tasks = attempted(self.file.tasks)
+        left = any(task.agent is None or (task.reviewer and task.reviewer.agent is None) for task in tasks)
+        return self.choice if left else None
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -218,9 +228,10 @@ def plan_tasks(
         taskfile: the file that they come from; None if the user gave them in a command.
     """
     config = agents.config
-    default_agent = agents.default_agent
+    choice = agents.choice()
+    default_agent = choice.agent if choice else agents.default_agent
     named = {task.agent or default_agent: _place(file, task) for task in attempted(file.tasks)}
-    default_from = f"tool ({config.origin('tool')})"
+    default_from = agents.default_from
     named |= {task.reviewer.agent: _place(file, task) for task in file.tasks if task.reviewer and task.reviewer.agent}
     agents.check_trusted({**named, default_agent: default_from}.items())
     assigned = assigned_personas(file, roster, agents.backends, default_agent, match=match)
@@ -228,6 +239,7 @@ def plan_tasks(
         file=assigned.file,
         backends=agents.backends,
         default_agent=default_agent,
+        choice=choice,
         max_concurrent=agents.max_concurrent(),
         timeout_s=None if background else float(agents.policies.recovery.timeout_seconds),
         policies=agents.policies.source,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from aurora_spawner.control.audit import existing_journal
 from aurora_spawner.journal.facts import WORK
 from aurora_spawner.journal.sqlite_errors import translated
+from aurora_spawner.journal.views import as_written
+from aurora_spawner.storage.stored_values import text
 from aurora_spawner.tasks.checked import CheckOutcome
 from aurora_spawner.tasks.result import TaskState
 
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["AgentStats", "agent_stats"]
+    from aurora_spawner.journal.store import Journal
+
+__all__ = ["AgentStats", "FirstChecks", "agent_stats", "first_checks"]
 
 _OVER: Final = (TaskState.SUCCEEDED, TaskState.FAILED)
 _TASKS: Final = """
@@ -32,10 +36,35 @@ _CHECKS: Final = """
     JOIN attempts a ON a.run_id = t.run_id AND a.task_id = t.task_id AND a.number = json_extract(c.value, '$.number')
     WHERE r.kind IN (SELECT value FROM json_each(?)) GROUP BY 1, 2
 """
+_JUDGED: Final = """
+    WITH first AS MATERIALIZED (
+        SELECT run_id, task_id, json_extract(checked, '$[0].number') AS number,
+            json_extract(checked, '$[0].outcome') AS outcome
+        FROM tasks JOIN runs r USING (run_id)
+        WHERE checked IS NOT NULL AND r.kind IN (SELECT value FROM json_each(?))
+    )
+    SELECT a.agent, count(*), sum(outcome = ?) FROM first JOIN attempts a USING (run_id, task_id, number)
+    WHERE a.role = ? AND outcome IN (?, ?, ?) GROUP BY a.agent
+"""
+_JUDGING: Final = (CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.UNCHANGED)
+"""Outcomes that say something of the agent; a check that fails on the base alike, or cannot run here, does not."""
 _TOKENS: Final = """
     SELECT a.agent, a.token FROM attempts a JOIN runs r USING (run_id)
     WHERE r.kind IN (SELECT value FROM json_each(?))
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstChecks:
+    """The first checks of tasks, each for the agent whose work it was.
+
+    Attributes:
+        judged: the tasks whose first check said something of its work.
+        passed: those of them in which it passed.
+    """
+
+    judged: int = 0
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +77,7 @@ class AgentStats:
         attempts: its attempts at them.
         checked: how often checks have run on its work.
         checks_passed: how often they passed.
+        first_checks: of the tasks whose first check was of its work.
         times_s: the durations of the last attempts of the tasks in which it succeeded.
         tokens: those of all its attempts, reviews included, to find their costs.
     """
@@ -58,6 +88,7 @@ class AgentStats:
     attempts: int = 0
     checked: int = 0
     checks_passed: int = 0
+    first_checks: FirstChecks = FirstChecks()
     times_s: tuple[float, ...] = ()
     tokens: frozenset[str] = field(default_factory=frozenset, repr=False)
 
@@ -79,7 +110,7 @@ def agent_stats(journal: Path, kinds: Iterable[str]) -> tuple[AgentStats, ...]:
         JournalError: The journal cannot be read.
     """
     counts: defaultdict[str, _Counts] = defaultdict(_Counts)
-    listed = "[" + ",".join(f'"{kind}"' for kind in kinds) + "]"
+    listed = _listed(kinds)
     with existing_journal(journal) as store, translated(journal):
         if store is None:
             return ()
@@ -88,10 +119,34 @@ def agent_stats(journal: Path, kinds: Iterable[str]) -> tuple[AgentStats, ...]:
         for agent, passed, number in store.connection.execute(_CHECKS, (CheckOutcome.PASSED, listed)):
             counts[agent].checked += number
             counts[agent].checks_passed += number if passed else 0
+        for agent, first in _first_checks(store, listed).items():
+            counts[agent].first_checks = first
         for agent, token in store.connection.execute(_TOKENS, (listed,)):
             counts[agent].tokens.add(token)
-    found = [each.stats_of(agent) for agent, each in counts.items()]
+    with as_written(journal, "attempts: agent"):
+        found = [each.stats_of(text(agent)) for agent, each in counts.items()]
     return tuple(sorted(found, key=lambda stats: (-stats.tasks, stats.agent)))
+
+
+def first_checks(journal: Path, kinds: Iterable[str]) -> dict[str, FirstChecks]:
+    """Returns the first checks of the tasks of some kinds of runs by agent; it reads less than `agent_stats`.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    with existing_journal(journal) as store, translated(journal):
+        found = {} if store is None else _first_checks(store, _listed(kinds))
+    with as_written(journal, "attempts: agent"):
+        return {text(agent): first for agent, first in found.items()}
+
+
+def _first_checks(store: Journal, listed: str) -> dict[str, FirstChecks]:
+    rows = store.connection.execute(_JUDGED, (listed, CheckOutcome.PASSED, WORK, *_JUDGING))
+    return {agent: FirstChecks(judged=number, passed=passed) for agent, number, passed in rows}
+
+
+def _listed(kinds: Iterable[str]) -> str:
+    return "[" + ",".join(f'"{kind}"' for kind in kinds) + "]"
 
 
 class _Counts:
@@ -99,6 +154,7 @@ class _Counts:
 
     def __init__(self) -> None:
         self.tasks = self.succeeded = self.attempts = self.checked = self.checks_passed = 0
+        self.first_checks = FirstChecks()
         self.times_s: list[float] = []
         self.tokens: set[str] = set()
 
@@ -120,6 +176,7 @@ class _Counts:
             attempts=self.attempts,
             checked=self.checked,
             checks_passed=self.checks_passed,
+            first_checks=self.first_checks,
             times_s=tuple(self.times_s),
             tokens=frozenset(self.tokens),
         )

@@ -80,6 +80,8 @@ class StoredOptions:
     """The pool of workers that runs its attempts; None for the coordinator's machine."""
     overlaps: str = "wait"
     """`allow` if tasks that declare common files may run side by side."""
+    chosen_because: str | None = None
+    """The reason for the agent of tasks that name none, if one was chosen among several."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns all fields as JSON values."""
@@ -96,6 +98,7 @@ class StoredOptions:
             "sandbox": self.sandbox,
             "pool": self.pool,
             "overlaps": self.overlaps,
+            "chosen_because": self.chosen_because,
         }
 
 

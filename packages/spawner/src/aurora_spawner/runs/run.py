@@ -242,6 +242,7 @@ def _options_of(row: RunRow) -> RunOptions:
     stored = row.options or StoredOptions()
     return RunOptions(
         default_agent=row.default_agent,
+        chosen_because=stored.chosen_because,
         cwd=row.cwd,
         spool=row.spool,
         kind=row.kind,

@@ -70,7 +70,8 @@ class RunOptions:
     """The options of a run.
 
     The journal keeps `kind`, `source`, `limit_usd`, `sandbox`, `pool`, `isolation`, `overlaps`, `default_agent`,
-    `cwd`, `spool`, `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is given anew.
+    `chosen_because`, `cwd`, `spool`, `max_concurrent` and `default_timeout_s` for a resume; the rest a resume is
+    given anew.
 
     Raises:
         SpawnerError: `max_concurrent` is less than 1.
@@ -78,6 +79,8 @@ class RunOptions:
 
     default_agent: str
     """The agent of tasks that name none."""
+    chosen_because: str | None = None
+    """The reason for that agent, if one was chosen among several; who looks at the run sees it."""
     cwd: Path
     """The folder in which agents work."""
     spool: Path
@@ -175,6 +178,7 @@ class RunOptions:
     def stored(self) -> StoredOptions | None:
         """The part of the options that the journal keeps for a resume alone; None if there is none."""
         kept = self.source is not None or self.limit_usd is not None or self.isolation is not None
+        kept = kept or self.chosen_because is not None
         if not kept and self.sandbox is None and self.pool is None and self.overlaps == "wait":
             return None
         source = self.source
@@ -191,6 +195,7 @@ class RunOptions:
             sandbox=self.sandbox,
             pool=self.pool,
             overlaps=self.overlaps,
+            chosen_because=self.chosen_because,
         )
 
 
