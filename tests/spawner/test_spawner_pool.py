@@ -562,6 +562,21 @@ async def test_the_next_process_of_a_worker_adopts_what_runs(url: str, folder: P
     assert states(url) == [(1, "finished", 2)]
 
 
+async def test_what_a_killed_worker_had_claimed_together_and_not_begun_is_told_by_its_next_process(
+    url: str, folder: Path
+) -> None:
+    place, lines, store = WorkerPlace.locked(folder / "worker-1"), list[str](), AttemptStore(Database(url))
+    with pool(url, lost_after_s=60.0) as executor:
+        running = [await executor.start(order(folder, "upper", number=number)) for number in (1, 2, 3)]
+        claimed = await store.claim("p", labels=(), worker=place.worker_id, lease_s=60.0, most=9)
+        store.close()
+        async with at_place(url, folder, place, lines):
+            ends = await asyncio.gather(*(result(executor, each) for each in running))
+    assert len(claimed) == 3
+    assert [each.reason for each in ends] == [EndReason.SUPERVISOR_LOST] * 3, lines
+    assert states(url) == [(number, "finished", 2) for number in (1, 2, 3)]
+
+
 async def test_a_worker_that_is_started_again_with_less_room_loses_nothing_and_takes_nothing_more(
     url: str, folder: Path
 ) -> None:
