@@ -356,6 +356,8 @@ def test_a_cancelled_question_ends_and_can_be_resumed(aur: Aur, shop: Path) -> N
         return [each["state"] for each in runs if each["kind"] == kind]
 
     wait_for(lambda: states("model") == ["running"])
+    paused = aur("pause", query_id)
+    assert (paused.returncode, f"aur cancel {query_id} ends it" in paused.stderr) == (ExitCode.USAGE, True)
     assert aur("cancel", query_id).returncode == ExitCode.DONE
     wait_for(lambda: states("soar") == ["interrupted"])
     assert states("model") == ["cancelled"], "nothing more of it was asked"
