@@ -305,13 +305,15 @@ def test_a_question_is_shown_from_its_log(aur: Aur, shop: Path) -> None:
 def test_in_the_background_a_question_is_answered_without_this_process_and_its_answer_kept(
     aur: Aur, shop: Path
 ) -> None:
-    outcome = aur("soar", QUESTION, "--bg", "--session-id", "till", "--json")
+    outcome = aur("soar", QUESTION, "--bg", "--session-id", "till", "--verbosity", "verbose", "--json")
     assert outcome.returncode == ExitCode.DONE, outcome.stderr
     started = json.loads(outcome.stdout)
     query_id = started["run_id"]
     wait_for(lambda: json.loads(aur("runs", "list", "--json").stdout)["runs"][-1]["state"] == "succeeded")
     assert "src/shop/till.py:" in aur("runs", "show", query_id).stdout
-    assert "src/shop/till.py:" in Path(started["log"]).read_text()
+    wait_for(lambda: "src/shop/till.py:" in Path(started["log"]).read_text())
+    log = Path(started["log"]).read_text()
+    assert "phase6_synthesize" in log, "as much is told as was asked for"
     assert f"its answer: aur runs show {query_id}" in aur("runs", "result", query_id).stderr
     assert "till" in aur("soar", "--sessions").stdout
     again = aur("resume", query_id, "--bg")
@@ -341,3 +343,25 @@ def test_a_question_that_was_cut_off_goes_on_in_the_background(
     assert outcome.stdout.strip() == query_id, outcome.stderr
     wait_for(lambda: questions()[0]["state"] == "succeeded")
     assert "src/shop/till.py:" in aur("runs", "show", query_id).stdout
+
+
+def test_a_cancelled_question_ends_and_can_be_resumed(aur: Aur, shop: Path) -> None:
+    asks = '[sh, -c, "until [ -e go ]; do sleep 0.05; done; cat > /dev/null; echo no plan"]'
+    (shop / ".aurora").mkdir()
+    (shop / ".aurora" / "config.yaml").write_text(f"backends: {{slow: {{kind: command, command: {asks}}}}}\n")
+    query_id = aur("soar", QUESTION, "--tool", "slow", "--bg").stdout.strip()
+
+    def states(kind: str) -> list[str]:
+        runs = json.loads(aur("runs", "list", "--json").stdout)["runs"]
+        return [each["state"] for each in runs if each["kind"] == kind]
+
+    wait_for(lambda: states("model") == ["running"])
+    paused = aur("pause", query_id)
+    assert (paused.returncode, f"aur cancel {query_id} ends it" in paused.stderr) == (ExitCode.USAGE, True)
+    assert aur("cancel", query_id).returncode == ExitCode.DONE
+    wait_for(lambda: states("soar") == ["interrupted"])
+    assert states("model") == ["cancelled"], "nothing more of it was asked"
+    (shop / "go").touch()
+    outcome = aur("resume", query_id)
+    assert "src/shop/till.py:" in outcome.stdout, outcome.stderr
+    assert states("soar") == ["succeeded"]

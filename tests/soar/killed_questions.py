@@ -81,10 +81,10 @@ class Counted:
 
 
 def orchestrator(
-    project: Project, memory: Memory, *, kind: str = "", cache: AnswerCache | None = None
+    project: Project, memory: Memory, *, kind: str = "", cache: AnswerCache | None = None, first: str = ""
 ) -> SOAROrchestrator:
     root = project.root
-    script = 'case "$(cat)" in *"Your part: Break"*) exit 3;; esac; '
+    script = first + 'case "$(cat)" in *"Your part: Break"*) exit 3;; esac; '
     script += "echo $AURORA_TASK_ID >> ran; echo '- the backoff delay is doubled (retry.py:8)'"
     registry = AgentRegistry.local(root).joined_by(
         Agent(id="coder", description="codes"), {"coder": CommandBackend("coder", ("sh", "-c", script))}

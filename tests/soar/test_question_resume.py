@@ -7,7 +7,9 @@ import json
 import re
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +26,17 @@ from aurora_soar import Aurora, Completion, NotResumableError
 from aurora_soar.errors import StoredStepError
 from aurora_soar.phase_table import PHASES
 from aurora_soar.question.question import read_question
+from aurora_soar.resumption.kinds import QUESTION_RUN
 from aurora_soar.resumption.record import AskedQuestion, parts_of
 from aurora_soar.resumption.recorder import QuestionRecorder
 from aurora_soar.resumption.values import from_json, to_json
 from aurora_soar.taskruns.resume import list_resumable
+from aurora_soar.taskruns.settle import cancel_run
 from aurora_spawner.control.lookup import find_run
 from aurora_spawner.errors import JournalCorruptError, RunHeldError
 from aurora_spawner.journal.facts import NoteKept
+from aurora_spawner.journal.store import Journal
+from aurora_spawner.journal.views import list_runs
 from aurora_spawner.runs.noted_run import read_notes
 
 RECALL, PLAN_CALL, ANSWER_CALL, TIMES = 1, 4, 9, 12
@@ -97,6 +103,37 @@ def test_a_question_of_any_kind_killed_at_any_write_goes_on_from_there(
     assert sorted(asked) == sorted([*(line.split()[0] for line in whole["asked"]), *lost])
     assert [found[each] for each in ("ran", "logs", "turns")] == [whole[each] for each in ("ran", "logs", "turns")]
     assert found["answer"]["ok"]
+
+
+def test_a_question_whose_agents_the_user_cancels_ends_and_can_be_resumed(project: Project) -> None:
+    with Memory.open(project.root) as memory:
+        memory.index()
+        soar = orchestrator(project, memory, first="touch began; until [ -e go ]; do sleep 0.05; done; ")
+        with ThreadPoolExecutor(1) as thread:
+            cancelling = thread.submit(cancel_agents, project)
+            assert soar.execute(QUESTION).interrupted
+            cancelling.result()
+        (left,) = list_resumable(project.runs_db)
+        (project.root / "go").touch()
+        resumed = soar.resume(left.run.run_id)
+    assert (resumed.interrupted, resumed.ok) == (False, True)
+    assert sorted((project.root / "ran").read_text().split()) == ["0", "1"]
+
+
+def cancel_agents(project: Project) -> None:
+    """Cancels the question once its agents work, as `aur cancel` does."""
+    while not (project.root / "began").exists():
+        time.sleep(0.02)
+    with Journal(project.runs_db) as journal:
+        (asked,) = list_runs(journal, kinds=[QUESTION_RUN])
+    cancel_run(
+        project.runs_db,
+        asked.run_id,
+        task_id=None,
+        at_once=True,
+        limits_of=lambda _run_id: None,
+        notify=lambda notice: pytest.fail(notice.message),
+    )
 
 
 @dataclass

@@ -38,7 +38,7 @@ from aurora_spawner.distributed.attempt_store import (
 from aurora_spawner.distributed.beats import LeaseTimes
 from aurora_spawner.distributed.bells import channel_of
 from aurora_spawner.distributed.clocks import moved
-from aurora_spawner.distributed.database import Database, QueueUnusableError, secured
+from aurora_spawner.distributed.database import Database, QueueUnavailableError, QueueUnusableError, secured
 from aurora_spawner.distributed.documents import RESULT_LIMIT_BYTES, DocumentError, OrderDocument, Result
 from aurora_spawner.distributed.lease import AttemptState
 from aurora_spawner.distributed.pool_executor import PoolExecutor
@@ -54,8 +54,10 @@ from aurora_spawner.testing import processes_of_run
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
+    from typing import Any
 
     from aurora_spawner.attempts.executor import RunningAttempt
+    from aurora_spawner.distributed.lease import Lease
 
 KEEPALIVE = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
 HOUR_S = 3600.0
@@ -561,6 +563,43 @@ async def test_the_next_process_of_a_worker_adopts_what_runs(url: str, folder: P
     assert (end.reason, end.stdout) == (EndReason.EXITED, "beganhello")
     assert (folder / "runs").read_text() == "began\n", "it ran once"
     assert states(url) == [(1, "finished", 2)]
+
+
+async def test_what_a_killed_worker_had_claimed_together_and_not_begun_is_told_by_its_next_process(
+    url: str, folder: Path
+) -> None:
+    place, lines, store = WorkerPlace.locked(folder / "worker-1"), list[str](), AttemptStore(Database(url))
+    with pool(url, lost_after_s=60.0) as executor:
+        running = [await executor.start(order(folder, "upper", number=number)) for number in (1, 2, 3)]
+        claimed = await store.claim("p", labels=(), worker=place.worker_id, lease_s=60.0, most=9)
+        store.close()
+        async with at_place(url, folder, place, lines):
+            ends = await asyncio.gather(*(result(executor, each) for each in running))
+    assert len(claimed) == 3
+    assert [each.reason for each in ends] == [EndReason.SUPERVISOR_LOST] * 3, lines
+    assert states(url) == [(number, "finished", 2) for number in (1, 2, 3)]
+
+
+async def test_what_was_claimed_by_an_answer_that_got_lost_is_told_before_its_lease_is_over(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, lost = AttemptStore.claim, list[str]()
+
+    async def cut_off(store: AttemptStore, *arguments: Any, **options: Any) -> list[tuple[StoredAttempt, Lease]]:
+        found = await claim(store, *arguments, **options)
+        if len(found) < 2 or lost:
+            return found
+        lost.extend(row.token for row, _lease in found)
+        raise QueueUnavailableError("the answer got lost")
+
+    monkeypatch.setattr(AttemptStore, "claim", cut_off)
+    with pool(url, lost_after_s=60.0) as executor:
+        running = [await executor.start(order(folder, "upper", number=number)) for number in range(1, 6)]
+        async with working(url, folder):
+            ends = await asyncio.gather(*(result(executor, each) for each in running))
+    told = {each.token for each, end in zip(running, ends, strict=True) if end.reason is EndReason.SUPERVISOR_LOST}
+    assert told == set(lost)
+    assert [end.stdout for end in ends if end.reason is EndReason.EXITED] == ["HELLO\n"] * (5 - len(lost))
 
 
 async def test_a_worker_that_is_started_again_with_less_room_loses_nothing_and_takes_nothing_more(

@@ -10,6 +10,8 @@ from aurora_cli.exits import ExitCode
 from aurora_cli.lazy import AurCommand
 from aurora_cli.options import json_option, name_here, run_argument
 from aurora_cli.output import emit_json, note
+from aurora_soar.resumption.kinds import QUESTION_RUN
+from aurora_spawner.control.lookup import find_run
 from aurora_spawner.control.steering import pause_run
 
 __all__ = ["command"]
@@ -27,9 +29,14 @@ def command(*, run_id: str, as_json: bool) -> int:
 
     Works from any shell, on a run in the background or in another terminal.
     """
-    pause_run(wiring.open_existing().project.runs_db, run_id)
+    journal, name = wiring.open_existing().project.runs_db, name_here(run_id)
+    if find_run(journal, run_id)[0].kind == QUESTION_RUN:
+        raise click.UsageError(
+            f"{name} is a question, and only runs of tasks can be paused; aur cancel {name} ends it, and aur resume"
+            f" {name} continues it then"
+        )
+    pause_run(journal, run_id)
     if as_json:
         emit_json(Schema.RUN_PAUSED, {"run_id": run_id, "paused": True})
-    name = name_here(run_id)
     note(f"{name} is paused; continue with: aur resume {name}")
     return ExitCode.DONE

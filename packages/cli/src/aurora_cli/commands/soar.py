@@ -120,7 +120,7 @@ def command(
             from aurora_cli.run_progress import question_in_background  # nothing else of a question needs it
 
             query_id = orchestrator.create(question, conversation=conversation)
-            return question_in_background(aurora, query_id, as_json=as_json)
+            return question_in_background(aurora, query_id, more=("--verbosity", verbosity), as_json=as_json)
         listener = progress_listener(verbosity, aurora.config.tool)
         with aurora.changes_told():
             result = orchestrator.execute(question, on_event=listener, conversation=conversation)

@@ -87,7 +87,7 @@ class AgentModel:
         """Asks as a part of a recorded question; a call that an earlier process started is taken up.
 
         Args:
-            key: names the call within the question.
+            key: names the call within the question, which ends with it if the user cancels it; "" outside of one.
         """
         run = record.part(
             key,
@@ -101,7 +101,7 @@ class AgentModel:
             agent=result.agent,
             usage=result.usage,
             error=None if result.success else result.error or str(result.state),
-            interrupted=report.interrupted,
+            interrupted=report.interrupted or (bool(key) and report.cancelled_by_user),
         )
 
     def _new_run(self, prompt: str, title: str) -> Run:

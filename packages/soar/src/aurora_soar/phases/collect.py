@@ -232,7 +232,7 @@ def _collected(
         outputs=tuple(outputs[index] for index in sorted(outputs)),
         run_id=report.run_id,
         duration_ms=report.duration_s * 1e3,
-        interrupted=report.interrupted,
+        interrupted=report.interrupted or report.cancelled_by_user,
         recoveries=recoveries_of(project, report.run_id),
     )
 

@@ -36,10 +36,13 @@ class AttemptTaker:
     tell: Callable[[str], None]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once nothing more is to be taken."""
-    _carried: set[asyncio.Task[None]] = field(default_factory=set)
+    _carried: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """By token."""
     _look: asyncio.Event = field(default_factory=asyncio.Event)
     _most: int = 1
     """Attempts to take at once: more each time, while the queue has them, so that few go to each of idle workers."""
+    _unheard: bool = False
+    """True if a claim may have been made whose answer got lost."""
 
     @property
     def held(self) -> int:
@@ -72,6 +75,9 @@ class AttemptTaker:
             return False
         sent = time.monotonic()
         try:
+            if self._unheard:
+                await self._find_unheard(group)
+                return True
             claimed = await self.store.claim(
                 self.options.pool,
                 labels=self.options.labels,
@@ -79,7 +85,8 @@ class AttemptTaker:
                 lease_s=self.options.times.lease_s,
                 most=most,
             )
-        except QueueUnavailableError:  # asked again at the next look; a claim whose answer got lost ends by its lease
+        except QueueUnavailableError:  # asked again at the next look
+            self._unheard = True
             return False
         except QueueError as error:
             self.tell(str(error))
@@ -91,15 +98,22 @@ class AttemptTaker:
             except ForeignTokenError as error:
                 self.tell(f"refused: {error}")
                 continue
-            self._keep(group.create_task(self._told(held.token, self.carrier.begin(held, row.document))))
+            self._keep(group, held.token, self.carrier.begin(held, row.document))
         return bool(claimed)
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._carried.add(task)
-        task.add_done_callback(self._over)
+    async def _find_unheard(self, group: asyncio.TaskGroup) -> None:
+        """Has attempts told lost at once, and not by the end of their leases, that this worker holds unknowingly."""
+        for token in await self.store.held_by(self.place.worker_id):
+            if token not in self._carried:
+                self._keep(group, token, self.carrier.go_on(token))
+        self._unheard = False
 
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._carried.discard(task)
+    def _keep(self, group: asyncio.TaskGroup, token: str, work: Coroutine[Any, Any, None]) -> None:
+        task = self._carried[token] = group.create_task(self._told(token, work))
+        task.add_done_callback(lambda _task: self._over(token))
+
+    def _over(self, token: str) -> None:
+        del self._carried[token]
         self._look.set()
 
     async def _told(self, token: str, work: Coroutine[Any, Any, None]) -> None:
@@ -117,9 +131,9 @@ class AttemptTaker:
         left = [(token, self.carrier.go_on) for token in held]
         left += [(token, self.carrier.end_lost) for token in self.place.tokens() if token not in held]
         for token, work in left:
-            self._keep(group.create_task(self._told(token, work(token))))
+            self._keep(group, token, work(token))
 
     async def until_over(self) -> None:
         """Waits for the end of all attempts that were taken."""
         while self._carried:
-            await asyncio.wait(self._carried)
+            await asyncio.wait(self._carried.values())

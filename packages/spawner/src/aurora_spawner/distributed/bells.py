@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BELL: Final = "aurora_"
 """The beginning of the channel of each pool; the rest is a hash of its name, since a channel has 63 bytes at most."""
+BELL_HASH: Final = 32
+"""Digits of that hash; of SHA-256, since a server in FIPS mode refuses MD5, and with it every row that rings."""
 RETRY_S: Final = 1.0
 """Time between two tries to reach the database."""
 QUIET_S: Final = 30.0
@@ -25,7 +27,7 @@ QUIET_S: Final = 30.0
 
 def channel_of(pool: str) -> str:
     """Returns the channel on which the bells of a pool ring."""
-    return f"{BELL}{hashlib.md5(pool.encode(), usedforsecurity=False).hexdigest()}"
+    return f"{BELL}{hashlib.sha256(pool.encode()).hexdigest()[:BELL_HASH]}"
 
 
 async def hear_bells(conninfo: str, pool: str, *, ring: Callable[[], None], tell: Callable[[str], None]) -> None:

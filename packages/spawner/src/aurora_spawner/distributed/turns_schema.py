@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aurora_spawner.distributed.bells import BELL
+from aurora_spawner.distributed.bells import BELL, BELL_HASH
 from aurora_spawner.distributed.lease import LOCK_ENDS_AFTER_S, LOST_AFTER_S
 from aurora_spawner.rate_limits.gate import PROBE_LIMIT_S, RAMP_LIMIT_S, WAIT_RESET_S
 
@@ -182,7 +182,8 @@ BEGIN
 END $body$;
 CREATE FUNCTION aurora_ring() RETURNS trigger LANGUAGE plpgsql SET search_path = {schema}, pg_temp AS $body$
 BEGIN
-    PERFORM pg_notify('{bell}' || md5(pool), '') FROM arrived WHERE state = 'queued' GROUP BY pool;
+    PERFORM pg_notify('{bell}' || left(encode(sha256(convert_to(pool, 'UTF8')), 'hex'), {hash}), '')
+        FROM arrived WHERE state = 'queued' GROUP BY pool;
     RETURN NULL;
 END $body$;
 CREATE TRIGGER aurora_ring AFTER INSERT ON aurora_attempts REFERENCING NEW TABLE AS arrived
@@ -199,6 +200,7 @@ def turns_schema(schema: str) -> str:
     return _TABLES + _FUNCTIONS.format(
         schema=schema,
         bell=BELL,
+        hash=BELL_HASH,
         tries=_TRIES,
         lock=_TURN_LOCK,
         ends_s=LOCK_ENDS_AFTER_S,

@@ -21,13 +21,13 @@ LOST: Final = 255
 _FIRST_PAUSE_S: Final = 0.0005
 _LONGEST_PAUSE_S: Final = 0.02
 _CAN_LOOK: Final = hasattr(os, "waitid")
-"""Python can look at an ended child without taking its status; on macOS only newer ones can."""
+"""Python can wait for the end of a child without taking its status; on macOS only newer ones can."""
 _TURN: Final = threading.Lock()
 """Two threads may wait for one child: what one of them has taken is not lost."""
 
 
 class Child(subprocess.Popen[bytes]):
-    """A process that is looked at before its status is taken."""
+    """A process whose status is its own, or lost: `subprocess` takes one that it cannot get for 0."""
 
     def poll(self) -> int | None:
         """Returns the exit status; None while it runs.
@@ -36,9 +36,9 @@ class Child(subprocess.Popen[bytes]):
             LostStatusError: Somebody else has taken it; told once, then it is `LOST`.
         """
         with _TURN:
-            if self.returncode is None and _CAN_LOOK and not self._has_ended():
-                return None
-            return super().poll()
+            if self.returncode is None:
+                self.returncode = self._taken()
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Waits for the end, and returns the exit status.
@@ -61,10 +61,12 @@ class Child(subprocess.Popen[bytes]):
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
         return status
 
-    def _has_ended(self) -> bool:
+    def _taken(self) -> int | None:
+        """Returns the status; None while it runs. A look before that would leave others a moment to take it."""
         try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
         except ChildProcessError:
             self.returncode = LOST
             program = self.args[0] if isinstance(self.args, (list, tuple)) else self.args
             raise LostStatusError(Path(str(program))) from None
+        return os.waitstatus_to_exitcode(status) if ended else None

@@ -356,7 +356,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     """Ends a process and all in its group, such as git and its hooks; git removes its lock files if it may."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(subprocess.TimeoutExpired, LostStatusError):  # nobody asks for the status of what was ended
             process.wait(_GRACE_S)
         os.killpg(process.pid, signal.SIGKILL)  # what it started may outlive a polite process
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from aurora_spawner.workspaces.errors import LostStatusError
 from aurora_spawner.workspaces.git import LOCK_WAIT_S, Git, end_group, time_limit
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ def prepared_move(git: Git, ref: str, *, new: str, old: str) -> Iterator[Callabl
         try:
             asked.say(f"start\nupdate {ref} {new} {old}\nupdate ORIG_HEAD {old}\nprepare\n", answers=2)
             yield lambda: asked.say("commit\n", answers=1)
-            process.communicate()  # the end of its input aborts what was not committed
+            with suppress(LostStatusError):  # its answers say whether the branch has moved, and not its status
+                process.communicate()  # the end of its input aborts what was not committed
         finally:
-            if process.poll() is None:
-                end_group(process)
+            with suppress(LostStatusError):
+                if process.poll() is None:
+                    end_group(process)
 
 
 class _Asked:
