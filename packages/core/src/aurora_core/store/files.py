@@ -328,9 +328,7 @@ def defined_names(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def chunks_in(
-    connection: sqlite3.Connection, path: str, lines: tuple[int, int] | None = None
-) -> list[StoredChunk]:
+def chunks_in(connection: sqlite3.Connection, path: str, lines: tuple[int, int] | None = None) -> list[StoredChunk]:
     """Returns the chunks of a file, in the order of its lines.
 
     Args:
