@@ -12,6 +12,7 @@ from tests.core.test_core_ties import FILES
 
 from aurora_cli.exits import ExitCode
 from aurora_cli.render.pictures.ties import ties_file
+from aurora_cli.render.ties import as_lines
 from aurora_core import Tie
 
 if TYPE_CHECKING:
@@ -99,3 +100,12 @@ def test_hostile_names_stay_text_in_the_picture_and_no_box_lies_on_another() -> 
     words = [each.text or "" for each in picture.iter(f"{SVG}text")]
     assert sum(each.startswith("…") and each.endswith("/end.py") for each in words) == 9
     assert "4 more ties" in words
+
+
+def test_a_file_of_any_name_stays_on_its_line() -> None:
+    name = "a\n  uses          forged.py\x1b[31m.py"
+    tie = Tie(file=name, imports=True, imported_by=False, calls=0, called_by=0, together=0, strength=0.8)
+    lines = list(as_lines(name, [tie], more=0))
+    assert not any(character in "\r\n" for line in lines for character in line)
+    assert not any("\x1b[31m" in line for line in lines)
+    assert len(lines) == 2

@@ -12,15 +12,16 @@ import pytest
 from tests.warm_python import run_warm
 
 import aurora_soar
-from aurora_core import Project
+from aurora_core import Memory, Project
 from aurora_policies import PoliciesEngine
 from aurora_soar import AgentRegistry, SOAROrchestrator, make_hit
-from aurora_soar.adapted_memory import AdaptedMemory
+from aurora_soar.adapted_memory import AdaptedMemory, as_soar_memory
+from aurora_soar.local_agent.lookup import answer_directly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aurora_core import Hit
+    from aurora_core import Hit, Reference
 
 PAGE = Path(aurora_soar.__file__).parents[4] / "docs" / "embedding.md"
 SCRIPT = "class Till:\n    def handle(self, prices, refunds):\n        return sum(prices)\n"
@@ -92,3 +93,20 @@ def test_an_adapted_memory_says_only_what_its_hits_show(notes: Notes) -> None:
     assert memory.text("../secret") is None
     assert memory.rarity(["price", "discount"]).unknown("discount")
     assert memory.state() != memory.state(), "nobody knows if it has changed"
+
+
+def test_a_memory_of_an_earlier_protocol_is_one_that_can_be_searched(tmp_path: Path) -> None:
+    class Earlier(Memory):
+        def callers(  # type: ignore[override]
+            self, name: str, limit: int = 10, *, tests: bool | None = None
+        ) -> list[Reference]:
+            return super().callers(name, limit, tests=tests)
+
+    (tmp_path / "till.py").write_text(
+        "def pay(price):\n    return store(price)\n\n\ndef store(price):\n    return price\n"
+    )
+    with Memory.open(tmp_path) as whole, Earlier.open(tmp_path) as earlier:
+        whole.index()
+        assert as_soar_memory(whole) is whole
+        answer = answer_directly(as_soar_memory(earlier), tmp_path, "How does pay reach store?").answer
+    assert "`till.py:2`" in answer

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
+
+import pytest
 
 from aurora_core import Memory
 from aurora_soar.local_agent.lookup import answer_directly
@@ -28,6 +31,26 @@ def test_a_name_in_a_new_or_changed_file_is_told_from_an_absent_one(tmp_path: Pa
     assert new.startswith("Not in the index: `STATUS_COLOURS` (`table.py:3`)")
     assert absent.startswith("Not found in this project's code: `RETRY_BASEMENT`")
     assert indexed.startswith("`RETRY_CEILING` (`limits.py:2`)")
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_a_name_in_a_file_that_no_index_reads_is_not_promised_by_one(tmp_path: Path, *, with_git: bool) -> None:
+    if with_git:
+        subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "limits.py").write_text("\nRETRY_CEILING = 5\nSTATUS_COLOURS = {}\n")
+    (tmp_path / "large.py").write_text("MAX_PARCELS = 1\n" + "# a long line of words\n" * 30_000)
+    (tmp_path / "used.py").write_text("FLOOR = 1\n")
+    with Memory.open(tmp_path, exclude=["old/"]) as memory:
+        memory.index()
+        excluded = answer_directly(memory, tmp_path, "Where is RETRY_CEILING set?").answer
+        large = answer_directly(memory, tmp_path, "Where is MAX_PARCELS set?").answer
+        (tmp_path / "used.py").write_text("FLOOR = 1\nRETRY_CEILING = 6\n")
+        also_new = answer_directly(memory, tmp_path, "Where is RETRY_CEILING set?").answer
+    assert excluded.startswith("Left out of the index: `RETRY_CEILING` (`old/limits.py:2`); `aur mem stats` says")
+    assert large.startswith("Left out of the index: `MAX_PARCELS` (`large.py:1`)")
+    assert "`aur mem index`" not in excluded + large
+    assert also_new.startswith("Not in the index: `RETRY_CEILING` (`used.py:2`)")
 
 
 def test_a_plural_is_found_by_its_singular(tmp_path: Path) -> None:

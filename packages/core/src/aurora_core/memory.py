@@ -4,50 +4,38 @@ from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from contextlib import closing, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from aurora_core.access_log import AccessLog
 from aurora_core.activation import PRESETS, ActivationPreset
-from aurora_core.async_calls import AsyncCalls
 from aurora_core.chunking import ChunkKind
+from aurora_core.contents import Contents
 from aurora_core.errors import ProjectError
-from aurora_core.freshness import Freshness, State
+from aurora_core.freshness import Freshness
 from aurora_core.hit_search import WITHOUT_REASONING, HitSearch
-from aurora_core.hits import FileHit, Hit, MemoryStats, Reference, Tie
-from aurora_core.index.history_head import stored_head
+from aurora_core.hits import FileHit, Hit, Reference, Tie
 from aurora_core.index.segments import built_segment, mark_dead, merge_if_needed, write_segment
 from aurora_core.indexing.rebuild import Salvage, replace_database, salvage
 from aurora_core.project import Project
 from aurora_core.ranking import WEIGHTS, PartWeights
-from aurora_core.search import Rarity, Searcher
+from aurora_core.search import Searcher
 from aurora_core.semantic import Encoder, SemanticIndex, encode_pending, word_counts
 from aurora_core.store.accesses import restore_accesses, symbol_of
 from aurora_core.store.database import (
     connect,
-    last_indexed_at,
     reading,
     transaction,
     translating_errors,
     translating_sqlite_errors,
 )
 from aurora_core.store.files import (
-    content_digest,
-    counts,
-    defined_names,
     described_chunks,
-    file_note,
-    file_text,
-    indexed_paths,
 )
-from aurora_core.store.left_out import read_left_out
 from aurora_core.store.reasoning import Reasoning, put_reasoning, remove_reasoning
-from aurora_core.store.schema import SCHEMA_VERSION
 from aurora_core.store.vectors import encoded, use_model
 from aurora_core.symbols import defined, of_file
-from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -67,7 +55,7 @@ RECORDED_HITS: Final = 1
 MAX_FILE_CHUNKS: Final = 1_000_000
 
 
-class Memory(AsyncCalls):
+class Memory(Contents):
     """A project's memory. Use it in a `with` statement, from one thread at a time.
 
     Other processes may read and index the same memory at the same time; each sees complete changes only.
@@ -328,11 +316,6 @@ class Memory(AsyncCalls):
         with reading(self._connection, self._database):
             return self._searcher.files(query[:QUERY_CHARS], limit, weights)
 
-    @property
-    def root(self) -> Path:
-        """The project's folder."""
-        return self._project.root
-
     def definitions(self, name: str, limit: int = 10) -> list[Hit]:
         """Returns the chunks that define a symbol, given by its last component or its qualified name."""
 
@@ -350,11 +333,6 @@ class Memory(AsyncCalls):
                 return of_file(self._connection, self._access_log, file)
 
         return self._freshness.checked(ask, MAX_FILE_CHUNKS)
-
-    def file_note(self, file: str) -> str | None:
-        """Returns why a file has no chunks or how it was cut, "" for an ordinary file; None if it is not indexed."""
-        with reading(self._connection, self._database):
-            return file_note(self._connection, file)
 
     def callers(
         self,
@@ -404,42 +382,6 @@ class Memory(AsyncCalls):
         with reading(self._connection, self._database):
             return ties_of(self._connection, file)
 
-    def files_with(self, words: str) -> list[str]:
-        """Returns the files of code that have all words in one place, comments and strings included; tests last."""
-        with reading(self._connection, self._database):
-            return self._searcher.files_with(terms(words))
-
-    def files(self) -> list[str]:
-        """Returns the paths of the files in the memory, from the root, in alphabetical order."""
-        with reading(self._connection, self._database):
-            return sorted(indexed_paths(self._connection))
-
-    def state(self) -> str:
-        """Returns a digest of all indexed files and the newest commit; it changes with any of them."""
-        with reading(self._connection, self._database):
-            return f"{content_digest(self._connection)} {stored_head(self._connection)}"
-
-    def names(self) -> list[str]:
-        """Returns the last component of every defined name once, in alphabetical order."""
-        with reading(self._connection, self._database):
-            return defined_names(self._connection)
-
-    def text(self, file: str) -> str | None:
-        """Returns the current text of a file, by its path from the root; None if it is not in the memory."""
-        outdated = self._freshness.outdated([file])
-        if outdated and not self._freshness.reindex(outdated) and outdated[file] is State.GONE:
-            return None
-        with reading(self._connection, self._database):
-            return file_text(self._connection, file)
-
-    def rarity(self, wanted: Iterable[str]) -> Rarity:
-        """Returns how many chunks of the project have each of some index terms (see `tokens.terms`).
-
-        Earlier answers do not count: what Aurora said is no text of the project.
-        """
-        with reading(self._connection, self._database):
-            return self._searcher.rarity(wanted)
-
     def record_access(self, chunk_ids: Iterable[str], *, now: float | None = None) -> None:
         """Records an access of chunks; their activation rises.
 
@@ -477,26 +419,6 @@ class Memory(AsyncCalls):
             gone = remove_reasoning(self._connection, int(chunk_id)) if _CHUNK_ID.fullmatch(chunk_id) else []
             mark_dead(self._connection, gone)
         return bool(gone)
-
-    def stats(self) -> MemoryStats:
-        """Returns counts and sizes of the memory."""
-        with reading(self._connection, self._database):
-            paths = indexed_paths(self._connection)
-            kinds = dict(counts(self._connection))
-            last = last_indexed_at(self._connection)
-            left_out = read_left_out(self._connection)
-            endings = Counter(PurePosixPath(path).suffix or PurePosixPath(path).name for path in paths)
-        database = self._database
-        return MemoryStats(
-            files=len(paths),
-            chunks=sum(kinds.values()),
-            by_kind=kinds,
-            languages=dict(sorted(endings.items(), key=lambda item: (-item[1], item[0]))),
-            database_bytes=sum(p.stat().st_size for p in database.parent.glob(f"{database.name}*")),
-            schema_version=SCHEMA_VERSION,
-            last_indexed_at=last,
-            left_out=left_out,
-        )
 
 
 def _ignore(progress: IndexProgress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from inspect import Parameter, signature
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AdaptedMemory", "as_soar_memory", "make_hit"]
 
+_PLACES: Final = frozenset({"tests", "file", "within", "handed"})
 _SEARCHED: Final = 50
 """Hits that are looked through for what a search alone does not tell."""
 _LARGEST: Final = 4_000_000
@@ -57,7 +59,13 @@ def make_hit(file: str, line: int, name: str, content: str, *, kind: str = "code
 
 def as_soar_memory(memory: SoarMemory | SearchedMemory) -> SoarMemory:
     """Returns a memory that offers all that the phases need; one that does is returned as it is."""
-    return memory if isinstance(memory, SoarMemory) else AdaptedMemory(memory)
+    return memory if isinstance(memory, SoarMemory) and _takes_places(memory) else AdaptedMemory(memory)
+
+
+def _takes_places(memory: SoarMemory) -> bool:
+    """Returns True if `callers` takes all that the protocol says; one of an earlier version may know names alone."""
+    given = signature(memory.callers).parameters
+    return given.keys() >= _PLACES or any(each.kind is Parameter.VAR_KEYWORD for each in given.values())
 
 
 class AdaptedMemory:

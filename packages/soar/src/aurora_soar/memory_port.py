@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aurora_core import ChunkKind, Hit, Reasoning, Reference
     from aurora_core.search import Rarity
 
-__all__ = ["RememberingMemory", "SearchedMemory", "SoarMemory"]
+__all__ = ["IndexedMemory", "RememberingMemory", "SearchedMemory", "SoarMemory"]
 
 
 class SearchedMemory(Protocol):
@@ -39,6 +39,15 @@ class RememberingMemory(Protocol):
 
     def remember(self, reasoning: Reasoning) -> str:
         """Stores an answer, and returns its chunk's id."""
+        ...
+
+
+@runtime_checkable
+class IndexedMemory(Protocol):
+    """A memory that reads the files of its root, and may be behind them."""
+
+    def would_read(self, file: str) -> bool:
+        """Returns True if an index that is brought up to date would read a file that is new or has changed."""
         ...
 
 

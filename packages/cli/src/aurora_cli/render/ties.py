@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from aurora_cli.render.words import count, printable
+from aurora_cli.render.words import count, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHANGED_WITH", "USED_BY", "USES", "as_document", "as_lines", "grouped", "reasons"]
 
+_PATH_CHARS: Final = 4_096
+"""As long as a path can be: it is shown whole, on one line even if its name has several."""
 USES, USED_BY, CHANGED_WITH = "uses", "used by", "changed with"
 
 
@@ -39,10 +41,10 @@ def reasons(tie: Tie) -> str:
 
 def as_lines(file: str, ties: Sequence[Tie], *, more: int) -> Iterator[str]:
     """Yields the file, and a line for each tie; at the end how many more there are."""
-    yield click.style(printable(file), fg="cyan")
+    yield click.style(one_line(file, _PATH_CHARS), fg="cyan")
     for kind, group in grouped(ties).items():
         for tie in group:
-            yield f"  {kind:<12}  {click.style(printable(tie.file), fg='cyan')}  {reasons(tie)}"
+            yield f"  {kind:<12}  {click.style(one_line(tie.file, _PATH_CHARS), fg='cyan')}  {reasons(tie)}"
     if more:
         yield f"{more} more with --limit"
 

@@ -129,7 +129,7 @@ _IMPORTS: Final = re.compile(r"^\s*(?:import|from|export|use|mod|#\s*include|def
 
 def _inside(connection: sqlite3.Connection, within: tuple[str, int, int]) -> Iterator[StoredChunk]:
     file, first, last = within
-    yield from (c for c in chunks_in(connection, file) if c.line_start <= last and first <= c.line_end)
+    yield from chunks_in(connection, file, (first, last))
 
 
 def _rows(

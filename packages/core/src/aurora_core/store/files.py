@@ -328,22 +328,30 @@ def defined_names(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def chunks_in(connection: sqlite3.Connection, path: str) -> list[StoredChunk]:
-    """Returns the chunks of a file, in the order of its lines."""
-    found = _stored(connection, "files.path = ?", (path,)).values()
-    return sorted(found, key=lambda chunk: chunk.line_start)
+def chunks_in(connection: sqlite3.Connection, path: str, lines: tuple[int, int] | None = None) -> list[StoredChunk]:
+    """Returns the chunks of a file, in the order of its lines.
+
+    Args:
+        lines: only chunks with a line of these, from a first to a last one.
+    """
+    if lines is None:
+        found = _stored(connection, "files.path = ?", (path,))
+    else:
+        found = _stored(connection, "files.path = ? AND line_end >= ? AND line_start <= ?", (path, *lines))
+    return sorted(found.values(), key=lambda chunk: chunk.line_start)
 
 
 def _stored(connection: sqlite3.Connection, where: str, values: Iterable[object]) -> dict[int, StoredChunk]:
     rows = connection.execute(
-        f"""SELECT chunks.id, file_id, path, kind, symbol_type, name, line_start, line_end, signature, text
+        f"""SELECT chunks.id, file_id, path, kind, symbol_type, name, line_start, line_end, signature
             FROM chunks JOIN files ON files.id = file_id WHERE {where} ORDER BY chunks.id""",  # noqa: S608 - fixed text
         tuple(values),
     )
     lines: dict[int, list[str]] = {}
     found: dict[int, StoredChunk] = {}
-    for number, file_id, path, kind, symbol_type, name, start, end, signature, text in rows:
-        if file_id not in lines:
+    for number, file_id, path, kind, symbol_type, name, start, end, signature in rows:
+        if file_id not in lines:  # the text once, and not with each of a file's thousands of chunks
+            (text,) = connection.execute("SELECT text FROM files WHERE id = ?", (file_id,)).fetchone()
             lines[file_id] = unpacked(text).decode().split("\n")
         found[number] = StoredChunk(
             id=number,

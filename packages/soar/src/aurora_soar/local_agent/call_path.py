@@ -84,6 +84,8 @@ class _Calls:
         self._memory = memory
         self._focus = focus
         self._callers: dict[_Place, list[_Step]] = {}
+        self._chunks: dict[str, dict[str, list[Hit]]] = {}
+        """The chunks of each file that was looked at, by name: a file of thousands takes long to read."""
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -134,8 +136,12 @@ class _Calls:
         names = dict.fromkeys(name for line in code for name in _NAME.findall(line))
         return [name for name in names if name in self._names][:MAX_CALLED]
 
-    def _pieces(self, place: _Place) -> list[Hit]:
-        return [h for h in self._memory.chunks_of(place.file) if h.name == place.name]
+    def _pieces(self, place: _Place) -> Sequence[Hit]:
+        if place.file not in self._chunks:
+            self._chunks[place.file] = {}
+            for hit in self._memory.chunks_of(place.file):
+                self._chunks[place.file].setdefault(hit.name, []).append(hit)
+        return self._chunks[place.file].get(place.name, ())
 
     def definition(self, place: _Place) -> Hit | None:
         """Returns the definition at a place; None for lines outside of definitions."""

@@ -188,14 +188,21 @@ def _write_language(writer: _Writer, question: Question) -> None:
 
 
 def _absence(presence: Presence) -> str:
-    left_out = ", ".join(f"`{name}`" for name in presence.unindexed)
-    note = f"Not indexed: {left_out}; `aur mem index` adds new files, `aur mem stats` says what is left out and why."
-    known = {*presence.unindexed, *presence.unread}
-    words = [*(f"`{name}`" for name in presence.names if name not in known), *presence.words]
-    unread = ", ".join(f"`{name}` (`{at}`)" for name, at in presence.unread.items())
-    later = f"Not in the index: {unread}; `aur mem index` brings it up to date." if unread else ""
-    absent = _not_found(words, presence) if words or not (left_out or unread) else ""
-    return " ".join(filter(None, (note if left_out else "", later, absent)))
+    unindexed = ", ".join(f"`{name}`" for name in presence.unindexed)
+    unread, left_out = (_with_places(names) for names in (presence.on_disk.unread, presence.on_disk.left_out))
+    told = [
+        f"Not indexed: {unindexed}; `aur mem index` adds new files, `aur mem stats` says what is left out and why."
+        if unindexed
+        else "",
+        f"Not in the index: {unread}; `aur mem index` brings it up to date." if unread else "",
+        f"Left out of the index: {left_out}; `aur mem stats` says what is left out and why." if left_out else "",
+    ]
+    words = [*(f"`{name}`" for name in presence.names if name in presence.missing), *presence.words]
+    return " ".join([*filter(None, told), *([_not_found(words, presence)] if words or not any(told) else [])])
+
+
+def _with_places(names: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name}` (`{at}`)" for name, at in names.items())
 
 
 def _not_found(words: Sequence[str], presence: Presence) -> str:

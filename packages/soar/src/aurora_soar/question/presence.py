@@ -16,7 +16,7 @@ from aurora_core.index.abbreviations import RELATED
 from aurora_core.tokens import terms
 from aurora_core.tokens import words as name_parts
 from aurora_soar.question.names import KIND_NOUNS, NameSort, files_named, names_in
-from aurora_soar.question.on_disk import names_on_disk
+from aurora_soar.question.on_disk import OnDisk, names_on_disk
 from aurora_soar.question.spelling import spellings
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Presence:
         elsewhere: the documents or tests that mention such a word, by word, as `file:line`.
         nearest: names of the project that resemble a missing one, by the missing one.
         unindexed: those of the names that are files or folders on disk, which the memory leaves out.
-        unread: the lines on disk with a missing name of code that the memory does not know yet, by name.
+        on_disk: missing names of code that files on disk have.
     """
 
     names: tuple[str, ...] = ()
@@ -73,12 +73,12 @@ class Presence:
     elsewhere: Mapping[str, str]
     nearest: Mapping[str, Nearest]
     unindexed: tuple[str, ...] = ()
-    unread: Mapping[str, str] = field(default_factory=dict)
+    on_disk: OnDisk = field(default_factory=OnDisk)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """All that is missing, names first; what is on disk is not."""
-        there = {*self.unindexed, *self.unread}
+        there = {*self.unindexed, *self.on_disk.unread, *self.on_disk.left_out}
         return (*(name for name in self.names if name not in there), *self.words)
 
 
@@ -114,7 +114,7 @@ def find_presence(memory: SoarMemory, question: Question, focus: Focus) -> Prese
         elsewhere=_elsewhere(memory, lacking, words, rarity),
         nearest=_nearest(memory, named, lacking, files),
         unindexed=unindexed,
-        unread=names_on_disk(memory, symbols),
+        on_disk=names_on_disk(memory, symbols),
     )
 
 
