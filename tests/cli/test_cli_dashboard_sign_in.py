@@ -42,13 +42,15 @@ from tests.spawner.exported_events import exported_events
 
 from aurora_cli.dashboard.access import COOKIE
 from aurora_cli.dashboard.entrances import entrances
-from aurora_cli.dashboard.sign_in import RECORDED_PER_MINUTE
+from aurora_cli.dashboard.provider import Provider
+from aurora_cli.dashboard.sign_in import RECORDED_PER_MINUTE, SignIn
 from aurora_cli.dashboard.sign_in_errors import OidcMissingError
+from aurora_cli.dashboard.signed_in import SignedIn
 from aurora_cli.exits import ExitCode
 from aurora_core.settings.dashboard_config import DashboardConfig, OidcConfig
 from aurora_spawner import SpawnTask
 from aurora_spawner.errors import JournalError
-from aurora_spawner.journal.approval_facts import ApprovalRequested
+from aurora_spawner.journal.approval_facts import ApprovalRequested, SignInSeen
 from aurora_spawner.journal.entries import entry_of
 from aurora_spawner.journal.store import Journal
 
@@ -169,6 +171,40 @@ def test_refusals_that_anybody_can_cause_do_not_fill_the_journal(visit: Visit, s
         assert visit.client.get(f"{site.address}/sign-in/callback").status_code == 403
     assert len(exported_events(shed.journal, "sign_in")) == RECORDED_PER_MINUTE
     assert len(site.told) == RECORDED_PER_MINUTE + 5
+
+
+async def test_refusals_that_are_not_written_down_are_counted_in_the_next_that_is() -> None:
+    seen, now, full = list[SignInSeen](), [0.0], [False]
+    config = configured("http://localhost").oidc
+    assert config is not None
+
+    def record(fact: SignInSeen) -> None:
+        if full[0]:
+            raise JournalError("runs.db", "the disk is full")
+        seen.append(fact)
+
+    door = SignIn(
+        signed_in=SignedIn(length_s=60),
+        place="",
+        cookie=str,
+        secure=False,
+        told=lambda _line: None,
+        record=record,
+        provider=Provider(config, secret=None, callback="unused"),
+        clock=lambda: now[0],
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://localhost") as client:
+
+        async def refused(times: int) -> None:
+            for _ in range(times):
+                assert (await client.get("/sign-in/callback")).status_code == 403
+
+        await refused(RECORDED_PER_MINUTE + 3)
+        now[0], full[0] = 61.0, True
+        await refused(1)
+        full[0] = False
+        await refused(2)
+    assert [each.unrecorded for each in seen] == [*[0] * RECORDED_PER_MINUTE, 4, 0]
 
 
 NOW = int(time.time())

@@ -166,7 +166,7 @@ class SignIn:
         answer.headers.append("set-cookie", self._begun_cookie("", "Max-Age=0"))
         return answer
 
-    async def _record(self, outcome: str, visitor: Visitor | None, why: str = "") -> None:
+    async def _record(self, outcome: str, visitor: Visitor | None, why: str = "", unrecorded: int = 0) -> None:
         seen = SignInSeen(
             outcome=outcome,
             user=visitor.user if visitor else "",
@@ -174,7 +174,7 @@ class SignIn:
             issuer=visitor.issuer if visitor else "",
             subject=visitor.subject if visitor else "",
             why=why,
-            unrecorded=self._unrecorded if visitor is None else 0,
+            unrecorded=unrecorded,
         )
         await asyncio.to_thread(self.record, seen)
 
@@ -185,12 +185,12 @@ class SignIn:
             self._unrecorded += 1
             return
         self._refusals.append(now)
+        unrecorded, self._unrecorded = self._unrecorded, 0  # others come while it is written
         try:
-            await self._record("refused", None, why)
+            await self._record("refused", None, why, unrecorded)
         except JournalError as error:
+            self._unrecorded += unrecorded + 1
             self._tell(f"the refusal could not be written down: {error}")
-        else:
-            self._unrecorded = 0
 
     def _begun_cookie(self, token: str, age: str) -> str:
         """Returns the cookie of a sign-in that has begun: a provider's redirection brings back a lax one alone."""
