@@ -175,6 +175,8 @@ def test_refusals_that_anybody_can_cause_do_not_fill_the_journal(visit: Visit, s
 
 async def test_refusals_that_are_not_written_down_are_counted_in_the_next_that_is() -> None:
     seen, now, full = list[SignInSeen](), [0.0], [False]
+    config = configured("http://localhost").oidc
+    assert config is not None
 
     def record(fact: SignInSeen) -> None:
         if full[0]:
@@ -188,7 +190,7 @@ async def test_refusals_that_are_not_written_down_are_counted_in_the_next_that_i
         secure=False,
         told=lambda _line: None,
         record=record,
-        provider=Provider(OidcConfig(issuer="http://localhost", client_id="aurora"), secret=None, callback="unused"),
+        provider=Provider(config, secret=None, callback="unused"),
         clock=lambda: now[0],
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://localhost") as client:
