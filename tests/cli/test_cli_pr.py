@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,8 @@ from tests.exhaustive import few
 from tests.spawner.workspaces.repository import make_repository
 
 from aurora_cli.exits import ExitCode
-from aurora_soar.forges import ForgePlace, place_of
+from aurora_soar.errors import ForgeError
+from aurora_soar.forges import ForgePlace, find_forge, place_of
 from aurora_soar.phases.prompts import plan_request
 from aurora_soar.question.question import read_question
 from aurora_soar.registry import AgentRegistry
@@ -284,3 +286,18 @@ def test_the_address_of_a_remote_names_the_host_and_the_repository() -> None:
         assert place_of(url) == place, url
     for url in ("/srv/hub.git", "../hub.git", "file:///srv/hub.git", "C:/hub.git"):
         assert place_of(url) is None, url
+
+
+def test_a_request_whose_program_has_lost_its_status_is_not_taken_for_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a program that ignores SIGCHLD, where `subprocess` gives 0 for every status."""
+    (tmp_path / "gh").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "gh").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(ForgeError, match="its exit status was lost"):
+            find_forge(tmp_path, ForgePlace(host="github.com", path="a/b"))
+    finally:
+        signal.signal(signal.SIGCHLD, before)

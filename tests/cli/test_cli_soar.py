@@ -358,6 +358,7 @@ def test_a_cancelled_question_ends_and_can_be_resumed(aur: Aur, shop: Path) -> N
     wait_for(lambda: states("model") == ["running"])
     paused = aur("pause", query_id)
     assert (paused.returncode, f"aur cancel {query_id} ends it" in paused.stderr) == (ExitCode.USAGE, True)
+    assert f"run {query_id} is held by process" in aur("resume", query_id).stderr
     assert aur("cancel", query_id).returncode == ExitCode.DONE
     wait_for(lambda: states("soar") == ["interrupted"])
     assert states("model") == ["cancelled"], "nothing more of it was asked"

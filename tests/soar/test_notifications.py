@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -27,6 +27,7 @@ from aurora_spawner import SpawnResult
 from aurora_spawner.tasks.approvals import WHOLE_RUN, ApprovalQuestion
 from aurora_spawner.tasks.result import RunState, TaskState
 from aurora_spawner.tasks.run_events import ApprovalAsked, ProviderPaused, RunEnded, TaskEnded
+from aurora_spawner.workspaces.children import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,14 +255,13 @@ def test_a_thread_that_was_left_behind_serves_its_queue_no_more(monkeypatch: pyt
 def test_no_command_outlives_the_end_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outboxes, "LIMIT_S", 0.3)
     started: list[int] = []
-    popen = subprocess.Popen
 
-    def recorded(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
-        process: subprocess.Popen[bytes] = popen(*args, **options)
+    def recorded(*args: Any, **options: Any) -> Child:
+        process = Child(*args, **options)
         started.append(process.pid)
         return process
 
-    monkeypatch.setattr(subprocess, "Popen", recorded)
+    monkeypatch.setattr(receivers, "Child", recorded)
     config = NotifyConfig(on=(), command=("sleep", "60"))
     outbox = Outbox([(frozenset({"task_failed"}), receiver_of(config, project=str(tmp_path), key=key))])
     outbox.put(FAILED)
@@ -281,6 +281,19 @@ def test_a_failure_is_told_once_and_keeps_no_other_from_being_told(tmp_path: Pat
         outbox.put(FAILED)
     assert outbox.flush() == ("notify: could not notify false: it ended with exit status 1",)
     assert sum(each.count for each in ear.heard) == 3
+
+
+def test_a_failure_whose_status_is_lost_is_told(tmp_path: Path) -> None:
+    """As in a program that ignores SIGCHLD, where `subprocess` gives 0 for every status."""
+    receiver = receiver_of(NotifyConfig(on=(), command=("false",)), project=str(tmp_path), key=key)
+    outbox = Outbox([(frozenset({"task_failed"}), receiver)], debounce_s=0)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        outbox.put(FAILED)
+        (problem,) = outbox.flush()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert "its exit status was lost" in problem
 
 
 def test_which_events_are_told() -> None:

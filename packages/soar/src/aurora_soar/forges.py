@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aurora_soar.errors import ForgeError
 from aurora_spawner.storage.system_words import system_words
+from aurora_spawner.workspaces.children import Child
+from aurora_spawner.workspaces.errors import LostStatusError
+from aurora_spawner.workspaces.git import end_group
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,6 +194,8 @@ def _check_signed_in(program: str, folder: Path, host: tuple[str, ...]) -> None:
     try:
         _run((program, "auth", "status", *host), folder)
     except ForgeError as error:
+        if isinstance(error.__cause__, LostStatusError):
+            raise
         where = f" to {host[1]}" if host else ""
         problem = f"you are not signed in{where}"
         raise ForgeError(program, problem, hint=f"sign in with: {program} auth login") from error
@@ -204,24 +209,30 @@ def _run(command: tuple[str, ...], folder: Path, *, text: str = "") -> str:
     """
     program = command[0]
     try:
-        done = subprocess.run(
+        with Child(
             command,
             cwd=folder,
             env={**os.environ, "GH_PROMPT_DISABLED": "1", "NO_COLOR": "1", "NO_PROMPT": "1"},
-            input=text.encode("utf-8", "replace"),
-            capture_output=True,
-            timeout=LIMIT_S,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             start_new_session=True,
-        )
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(text.encode("utf-8", "replace"), timeout=LIMIT_S)
+            finally:
+                if process.returncode is None:
+                    end_group(process)
     except subprocess.TimeoutExpired as error:
         raise ForgeError(program, f"it took longer than {LIMIT_S:.0f} s") from error
+    except LostStatusError as error:
+        raise ForgeError(program, error.problem) from error
     except (OSError, ValueError) as error:
         raise ForgeError(program, f"it could not be started: {system_words(error)}") from error
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())[:_SAID]
-        raise ForgeError(program, said or f"it ended with exit status {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
+    if process.returncode:
+        said = " ".join((stderr or stdout).decode("utf-8", "replace").split())[:_SAID]
+        raise ForgeError(program, said or f"it ended with exit status {process.returncode}")
+    return stdout.decode("utf-8", "replace")
 
 
 def _read(program: str, said: str) -> object:

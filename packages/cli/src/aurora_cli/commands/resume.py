@@ -128,6 +128,8 @@ def _resume(
         }
         if any(useless.values()):
             raise RunAtWorkError(name_here(run_id), [option for option, given in useless.items() if given])
+        if kind == QUESTION_RUN:  # nobody can have paused it: who works on it is told
+            return resume_question(run_id, accept_changes=False, as_json=as_json)
         return _unpause(aurora.project.runs_db, run_id, as_json=as_json)
     if kind == QUESTION_RUN and not retry_failed:
         if not background:

@@ -16,6 +16,8 @@ from aurora_core.errors import KeyStoreError, UnknownKeyError
 from aurora_soar.errors import NotificationError
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.supervision.environment import agent_environment
+from aurora_spawner.workspaces.children import Child
+from aurora_spawner.workspaces.errors import LostStatusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -181,7 +183,7 @@ async def _posted(url: str, *, content: bytes, headers: Mapping[str, str], limit
 def _run(command: tuple[str, ...], text: str, *, limit_s: float, cwd: str | None = None) -> None:
     """Runs a program to its end; ends it, with all that it started, after `limit_s`."""
     try:
-        process = subprocess.Popen(
+        process = Child(
             command,
             cwd=cwd,
             env=agent_environment(os.environ, keep=_DESKTOP),
@@ -198,6 +200,8 @@ def _run(command: tuple[str, ...], text: str, *, limit_s: float, cwd: str | None
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise NotificationError(command[0], f"it took longer than {limit_s:.3g} s") from None
+        except LostStatusError as error:
+            raise NotificationError(command[0], error.problem) from None
         except OSError as error:
             os.killpg(process.pid, signal.SIGKILL)
             raise NotificationError(command[0], system_words(error)) from error
