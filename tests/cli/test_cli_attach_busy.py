@@ -114,7 +114,7 @@ def test_what_was_typed_is_said_again_and_the_user_told_once(
     line: Any = Line()
     assert within(10, session_terminal.attach_session(Path("runs.db"), "interact-1", line)) is ExitCode.DONE
     assert session.tries == ["now", "now"]
-    assert capsys.readouterr().err.count("another turn is answered first") == 1
+    assert capsys.readouterr().err.count("another turn is still running") == 1
 
 
 def test_the_same_words_of_another_terminal_are_shown_after_those_of_this_one(

@@ -159,11 +159,11 @@ def add_one(lines: Lines) -> None:
 FORGERIES: dict[str, tuple[Callable[[Lines], None], str, str]] = {
     "a field": (forge_a_field, "does not match its hash", ""),
     "a time": (forge_a_time, "does not match its hash", ""),
-    "the time that is shown": (forge_the_time_that_is_shown, "has another time than its hash", ""),
+    "the time that is shown": (forge_the_time_that_is_shown, "its time does not match its unix_time", ""),
     "an order": (swap_two, "does not follow", ""),
     "one line more": (add_one, "does not have the members", ""),
-    "one line less": (leave_one_out, "not the one given", "some were left out"),
-    "a content less": (hide_a_content, "not the one given", "has lost its fields"),
+    "one line less": (leave_one_out, "not the one given", "are not exactly those that it selects"),
+    "a content less": (hide_a_content, "not the one given", "has no fields, though"),
     "all hashes": (forge_and_hash_anew, "not the one given", "is not in the journal"),
 }
 """What was forged, what is said of it, and what the journal says of it if the file by itself is in order."""

@@ -138,7 +138,7 @@ def test_what_is_for_worktrees_is_refused_where_there_will_be_none(
     more = {"option": ("--isolation", "none"), "no checkpoint": ("--no-checkpoint",)}.get(none, ())
     refused = spawn(aur, *more, *words)
     assert refused.returncode == ExitCode.USAGE
-    assert "--include-dirty, --merge and --conflicts are for worktrees, and none will be made" in refused.stderr
+    assert "--include-dirty, --merge and --conflicts need worktrees, but the isolation is none" in refused.stderr
     assert boxes(shed) == "   "
 
 

@@ -193,7 +193,7 @@ def test_a_task_that_posts_without_end_is_refused_and_others_post_on() -> None:
 
         for number in range(POSTS_OF_TASK):
             await send(author(attempt=1 + number % 3), number)
-        with pytest.raises(PostRefusedError, match="takes no more") as refused:
+        with pytest.raises(PostRefusedError, match="this task has made") as refused:
             await send(author(attempt=9), 0)
         assert refused.value.reason == "too_many"
         await send(author("2"), 0)
@@ -213,7 +213,7 @@ def test_a_board_is_full_for_agents_alone_and_for_the_user_at_a_limit_of_their_o
     users = [post(number, by="") for number in range(POSTS_OF_OTHERS)]
     assert new_post(draft(), author("new"), users).by is PostedBy.AGENT
     assert new_post(draft(), Author(by=PostedBy.CLIENT), users[1:]).number == POSTS_OF_OTHERS
-    with pytest.raises(PostRefusedError, match=f"{POSTS_OF_OTHERS:,} posts are enough"):
+    with pytest.raises(PostRefusedError, match=f"their programs have made {POSTS_OF_OTHERS:,} posts"):
         new_post(draft(), Author(by=PostedBy.CLIENT), users)
 
 

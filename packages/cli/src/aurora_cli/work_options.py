@@ -61,12 +61,12 @@ class WorkOptions:
         `--yes` answers the question of the merge, too.
 
         Raises:
-            click.UsageError: an option is for worktrees, and there will be none.
+            click.UsageError: an option needs worktrees, but the isolation is none.
         """
         kind = self.isolation or config.isolation
         if kind == "none" and (self.include_dirty or self.merge or self.conflicts):
             raise click.UsageError(
-                "--include-dirty, --merge and --conflicts are for worktrees, and none will be made"
+                "--include-dirty, --merge and --conflicts need worktrees, but the isolation is none"
             )
         # Work on uncommitted changes is merged after these, so no configuration and no `--yes` merges it at once.
         merge = self.merge or ("ask" if self.include_dirty else config.merge)

@@ -162,7 +162,7 @@ class _AttachedTalk:
         try:
             while (number := await asyncio.to_thread(say_in_session, self._journal, self._session_id, text)) is None:
                 if not busy:
-                    note("another turn is answered first")
+                    note("another turn is still running; yours comes after it")
                 busy = True
                 self._changed.clear()
                 with suppress(TimeoutError):
@@ -183,7 +183,7 @@ class _AttachedTalk:
             case "/help":
                 for name, about in COMMANDS.items():
                     note(f"{name:<9} {about}")
-                note("What you type is said in the session, in turn with those who are attached to it or hold it.")
+                note("What you type is said in the session. All who are attached to it, or hold it, take turns.")
             case "/status":
                 note(f"{self._session_id}: {count(len(talk.turns), 'turn')}, @{one_line(talk.agent)}")
             case "/cost":

@@ -43,11 +43,11 @@ def take_over(aurora: Aurora, run_id: str, task_id: str) -> None:
     try:
         opened = opened_session(aurora.project_agents, taken)
         note(
-            f"task {one_line(task_id)} is yours: its agent was interrupted, and waits until you leave "
-            f"@{one_line(taken.agent)} here, in {taken.cwd}"
+            f"task {one_line(task_id)} is yours: its agent was interrupted. The session of "
+            f"@{one_line(taken.agent)} opens here, in {taken.cwd}; when you leave it, the task goes on"
         )
         if not opened.judged:
-            note(f"@{one_line(taken.agent)} asks no policy gate here; its own questions to you are all that stops it")
+            note(f"no policy gate checks @{one_line(taken.agent)} here; only its own questions to you can stop it")
         _run(opened)
     finally:
         said = _handed_back(journal, run_id, task_id)

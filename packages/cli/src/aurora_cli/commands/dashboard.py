@@ -94,9 +94,9 @@ def _serve(listening: socket.socket, host: str, tls: Certificate | None, aurora:
         record=places.record,
     )
     emit(f"{found.address}/?token={found.access.token}")
-    note(f"only to look: {found.address}/?token={found.access.read_token}")
+    note(f"read-only link: {found.address}/?token={found.access.read_token}")
     if found.sign_in is not None:
-        note(f"to sign in: {found.address}/sign-in")
+        note(f"sign-in page: {found.address}/sign-in")
     config = uvicorn.Config(
         application(places, found.access, found.sign_in),
         log_level="warning",

@@ -45,7 +45,7 @@ __all__ = ["command"]
         ("aur init ~/src/shop --no-index", "Set up another folder, and index it later."),
         ("aur init --yes", "And tell agents about it in AGENTS.md, without a question."),
         ("aur init --no-index --skill", "Also write the skill that teaches agents `aur comm` and the like."),
-        ("aur init --undo", "Take back what it wrote; files that you changed stay."),
+        ("aur init --undo", "Remove what `aur init` wrote; files that you changed stay."),
     ),
 )
 @click.argument("path", required=False, type=ExistingPath("folder"), help="The folder (default: the current one).")
@@ -59,7 +59,9 @@ __all__ = ["command"]
 @click.option("--skill", is_flag=True, help="Also write a skill that teaches agents the commands of Aurora.")
 @click.option("--yes", is_flag=True, help="The same as --instructions: agree to what would be asked.")
 @click.option(
-    "--undo", is_flag=True, help="Remove those lines, the skill, and the files that are as `aur init` wrote them."
+    "--undo",
+    is_flag=True,
+    help="Remove the lines that `aur init` wrote for agents, and its files and skills that you have not changed.",
 )
 @json_option
 def command(

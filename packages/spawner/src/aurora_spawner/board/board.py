@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 POSTS_OF_TASK: Final = 100
 """The most posts of one task, all of its attempts together."""
 POSTS_OF_OTHERS: Final = 1_000
-"""The most posts of the user, and of programs of theirs."""
+"""The most posts of the user and of their programs together."""
 WAITS_OF_TASK: Final = 20
 """The most waits of one task at the same time."""
 POSTS_OF_RUN: Final = 2_000
@@ -136,7 +136,8 @@ def new_post(draft: Draft, author: Author, posts: Collection[Post]) -> Post:
     by_agent = author.by is PostedBy.AGENT
     limit = POSTS_OF_TASK if by_agent else POSTS_OF_OTHERS
     if sum(post.task_id == author.task_id for post in posts) >= limit:
-        raise PostRefusedError("too_many", f"{limit:,} posts are enough; the board takes no more from you")
+        who = "this task has" if by_agent else "the user and their programs have"
+        raise PostRefusedError("too_many", f"{who} made {limit:,} posts, which is the limit")
     if by_agent and sum(bool(post.task_id) for post in posts) >= POSTS_OF_RUN:
         raise PostRefusedError("too_many", f"the board of this run is full: its agents have {POSTS_OF_RUN:,} posts")
     return Post(

@@ -92,7 +92,7 @@ class _Reading:
         if _hash_of(found) != found["hash"]:
             raise _ChangedError(f"(event {found['seq']}) was changed: it does not match its hash")
         if iso(found["unix_time"]) != found["at"]:
-            raise _ChangedError(f"(event {found['seq']}) was changed: it has another time than its hash")
+            raise _ChangedError(f"(event {found['seq']}) was changed: its time does not match its unix_time")
         if self.last is not None and found["seq"] <= self.last["seq"]:
             raise _ChangedError(f"(event {found['seq']}) does not follow the one before it")
         if self.journal is not None:
@@ -188,18 +188,18 @@ def _compare(journal: Journal, found: dict[str, Any]) -> None:
     if emptied is None:
         raise _ChangedError(f"(event {found['seq']}) is not in the journal of this project")
     if found["fields"] is None and not emptied:
-        raise _ChangedError(f"(event {found['seq']}) has lost its fields, which are in the journal of this project")
+        raise _ChangedError(f"(event {found['seq']}) has no fields, though this project's journal still has them")
 
 
 def _compare_whole(journal: Journal, manifest: dict[str, Any], chain: str) -> None:
     """Compares the events of a file, by the hash of their hashes, with those that were asked for.
 
     Raises:
-        _ChangedError: The journal has more of them, or no such head.
+        _ChangedError: The journal has other events for this selection, or lacks the last event that is named.
     """
     head = manifest["head"]
     if head and _emptied(journal, head) is None:
-        raise _ChangedError("names a last event that is not in the journal of this project")
+        raise _ChangedError("is the manifest, but the last event that it names is not in the journal of this project")
     since, until = (
         None if manifest[name] is None else datetime.fromisoformat(manifest[name]).timestamp()
         for name in ("since", "until")
@@ -209,4 +209,7 @@ def _compare_whole(journal: Journal, manifest: dict[str, Any], chain: str) -> No
     for event in selected(journal, selection, last=head["seq"] if head else 0):
         digest.update(bytes.fromhex(event.hash))
     if digest.hexdigest() != chain:
-        raise _ChangedError("asks for other events of this project's journal than the file has: some were left out")
+        raise _ChangedError(
+            "is the manifest, but the events before it are not exactly those that "
+            "it selects from this project's journal"
+        )

@@ -136,13 +136,12 @@ def secured(url: str, *, worker_token: str = "") -> str:
     """
     if not _TOKEN.fullmatch(worker_token):  # it becomes a part of the options, and must not add others
         raise QueueUnusableError(
-            "what is given as the token of the worker cannot be one: "
-            "that is one word, as `aur worker token add` prints it"
+            "the worker token is malformed: it must be one word, as `aur worker token add` prints it"
         )
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
-        raise QueueUnusableError(f"the database's address is not one: {error}".strip()) from error
+        raise QueueUnusableError(f"the address of the database is malformed: {error}".strip()) from error
     if not _all_here(given):
         _check_encrypted(given)
         authority = os.environ.get(AUTHORITY_VARIABLE) or os.environ.get("PGSSLROOTCERT") or "system"
@@ -285,7 +284,8 @@ class Database:
             version = found and found["version"]
         if version != SCHEMA_VERSION:
             raise QueueUnusableError(
-                f"the database's tables are of version {version}, and this is {SCHEMA_VERSION}: update the older side"
+                f"the database's tables have version {version}, but this Aurora needs {SCHEMA_VERSION}: "
+                "update the older side"
             )
 
     def close(self) -> None:
@@ -301,8 +301,9 @@ def unreached(error: psycopg.Error) -> QueueError:
     text = str(error).strip()
     if tls_problem(text):
         return ServerUntrustedError(
-            f"the database does not prove that it is the server of the address: {text}; if your own"
-            f" authority signed its certificate, name that (sslrootcert=FILE in the address, or {AUTHORITY_VARIABLE})"
+            f"the database does not prove that it is the server of the address: {text}; if your own authority"
+            f" signed the server's certificate, name the authority's file (sslrootcert=FILE in the address, or"
+            f" {AUTHORITY_VARIABLE})"
         )
     if login_problem(text):
         return LoginRefusedError(

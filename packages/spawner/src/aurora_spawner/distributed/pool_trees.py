@@ -230,4 +230,4 @@ def _read_place(folder: Path) -> Path:
     try:
         return Path(os.fsdecode((folder / _PLACE).read_bytes()))
     except OSError as error:
-        raise WorkspaceError(folder, "does not say which worktree its attempt is for") from error
+        raise WorkspaceError(folder, "has no readable file that names the worktree of its attempt") from error

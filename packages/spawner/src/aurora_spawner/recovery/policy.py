@@ -177,10 +177,14 @@ class RecoveryPolicy:
             check(value is None or callable(value), name, f"must be callable, not {value!r}")
 
     def _check_overrides(self) -> None:
-        check(isinstance(self.agent_overrides, Mapping), "agent_overrides", "must be fields by agent")
+        check(
+            isinstance(self.agent_overrides, Mapping),
+            "agent_overrides",
+            "must be the names of agents with their fields",
+        )
         for agent, given in self.agent_overrides.items():
             place = f"agent_overrides.{agent}"
-            check(isinstance(given, Mapping), place, f"must be fields of a policy, not {given!r}")
+            check(isinstance(given, Mapping), place, f"must be `name: value` pairs of a policy, not {given!r}")
             check("agent_overrides" not in given, place, "cannot have overrides of its own")
             self._overridden(agent, given)
 
@@ -214,7 +218,7 @@ class RecoveryPolicy:
             RecoveryPolicyError: An unknown field, or a value of the wrong type or out of bounds.
         """
         if not isinstance(given, Mapping):
-            raise RecoveryPolicyError("recovery", f"must be fields of a policy, not {given!r}")
+            raise RecoveryPolicyError("recovery", f"must be `name: value` pairs of a policy, not {given!r}")
         preset = given.get("preset", "default")
         base = cls.from_name(preset) if isinstance(preset, str) else None
         if base is None:
@@ -368,7 +372,7 @@ def _word(name: str, value: object) -> object:
 def _section(config: Mapping[str, Any], name: str, above: str = "") -> Mapping[str, Any]:
     found = config.get(name, {})
     if not isinstance(found, Mapping):
-        raise RecoveryPolicyError(above + name, f"must be a section, not {found!r}")
+        raise RecoveryPolicyError(above + name, f"must be a group of `name: value` lines, not {found!r}")
     return found
 
 

@@ -207,14 +207,14 @@ def _check_candidates(task: SpawnTask) -> None:
         if not agent.strip() or not agent.isprintable():
             raise TaskError(f"agents must be names of agents, not {agent!a}", field="agents")
     if task.agents and task.agent:
-        raise TaskError("a task has an agent, or agents for its candidates, not both", field="agents")
+        raise TaskError("a task may have an agent, or agents for its candidates, but not both", field="agents")
     if task.candidates is not None and task.candidates < 1:
         raise TaskError(f"candidates must be at least 1, not {task.candidates}", field="candidates")
     if task.candidate_count > MOST_CANDIDATES:
         problem = f"a task may have {MOST_CANDIDATES} candidates, not {task.candidate_count}"
         raise TaskError(problem, field="candidates" if task.candidates else "agents")
     if not set(task.choice_of) <= set(task.depends_on):
-        raise TaskError("choice_of must be candidates that the task depends on", field="choice_of")
+        raise TaskError("every task in choice_of must also be in depends_on", field="choice_of")
     if task.pick not in ("best", "ask"):
         raise TaskError(f"pick must be best or ask, not {task.pick}", field="pick")
 

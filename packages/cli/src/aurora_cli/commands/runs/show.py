@@ -49,7 +49,9 @@ __all__ = ["command"]
 @run_argument
 @click.option("--recovery", is_flag=True, help="Show the retries and fallbacks of each task.")
 @click.option("--svg", is_flag=True, help="Print a picture: the graph of the tasks, and the timeline of the run.")
-@click.option("--html", is_flag=True, help="Print that picture as an HTML page, with a table of the tasks.")
+@click.option(
+    "--html", is_flag=True, help="Print the graph and the timeline as an HTML page, with a table of the tasks."
+)
 @json_option
 def command(*, run_id: str, recovery: bool, svg: bool, html: bool, as_json: bool) -> int:
     """Show a run and the results of its tasks.

@@ -92,7 +92,7 @@ def request_in(line: bytes) -> Request:
     """
     found = parsed(Request, line.decode("utf-8", errors="replace"), "request")
     if found.kind != "push" and found.size > ORDER_LIMIT_BYTES:
-        raise DocumentError(f"the order is larger than {ORDER_LIMIT_BYTES >> 10} KiB")
+        raise DocumentError(f"the request is larger than {ORDER_LIMIT_BYTES >> 10} KiB")
     return found
 
 
