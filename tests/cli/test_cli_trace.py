@@ -45,4 +45,5 @@ def test_a_receiver_that_refuses_changes_nothing_of_the_run(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         ended = aur("spawn", "tasks.md")
     assert ended.returncode == ExitCode.DONE
-    assert "OpenTelemetry: the trace was not taken by its receiver; send it again: aur runs trace " in ended.stderr
+    assert "OpenTelemetry: traces: their receiver did not take them" in ended.stderr
+    assert "; send it again: aur runs trace " in ended.stderr

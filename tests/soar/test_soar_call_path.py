@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aurora_core import Hit
+
 SHOP = {
     "shop/__init__.py": "",
     "shop/api.py": (
@@ -198,6 +200,26 @@ def test_a_circle_of_calls_ends(tmp_path: Path) -> None:
     with written(tmp_path, {"game.py": text}) as memory:
         assert not steps(ask(memory, "What happens when ping() is called?"))
         assert len(steps(ask(memory, "How does ping() reach pong()?"))) == 1
+
+
+def test_a_file_of_many_definitions_is_read_a_few_times(tmp_path: Path) -> None:
+    """Each reading of a large file costs as much as a search; a path looks at a definition some hundred times."""
+    bodies = (
+        f"def step_{n}(x):\n    step_{(n * 7 + 3) % 60}(x)\n    return step_{(n + 1) % 60}(x)\n" for n in range(60)
+    )
+    (tmp_path / "steps.py").write_text("\n\n".join(bodies))
+    read: list[str] = []
+
+    class Counting(Memory):
+        def chunks_of(self, file: str) -> list[Hit]:
+            read.append(file)
+            return super().chunks_of(file)
+
+    with Counting.open(tmp_path) as memory:
+        memory.index()
+        answer = answer_directly(memory, tmp_path, "How does step_1 reach step_40?").answer
+    assert "`step_1` (`steps.py:" in answer
+    assert len(read) <= 10
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import sys
 import threading
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -284,7 +285,7 @@ def test_a_receiver_that_refuses_is_named_and_the_run_is_as_it_was(
     with collector(status=400) as (address, _):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": address}
-        with pytest.raises(TelemetryError, match="the trace was not taken by its receiver"):
+        with pytest.raises(TelemetryError, match="traces: their receiver did not take them"):
             send(run_telemetry(path, run_id, environ), environ)
     assert path.read_bytes() == before
 
@@ -305,7 +306,8 @@ def test_a_time_limit_of_the_users_counts(
     environ = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9", variable: "0.1"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert otlp._timeout(environ, "TRACES") is None
+    assert otlp._timeout(environ, "TRACES") == 0.1
+    assert otlp._timeout({variable: "5s"}, "TRACES") == otlp._timeout({variable: "inf"}, "TRACES") == otlp.LIMIT_S
     with pytest.raises(TelemetryError):
         send(run_telemetry(*journal, environ), environ)
 
@@ -324,3 +326,33 @@ def test_the_newest_names_are_used_if_the_user_opts_in(
     spans = run_telemetry(tmp_path / "runs.db", run.run_id, {"OTEL_SEMCONV_STABILITY_OPT_IN": opted}).spans
     (attempt,) = [span for span in spans if span.name == "invoke_agent claude"]
     assert attempt.attributes[name] == "anthropic"
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])
+def test_a_receiver_that_hangs_is_left_in_time(
+    journal: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """It takes the connection and says nothing, or drips an answer without an end."""
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+            while not over.wait(0.05):
+                connection.sendall(answer[:1])
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.getsockname()[1]}"}
+        monkeypatch.setenv(*next(iter(environ.items())))
+        monkeypatch.setattr(otlp, "LIMIT_S", 0.2)
+        monkeypatch.setattr(otlp, "MARGIN_S", 0.2)
+        with pytest.raises(TelemetryError, match=r"traces: their receiver did not take them.*; metrics: .*; logs: "):
+            send(run_telemetry(*journal, environ), environ)
+        over.set()

@@ -15,6 +15,7 @@ from aurora_spawner.journal.facts import AttemptEnded, RecoveryTransitioned, Run
 from aurora_spawner.journal.store import Journal
 from aurora_spawner.journal.views import load_events
 from aurora_spawner.recovery.policy import RecoveryStrategy
+from aurora_spawner.replay import replay
 from aurora_spawner.replay.recorded_attempts import attempts_of
 from aurora_spawner.replay.simulation import figures_of
 from aurora_spawner.replay.what_if import _far_off, what_if
@@ -102,6 +103,20 @@ def test_a_simulation_that_is_far_off_says_so(tmp_path: Path) -> None:
     assert far.recorded.seconds > 50
     near = replace(far.recorded, seconds=far.recorded.seconds * 0.8)
     assert _far_off(far.recorded, near) == []
+
+
+def test_a_run_is_simulated_wherever_it_is_and_said_to_be_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = record(tmp_path, WIDE[:3])
+    with Journal(tmp_path / "runs.db") as journal:
+        events = load_events(journal, run_id)
+    first = next(place for place, event in enumerate(events) if isinstance(event.fact, RunTaken))
+    for end in range(first + 1, len(events) + 1):
+        monkeypatch.setattr(replay, "load_events", lambda *_, end=end: events[:end])
+        report = what_if(tmp_path / "runs.db", run_id, ["max_concurrent=2"])
+        assert (report.changed.tasks, report.stuck) == ({"succeeded": 3}, None)
+        assert any("has not ended" in note for note in report.notes) is (end < len(events))
 
 
 def test_as_it_was_a_run_comes_to_what_it_came_to(tmp_path: Path) -> None:

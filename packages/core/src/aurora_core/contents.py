@@ -1,4 +1,4 @@
-"""What a memory holds and leaves out, told without a search."""
+"""The contents of a memory: the files, names and words that it holds or leaves out, told without a search."""
 
 from __future__ import annotations
 

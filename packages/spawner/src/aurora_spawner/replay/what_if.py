@@ -136,6 +136,9 @@ def _notes(events: Sequence[EventRow]) -> list[str]:
         notes.append("the run was taken over by another process; the simulation goes through without a break")
     if facts.RunPaused.kind in kinds:
         notes.append("the user's pauses are left out")
+    last = next(event.fact for event in reversed(events) if isinstance(event.fact, facts.RunTaken | facts.RunEnded))
+    if isinstance(last, facts.RunTaken):
+        notes.append("the run has not ended: its own figures stop where it is, the simulation goes on to the end")
     if facts.RunEnding.kind in kinds:
         notes.append("the run was ended early; the simulation goes on to the end of its tasks")
     if work_facts.WorkMerged.kind in kinds:

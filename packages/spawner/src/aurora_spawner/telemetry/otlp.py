@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_spawner.control.lookup import find_run, open_journal
@@ -18,7 +21,7 @@ from aurora_spawner.telemetry.phases import phase_at
 from aurora_spawner.telemetry.spans import phase_spans, trace_id_of, trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from opentelemetry.sdk.resources import Resource
@@ -36,8 +39,10 @@ SIGNALS: Final = ("TRACES", "METRICS", "LOGS")
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_{}ENDPOINT"
 TIMEOUT: Final = "OTEL_EXPORTER_OTLP_{}TIMEOUT"
 CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-LIMIT_S: Final = 5.0
-"""Time for each of the three, unless the user's variables say otherwise."""
+LIMIT_S: Final = 2.0
+"""Time for each of the three, which are sent at once, unless the user's variables say otherwise."""
+MARGIN_S: Final = 1.0
+"""So much later an exporter is left to itself: one waits forever for an answer that comes byte by byte."""
 _NANO: Final = 1_000_000_000
 
 
@@ -144,9 +149,14 @@ def send(telemetry: RunTelemetry, environ: Mapping[str, str]) -> Sent:
         raise TelemetryError("the packages are not installed: pip install 'aurora-spawner[otel]'") from error
     signals = _signals(environ)
     resource = Resource.create({"service.name": environ.get("OTEL_SERVICE_NAME") or "aurora"}, schema_url=SCHEMA_URL)
-    for signal, send_it in (("TRACES", _send_spans), ("METRICS", _send_measures), ("LOGS", _send_events)):
-        if signal in signals:
-            send_it(telemetry, resource, _timeout(environ, signal))
+    sendings = {
+        signal: _Sending(partial(send_it, telemetry, resource, _timeout(environ, signal)), _timeout(environ, signal))
+        for signal, send_it in (("TRACES", _send_spans), ("METRICS", _send_measures), ("LOGS", _send_events))
+        if signal in signals
+    }
+    wrong = {signal.lower(): each.error() for signal, each in sendings.items()}
+    if any(wrong.values()):
+        raise TelemetryError("; ".join(f"{signal}: {said}" for signal, said in wrong.items() if said))
     return Sent(
         spans=len(telemetry.spans) if "TRACES" in signals else 0,
         measures=len(telemetry.measures) if "METRICS" in signals else 0,
@@ -163,13 +173,44 @@ def _signals(environ: Mapping[str, str]) -> frozenset[str]:
     return frozenset(signal for signal in named if environ.get(f"OTEL_{signal}_EXPORTER", "otlp") != "none")
 
 
-def _timeout(environ: Mapping[str, str], signal: str) -> float | None:
-    """Returns the time for a signal; None leaves it to the exporter, which reads the user's variables."""
-    given = (TIMEOUT.format(name) for name in ("", f"{signal}_"))
-    return None if any(environ.get(name) for name in given) else LIMIT_S
+class _Sending:
+    """Sends one of the three in a thread of its own, which neither the run nor the end of the process waits for."""
+
+    def __init__(self, send_it: Callable[[], bool], limit_s: float) -> None:
+        self._send_it = send_it
+        self._until = time.monotonic() + limit_s + MARGIN_S
+        self._taken = False
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def _send(self) -> None:
+        try:
+            self._taken = self._send_it()
+        except Exception as error:  # noqa: BLE001 -- whatever an exporter raises costs no run its result
+            self._error = error
+
+    def error(self) -> str:
+        """Returns what went wrong, "" if nothing did; waits until the time is over."""
+        self._thread.join(max(0.0, self._until - time.monotonic()))
+        if self._thread.is_alive():
+            return "their receiver did not take them in time"
+        if self._error is not None:
+            return str(self._error) or type(self._error).__name__
+        return "" if self._taken else "their receiver did not take them"
 
 
-def _send_spans(telemetry: RunTelemetry, resource: Resource, timeout: float | None) -> None:
+def _timeout(environ: Mapping[str, str], signal: str) -> float:
+    """Returns the seconds for a signal: the user's own for it, or for all, if that is a number of seconds."""
+    for name in (f"{signal}_", ""):
+        with suppress(ValueError):
+            given = float(environ.get(TIMEOUT.format(name)) or "nan")
+            if 0 < given < float("inf"):
+                return given
+    return LIMIT_S
+
+
+def _send_spans(telemetry: RunTelemetry, resource: Resource, timeout: float) -> bool:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExportResult
@@ -196,8 +237,7 @@ def _send_spans(telemetry: RunTelemetry, resource: Resource, timeout: float | No
     exporter = OTLPSpanExporter(timeout=timeout)
     result = exporter.export([made(span) for span in telemetry.spans])
     exporter.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
-    if result is not SpanExportResult.SUCCESS:
-        raise TelemetryError("the trace was not taken by its receiver")
+    return result is SpanExportResult.SUCCESS
 
 
 def _context(trace_id: int, span_id: int) -> SpanContext:
@@ -206,7 +246,7 @@ def _context(trace_id: int, span_id: int) -> SpanContext:
     return SpanContext(trace_id, span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
-def _send_measures(telemetry: RunTelemetry, resource: Resource, timeout: float | None) -> None:
+def _send_measures(telemetry: RunTelemetry, resource: Resource, timeout: float) -> bool:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
@@ -223,15 +263,14 @@ def _send_measures(telemetry: RunTelemetry, resource: Resource, timeout: float |
     found = reader.get_metrics_data()
     provider.shutdown()
     if found is None:
-        return
+        return True
     exporter = OTLPMetricExporter(timeout=timeout)
     result = exporter.export(found)
     exporter.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
-    if result is not MetricExportResult.SUCCESS:
-        raise TelemetryError("the metrics were not taken by their receiver")
+    return result is MetricExportResult.SUCCESS
 
 
-def _send_events(telemetry: RunTelemetry, resource: Resource, timeout: float | None) -> None:
+def _send_events(telemetry: RunTelemetry, resource: Resource, timeout: float) -> bool:
     from opentelemetry._logs import LogRecord
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -261,5 +300,4 @@ def _send_events(telemetry: RunTelemetry, resource: Resource, timeout: float | N
     exporter = OTLPLogExporter(timeout=timeout)
     result = exporter.export([made(*each) for each in telemetry.events])
     exporter.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
-    if result is not LogRecordExportResult.SUCCESS:
-        raise TelemetryError("the events were not taken by their receiver")
+    return result is LogRecordExportResult.SUCCESS
