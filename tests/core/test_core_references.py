@@ -343,3 +343,15 @@ def test_an_object_that_is_made_on_the_spot_is_of_its_class(tmp_path: Path) -> N
     with Memory.open(tmp_path) as memory:
         memory.index()
         assert [r.line for r in memory.callers("Letter.send", limit=9)] == [6]
+
+
+def test_a_line_that_is_made_to_be_read_for_minutes_gives_no_type(tmp_path: Path) -> None:
+    (tmp_path / "till.py").write_text(
+        "class Till:\n    def pay(self, x):\n        return x\n\n\ndef use(store):\n"
+        f"    y = [{'with store a(' * 2_000}]\n    store = Till()\n    store.pay(1)\n\n\ndef other():\n"
+        f"    z = [{'with store a(' * 2_000}]\n    store.pay(2)\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        found = {(each.line, each.certain) for each in memory.callers("Till.pay")}
+    assert (9, True) in found

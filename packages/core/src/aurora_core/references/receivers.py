@@ -28,6 +28,8 @@ OWN: Final = frozenset({"self", "cls", "this", "super", "super()", "@"})
 """Receivers that stand for the object or the class of the method around a call."""
 UNKNOWN: Final[frozenset[str]] = frozenset()
 MAX_DEPTH: Final = 5
+MAX_LINE: Final = 1_000
+"""A longer line gives no type: it is generated, or made so that reading it takes minutes."""
 _CALL: Final = re.compile(r"(?:await\s+)?(?:new\s+)?((?:[\w$]+(?:\?\.|\.|::))*[\w$]+)\s*(?:<[^<>()]*>\s*)?\(")
 _PLAIN: Final = re.compile(r"(?:await\s+)?((?:[\w$]+(?:\?\.|\.))*[\w$]+)\s*[;,)]?\s*$")
 _LITERALS: Final = (
@@ -99,7 +101,7 @@ class Receivers:
     def _bound(self, name: str, row: Row, chunk: StoredChunk, depth: int, own_line: int = 0) -> frozenset[str] | None:
         """Returns the types that a line gives to a name; None if it gives it nothing."""
         number, raw, code = row
-        if name not in code:
+        if name not in code or len(code) > MAX_LINE:
             return None
         word = rf"(?<![\w.$]){re.escape(name)}"
         declared = rf"(?:^\s*|[(,]\s*|\b(?:let|const|var|val)\s+){re.escape(name)}\??\s*:(?![:=])\s*"
@@ -165,7 +167,7 @@ class Receivers:
 
     def _attribute_in(self, name: str, row: Row, chunk: StoredChunk, depth: int) -> frozenset[str] | None:
         number, raw, code = row
-        if name not in code:
+        if name not in code or len(code) > MAX_LINE:
             return None
         of_object = rf"(?:\bself\.|\bthis\.|@){re.escape(name)}"
         is_body = chunk.symbol_type is SymbolType.CLASS
