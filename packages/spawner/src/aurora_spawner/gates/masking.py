@@ -8,47 +8,47 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
+from aurora_spawner.gates.key_forms import KEYS, NAMES, PLACES, PREFIXED, VALUE, WEAKLY_NAMED
+
 MASK: Final = "***"
-_VALUE: Final = r"(?:(?!\$[({])[^\s\"'@&|;`<>()])"
-"""A character of a value, which ends before anything that a shell would run."""
-_NAME: Final = r"[\w-]{0,40}(?:api[_-]?key|accountkey|token|secret|passw(?:or)?d|passphrase)[\w-]{0,40}"
-_KEYS: Final = re.compile(
-    r"""\b((?:sk|pk)-|[rs]k_live_|gh[pousr]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|soat|ft)-|xox[abeoprs]-|AKIA|ASIA|AIza
-        |npm_|pypi-|hf_|GOCSPX-|do[opr]_v1_|shp(?:at|ca|pa|ss)_|AGE-SECRET-KEY-1|\d{8,10}:(?=AA[\w-]{30}))[\w-]{8,}""",
-    re.VERBOSE,
-)
-"""Keys by the beginnings that their makers give them; a path that begins so goes on after its slash."""
-_LONG_KEYS: Final = re.compile(
-    r"\b(SG\.|hooks\.slack\.com/services/|eyJ(?=[\w-]{8,}\.eyJ)|AccountKey=(?!\$))[\w./+-]{8,}=*"
-)
-"""Keys that have dots and slashes of their own."""
+_NAME: Final = rf"(?:{NAMES})[\w-]{{0,40}}"
 _NAMED: Final = re.compile(
-    rf"""((?:bearer|basic)\s+                                           # headers of requests
-        |{_NAME}["']?(?:\s*:\s*|\s+=\s*|=)["']?                         # `NAME= word` runs the word
-        |--(?:password|token|api-key|secret)\s+["']?)                   # options
-        (?!\$){_VALUE}{{4,}}""",
+    rf"""((?:bearer|basic)[ \t]+(?=[^\s"']{{1,99}}(?:[\d=]|(?-i:[A-Z])))  # headers of requests; no word of a text
+        |{_NAME}["']?(?:[ \t]*:[ \t]*|[ \t]+=[ \t]*|=)["']?             # `NAME= word` runs the word
+        |--(?:password|token|api-key|secret)[ \t]+["']?)                # options
+        (?!\$){VALUE}{{4,}}""",
     re.IGNORECASE | re.VERBOSE,
 )
 """Values by the word before them; a variable is no value."""
 _IN_OPTIONS: Final = re.compile(
-    rf"""((?:\bcurl\b[^|;&\n]{{0,999}}?\s(?:-u|-U|--user|--proxy-user)[\s=]*["']?[^\s:"'`$]{{0,99}}:
+    rf"""((?:\bcurl\b[^|;&\n]{{0,999}}?\s(?:-u|-U|--user|--proxy-user)[ \t=]*["']?[^\s:"'`$]{{0,99}}:
         |\b(?:mysql|mariadb)[\w-]*[^|;&\n]{{0,999}}?\s-p
-        |\bsshpass\s+-p\s*
-        |\bredis-cli\b[^|;&\n]{{0,999}}?\s-a\s+
-        |\b(?:docker|podman|helm)\s[^|;&\n]{{0,99}}?\blogin\b[^|;&\n]{{0,999}}?\s-p\s*)["']?)
-        (?!\$){_VALUE}+""",
+        |\bsshpass\s+-p[ \t]*
+        |\bredis-cli\b[^|;&\n]{{0,999}}?\s-a[ \t]+
+        |\b(?:docker|podman|helm)\s[^|;&\n]{{0,99}}?\blogin\b[^|;&\n]{{0,999}}?\s-p[ \t]*)["']?)
+        (?!\$){VALUE}+""",
     re.VERBOSE,
 )
 """Passwords by the program whose option they are."""
-_IN_ADDRESSES: Final = re.compile(r"(://[^\s/:@\"'`$]*:|https?://)[^\s/:@\"'`$]+(?=@)")
-_PRIVATE_KEY: Final = re.compile(
-    r"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?:(?:\s|\\n)*[\w+/]{16,}=*)*"
+_IN_ADDRESSES: Final = re.compile(
+    rf"""(://[^\s/:@\"'`$]*:|https?://)(?:(?![$/:]){VALUE})+(?=[^\s/:@\"'`$]{{0,99}}@)""", re.VERBOSE
 )
+"""A password in quotes may have separators; they stay, and what follows them."""
+_PRIVATE_KEY: Final = re.compile(
+    r"""(-----BEGIN\ (?:[A-Z0-9 ]{0,40}PRIVATE\ KEY(?:\ BLOCK)?|OpenVPN\ Static\ key\ V1)-----
+         |\bPrivate-Lines:\ \d{1,4})
+        (?:(?:\s|\\n)*(?=[\w+/]*?[A-Z]|[0-9a-f]{32})(?!/[a-z]+/)[\w+/]{16,}=*)*""",
+    re.VERBOSE,
+)
+"""A line of small letters, or one that begins as a path does, is no line of a key."""
 _QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^'\"\\]+|.", re.DOTALL)
 """The parts of a command as a shell sees them: in quotes, escaped, or neither."""
-_OPENS: Final = re.compile(rf"(?:^|[\s;&|(]){_NAME}=|\s--(?:password|token|api-key|secret)[\s=]", re.IGNORECASE)
+_OPENS: Final = re.compile(
+    rf"(?:^|[\s;&|(])[\w-]{{0,40}}{_NAME}=|\s--(?:password|token|api-key|secret)[\s=]", re.IGNORECASE
+)
 _RUNS: Final = re.compile(r"[;&|<>()`$\n]")
 """Nothing with these is hidden: it may be a command where a comment or a here-document has a quote of its own."""
 _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
@@ -62,21 +62,51 @@ _AS_CREDENTIAL: Final = re.compile(
 """The text before a variable that is sent as a key or password: nothing runs it there."""
 _LIKE_A_KEY: Final = re.compile(r"[\"']?(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{12,}[\"']?")
 """A value that is no name of a program."""
+_CAPITAL, _SMALL, _DIGIT = (True, False), (False, False), (False, True)
+_PART: Final = re.compile(r"[^/$]+")
+_WORD: Final = re.compile(r"[a-z]{1,12}|\.+")
+_PATH: Final = re.compile(r"(?:~|\.{1,2})?/")
 
 
 def masked(text: str) -> str:
     """Returns the text with what looks like a key or a password masked."""
     used = _used(text)
-    text = _phrases_masked(text, used)
-    named = partial(_named_masked, used)
-    for each in (_PRIVATE_KEY, _KEYS, _LONG_KEYS, _NAMED, _IN_OPTIONS, _IN_ADDRESSES):
-        text = each.sub(named if each is _NAMED else rf"\1{MASK}", text)
-    return text
+    text = _PRIVATE_KEY.sub(_masked, _phrases_masked(text, used))
+    for form in KEYS:
+        text = form.sub(_key_masked, text)
+    text = PREFIXED.sub(_prefixed_masked, text)
+    for form in (*PLACES, _IN_OPTIONS):
+        text = form.sub(_masked, text)
+    text = _IN_ADDRESSES.sub(_masked, _NAMED.sub(partial(_named_masked, used), text))
+    return WEAKLY_NAMED.sub(partial(_weakly_named_masked, used), text)
 
 
 def masked_end(text: str) -> str:
     """Returns the end of a longer text, masked; it may start within a key, whose beginning is then not seen."""
     return masked(_REST_OF_A_KEY.sub(MASK, text))
+
+
+def _masked(found: re.Match[str]) -> str:
+    return f"{found[1]}{MASK}"
+
+
+def _key_masked(found: re.Match[str]) -> str:
+    """Masks the parts of a key; words between slashes are shown, for they may be a path."""
+    value = found[0][len(found[1]) :]
+    if "/" not in value and "$" not in value:
+        return _masked(found)
+    return found[1] + _PART.sub(lambda part: part[0] if _WORD.fullmatch(part[0]) else MASK, value)
+
+
+def _prefixed_masked(found: re.Match[str]) -> str:
+    return _masked(found) if _is_random(found[2]) else found[0]
+
+
+def _is_random(value: str) -> bool:
+    """Tells whether letters and digits are mixed as no joined words mix them."""
+    kinds = [(each.isupper(), each.isdigit()) for each in value]
+    changes = sum(one != two and (one, two) != (_CAPITAL, _SMALL) for one, two in pairwise(kinds))
+    return {_CAPITAL, _SMALL, _DIGIT} <= set(kinds) and changes * 4 >= len(value)
 
 
 def _used(text: str) -> frozenset[str]:
@@ -95,9 +125,17 @@ def _runs(used: frozenset[str], before: str, value: str) -> bool:
 
 
 def _named_masked(used: frozenset[str], found: re.Match[str]) -> str:
-    value = found.end(1)
-    before = found.string[max(0, value - _LONGEST_NAME) : value]
-    return found[0] if _runs(used, before, found.string[value : found.end()]) else f"{found[1]}{MASK}"
+    end = found.end(1)
+    before, value = found.string[max(0, end - _LONGEST_NAME) : end], found.string[end : found.end()]
+    return found[0] if _is_path(value) or _runs(used, before, value) else _masked(found)
+
+
+def _weakly_named_masked(used: frozenset[str], found: re.Match[str]) -> str:
+    return _named_masked(used, found) if any(map(str.isdigit, found[2])) else found[0]
+
+
+def _is_path(value: str) -> bool:
+    return bool(_PATH.match(value)) and not any(map(_LIKE_A_KEY.fullmatch, value.split("/")))
 
 
 def _phrases_masked(text: str, used: frozenset[str]) -> str:
