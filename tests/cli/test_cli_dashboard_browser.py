@@ -91,11 +91,12 @@ def test_a_run_is_watched_from_start_to_end(start_aur: Start, shed: Shed, browse
         log.wait("document.querySelector('#log').textContent.includes('the first line')")
         go.touch()
         log.wait("document.querySelector('#log').textContent.includes('the last line')")
-        log.click("#said a")
+        log.click("#over a")
         log.wait("document.querySelector('dd.succeeded')")
 
         hanging = entered(browser, site, f"/runs/{run_id}/tasks/1")
         hanging.click("button[value=cancel]")
+        hanging.wait("document.querySelector('#over').textContent.includes('has ended')")
         hanging.wait("document.querySelector('#said').textContent.includes('cancelling')")
         assert hanging.questions == ["Cancel this task?"]
 

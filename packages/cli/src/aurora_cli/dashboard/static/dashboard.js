@@ -136,12 +136,13 @@ if (main.dataset.stream) {
   follow(main.dataset.stream);
 }
 
-// The rest of a task's page is as it was when it was loaded; whoever reads there is not moved.
+// The rest of a task's page is as it was when it was loaded; whoever reads there is not moved. It has a place of its own,
+// since the end may come right after the answer to what ended it.
 function tellEnd() {
   const again = document.createElement("a");
   again.href = location.pathname;
   again.textContent = "Load the page again for what came of the task.";
-  said.replaceChildren("The output has ended. ", again);
+  document.getElementById("over").replaceChildren("The output has ended. ", again);
 }
 
 // Output comes from its beginning each time: a page that is seen again fills its log anew.
