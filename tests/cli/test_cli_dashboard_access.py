@@ -195,7 +195,8 @@ def test_the_way_in_is_for_everybody(shed: Shed, browser: Browser) -> None:
         page.run("document.querySelector('[name=password]').focus()")
         page.write("correct horse battery")
         page.press("Enter")
-        page.wait("document.querySelector('h1')?.textContent === 'Runs'")
+        loaded = "document.readyState === 'complete'"  # its styles, too
+        page.wait(f"{loaded} && document.querySelector('h1')?.textContent === 'Runs'")
         assert tour(page) == [*TO_THE_PAGES, "Sign out"]
         assert [each for each in page.problems if "401 (Unauthorized)" not in each] == []
 
