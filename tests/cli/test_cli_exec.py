@@ -183,7 +183,7 @@ def test_a_dry_run_changes_nothing_and_names_no_file(aur: Aur, shop: Path) -> No
         (["x", "--agent", "echo", "--match"], "--match has nothing to find"),
         (["x", "--agent", "echo", "--agents", "echo,broken"], "exclude each other"),
         (["x", "--include-dirty", "--merge", "auto"], "exclude each other"),
-        (["x", "--isolation", "none", "--merge", "auto"], "are for worktrees"),
+        (["x", "--isolation", "none", "--merge", "auto"], "need worktrees"),
         (["x", "--check", " "], "check"),
         (["x", "--budget", "nan"], "not a finite number"),
         (["x", "--budget", "abc"], "'abc' is not a number"),

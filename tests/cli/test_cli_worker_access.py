@@ -77,7 +77,7 @@ def test_a_worker_is_let_in_by_its_token_and_refused_once_it_is_revoked(
     monkeypatch.setenv("AURORA_WORKER_TOKEN", "x -c role=postgres")
     monkeypatch.setenv("HOME", str(tmp_path / "last"))
     injected = aur(*serve[:-2])
-    assert (injected.returncode, "cannot be one" in injected.stderr) == (ExitCode.ENVIRONMENT, True)
+    assert (injected.returncode, "is malformed" in injected.stderr) == (ExitCode.ENVIRONMENT, True)
 
     monkeypatch.setenv("AURORA_DATABASE_URL", url.replace("aurora@", f"{name}_reader1@"))
     told = json.loads(aur("worker", "token", "list", "--json").stdout)

@@ -221,6 +221,7 @@ def test_the_source_and_the_limit_of_a_run_are_stored_for_its_resume(tmp_path: P
         "sandbox",
         "pool",
         "overlaps",
+        "chosen_because",
     }
     again = Run.resume(run.journal, run.run_id, run.backends)
     assert (again.options.source, again.options.limit_usd, again.options.max_concurrent) == (source, 2.5, 3)
