@@ -136,7 +136,7 @@ def test_a_cancel_holds_though_the_coordinator_dies_with_its_answer(tmp_path: Pa
         run.wait(coordinator, lambda: run.begun("runs", "goes on"))
         assert run.cancel("waits", "runs") == ["waits", "runs"]
         coordinator.kill()
-    assert run.finish() == CANCELLED
+    assert run.finish(closed=["runs"]) == CANCELLED
     assert (run.folder / "begun.goes on").read_text() == "begun\n"
     with Journal(run.journal) as journal:
         assert [each.task_id for each in load_attempts(journal, run.run_id)].count("runs") == 1
