@@ -209,7 +209,7 @@ def test_a_program_runs_in_the_folder_of_the_caller(clone: Clone, tmp_path: Path
 
 def test_a_program_runs_with_a_closed_output(clone: Clone) -> None:
     clone.dev("sync")
-    words = [sys.executable, clone.root / "dev.py", "run", "python", "-c", "raise SystemExit(7)"]
+    words = [sys.executable, str(clone.root / "dev.py"), "run", "python", "-c", "raise SystemExit(7)"]
     done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *words], check=False, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (7, "")
 
