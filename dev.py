@@ -75,7 +75,8 @@ def main(arguments: list[str]) -> None:
 def replace_by(program: str, *arguments: str) -> None:
     """Become a program of the environment, in the caller's folder."""
     path = tool(program)
-    sys.stdout.flush()
+    if sys.stdout is not None:  # closed by `>&-`
+        sys.stdout.flush()
     if os.name == "nt":
         sys.exit(subprocess.run([path, *arguments], check=False, env=environ()).returncode)
     os.execve(path, [str(path), *arguments], environ())  # noqa: S606 - the caller's own words, no shell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,22 @@ def test_each_agent_has_its_tasks_checks_times_and_costs(aur: Aur, works: Path) 
     assert (found["echo"]["priced"], found["echo"]["cost_usd"]) == (0, None)
     assert (found["broken"]["tasks"], found["broken"]["succeeded"], found["broken"]["attempts"]) == (1, 0, 2)
     assert found["broken"]["median_s"] is None
+
+
+def test_a_check_that_fails_on_the_base_too_judges_nobody_unless_it_passes_later(aur: Aur, works: Path) -> None:
+    (works / "fix.sh").write_text('test "$AURORA_ATTEMPT_NUMBER" = 1 || touch THERE\necho done\n')
+    extra = f'  late: {{kind: command, command: ["sh", "{works / "fix.sh"}"]}}\n'
+    (works / ".aurora/config.yaml").write_text(CONFIG + extra)
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@localhost"]
+    for command in (["init", "--quiet", "-b", "work"], ["add", "."], ["commit", "--quiet", "--message", "All"]):
+        subprocess.run([*git, *command], cwd=works, check=True)
+    hopeless = aur("exec", "Add a thing", "--tool", "echo", "--check", "false", "--yes")
+    assert "in the same way as on the commit that the task started from" in hopeless.stderr
+    later = aur("exec", "Make THERE", "--tool", "late", "--check", "test -e THERE", "--yes")
+    assert later.returncode == ExitCode.DONE, later.stderr
+    found = records(aur)
+    assert (found["echo"]["attempts"], found["echo"]["checked"], found["echo"]["judged"]) == (2, 2, 0)
+    assert (found["late"]["judged"], found["late"]["passed_at_once"]) == (1, 0)
 
 
 def test_the_table_has_every_n(aur: Aur, works: Path) -> None:

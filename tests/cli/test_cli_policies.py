@@ -94,6 +94,17 @@ def test_the_call_of_a_tool_is_answered_as_the_hook_would(
     assert [each["rule"] for each in answers] == ["git_force_push", "invalid_input", "invalid_input"]
 
 
+@pytest.mark.parametrize("name", ["", "x" * 3000])
+def test_a_name_that_no_tool_has_is_refused_everywhere(aur: Aur, shop: Path, name: str) -> None:
+    done = aur("policies", "check", "--tool", name, "--arguments", "{}")
+    assert done.returncode == ExitCode.USAGE
+    assert "tool: must have at " in done.stderr
+    (shop / "examples.yaml").write_text(f'- {{command: ls, expect: allow}}\n- {{tool: "{name}", expect: allow}}\n')
+    done = aur("policies", "test", "examples.yaml")
+    assert done.returncode == ExitCode.USAGE
+    assert "examples.yaml:2:4: tool: must have at " in done.stderr
+
+
 def test_examples_may_be_about_tools(aur: Aur, shop: Path) -> None:
     policies(shop, "tools:\n  - {tool: mcp__github, action: deny}\n")
     (shop / "examples.yaml").write_text("- {tool: mcp__github__x, expect: deny}\n- {tool: mcp__a__x, expect: deny}\n")

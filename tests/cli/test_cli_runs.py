@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,8 @@ from tests.exhaustive import few
 
 from aurora_cli.exits import ExitCode
 from aurora_soar import Aurora
+from aurora_spawner.attempts.process_identity import identify
+from aurora_spawner.journal.store import Journal
 
 Aur = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -268,6 +272,26 @@ def test_failed_tasks_are_tried_again_on_request(aur: Aur, works: Path) -> None:
     assert document["run_id"] == run_id
     assert document["counts"]["succeeded"] == 3
     assert works.read_text(encoding="utf-8").count("- [x]") == 3
+
+
+def test_only_the_resume_that_gets_the_run_says_that_it_continues(
+    aur: Aur, works: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tasks(works, "1 Look\n  - Agent: broken")
+    run_id = spawned(aur)
+    with ExitStack() as other:
+
+        def taken_meanwhile(aurora: Aurora, *_: object) -> None:
+            store = other.enter_context(Journal(aurora.project.runs_db))
+            holder = identify(os.getppid())
+            assert holder is not None
+            other.enter_context(store.hold(run_id, holder=holder))
+
+        monkeypatch.setattr(Aurora, "refresh_memory", taken_meanwhile)
+        outcome = aur("resume", run_id, "--retry-failed")
+    assert outcome.returncode == ExitCode.ENVIRONMENT
+    assert f"run {run_id} is held by process" in outcome.stderr
+    assert "continuing" not in outcome.stderr
 
 
 def test_the_runs_of_an_answer_are_shown_and_cannot_be_resumed(aur: Aur, works: Path) -> None:

@@ -318,6 +318,7 @@ def test_a_projects_routing_and_a_tool_against_the_users_routing_need_trust(proj
         ("{among: [a, a]}", "routing.among", "not a twice"),
         ("{at_least: 3}", "routing.among", "required"),
         ("{among: [a, b], at_least: 0}", "routing.at_least", "1"),
+        ("{amongst: [a]}", "routing.amongst", "did you mean routing.among?"),
         ("{among: [a, b], least: 3}", "routing.least", "did you mean routing.at_least?"),
         ("[a, b]", "routing", ""),
     ],

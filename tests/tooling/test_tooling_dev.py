@@ -207,6 +207,13 @@ def test_a_program_runs_in_the_folder_of_the_caller(clone: Clone, tmp_path: Path
     assert done.stdout == f"{folder.resolve()}\n"
 
 
+def test_a_program_runs_with_a_closed_output(clone: Clone) -> None:
+    clone.dev("sync")
+    words = [sys.executable, str(clone.root / "dev.py"), "run", "python", "-c", "raise SystemExit(7)"]
+    done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *words], check=False, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (7, "")
+
+
 def test_a_program_that_is_not_there_is_named(clone: Clone) -> None:
     done = clone.dev("run", "pythn")
     assert (done.returncode, done.stderr.splitlines()[-1].partition(" is ")[0]) == (1, "pythn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.spawner.workspaces.repository import Repository, write
@@ -58,3 +59,14 @@ def test_a_commit_that_an_agent_lost_and_a_person_took_up_again_is_not_discarded
     (kept,) = clean(repository, tmp_path).kept
     assert (kept.state, kept.keep) == ("unmerged", f"its commits on {worktree.branch} are not on a branch of yours")
     assert repository("rev-parse", worktree.branch) == lost
+
+
+def test_of_two_clean_ups_at_once_only_one_tells_what_was_removed(
+    repository: Repository, workspaces: Workspaces, tmp_path: Path
+) -> None:
+    for name in "abc":
+        workspaces.create(name, "HEAD")
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: clean(repository, tmp_path), range(2)))
+    assert sorted(each.task_id for found in both for each in found.removed) == ["a", "b", "c"]
+    assert not [each for found in both for each in found.kept]

@@ -148,6 +148,15 @@ def test_a_check_that_prints_nothing_is_asked_again_and_the_base_is_told(reposit
     assert str(result.error).endswith("; it fails on the commit that the task started from, too")
 
 
+def test_a_quiet_check_that_fails_on_the_base_is_asked_once_more_of_no_work(
+    repository: Repository, place: Path
+) -> None:
+    _, result = run(repository, place, {}, "false", check_rounds=5, recovery=RecoveryPolicy(base_delay=0.01))
+    assert set(prompts(place)) == {"t.1", "t.2"}
+    assert result.checked is not None
+    assert result.checked.outcome is CheckOutcome.SAME_AS_BASE
+
+
 def test_a_check_whose_program_is_missing_is_an_error_of_the_environment(repository: Repository, place: Path) -> None:
     _, result = run(repository, place, {"t.1": "echo hello > hello.txt"}, "no-such-program-here --all")
     assert set(prompts(place)) == {"t.1"}

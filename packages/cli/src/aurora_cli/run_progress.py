@@ -173,8 +173,15 @@ def resume(
     )
     run = asyncio.run(resumed)
     aurora.refresh_memory(plan.agents, index_with_progress)
-    note(f"continuing {name_here(plan.run.run_id)}")
-    return execute(aurora, run, plan.file, plan.titles, as_json=as_json, answer_of=plan.answer_of)
+    return execute(
+        aurora,
+        run,
+        plan.file,
+        plan.titles,
+        as_json=as_json,
+        answer_of=plan.answer_of,
+        on_start=lambda: note(f"continuing {name_here(plan.run.run_id)}"),  # not if another process has the run
+    )
 
 
 def in_background(aurora: Aurora, run_id: str, *, more: Sequence[str] = (), as_json: bool) -> ExitCode:

@@ -13,6 +13,7 @@ from aurora_policies.errors import PolicyFileError, Problem
 from aurora_policies.operations import Operation, OperationType
 from aurora_policies.plain_yaml import PlainYamlError, read_plain_yaml
 from aurora_policies.problem_words import problem_words
+from aurora_policies.questions import ToolName
 from aurora_policies.schema import Action
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     command: str | None = None
-    tool: str | None = None
+    tool: ToolName | None = None
     expect: Annotated[Action, Field(strict=False)]
     rule: str | None = None
     cwd: str = "."

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from aurora_policies.problem_words import problem_words
 
-__all__ = ["Question", "QuestionError", "parse_arguments", "parse_question"]
+__all__ = ["Question", "QuestionError", "ToolName", "parse_arguments", "parse_question", "question_of"]
 
 MAX_BYTES = 4_000_000
+ToolName = Annotated[str, Field(min_length=1, max_length=1000)]
+"""The name of a tool, as its CLI has it or as `mcp__SERVER__TOOL`."""
 
 
 class QuestionError(ValueError):
@@ -32,7 +34,7 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
     command: Annotated[str, Field(min_length=0)] | None = None
-    tool: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    tool: ToolName | None = None
     arguments: dict[str, Any] = {}
     cwd: Annotated[str, Field(pattern=r"^[^\x00]*$", max_length=4000)] = "."
     agent: str | None = None
@@ -55,9 +57,25 @@ def parse_question(line: bytes) -> Question:
     try:
         return Question.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise QuestionError(f"{field}: {problem_words(first)}" if field else problem_words(first)) from error
+        raise _unusable(error) from error
+
+
+def question_of(*, command: str | None, tool: str | None, arguments: dict[str, Any], agent: str | None) -> Question:
+    """Returns the question that has these parts.
+
+    Raises:
+        QuestionError: one of them is not valid; names it.
+    """
+    try:
+        return Question(command=command, tool=tool, arguments=arguments, agent=agent)
+    except ValidationError as error:
+        raise _unusable(error) from error
+
+
+def _unusable(error: ValidationError) -> QuestionError:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(map(str, first["loc"]))
+    return QuestionError(f"{field}: {problem_words(first)}" if field else problem_words(first))
 
 
 def parse_arguments(text: str) -> dict[str, Any]:

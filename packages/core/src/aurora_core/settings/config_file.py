@@ -308,7 +308,8 @@ def settings_in(source: YamlSource) -> dict[str, object]:
 
 
 def _first_problem(source: YamlSource, error: ValidationError) -> ConfigError:
-    first = error.errors(include_url=False)[0]
+    # An unknown setting comes first: what seems to be missing may only be misspelt.
+    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     place = tuple(first["loc"])
     reason = problem_words(first)
     if first["type"] == "unfit":

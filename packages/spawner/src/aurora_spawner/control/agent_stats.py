@@ -39,13 +39,17 @@ _CHECKS: Final = """
 _JUDGED: Final = """
     WITH first AS MATERIALIZED (
         SELECT run_id, task_id, json_extract(checked, '$[0].number') AS number,
-            json_extract(checked, '$[0].outcome') AS outcome
+            json_extract(checked, '$[0].outcome') AS outcome,
+            json_extract(checked, '$[0].fails_on_base')
+                AND trim(json_extract(checked, '$[0].runs[#-1].output'), char(9, 10, 13, 32)) = ''
+                AND json_extract(checked, '$[#-1].outcome') <> ? AS vague
         FROM tasks JOIN runs r USING (run_id)
         WHERE checked IS NOT NULL AND r.kind IN (SELECT value FROM json_each(?))
     )
     SELECT a.agent, count(*), sum(outcome = ?) FROM first JOIN attempts a USING (run_id, task_id, number)
-    WHERE a.role = ? AND outcome IN (?, ?, ?) GROUP BY a.agent
+    WHERE a.role = ? AND outcome IN (?, ?, ?) AND vague IS NOT TRUE GROUP BY a.agent
 """
+"""Of a check that prints nothing and fails on the base too, only a later round that passes shows that it can pass."""
 _JUDGING: Final = (CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.UNCHANGED)
 """Outcomes that say something of the agent; a check that fails on the base alike, or cannot run here, does not."""
 _TOKENS: Final = """
@@ -141,7 +145,7 @@ def first_checks(journal: Path, kinds: Iterable[str]) -> dict[str, FirstChecks]:
 
 
 def _first_checks(store: Journal, listed: str) -> dict[str, FirstChecks]:
-    rows = store.connection.execute(_JUDGED, (listed, CheckOutcome.PASSED, WORK, *_JUDGING))
+    rows = store.connection.execute(_JUDGED, (CheckOutcome.PASSED, listed, CheckOutcome.PASSED, WORK, *_JUDGING))
     return {agent: FirstChecks(judged=number, passed=passed) for agent, number, passed in rows}
 
 

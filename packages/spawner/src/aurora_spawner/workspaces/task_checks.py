@@ -86,7 +86,9 @@ class WorkCheck:
         cannot_run = failed.status in CANNOT_RUN
         failing = replace(checked, outcome=CheckOutcome.FAILED)
         if before is not None and before.commit == checked.commit and failed.fails_like(before.failed):
-            return replace(failing, outcome=CheckOutcome.UNCHANGED, fails_on_base=before.fails_on_base)
+            hopeless = before.fails_on_base and checked.commit == self.worktree.base  # asked once, and still no work
+            outcome = CheckOutcome.SAME_AS_BASE if hopeless else CheckOutcome.UNCHANGED
+            return replace(failing, outcome=outcome, fails_on_base=before.fails_on_base)
         if failed.command == self.goal and not cannot_run:
             return failing
         on_base = self._said_on_base(failed.command)

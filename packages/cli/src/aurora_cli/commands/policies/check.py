@@ -17,7 +17,7 @@ from aurora_cli.options import ExistingPath, json_option
 from aurora_cli.output import emit, emit_json, emit_json_line
 from aurora_cli.render import policies
 from aurora_policies import Operation, OperationType
-from aurora_policies.questions import Question, QuestionError, parse_arguments, parse_question
+from aurora_policies.questions import Question, QuestionError, parse_arguments, parse_question, question_of
 from aurora_policies.repository import workspace_of
 from aurora_spawner.gates.hook_command import hook_files
 from aurora_spawner.gates.reading import UnreadableCallError
@@ -90,7 +90,8 @@ def command(
         return _answer_lines(engine, folder, agent)
     try:
         arguments = parse_arguments(arguments_json) if arguments_json is not None else {}
-        result = _answer(engine, Question(command=line, tool=tool, arguments=arguments, agent=agent), folder)
+        question = question_of(command=line, tool=tool, arguments=arguments, agent=agent)
+        result = _answer(engine, question, folder)
     except (QuestionError, UnreadableCallError) as error:
         raise click.UsageError(str(error), ctx) from error
     if as_json:
