@@ -68,6 +68,11 @@ def add_up(prices):
     return sum(prices)
 
 
+def parse(path):
+    """Parses a file."""
+    return json.load(open(path))
+
+
 class Handler:
     """Answers requests."""
 
@@ -103,6 +108,16 @@ function refuse(size) {
   }
 }
 """
+STORE = """package shop
+
+// Load reads a file.
+func Load(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("no path")
+	}
+	return path, nil
+}
+"""
 VENDORED = '''def copy_files(path):
     """Copies configuration files; may leak files."""
     source = open(path)
@@ -126,13 +141,16 @@ TOLD = {
         "`reserve`: `raise StoreError(name)`",
     ],
     "What errors can do_POST raise?": [
-        "`Handler.do_POST`: `except ValueError:` (`shop.py:58`)",
-        "`Handler.do_POST`: `except KeyError as error:` (`shop.py:60`)",
+        "`Handler.do_POST`: `except ValueError:` (`shop.py:63`)",
+        "`Handler.do_POST`: `except KeyError as error:` (`shop.py:65`)",
     ],
     "What can go wrong in load?": ['`load`: `raise StoreError("no path")`, under `if not path` (`shop.py:42`)'],
     "What goes wrong in Cart.checkout?": [
         "`Cart.checkout`: `throw new Error('empty cart');`, under `if (this.items.length === 0)` (`cart.js:5`)"
     ],
+    "What goes wrong in Load?": ['`Load`: `return "", errors.New("no path")`, under `if path == ""` (`store.go:6`)'],
+    "Does parse leak?": ["`parse` does not release this: `return json.load(open(path))`"],
+    "What goes wrong when you call parse?": ["`parse` does not release this: `return json.load(open(path))`"],
     "Which exceptions does readAll throw?": [
         "`refuse`: `throw new RangeError('size');`, under `catch (error)` (`cart.js:20`)"
     ],
@@ -144,6 +162,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
     root: Path = tmp_path_factory.mktemp("shop")
     (root / "shop.py").write_text(SHOP)
     (root / "cart.js").write_text(CART)
+    (root / "store.go").write_text(STORE)
     (root / "lib").mkdir()
     (root / "lib" / "copying.py").write_text(VENDORED)
     with Memory.open(root) as memory:
@@ -171,6 +190,7 @@ def test_a_definition_without_suspects_is_said_to_be_sound_but_not_surely(memory
     synthesis = answer_directly(memory, memory.root, question)
     assert synthesis.answer.startswith("Nothing in `add_up` (`shop.py:46`) raises or acquires")
     assert "Adds prices up" not in synthesis.answer.split("\n")[0]
+    assert "copying.py" not in synthesis.answer
     assert synthesis.confidence < HIGH_FROM
 
 

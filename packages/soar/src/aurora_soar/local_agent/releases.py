@@ -32,7 +32,7 @@ _RELEASES: Final = (
 )
 # What these methods return does not hold their object.
 _GIVES_DATA: Final = r"read\w*|write\w*|recv\w*|send\w*|seek|tell|Read\w*|Write\w*"
-_UNBOUND: Final = re.compile(rf"(?<![\w.])open\([^()]*\)\.(?:{_GIVES_DATA})\(")
+_UNBOUND: Final = re.compile(rf"(?<![\w.])open\([^()]*\)\.(?:{_GIVES_DATA})\(|\.load\w*\(open\(")
 # With one of these, a release happens however the definition is left.
 _ALWAYS: Final = re.compile(r"^\s*(?:\}\s*)?(?:finally|defer|ensure)\b", re.MULTILINE)
 _LEAVES: Final = re.compile(r"^\s*(?:if\b.*[:)]\s*)?(?:raise|throw)\b")

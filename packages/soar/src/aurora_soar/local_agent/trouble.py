@@ -32,7 +32,7 @@ EACH: Final = 6
 _RAISES: Final = re.compile(
     r"(?:^|[;{}):]|=>|->|\belse)\s*(?:raise\b|throw\b|panic!?\(|bail!\(|abort\()"
     r"|^\s*(?:\}\s*)?(?:except|catch|rescue)\b"
-    r"|^\s*(?:return\s+(?:nil,\s*)?(?:errors\.|fmt\.Errorf|Err\()|assert\b)"
+    r"|^\s*assert\b|\breturn\s+(?:.*,\s*)?(?:errors\.\w+\(|fmt\.Errorf\(|err\s*$|Err\()"
     r"|\.unwrap\(\)|\.expect\(\""
 )
 _CONDITION: Final = re.compile(

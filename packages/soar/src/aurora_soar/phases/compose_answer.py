@@ -432,9 +432,10 @@ def _relevant(section: _Section, lead: Finding) -> _Section:
 
 
 def _with_suspects(sections: list[_Section], findings: Sequence[Finding]) -> list[_Section]:
-    """Returns the sections that have the suspects of what the question names; all, if there are none."""
-    suspects = [f for f in suspected(findings) if f.kind in SUSPECT_KINDS]
-    return [s for s in sections if any(line.finding in suspects for line in s.lines)] if suspects else sections
+    """Returns the sections that have the suspects of what the question names; of what is sound, only its calls."""
+    found = suspected(findings)
+    suspects = {f for f in found if f.kind in SUSPECT_KINDS} or {f for f in findings if f.kind in _FLOW}
+    return [s for s in sections if any(line.finding in suspects for line in s.lines)] if found else sections
 
 
 def _shortened(

@@ -45,6 +45,7 @@ _ASKS: Final = tuple(
 # A word that says that something goes wrong is no word to search for.
 _TROUBLE_WORDS: Final = re.compile(
     rf"\b(?:(?:go|goes|going|went|gone) wrong|leaking|raised|thrown|{_FAILS}|{_ERRORS})(?=[\s?.!,]|$)"
+    r"|\b(?:call|calling|calls|run|running|use|using)(?= [\w.`()]+[\s?.!]*$)"
     r"|(?<=[\w`)] )(?:runs?|executes?|called|executed|invoked)(?=[\s?.!]*$)",
     re.IGNORECASE,
 )
