@@ -99,14 +99,11 @@ class SoarError(Exception):
 
 
 class EmptyQuestionError(SoarError, ValueError):
-    """A question without a word to search for."""
+    """A question without a word to search for, or without a place that it must name."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, lacking: str = "has no word to search for; name what it is about") -> None:
         self.text = text
-        super().__init__(
-            f"the question {text[:60]!r} has no word to search for; name what it is about, "
-            'for example "Where are retries limited?"'
-        )
+        super().__init__(f'the question {text[:60]!r} {lacking}, for example "Where are retries limited?"')
 
 
 class ModelAnswerError(SoarError, ValueError):

@@ -28,6 +28,7 @@ _NAMED: Final = frozenset(
         FindingKind.EXAMPLE,
         FindingKind.PATH_END,
         FindingKind.PATH_OPEN,
+        FindingKind.SOUND,
     }
 )
 _PLACES: Final = frozenset({FindingKind.CLAIM, FindingKind.COMMAND, FindingKind.CHANGE})

@@ -45,6 +45,7 @@ class FindingKind(StrEnum):
     PATH_OPEN = "path_open"  # as PATH_END, but another end was asked for, which no path was found to
     RAISE = "raise"  # this line raises or reports an error; text is the line
     UNRELEASED = "unreleased"  # this line acquires what its definition does not release; text is the line
+    SOUND = "sound"  # nothing in what is defined here, or in what it calls, raises or acquires; text is its signature
     CHANGE = "change"  # a commit changed the file `about` lately; text is its day, its id and its subject
     TEST = "test"  # this test calls or names `about`; text is its signature
     COMMAND = "command"  # this file says which command runs the tests; text is the command
@@ -64,8 +65,8 @@ class Finding(_Document):
         line_end: last line of the definition, or `line` itself.
         symbol: qualified name of the definition that the line belongs to, or the section's title.
         text: the text at that place (white space may differ); of a claim, the agent's sentence; of a change, git's.
-        about: the symbol, file or folder that a call, a use, a member or a test is of; else "".
-        detail: the first sentence of documentation, or "".
+        about: the symbol, file or folder that a call, a use, a member, a test or a suspect is of; else "".
+        detail: the first sentence of documentation; of a suspect, its condition; or "".
         terms: the question's terms that this place mentions.
         relevance: share of the question's term weight found at the place, 0 to 1.
         chunk_id: id of the memory's chunk, to record its use.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aurora_core import Hit, Reference
     from aurora_soar.memory_port import SoarMemory
 
-__all__ = ["find_path"]
+__all__ = ["called_by", "find_path"]
 
 ENDS: Final = 4
 """Definitions that words may mean; the first that leads anywhere is taken."""
@@ -183,6 +183,14 @@ _ABSTRACT: Final = re.compile(
     r"|\bthrow new Error\(.{0,40}not implemented",
     re.IGNORECASE,
 )
+
+
+def called_by(memory: SoarMemory, hit: Hit) -> list[Hit]:
+    """Returns the functions and methods that a definition certainly calls, in the order of the calls."""
+    calls = _Calls(memory, Focus.of(memory, ()))
+    steps = [step for step in calls.out_of(_Place(hit.file, hit.name)) if step.line.certain]
+    found = (calls.definition(place) for place in dict.fromkeys(step.callee for step in steps))
+    return [each for each in found if each is not None]
 
 
 def find_path(memory: SoarMemory, text: str, focus: Focus) -> list[Finding]:

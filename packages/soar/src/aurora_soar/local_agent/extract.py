@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aurora_core import ChunkKind
+from aurora_core import ChunkKind, SymbolType
 from aurora_core.file_kinds import is_test_file
 from aurora_soar.errors import AgentOutputError, EmptyQuestionError
 from aurora_soar.evidence.evidence import Aspect, Evidence, Finding, FindingKind, parse_evidence
@@ -16,9 +16,11 @@ from aurora_soar.local_agent.errors import find_errors
 from aurora_soar.local_agent.flow import find_flow
 from aurora_soar.local_agent.releases import asks_for_leak, find_releases
 from aurora_soar.local_agent.statements import find_statements
-from aurora_soar.local_agent.subject import MEMBERS_SHOWN, find_examples, find_subjects, summary_of
+from aurora_soar.local_agent.subject import MEMBERS_SHOWN, Subject, find_examples, find_subjects, summary_of
 from aurora_soar.local_agent.tests import find_tests
+from aurora_soar.local_agent.trouble import find_suspects, trouble_subjects
 from aurora_soar.question.focus import Focus
+from aurora_soar.question.names import NameSort
 from aurora_soar.question.question import Intent, read_question
 
 if TYPE_CHECKING:
@@ -88,6 +90,10 @@ def _findings(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list[Fi
             path = find_path(memory, asked.question.text, focus)
             return [*path, *find_flow(memory, _subject_hits(memory, asked, hits), focus)]
         case Aspect.ERRORS:
+            if named := trouble_subjects(memory, asked.question):
+                found = find_suspects(memory, named, focus)
+                sound = all(each.kind is FindingKind.SOUND for each in found)
+                return found if sound else [*found, *find_changes(memory.root, named)]
             suspects = _once([*_subject_hits(memory, asked, hits), *hits])
             return [*find_errors(suspects, focus, limit), *find_changes(memory.root, suspects)]
         case Aspect.TESTS:
@@ -99,6 +105,9 @@ def _definitions(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list
     question, focus, limit = asked.question, asked.focus, asked.request.limit
     # What a change goes to comes before what else the request names.
     subjects = sorted(find_subjects(memory, asked.words), key=lambda each: each.name not in question.goes_to)
+    named = trouble_subjects(memory, question)
+    if named and not subjects:
+        subjects = [Subject(name=named[0].name, sort=NameSort.SYMBOL, hits=tuple(named))]
     members = MEMBERS_COMPARED if question.sides else MEMBERS_SHOWN
     summary = [finding for subject in subjects for finding in summary_of(memory, subject, focus, members=members)]
     # What a file or a folder holds answers the question; of a symbol, only its near relations may help.
@@ -107,6 +116,7 @@ def _definitions(memory: SoarMemory, asked: _Asked, hits: Sequence[Hit]) -> list
     if subjects:
         definitions = [f for f in definitions if f.relevance >= NEAR_SUBJECT][:NEAR_SHOWN]
     leak = question.intent is Intent.DEBUG and asks_for_leak(question.text)
+    leak = leak and not any(hit.symbol_type != SymbolType.CLASS for hit in named)
     # Who asks why something leaks looks for where it should be released.
     summary = [*(find_releases(memory, focus) if leak else ()), *summary]
     shown = {(f.file, f.symbol) for f in summary}

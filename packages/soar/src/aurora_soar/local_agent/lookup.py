@@ -40,8 +40,10 @@ def answer_directly(memory: SoarMemory, root: Path, text: str) -> Synthesis:
 
 
 def look_up(memory: SoarMemory, question: Question) -> tuple[AgentOutput, ...]:
-    """Returns the local agent's findings: definitions, statements, flow, and tests if the question asks for them."""
+    """Returns the local agent's findings: definitions, statements, flow, and what the question asks for."""
     aspects = (*_ASPECTS, Aspect.TESTS) if question.about_tests else _ASPECTS
+    if question.trouble is not None:
+        aspects = (Aspect.DEFINITIONS, Aspect.ERRORS, Aspect.FLOW)
     focus = Focus.of(memory, question.terms)
     return tuple(_output(memory, question, focus, index, aspect) for index, aspect in enumerate(aspects))
 

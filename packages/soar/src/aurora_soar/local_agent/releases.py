@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aurora_soar.memory_port import SoarMemory
     from aurora_soar.question.focus import Focus
 
-__all__ = ["asks_for_leak", "find_releases", "find_unreleased"]
+__all__ = ["asks_for_leak", "find_releases", "find_unreleased", "is_for_its_caller", "unreleased"]
 
 _ACQUIRERS: Final = (
     r"open|fopen|fdopen|urlopen|popen|Popen|NamedTemporaryFile|TemporaryFile|socket|Socket|create_connection|accept"
@@ -30,6 +30,12 @@ _LOCKED: Final = re.compile(r"^\s*(?:await\s+)?(?P<name>[\w.]+)\.(?:acquire|lock
 _RELEASES: Final = (
     r"close|aclose|Close|release|unlock|Unlock|RUnlock|terminate|kill|wait|communicate|end|destroy|shutdown|detach"
 )
+# What these methods return does not hold their object.
+_GIVES_DATA: Final = r"read\w*|write\w*|recv\w*|send\w*|seek|tell|Read\w*|Write\w*"
+_UNBOUND: Final = re.compile(rf"(?<![\w.])open\([^()]*\)\.(?:{_GIVES_DATA})\(|\.load\w*\(open\(")
+# With one of these, a release happens however the definition is left.
+_ALWAYS: Final = re.compile(r"^\s*(?:\}\s*)?(?:finally|defer|ensure)\b", re.MULTILINE)
+_LEAVES: Final = re.compile(r"^\s*(?:if\b.*[:)]\s*)?(?:raise|throw)\b")
 AROUND_WEIGHT: Final = 0.5
 _LEAKS: Final = re.compile(r"leak|exhaust|descriptor|unclosed|unreleased|deadlock|hang", re.IGNORECASE)
 _FOR_ITS_CALLER: Final = re.compile(
@@ -66,9 +72,9 @@ def find_unreleased(hits: Sequence[Hit], focus: Focus) -> Iterator[Finding]:
     about_leaks = asks_for_leak(focus.query)
     for hit in hits:
         around = focus.coverage(f"{hit.file}\n{hit.name}\n{hit.content}")
-        if not around.words or _FOR_ITS_CALLER.search(hit.name):
+        if not around.words or is_for_its_caller(hit.name):
             continue
-        for number, text in _unreleased(hit.content):
+        for number, text, when in unreleased(hit.content):
             own = focus.coverage(text)
             yield Finding(
                 kind=FindingKind.UNRELEASED,
@@ -77,30 +83,50 @@ def find_unreleased(hits: Sequence[Hit], focus: Focus) -> Iterator[Finding]:
                 line_end=hit.line_start + number,
                 symbol=hit.name,
                 text=text,
+                detail=when,
                 terms=tuple(dict.fromkeys((*own.words, *around.words))),
                 relevance=(1 - AROUND_WEIGHT) * (1.0 if about_leaks else own.share) + AROUND_WEIGHT * around.share,
                 chunk_id=hit.chunk_id,
             )
 
 
-def _unreleased(content: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(content.split("\n")):
+def is_for_its_caller(name: str) -> bool:
+    """Returns True for the name of a definition that acquires for its caller."""
+    return _FOR_ITS_CALLER.search(name) is not None
+
+
+def unreleased(content: str) -> Iterator[tuple[int, str, str]]:
+    """Yields the lines that acquire what a definition does not release: row, text and condition, or ""."""
+    lines = content.split("\n")
+    for row, line in enumerate(lines):
         held = _HELD.match(line)
         found = held or _LOCKED.match(line)
-        if found is None or _is_released(found["name"], content):
+        if found is None:
+            if _UNBOUND.search(line):
+                yield row, line.strip(), ""
             continue
-        if held is None or not _is_handed_on(held["name"], content):
-            yield number, line.strip()
+        released = _row_of_release(found["name"], lines)
+        if released is None:
+            if held is None or not _is_handed_on(held["name"], content):
+                yield row, line.strip(), ""
+        elif not _ALWAYS.search(content) and (leaves := _row_that_raises(lines, row, released)) is not None:
+            yield row, line.strip(), f"if this raises: `{lines[leaves].strip()}`"
 
 
-def _is_released(name: str, content: str) -> bool:
-    return re.search(rf"(?<![\w.]){re.escape(name)}\??\.(?:{_RELEASES})\b", content) is not None
+def _row_of_release(name: str, lines: Sequence[str]) -> int | None:
+    release = re.compile(rf"(?<![\w.]){re.escape(name)}\??\.(?:{_RELEASES})\b")
+    return next((row for row, line in enumerate(lines) if release.search(line)), None)
+
+
+def _row_that_raises(lines: Sequence[str], acquired: int, released: int) -> int | None:
+    """Returns the row that leaves between what is acquired and its release."""
+    return next((row for row in range(acquired + 1, released) if _LEAVES.match(lines[row])), None)
 
 
 def _is_handed_on(name: str, content: str) -> bool:
     word = rf"(?<![\w.]){re.escape(name)}\b"
     ways = (
-        rf"\b(?:return|yield|defer|with|using)\b[^\n]*{word}",
+        rf"\b(?:return|yield|defer|with|using)\b[^\n]*{word}(?!\.(?:{_GIVES_DATA})\()",
         rf"[(,\[{{]\s*\*?{word}\s*[,)\]}}]",  # an argument, or an item
         rf"[.\]]\w*\s*=\s*{word}",  # kept by an object
     )

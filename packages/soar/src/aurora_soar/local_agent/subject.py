@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aurora_soar.question.focus import Focus
     from aurora_soar.question.names import Name
 
-__all__ = ["MEMBERS_SHOWN", "Subject", "find_examples", "find_subjects", "summary_of"]
+__all__ = ["MEMBERS_SHOWN", "Subject", "defined_as", "find_examples", "find_subjects", "summary_of"]
 
 MAX_SUBJECTS: Final = 4
 MAX_SAME_NAME: Final = 4
@@ -67,7 +67,7 @@ def _subject(memory: SoarMemory, name: Name, files: Sequence[str]) -> Subject | 
             return Subject(name=name.text, sort=NameSort.FILE, files=tuple(best[:1]))
     if name.sort is NameSort.FOLDER:
         return _folder(name.text, files)
-    hits = _definitions(memory, name.text)
+    hits = defined_as(memory, name.text)
     return Subject(name=name.text, sort=NameSort.SYMBOL, hits=tuple(hits)) if hits else None
 
 
@@ -84,7 +84,7 @@ def _folder(folder: str, files: Sequence[str]) -> Subject | None:
     return Subject(name=top, sort=NameSort.FOLDER, files=tuple(own))
 
 
-def _definitions(memory: SoarMemory, name: str) -> list[Hit]:
+def defined_as(memory: SoarMemory, name: str) -> list[Hit]:
     """Returns the definitions and bindings of a name, code before tests, as it is written."""
     found = [hit for hit in memory.definitions(name, limit=40) if hit.symbol_type in NAMED_SYMBOLS]
     found = [hit for hit in found if hit.name.endswith(name)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind
 from aurora_soar.phases.compare import compared
 from aurora_soar.phases.path_answer import PATH_KINDS, path_in, path_said, path_steps
+from aurora_soar.phases.trouble_answer import SUSPECT_KINDS, suspected, trouble_said
 from aurora_soar.question.presence import ALL_PRESENT
 from aurora_soar.question.question import Intent
 
@@ -149,7 +150,7 @@ def compose(
     sections = [section for section in sections if section.lines]
     full = [*writer.lines, *(line for section in sections for line in _full(section))]
     said = {_subject_of(f) for f in writer.used}
-    sections = [_relevant(section, lead) for section in sections]
+    sections = _with_suspects([_relevant(section, lead) for section in sections], everything)
     limit = ABSENT_LINES if absent else max(SHORT_LINES - len(path), LEAST_BESIDE) if path else SHORT_LINES
     for section, lines in _shortened(sections, limit, said):
         writer.line("")
@@ -244,6 +245,7 @@ _ASIDE: Final = frozenset(
         FindingKind.EXAMPLE,
         FindingKind.COMMAND,
         FindingKind.CHANGE,
+        FindingKind.SOUND,
         *PATH_KINDS,
     }
 )
@@ -251,6 +253,9 @@ _ASIDE: Final = frozenset(
 
 def _lead_of(question: Question, findings: Sequence[Finding]) -> Finding:
     """Returns the finding that answers best: a test if tests are asked for, else the first definition or file."""
+    if suspects := suspected(findings):
+        named = (f for f in findings if f.kind is FindingKind.DEFINITION and f.symbol == suspects[0].about)
+        return next(named, suspects[0])
     tests = question.about_tests and question.intent is Intent.EXPLAIN
     wanted = {FindingKind.TEST} if tests else {FindingKind.FILE, FindingKind.DEFINITION}
     first = next((f for f in findings if f.kind in wanted), None)
@@ -273,6 +278,9 @@ def _write_lead(
             for text, *cited in compared(pair[0], pair[1], findings):
                 writer.line(text, *cited)
             return
+    if suspects := suspected(findings):
+        writer.line(trouble_said(suspects[0].about, place(lead), suspects), lead)
+        return
     callers = [f for f in findings if f.kind in _CALLERS and f.about == lead.symbol]
     if _ASKS_CALLERS.search(question.text) and callers:
         named = [f"`{f.symbol}` ({place(f)})" for f in callers[:NAMED_SHOWN]]
@@ -357,7 +365,7 @@ def _lines(findings: Sequence[Finding]) -> Iterator[_Line]:
             yield _Line(f"`{_cut(finding.text)}`{says}", finding)
             steps = [f for f in findings if f.kind is FindingKind.STEP and _within(f, finding)]
             yield from (_Line(f"`{_cut(step.text)}`", step, 1) for step in steps)
-        elif finding.kind not in (FindingKind.STEP, *_FLOW, *PATH_KINDS):
+        elif finding.kind not in (FindingKind.STEP, FindingKind.SOUND, *_FLOW, *PATH_KINDS):
             yield _Line(_text_of(finding), finding)
     yield from (_Line(_text_of(finding), finding) for finding in _in_order(findings))
 
@@ -383,8 +391,8 @@ _TEXTS: Final[Mapping[FindingKind, str]] = {
     FindingKind.USE: "used: `{text}`",
     FindingKind.MEMBER: "`{text}`{says}",
     FindingKind.EXAMPLE: "`{text}`{says}",
-    FindingKind.RAISE: "`{symbol}`: `{text}`",
-    FindingKind.UNRELEASED: "`{symbol}` does not release this: `{text}`",
+    FindingKind.RAISE: "`{symbol}`: `{text}`{under}",
+    FindingKind.UNRELEASED: "`{symbol}` does not release this: `{text}`{when}",
     FindingKind.CHANGE: "`{about}` was changed lately: {text}",
     FindingKind.COMMAND: "run `{text}`",
     FindingKind.TEST: "`{symbol}`{says}",
@@ -400,7 +408,11 @@ def _text_of(finding: Finding) -> str:
     says = f": {finding.detail}" if finding.detail else ""
     pattern = _TEXTS.get(finding.kind, "{text}")
     text = finding.text if finding.kind is FindingKind.CLAIM else _cut(finding.text)
-    return pattern.format(symbol=finding.symbol, about=finding.about, text=text, says=says)
+    under, when = (f"{word}{finding.detail}{end}" if finding.detail else "" for word, end in _CONDITIONS)
+    return pattern.format(symbol=finding.symbol, about=finding.about, text=text, says=says, under=under, when=when)
+
+
+_CONDITIONS: Final = ((", under `", "`"), (", ", ""))
 
 
 def _full(section: _Section) -> list[str]:
@@ -417,6 +429,13 @@ def _relevant(section: _Section, lead: Finding) -> _Section:
         or (line.finding.relevance >= least and line.finding.text != lead.detail)
     ]
     return replace(section, lines=tuple(kept))
+
+
+def _with_suspects(sections: list[_Section], findings: Sequence[Finding]) -> list[_Section]:
+    """Returns the sections that have the suspects of what the question names; of what is sound, only its calls."""
+    found = suspected(findings)
+    suspects = {f for f in found if f.kind in SUSPECT_KINDS} or {f for f in findings if f.kind in _FLOW}
+    return [s for s in sections if any(line.finding in suspects for line in s.lines)] if found else sections
 
 
 def _shortened(

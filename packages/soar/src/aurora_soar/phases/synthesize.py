@@ -59,6 +59,7 @@ class Synthesis:
         conflicts: contradictions between findings, as the model reported them.
         signals: the evidence that the confidence rests on.
         absent: True if the answer begins with what is not in the project.
+        sound: True if it says that nothing was found that goes wrong, which no search can be sure of.
     """
 
     answer: str
@@ -76,6 +77,7 @@ class Synthesis:
     conflicts: tuple[str, ...] = ()
     signals: Signals = NO_SIGNALS
     absent: bool = False
+    sound: bool = False
 
     @property
     def confidence(self) -> float:
@@ -86,7 +88,8 @@ class Synthesis:
         if not self.sources:
             return 0.0
         if self.written_by is None:
-            return confidence_of(self.signals)
+            estimate = confidence_of(self.signals)
+            return min(estimate, HIGH_FROM - 0.01) if self.sound else estimate
         return min(self.score, HIGH_FROM - 0.01) if self.signals.missing else self.score
 
     @property
@@ -119,6 +122,7 @@ def synthesize(
         subgoals_failed=sum(not o.success for o in outputs),
         signals=signals_of(question, focus, presence, answer.lead, answer.used),
         absent=answer.absent,
+        sound=any(f.kind is FindingKind.SOUND for f in sound),
     )
 
 

@@ -18,6 +18,7 @@ from aurora_soar.question.intent_patterns import (
     in_short,
 )
 from aurora_soar.question.languages import in_english, language_of
+from aurora_soar.question.trouble import TroubleQuestion, lacking, read_trouble, without_trouble_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +51,7 @@ class Question:
         sides: the two things that a comparison compares, as phrases; else empty.
         about_tests: True if the question asks for tests.
         about_values: True if the question asks for values, as constants and tables hold them.
+        trouble: what it names, if it asks what goes wrong there.
         language: the language that it is in, if it is not English and its function words are known; else empty.
     """
 
@@ -60,6 +62,7 @@ class Question:
     sides: tuple[str, ...]
     about_tests: bool
     about_values: bool = False
+    trouble: TroubleQuestion | None = None
     language: str = ""
 
     @property
@@ -123,18 +126,22 @@ def read_question(text: str) -> Question:
     """Reads a question once, so that every phase sees the same terms; of a long one, start and end.
 
     Raises:
-        EmptyQuestionError: the question has no word to search for.
+        EmptyQuestionError: the question has no word to search for, or lacks a place that it must name.
     """
     # An argument that is not UTF-8 arrives with lone surrogates, which no file and no database takes.
     text = text.encode("utf-8", errors="replace").decode("utf-8").strip()
     short = in_short(text)
     if language := language_of(short):
         short = in_english(short, language)
+    if lacks := lacking(short):
+        raise EmptyQuestionError(text, lacks)
     identifiers = _identifiers(short)
     sides = _sides(short)
-    intent = Intent.COMPARE if sides else _intent(short)
+    trouble = None if sides else read_trouble(short)
+    intent = Intent.COMPARE if sides else Intent.DEBUG if trouble else _intent(short)
     # Of a change, the verb says that it is one; it is no word to search for.
     asked = ASKS_CHANGE.sub("", short, count=1) if intent is Intent.IMPLEMENT else short
+    asked = without_trouble_words(asked) if trouble else asked
     terms = _terms(asked, identifiers) or _terms(short, identifiers)
     if not terms:
         raise EmptyQuestionError(text)
@@ -146,6 +153,7 @@ def read_question(text: str) -> Question:
         sides=sides,
         about_tests=bool(_TESTS.search(short)),
         about_values=bool(_VALUES.search(short)),
+        trouble=trouble,
         language=language,
     )
 
