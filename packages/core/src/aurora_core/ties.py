@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aurora_core.hits import Tie
-from aurora_core.index.graph import IMPORT_WEIGHT, MIN_TOGETHER, Offers, weight_of_calls
+from aurora_core.index.graph import IMPORT_WEIGHT, MIN_TOGETHER, weight_of_calls
 from aurora_core.index.history import read_history
+from aurora_core.index.linked_files import joined_links
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from aurora_core.index.linked_files import Joined
 
 __all__ = ["ties_of"]
-
-_Joined = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
 
 
 def ties_of(connection: sqlite3.Connection, path: str) -> list[Tie]:
@@ -32,10 +31,9 @@ def ties_of(connection: sqlite3.Connection, path: str) -> list[Tie]:
     own = next((number for number, each in paths.items() if each == path), None)
     if own is None:
         return []
-    rows = connection.execute("SELECT file_id, imports, calls, offers FROM links ORDER BY file_id").fetchall()
-    offered = Offers([(file, offers) for file, _, _, offers in rows])
-    imports, imported_by = _both_ways(offered.joined([(file, imports) for file, imports, _, _ in rows]), own)
-    calls, called_by = _both_ways(offered.joined([(file, calls) for file, _, calls, _ in rows]), own)
+    imported, called = joined_links(connection)
+    imports, imported_by = _both_ways(imported, own)
+    calls, called_by = _both_ways(called, own)
     known = frozenset(paths.values())
     together, share = _changed_with(path, read_history(connection).files)
     others = {paths[each] for each in (*imports, *imported_by, *calls, *called_by)} | (together.keys() & known)
@@ -55,7 +53,7 @@ def ties_of(connection: sqlite3.Connection, path: str) -> list[Tie]:
     return sorted(ties, key=lambda tie: (-tie.strength, tie.file))
 
 
-def _both_ways(joined: _Joined, own: int) -> tuple[Mapping[int, int], Mapping[int, int]]:
+def _both_ways(joined: Joined, own: int) -> tuple[Mapping[int, int], Mapping[int, int]]:
     """Returns the files that a file mentions, and those that mention it, each with the number of keys."""
     source, target, times = joined
     out, back = (source == own) & (target != own), (target == own) & (source != own)

@@ -1,8 +1,8 @@
 """Edges between files: imports, calls, and changes in the same commits.
 
 A file *offers* its module path and the names that it defines, and *mentions* the modules that it imports and the
-names that it calls. Both are kept as numbers, so that all edges of a project are one join of two arrays. What more
-than a few files offer says nothing about any of them and gives no edge.
+names that it calls. Both are kept as numbers, so that all edges of a project are a join of arrays, as
+`linked_files.py` makes it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aurora_core.index.history import read_history
+from aurora_core.index.linked_files import joined_links
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -30,7 +31,6 @@ __all__ = [
     "IMPORT_WEIGHT",
     "MIN_TOGETHER",
     "FileGraph",
-    "Offers",
     "PackedLinks",
     "count_changed_files",
     "packed_links",
@@ -40,7 +40,6 @@ __all__ = [
     "weight_of_calls",
 ]
 
-MAX_OFFERING: Final = 3
 MAX_EDGES: Final = 24
 IMPORT_WEIGHT: Final = 0.8
 # Two files that were changed together once may have been so by chance.
@@ -151,10 +150,7 @@ def refresh_graph(connection: sqlite3.Connection) -> bool:
 
 def _edges(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Returns all edges as (source, target, weight), by source, each source's strongest first."""
-    rows = connection.execute("SELECT file_id, imports, calls, offers FROM links ORDER BY file_id").fetchall()
-    offered = Offers([(file, offers) for file, _, _, offers in rows])
-    source_i, target_i, _ = offered.joined([(file, imports) for file, imports, _, _ in rows])
-    source_c, target_c, names = offered.joined([(file, calls) for file, _, calls, _ in rows])
+    (source_i, target_i, _), (source_c, target_c, names) = joined_links(connection)
     source_h, target_h, share = _changed_together(connection)
     source = np.concatenate([source_i, source_c, source_h])
     target = np.concatenate([target_i, target_c, target_h])
@@ -170,37 +166,6 @@ def _edges(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], NDArray[n
 def weight_of_calls(names: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns the weights of edges by the numbers of names that are called: each further one halves the way to 1."""
     return 1 - np.exp2(-names)
-
-
-class Offers:
-    """The files that offer each key."""
-
-    def __init__(self, rows: Sequence[tuple[int, bytes]]) -> None:
-        files, keys = _flat(rows)
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._files = keys[order], files[order]
-
-    def joined(
-        self, rows: Sequence[tuple[int, bytes]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Returns pairs of files that mention and offer the same key: (source, target, number of keys)."""
-        sources, keys = _flat(rows)
-        first = np.searchsorted(self._keys, keys, side="left")
-        count = np.searchsorted(self._keys, keys, side="right") - first
-        telling = (count > 0) & (count <= MAX_OFFERING)
-        first, count, sources = first[telling], count[telling], sources[telling]
-        step = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-        pairs = np.stack([np.repeat(sources, count), self._files[np.repeat(first, count) + step]])
-        if not pairs.size:
-            return pairs[0], pairs[1], np.zeros(0, dtype=np.int64)
-        unique, times = np.unique(pairs, axis=1, return_counts=True)
-        return unique[0], unique[1], times
-
-
-def _flat(rows: Sequence[tuple[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    counts = np.array([len(blob) // 4 for _, blob in rows], dtype=np.int64)
-    files = np.repeat(np.array([file for file, _ in rows], dtype=np.int64), counts)
-    return files, np.frombuffer(b"".join(blob for _, blob in rows), dtype="<u4")
 
 
 def _changed_together(

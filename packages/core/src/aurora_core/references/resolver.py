@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.chunking import SymbolType
 from aurora_core.chunking.chunk import MAX_LINES
 from aurora_core.code_text import code_lines
-from aurora_core.imports import imports_name, reaches
+from aurora_core.imports import imports_name, nearness
+from aurora_core.language_families import may_call
 from aurora_core.references.classes import Classes
 from aurora_core.references.receivers import OWN, Receivers
 from aurora_core.store.files import file_text, symbol_key
@@ -65,6 +66,7 @@ class Resolver:
         # A file may have hundreds of calls, and is read for each receiver once.
         self._text = cache(self._read)
         self._names_owner = cache(self._names_owner_in)
+        self._nearest = cache(self._nearest_now)
         self._classes = Classes(connection)
         self._receivers = Receivers(self._classes, self._text)
         every = self._classes.defined(self._short)
@@ -131,6 +133,8 @@ class Resolver:
     def _calls(self, target: _Target, chunk: StoredChunk, line: int, receiver: str, *, dotted: bool) -> bool | None:
         if chunk.file == target.file and target.line_start <= line <= target.line_end:
             return None  # a recursive call says nothing of who uses it
+        if not may_call(chunk.file, target.file):
+            return None
         if target.owner:
             return self._calls_method(target, chunk, line, receiver, dotted=dotted)
         return self._calls_function(target, chunk, receiver, dotted=dotted)
@@ -143,8 +147,8 @@ class Resolver:
             return None if receiver else True
         if not receiver and chunk.file in self._functions_in:
             return None  # its own function of that name
-        if reaches(self._short, receiver=receiver, caller=chunk.file, caller_text=text, definition=target.file):
-            return True
+        if near := self._nearness(chunk.file, receiver, target.file):
+            return True if near == self._nearest(chunk.file, receiver) else None
         if receiver:
             another = (
                 self._short in EVERYDAY or receiver.rpartition(".")[2][:1].isupper() or len(self._defined_in) > 1
@@ -152,6 +156,14 @@ class Resolver:
             return None if another else False
         elsewhere = chunk.file in self._defined_in or imports_name(self._short, text)
         return None if elsewhere else False
+
+    def _nearness(self, caller: str, receiver: str, definition: str) -> int:
+        text = self._text(caller)
+        return nearness(self._short, receiver=receiver, caller=caller, caller_text=text, definition=definition)
+
+    def _nearest_now(self, caller: str, receiver: str) -> int:
+        """Returns the nearness of the function that a call means before all others of the name."""
+        return max((self._nearness(caller, receiver, file) for file in self._functions_in), default=0)
 
     def _calls_method(
         self, target: _Target, chunk: StoredChunk, line: int, receiver: str, *, dotted: bool

@@ -66,6 +66,7 @@ class Finding(_Document):
         symbol: qualified name of the definition that the line belongs to, or the section's title.
         text: the text at that place (white space may differ); of a claim, the agent's sentence; of a change, git's.
         about: the symbol, file or folder that a call, a use, a member, a test or a suspect is of; else "".
+        about_file: of a caller, the file with the definition that it calls: others may have its name; else "".
         detail: the first sentence of documentation; of a suspect, its condition; or "".
         terms: the question's terms that this place mentions.
         relevance: share of the question's term weight found at the place, 0 to 1.
@@ -80,6 +81,7 @@ class Finding(_Document):
     symbol: str
     text: str
     about: str = ""
+    about_file: str = ""
     detail: str = ""
     terms: tuple[str, ...] = ()
     relevance: NonNegativeFloat = 0.0

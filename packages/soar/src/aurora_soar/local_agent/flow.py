@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_core.file_kinds import is_test_file
-from aurora_core.imports import reaches
+from aurora_core.imports import nearness
+from aurora_core.language_families import may_call
 from aurora_soar.evidence.code_prose import code_rows
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, reference_finding
@@ -137,7 +138,7 @@ def _callers(memory: SoarMemory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     certain = [r for r in outside if r.certain]
     for reference in (certain or outside)[:CALLERS_EACH]:
         kind = FindingKind.CALLER if reference.certain else FindingKind.MAYBE_CALLER
-        yield reference_finding(reference, kind, hit.name, focus)
+        yield reference_finding(reference, kind, hit.name, focus).model_copy(update={"about_file": hit.file})
 
 
 def _callees(memory: SoarMemory, hit: Hit, focus: Focus) -> list[Finding]:
@@ -173,21 +174,23 @@ def _is_specific(name: str, before: str) -> bool:
 
 
 def _meant(definitions: Sequence[Hit], name: str, receiver: str, caller: Hit, text: str) -> Hit | None:
-    """Returns the definition that a call means: the only one in its file, else the only one that it reaches."""
+    """Returns the definition that a call means: the only one in its file, else the nearest that it reaches."""
     named = [d for d in definitions if d.symbol_type in NAMED_SYMBOLS and not is_test_file(d.file)]
     local = [d for d in named if d.file == caller.file]
     if local:
         return local[0] if len(local) == 1 and local[0].chunk_id != caller.chunk_id else None
     if len(definitions) > MAX_DEFINITIONS:
         return None
-    reached = [d for d in named if _reached(d, name, receiver, caller, text)]
+    near = [(_nearness(d, name, receiver, caller, text), d) for d in named]
+    most = max((how for how, _ in near), default=0)
+    reached = [d for how, d in near if how == most > 0]
     return reached[0] if len(reached) == 1 else None
 
 
-def _reached(definition: Hit, name: str, receiver: str, caller: Hit, text: str) -> bool:
+def _nearness(definition: Hit, name: str, receiver: str, caller: Hit, text: str) -> int:
     if definition.symbol_type == "method":
-        return bool(receiver) and "_" in name.strip("_")
-    return reaches(name, receiver=receiver, caller=caller.file, caller_text=text, definition=definition.file)
+        return int(bool(receiver) and "_" in name.strip("_") and may_call(caller.file, definition.file))
+    return nearness(name, receiver=receiver, caller=caller.file, caller_text=text, definition=definition.file)
 
 
 def _callee(definition: Hit, caller: Hit, focus: Focus) -> Finding:

@@ -259,7 +259,27 @@ def _lead_of(question: Question, findings: Sequence[Finding]) -> Finding:
     tests = question.about_tests and question.intent is Intent.EXPLAIN
     wanted = {FindingKind.TEST} if tests else {FindingKind.FILE, FindingKind.DEFINITION}
     first = next((f for f in findings if f.kind in wanted), None)
-    return first or next((f for f in findings if f.kind not in _ASIDE), findings[0])
+    lead = first or next((f for f in findings if f.kind not in _ASIDE), findings[0])
+    return next(iter(_called(question, lead, findings)), lead)
+
+
+def _called(question: Question, lead: Finding, findings: Sequence[Finding]) -> list[Finding]:
+    """Returns the definitions that a question for callers asks for: those of the lead's name that are called.
+
+    Those that are only perhaps called are left out if others certainly are.
+    """
+    if not _ASKS_CALLERS.search(question.text):
+        return []
+    alike = [f for f in findings if f.kind is FindingKind.DEFINITION and f.symbol == lead.symbol and f != lead]
+    meant = [lead] if lead.file.rpartition("/")[2] in question.text else [lead, *alike]
+    first = [(f, next(iter(_callers_of(f, findings)), None)) for f in meant]
+    certain = [f for f, caller in first if caller is not None and caller.kind is FindingKind.CALLER]
+    return certain or [f for f, caller in first if caller is not None]
+
+
+def _callers_of(definition: Finding, findings: Sequence[Finding]) -> list[Finding]:
+    callers = (f for f in findings if f.kind in _CALLERS and f.about == definition.symbol)
+    return [f for f in callers if f.about_file in ("", definition.file)]
 
 
 def _write_closest(writer: _Writer, lead: Finding, presence: Presence) -> None:
@@ -278,19 +298,22 @@ def _write_lead(
             for text, *cited in compared(pair[0], pair[1], findings):
                 writer.line(text, *cited)
             return
-    if suspects := suspected(findings):
-        writer.line(trouble_said(suspects[0].about, place(lead), suspects), lead)
-        return
-    callers = [f for f in findings if f.kind in _CALLERS and f.about == lead.symbol]
-    if _ASKS_CALLERS.search(question.text) and callers:
-        named = [f"`{f.symbol}` ({place(f)})" for f in callers[:NAMED_SHOWN]]
-        doubt = "" if callers[0].kind is FindingKind.CALLER else " perhaps"
-        writer.line(
-            f"`{lead.symbol}` ({place(lead)}) is{doubt} called by {', '.join(named)}.", lead, *callers[:NAMED_SHOWN]
-        )
+        if suspects := suspected(findings):
+            writer.line(trouble_said(suspects[0].about, place(lead), suspects), lead)
+            return
+        if called := _called(question, lead, findings):
+            for each in called:
+                _write_callers(writer, each, _callers_of(each, findings))
         return
     writer.line(f"{_LEAD.get(question.intent, '')}{_described(lead, findings)}", lead)
     _write_more(writer, lead, findings, focus)
+
+
+def _write_callers(writer: _Writer, definition: Finding, callers: Sequence[Finding]) -> None:
+    named = ", ".join(f"`{f.symbol}` ({place(f)})" for f in callers[:NAMED_SHOWN])
+    doubt = "" if callers[0].kind is FindingKind.CALLER else " perhaps"
+    text = f"`{definition.symbol}` ({place(definition)}) is{doubt} called by {named}."
+    writer.line(text, definition, *callers[:NAMED_SHOWN])
 
 
 _CALLERS: Final = frozenset({FindingKind.CALLER, FindingKind.MAYBE_CALLER})

@@ -143,7 +143,7 @@ def _coherence(findings: Sequence[Finding]) -> float:
 
 def _joined_files(start: str, findings: Iterable[Finding]) -> set[str]:
     home = {f.symbol: f.file for f in findings if f.kind is FindingKind.DEFINITION}
-    edges = [(home[f.about], f.file) for f in findings if f.about in home]
+    edges = [(f.about_file or home[f.about], f.file) for f in findings if f.about in home]
     joined = {start}
     while grown := {b for pair in edges for a, b in (pair, pair[::-1]) if a in joined} - joined:
         joined |= grown
