@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind
+from aurora_soar.phases.absence_answer import absence_said, only_elsewhere
 from aurora_soar.phases.compare import compared
 from aurora_soar.phases.path_answer import PATH_KINDS, path_in, path_said, path_steps
 from aurora_soar.phases.trouble_answer import SUSPECT_KINDS, suspected, trouble_said
@@ -121,7 +122,7 @@ def compose(
     writer = _Writer()
     absent = presence.decisive and question.intent is not Intent.IMPLEMENT
     if absent:
-        writer.line(_absence(presence))
+        writer.line(absence_said(presence))
     if not everything:
         if not absent:
             writer.line(_nothing(focus, outputs))
@@ -143,7 +144,7 @@ def compose(
         if presence.missing:
             words = ", ".join(presence.missing)
             there = "Not there yet" if question.intent is Intent.IMPLEMENT else "Not in this project's code"
-            writer.line(f"{there}: {words}{_only_elsewhere(presence)}.")
+            writer.line(f"{there}: {words}{only_elsewhere(presence)}.")
     _write_language(writer, question)
     _write_failures(writer, outputs)
     sections = [_section(output, findings, question) for output, findings in kept]
@@ -186,41 +187,6 @@ def _write_language(writer: _Writer, question: Question) -> None:
         writer.line("")
     looked_for = "only its names, and words that the code has, too, were looked for"
     writer.line(f"The question is in {question.language}: {looked_for}.")
-
-
-def _absence(presence: Presence) -> str:
-    unindexed = ", ".join(f"`{name}`" for name in presence.unindexed)
-    unread, left_out = (_with_places(names) for names in (presence.on_disk.unread, presence.on_disk.left_out))
-    told = [
-        f"Not indexed: {unindexed}; `aur mem index` adds new files, `aur mem stats` says what is left out and why."
-        if unindexed
-        else "",
-        f"Not in the index: {unread}; `aur mem index` brings it up to date." if unread else "",
-        f"Left out of the index: {left_out}; `aur mem stats` says what is left out and why." if left_out else "",
-    ]
-    words = [*(f"`{name}`" for name in presence.names if name in presence.missing), *presence.words]
-    return " ".join([*filter(None, told), *([_not_found(words, presence)] if words or not any(told) else [])])
-
-
-def _with_places(names: Mapping[str, str]) -> str:
-    return ", ".join(f"`{name}` (`{at}`)" for name, at in names.items())
-
-
-def _not_found(words: Sequence[str], presence: Presence) -> str:
-    return f"Not found in this project's code: {', '.join(words)}{_only_elsewhere(presence)}.{_similar(presence)}"
-
-
-def _only_elsewhere(presence: Presence) -> str:
-    """Returns where documents or tests mention what the code does not."""
-    if not presence.elsewhere:
-        return ""
-    places = ", ".join(f"`{at}`" for at in presence.elsewhere.values())
-    return f" (only documents and tests mention {' and '.join(presence.elsewhere)}: {places})"
-
-
-def _similar(presence: Presence) -> str:
-    found = [f"`{near.name}` (`{near.file}:{near.line}`)" for near in presence.nearest.values()]
-    return f" The most similar name is {', '.join(found)}." if found else ""
 
 
 def _nothing(focus: Focus, outputs: Sequence[AgentOutput]) -> str:
@@ -298,12 +264,12 @@ def _write_lead(
             for text, *cited in compared(pair[0], pair[1], findings):
                 writer.line(text, *cited)
             return
-        if suspects := suspected(findings):
-            writer.line(trouble_said(suspects[0].about, place(lead), suspects), lead)
-            return
-        if called := _called(question, lead, findings):
-            for each in called:
-                _write_callers(writer, each, _callers_of(each, findings))
+    if suspects := suspected(findings):
+        writer.line(trouble_said(suspects[0].about, place(lead), suspects), lead)
+        return
+    if called := _called(question, lead, findings):
+        for each in called:
+            _write_callers(writer, each, _callers_of(each, findings))
         return
     writer.line(f"{_LEAD.get(question.intent, '')}{_described(lead, findings)}", lead)
     _write_more(writer, lead, findings, focus)
