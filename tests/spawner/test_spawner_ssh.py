@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,7 @@ from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, Ru
 from aurora_spawner.distributed.attempt_documents import document_of
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, Result
 from aurora_spawner.distributed.pool_trees import sweep
+from aurora_spawner.distributed.ssh import connection
 from aurora_spawner.distributed.ssh import executor as ssh_executor
 from aurora_spawner.distributed.ssh.connection import Connection
 from aurora_spawner.distributed.ssh.destination import Destination, HostRefusedError, HostUnreachableError
@@ -303,3 +306,27 @@ def test_no_key_travels_and_a_folder_is_one_word() -> None:
     environment = here.environment({**secret, "PATH": "/bin", "HOME": "/home/anna", "SSH_AUTH_SOCK": "/run/agent"})
     assert environment == {"PATH": "/bin", "HOME": "/home/anna", "SSH_AUTH_SOCK": "/run/agent"}
     assert here.command()[-2:] == ("anna@big", "cd ~/'a b; rm -rf $HOME' && exec aur worker ssh")
+
+
+async def test_a_connection_that_nobody_waits_for_any_more_leaves_no_ssh(
+    site: SshSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given up at each of the steps in which it is made."""
+    started: list[subprocess.Popen[bytes]] = []
+    start = connection._started
+
+    def kept(destination: Destination) -> subprocess.Popen[bytes]:
+        started.append(start(destination))
+        return started[-1]
+
+    monkeypatch.setattr(connection, "_started", kept)
+    for steps in range(12):
+        opening = asyncio.create_task(Connection.open(site.destination))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+    assert started
+    assert [each.poll() is None for each in started] == [False] * len(started)
+    assert all(each.stdin is None or each.stdin.closed for each in started)

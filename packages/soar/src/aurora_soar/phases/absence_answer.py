@@ -1,4 +1,4 @@
-"""What an answer says of names and words that the project's code does not have."""
+"""Sentences of an answer about names and words that the code of a project does not have."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from aurora_spawner.distributed.ssh.frames import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aurora_spawner.distributed.ssh.destination import Destination
     from aurora_spawner.distributed.ssh.frames import Request
@@ -69,11 +69,18 @@ class Connection:
         process, loop = _started(destination), asyncio.get_running_loop()
         out, errors = (asyncio.StreamReader(limit=HEAD_LIMIT_BYTES) for _ in range(2))
         pipes: list[asyncio.BaseTransport] = []
-        for reader, pipe in ((out, process.stdout), (errors, process.stderr)):
-            transport, _ = await loop.connect_read_pipe(partial(asyncio.StreamReaderProtocol, reader), pipe)
-            pipes.append(transport)
-        sending, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, process.stdin)
-        pipes.append(sending)
+        try:
+            for reader, pipe in ((out, process.stdout), (errors, process.stderr)):
+                transport, _ = await loop.connect_read_pipe(partial(asyncio.StreamReaderProtocol, reader), pipe)
+                pipes.append(transport)
+            sending, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, process.stdin)
+            pipes.append(sending)
+        except BaseException:  # whoever asked may give up meanwhile
+            _end_now(process, pipes)
+            for unread in (process.stdout, process.stderr, process.stdin)[len(pipes) :]:
+                if unread is not None:
+                    unread.close()
+            raise
         writer = asyncio.StreamWriter(sending, protocol, None, loop)
         made = cls(destination=destination, process=process, _out=out, _in=writer, _pipes=pipes)
         await made.begin(errors)
@@ -198,13 +205,16 @@ class Connection:
         self._in.close()
         status: int | None = None
         try:
-            status = await asyncio.to_thread(self.process.wait, _END_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        await asyncio.wait({self._following[0]}, timeout=_END_WITHIN_S)  # a program of the user's may keep the pipe
-        problem = self.destination.problem(status, self._said.decode(errors="replace"))
-        self._close_pipes()
-        return problem
+            try:
+                status = await asyncio.to_thread(self.process.wait, _END_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+            await asyncio.wait(
+                {self._following[0]}, timeout=_END_WITHIN_S
+            )  # a program of the user's may keep the pipe
+            return self.destination.problem(status, self._said.decode(errors="replace"))
+        finally:
+            self._close_pipes()
 
     def close(self) -> None:
         """Ends ssh; attempts continue."""
@@ -213,12 +223,8 @@ class Connection:
         self._close_pipes()
 
     def _close_pipes(self) -> None:
-        for each in self._pipes:
-            each.close()
         self._following[0].cancel()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        _end_now(self.process, self._pipes)
 
 
 def _started(destination: Destination) -> subprocess.Popen[bytes]:
@@ -234,6 +240,14 @@ def _started(destination: Destination) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise HostRefusedError(f"ssh could not be started: {error.strerror}; install OpenSSH's client") from error
+
+
+def _end_now(process: subprocess.Popen[bytes], pipes: Iterable[asyncio.BaseTransport]) -> None:
+    for each in pipes:
+        each.close()
+    if process.poll() is None:
+        process.kill()
+        process.wait()
 
 
 async def _copy(reader: asyncio.StreamReader, into: IO[bytes], size: int) -> None:
