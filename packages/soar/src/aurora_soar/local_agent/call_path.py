@@ -185,10 +185,10 @@ _ABSTRACT: Final = re.compile(
 )
 
 
-def called_by(memory: SoarMemory, hit: Hit) -> list[Hit]:
-    """Returns the functions and methods that a definition certainly calls, in the order of the calls."""
+def called_by(memory: SoarMemory, hits: Sequence[Hit]) -> list[Hit]:
+    """Returns the functions and methods that definitions certainly call, each once, in the order of the calls."""
     calls = _Calls(memory, Focus.of(memory, ()))
-    steps = [step for step in calls.out_of(_Place(hit.file, hit.name)) if step.line.certain]
+    steps = (step for hit in hits for step in calls.out_of(_Place(hit.file, hit.name)) if step.line.certain)
     found = (calls.definition(place) for place in dict.fromkeys(step.callee for step in steps))
     return [each for each in found if each is not None]
 

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from aurora_core import SymbolType
-from aurora_core.file_kinds import is_test_file
 from aurora_soar.evidence.code_prose import code_rows
 from aurora_soar.evidence.evidence import Finding, FindingKind
 from aurora_soar.local_agent.call_path import called_by
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["find_suspects", "trouble_subjects"]
 
 MAX_CALLED: Final = 12
-DEPTH: Final = 2
-EACH: Final = 6
-"""Suspects of one definition."""
+"""With so many definitions called, what these call is not looked at."""
 
 _RAISES: Final = re.compile(
     r"(?:^|[;{}):]|=>|->|\belse)\s*(?:raise\b|throw\b|panic!?\(|bail!\(|abort\()"
@@ -75,20 +72,19 @@ def _bodies(memory: SoarMemory, subject: Hit) -> list[Hit]:
 
 
 def _called(memory: SoarMemory, bodies: Sequence[Hit]) -> list[Hit]:
-    """Returns what definitions call, and what that calls, nearest first."""
-    seen = {(h.file, h.name) for h in bodies}
-    found: list[Hit] = []
-    level = list(bodies)
-    for _ in range(DEPTH):
-        level = [h for hit in level for h in called_by(memory, hit) if not is_test_file(h.file)]
-        level = [h for h in {(h.file, h.name): h for h in level}.values() if (h.file, h.name) not in seen]
-        seen.update((h.file, h.name) for h in level)
-        found += level
-    return found[:MAX_CALLED]
+    """Returns all that definitions call, then, if that is little, what is called from there."""
+    known = {(h.file, h.name) for h in bodies}
+    direct = [h for h in called_by(memory, bodies) if (h.file, h.name) not in known]
+    if len(direct) >= MAX_CALLED:
+        return direct
+    known.update((h.file, h.name) for h in direct)
+    further = [h for h in called_by(memory, direct) if (h.file, h.name) not in known]
+    return [*direct, *further][:MAX_CALLED]
 
 
 def _suspects(memory: SoarMemory, body: Hit, subject: Hit, focus: Focus) -> list[Finding]:
-    rows = [*_kept(memory, body), *_raised(memory, body)]
+    content = _content(memory, body)
+    covered = _covered(focus, body)
     return [
         Finding(
             kind=kind,
@@ -99,11 +95,11 @@ def _suspects(memory: SoarMemory, body: Hit, subject: Hit, focus: Focus) -> list
             text=text,
             about=subject.name,
             detail=when,
-            terms=_covered(focus, body).words,
-            relevance=_covered(focus, body).share,
+            terms=covered.words,
+            relevance=covered.share,
             chunk_id=body.chunk_id,
         )
-        for kind, row, text, when in rows[:EACH]
+        for kind, row, text, when in (*_kept(content, body), *_raised(content, body))
     ]
 
 
@@ -119,14 +115,13 @@ def _content(memory: SoarMemory, body: Hit) -> str:
     return "\n".join(lines) or body.content
 
 
-def _kept(memory: SoarMemory, body: Hit) -> Iterator[tuple[FindingKind, int, str, str]]:
+def _kept(content: str, body: Hit) -> Iterator[tuple[FindingKind, int, str, str]]:
     if not is_for_its_caller(body.name):
-        for row, text, when in unreleased(_content(memory, body)):
+        for row, text, when in unreleased(content):
             yield FindingKind.UNRELEASED, row, text, when
 
 
-def _raised(memory: SoarMemory, body: Hit) -> Iterator[tuple[FindingKind, int, str, str]]:
-    content = _content(memory, body)
+def _raised(content: str, body: Hit) -> Iterator[tuple[FindingKind, int, str, str]]:
     lines = content.split("\n")
     for row, line in code_rows(content, body.file):
         if _RAISES.search(line):
