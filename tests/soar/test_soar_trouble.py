@@ -195,6 +195,30 @@ def test_a_definition_without_suspects_is_said_to_be_sound_but_not_surely(memory
 
 
 @pytest.mark.parametrize(
+    "question", ["What can go wrong in add_up and `load`?", "What can go wrong in `load` and add_up?"]
+)
+def test_of_two_named_definitions_the_one_with_suspects_leads_and_the_other_is_not_passed_over(
+    memory: Memory, question: str
+) -> None:
+    first, second, *_ = answer_directly(memory, memory.root, question).answer.split("\n")
+    assert first.startswith("Start at `load` (`shop.py:39`): 1 line of its own may raise")
+    assert second.startswith("Nothing in `add_up` (`shop.py:46`) raises or acquires")
+
+
+def test_the_last_of_many_calls_is_looked_at_before_a_definition_is_said_to_be_sound(tmp_path: Path) -> None:
+    helpers = [f"def step_{n:02}(value):\n    return value\n" for n in range(20)]
+    calls = "".join(f"    step_{n:02}(value)\n" for n in range(20))
+    last = "def step_last(value):\n" + 8 * "    assert value\n"
+    (tmp_path / "steps.py").write_text(
+        "\n\n".join([*helpers, last, f"def run_all(value):\n{calls}    step_last(value)\n"])
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        answer = answer_directly(memory, tmp_path, "What can go wrong in run_all?").answer
+    assert "no line of its own and 8 of what it calls" in answer.split("\n")[0]
+
+
+@pytest.mark.parametrize(
     ("question", "lacks"),
     [
         ("What goes wrong", "does not say where"),

@@ -220,13 +220,18 @@ _ASIDE: Final = frozenset(
 def _lead_of(question: Question, findings: Sequence[Finding]) -> Finding:
     """Returns the finding that answers best: a test if tests are asked for, else the first definition or file."""
     if suspects := suspected(findings):
-        named = (f for f in findings if f.kind is FindingKind.DEFINITION and f.symbol == suspects[0].about)
-        return next(named, suspects[0])
+        return _definition_of(suspects[0], findings)
     tests = question.about_tests and question.intent is Intent.EXPLAIN
     wanted = {FindingKind.TEST} if tests else {FindingKind.FILE, FindingKind.DEFINITION}
     first = next((f for f in findings if f.kind in wanted), None)
     lead = first or next((f for f in findings if f.kind not in _ASIDE), findings[0])
     return next(iter(_called(question, lead, findings)), lead)
+
+
+def _definition_of(suspect: Finding, findings: Sequence[Finding]) -> Finding:
+    """Returns the definition that a suspect is of; the suspect itself if it was not found."""
+    named = (f for f in findings if f.kind is FindingKind.DEFINITION and f.symbol == suspect.about)
+    return next(named, suspect)
 
 
 def _called(question: Question, lead: Finding, findings: Sequence[Finding]) -> list[Finding]:
@@ -265,7 +270,10 @@ def _write_lead(
                 writer.line(text, *cited)
             return
     if suspects := suspected(findings):
-        writer.line(trouble_said(suspects[0].about, place(lead), suspects), lead)
+        for name in dict.fromkeys(f.about for f in suspects):
+            own = [f for f in suspects if f.about == name]
+            definition = _definition_of(own[0], findings)
+            writer.line(trouble_said(name, place(definition), own), definition)
         return
     if called := _called(question, lead, findings):
         for each in called:

@@ -17,8 +17,9 @@ SUSPECT_KINDS: Final = frozenset({FindingKind.RAISE, FindingKind.UNRELEASED})
 
 
 def suspected(findings: Sequence[Finding]) -> list[Finding]:
-    """Returns the suspects of definitions that the question names, or that one of these is sound."""
-    return [f for f in findings if f.kind is FindingKind.SOUND or (f.kind in SUSPECT_KINDS and f.about)]
+    """Returns the suspects of definitions that the question names, then which of these are sound."""
+    suspects = [f for f in findings if f.kind in SUSPECT_KINDS and f.about]
+    return [*suspects, *(f for f in findings if f.kind is FindingKind.SOUND)]
 
 
 def trouble_said(name: str, place: str, suspects: Sequence[Finding]) -> str:
@@ -26,12 +27,13 @@ def trouble_said(name: str, place: str, suspects: Sequence[Finding]) -> str:
 
     Args:
         place: of the definition, as it is cited.
+        suspects: its own; or that it is sound.
     """
-    if all(f.kind is FindingKind.SOUND for f in suspects):
-        return f"Nothing in `{name}` ({place}) raises or acquires anything, nor does what it calls in this project."
-    lines = [f for f in suspects if f.kind is not FindingKind.SOUND and f.about == name]
-    own = sum(f.symbol == name or f.symbol.startswith(f"{name}.") for f in lines)
-    called = len(lines) - own
+    if suspects[0].kind is FindingKind.SOUND:
+        sound = "raises or acquires anything, nor does any function of this project that it certainly calls"
+        return f"Nothing in `{name}` ({place}) {sound}."
+    own = sum(f.symbol == name or f.symbol.startswith(f"{name}.") for f in suspects)
+    called = len(suspects) - own
     count = f"{own or 'no'} line{'s' if own > 1 else ''} of its own"
     more = f" and {called} of what it calls" if called else ""
     return f"Start at `{name}` ({place}): {count}{more} may raise, catch an error, or keep what is acquired."
