@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aurora_core import Memory
+from aurora_core.git import run_git
+from aurora_core.indexing import walk
 from aurora_soar.local_agent.lookup import answer_directly
+from aurora_soar.question.on_disk import names_on_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +54,27 @@ def test_a_name_in_a_file_that_no_index_reads_is_not_promised_by_one(tmp_path: P
     assert large.startswith("Left out of the index: `MAX_PARCELS` (`large.py:1`)")
     assert "`aur mem index`" not in excluded + large
     assert also_new.startswith("Not in the index: `RETRY_CEILING` (`used.py:2`)")
+
+
+def test_git_is_not_asked_about_each_file_that_has_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "sdk").mkdir()
+    asked: list[str] = []
+
+    def counted(folder: Path, *arguments: str, **limits: int) -> object:
+        asked.append(arguments[0])
+        return run_git(folder, *arguments, **limits)
+
+    counts = []
+    monkeypatch.setattr(walk, "run_git", counted)
+    with Memory.open(tmp_path, exclude=["sdk/"]) as memory:
+        for files in (2, 12):
+            for number in range(files):
+                (tmp_path / "sdk" / f"part_{number}.py").write_text("class Part(BaseParcel): ...\n")
+            asked.clear()
+            assert names_on_disk(memory, ["BaseParcel"]).left_out == {"BaseParcel": "sdk/part_0.py:1"}
+            counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
 
 
 def test_a_plural_is_found_by_its_singular(tmp_path: Path) -> None:

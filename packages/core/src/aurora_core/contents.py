@@ -19,7 +19,7 @@ from aurora_core.tokens import terms
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from aurora_core.freshness import Freshness
@@ -48,17 +48,19 @@ class Contents(AsyncCalls):
         with reading(self._connection, self._database):
             return file_note(self._connection, file)
 
-    def would_read(self, file: str) -> bool:
-        """Returns True if an index would read a file now: it is new or has changed, and nothing leaves it out.
+    def unread(self, files: Collection[str]) -> frozenset[str]:
+        """Returns those of some files that an index would read now: new or changed ones that nothing leaves out.
 
         Args:
-            file: its path from the root.
+            files: their paths from the root.
         """
-        from aurora_core.indexing.walk import FoundFile, walk  # a search does not pay for it
+        from aurora_core.indexing.walk import FoundFile, walk_paths  # a search does not pay for it
 
-        there = (entry for entry in walk(self.root, file, self._exclude) if isinstance(entry, FoundFile))
-        fits = any(entry.path == file and entry.size <= MAX_FILE_BYTES for entry in there)
-        return fits and file in self._freshness.outdated([file])
+        if not files:
+            return frozenset()
+        there = (e for e in walk_paths(self.root, tuple(files), self._exclude) if isinstance(e, FoundFile))
+        fit = {entry.path for entry in there if entry.size <= MAX_FILE_BYTES}
+        return frozenset(self._freshness.outdated(fit.intersection(files)))
 
     def files_with(self, words: str) -> list[str]:
         """Returns the files of code that have all words in one place, comments and strings included; tests last."""

@@ -46,8 +46,8 @@ class RememberingMemory(Protocol):
 class IndexedMemory(Protocol):
     """A memory that reads the files of its root, and may be behind them."""
 
-    def would_read(self, file: str) -> bool:
-        """Returns True if an index that is brought up to date would read a file that is new or has changed."""
+    def unread(self, files: Collection[str]) -> frozenset[str]:
+        """Returns those of some files that are new or have changed, and that an index would read now."""
         ...
 
 

@@ -48,15 +48,15 @@ def names_on_disk(memory: SoarMemory, names: Sequence[str]) -> OnDisk:
         return OnDisk()  # what a memory of one's own leaves out is its own affair
     files = _sources(memory.root)
     words = {name: re.compile(rf"(?<!\w){re.escape(name.rpartition('.')[2])}(?!\w)") for name in names}
+    read = ((file, _lines_with(memory.root / file, words)) for file in files if len(files) <= MAX_FILES)
+    found = {file: lines for file, lines in read if lines}
+    of_index = memory.unread(found)
     unread: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    for file in files if len(files) <= MAX_FILES else ():
-        if len(unread) == len(words):
-            break
-        for name, line in _lines_with(memory.root / file, words).items():
-            if name not in unread:
-                told = unread if memory.would_read(file) else left_out
-                told.setdefault(name, f"{file}:{line}")
+    for file, lines in found.items():
+        told = unread if file in of_index else left_out
+        for name, line in lines.items():
+            told.setdefault(name, f"{file}:{line}")
     return OnDisk(unread=unread, left_out={name: at for name, at in left_out.items() if name not in unread})
 
 
