@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["family_of", "may_call"]
+__all__ = ["family_of", "is_script", "may_call"]
 
 # Swift calls C and Objective-C by the names of their headers, and CUDA is C++ with few words more.
 _FAMILIES: Final = {
@@ -44,6 +44,11 @@ def family_of(file: str) -> str:
     name = file[file.rfind("/") + 1 :]
     dot = name.rfind(".")
     return _BY_SUFFIX.get(name[dot:].lower(), "") if dot > 0 else ""
+
+
+def is_script(file: str) -> bool:
+    """Returns True for a file of JavaScript's family."""
+    return family_of(file) == "javascript"
 
 
 def may_call(caller: str, definition: str) -> bool:

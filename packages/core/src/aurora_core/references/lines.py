@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.chunking import SymbolType
 from aurora_core.code_text import code_lines
 from aurora_core.hits import Reference
-from aurora_core.references.resolver import SCRIPTS, Resolver
+from aurora_core.language_families import is_script
+from aurora_core.references.resolver import Resolver
 from aurora_core.store.files import chunks_by_id, chunks_in, file_text
 from aurora_core.tokens import terms
 
@@ -105,7 +106,7 @@ def _uses(callee: Callee, chunk: StoredChunk, code: str) -> Iterator[re.Match[st
     """Yields where a line calls the name, or hands it on as an argument."""
     name = rf"(?<![\w$.]){_RECEIVER}(?<![\w$]){re.escape(callee.short)}"
     yield from re.finditer(rf"{name}\s*(?:<[^<>()]*>\s*)?\(", code)
-    if chunk.file.endswith(SCRIPTS):
+    if is_script(chunk.file):
         yield from re.finditer(rf"{name}\.(?:call|apply{'|bind' if callee.handed else ''})\(", code)
     if callee.handed and not _IMPORTS.match(code) and not _is_own_variable(callee.short, chunk):
         yield from re.finditer(rf"(?:(?<=[(,])|(?<=[(,]\s)|(?<=^)(?<!\S)\s*){name}(?=\s*[,)]|\s*$)", code)

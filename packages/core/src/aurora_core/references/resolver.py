@@ -13,7 +13,7 @@ from aurora_core.chunking import SymbolType
 from aurora_core.chunking.chunk import MAX_LINES
 from aurora_core.code_text import code_lines
 from aurora_core.imports import imports_name, nearness
-from aurora_core.language_families import may_call
+from aurora_core.language_families import is_script, may_call
 from aurora_core.references.classes import Classes
 from aurora_core.references.receivers import OWN, Receivers
 from aurora_core.store.files import file_text, symbol_key
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aurora_core.store.files import StoredChunk
 
-__all__ = ["SCRIPTS", "Resolver"]
+__all__ = ["Resolver"]
 
 # A method's name at least this long, or with an underscore, is hardly defined twice by chance.
 DISTINCTIVE: Final = 12
@@ -38,8 +38,6 @@ EVERYDAY: Final = frozenset(
 _IMPLICIT_THIS: Final = frozenset(
     [".java", ".cs", ".kt", ".swift", ".scala", ".groovy", ".cpp", ".cc", ".cxx", ".hpp", ".dart", ".rb", ".php"]
 )
-# In these languages no block follows a call: `send(x) {` is a method of an object, which the index may not know.
-SCRIPTS: Final = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte", ".astro")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +115,8 @@ class Resolver:
         """Returns True if a line defines the name instead of calling it."""
         if line in self._definition_lines(file) or self._defines.search(code):
             return True
-        return file.endswith(SCRIPTS) and self._member.search(code) is not None
+        # In a script no block follows a call: `send(x) {` is a method of an object, which the index may not know.
+        return is_script(file) and self._member.search(code) is not None
 
     def verdict(self, chunk: StoredChunk, line: int, call: re.Match[str], code: str) -> bool | None:
         """Returns True for a certain call, False for a doubtful one, None for a call of something else."""
@@ -228,7 +227,7 @@ class Resolver:
             c for c in self._classes.defined(owner.rpartition(".")[2]) if (c.file, c.name) == (chunk.file, owner)
         )
         inside = any(c.line_start < chunk.line_start <= c.line_end for c in around)
-        return owner if chunk.file.endswith(SCRIPTS) and not inside else ""
+        return owner if is_script(chunk.file) and not inside else ""
 
     def _read(self, file: str) -> str:
         return file_text(self._connection, file) or ""
@@ -245,7 +244,7 @@ def _continues(before: StoredChunk, chunk: StoredChunk) -> bool:
 
 def _is_accessor(chunk: StoredChunk) -> bool:
     """Returns True for `get` and `set` of a property's descriptor, which no line calls by these names."""
-    return chunk.file.endswith(SCRIPTS) and _ACCESSOR.match(chunk.signature) is not None
+    return is_script(chunk.file) and _ACCESSOR.match(chunk.signature) is not None
 
 
 _ACCESSOR: Final = re.compile(r"get\s*\(\s*\)|set\s*\(\s*[\w$]+\s*\)")
