@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.evidence.evidence import Finding, FindingKind, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,10 +58,10 @@ class CitationChecker:
         if finding.kind in _PLACES:  # only the place can be checked
             return bool(lines[finding.line - 1].strip())
         if finding.kind in _NAMED:
-            name = re.split(r"[.:#]+", finding.symbol)[-1]
+            name = short_name(finding.symbol)
             return name in lines[finding.line - 1]
         if finding.kind is FindingKind.TEST:
-            name = re.split(r"[.:#]+", finding.about or finding.symbol)[-1]
+            name = short_name(finding.about or finding.symbol)
             return name in lines[finding.line - 1]
         if finding.kind in _PROSE:
             block = "\n".join(lines[finding.line - 1 : finding.line - 1 + MAX_LINES])

@@ -6,13 +6,14 @@ answer, and `citations`, can check it in the file.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
 
 from aurora_soar.errors import AgentOutputError
 
-__all__ = ["Aspect", "Evidence", "Finding", "FindingKind", "LocalRequest", "parse_evidence"]
+__all__ = ["Aspect", "Evidence", "Finding", "FindingKind", "LocalRequest", "parse_evidence", "short_name"]
 
 
 class Aspect(StrEnum):
@@ -148,3 +149,8 @@ def parse_evidence(agent: str, output: str) -> Evidence:
 
 
 LocalRequest.model_rebuild()
+
+
+def short_name(qualified: str) -> str:
+    """Returns the last part of a qualified name, in whichever way its language joins the parts."""
+    return re.split(r"[.:#]+", qualified)[-1]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from aurora_core.file_kinds import is_test_file
 from aurora_core.tokens import terms
 from aurora_soar.evidence.code_prose import code_rows, docstring
-from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.evidence.evidence import Finding, FindingKind, short_name
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, find_definitions, reference_finding
 from aurora_soar.local_agent.subject import find_subjects
 from aurora_soar.question.flow_question import read_flow
@@ -65,7 +65,7 @@ class _Place:
 
     @property
     def short(self) -> str:
-        return re.split(r"[.:#]+", self.name)[-1]
+        return short_name(self.name)
 
 
 @dataclass(frozen=True, slots=True)

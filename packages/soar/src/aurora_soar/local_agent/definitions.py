@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_core import SymbolType
 from aurora_soar.evidence.code_prose import code_rows, docstring, sentences
-from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.evidence.evidence import Finding, FindingKind, short_name
 from aurora_soar.local_agent.bindings import bindings_in
 from aurora_soar.question.focus import NOTHING_COVERED, Coverage
 
@@ -77,7 +77,7 @@ def _candidates(hit: Hit) -> list[Hit]:
 def _place(hit: Hit, focus: Focus, *, about_values: bool) -> float:
     best_sentence = max((focus.coverage(s.text).share for s in sentences(hit.content, hit.file)), default=0.0)
     coverage = _coverage(hit, focus)
-    name = re.split(r"[.:#]+", hit.name)[-1]
+    name = short_name(hit.name)
     share = CONSTRUCTOR_SHARE if name in CONSTRUCTORS and name not in focus.words else 1.0
     if hit.file.endswith(DECLARATIONS):
         share *= DECLARATION_SHARE

@@ -9,7 +9,7 @@ from aurora_core.file_kinds import is_test_file
 from aurora_core.imports import nearness
 from aurora_core.language_families import may_call
 from aurora_soar.evidence.code_prose import code_rows
-from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.evidence.evidence import Finding, FindingKind, short_name
 from aurora_soar.local_agent.definitions import NAMED_SYMBOLS, definition_finding, reference_finding
 
 if TYPE_CHECKING:
@@ -125,13 +125,9 @@ def find_flow(memory: SoarMemory, hits: Sequence[Hit], focus: Focus) -> list[Fin
     return list(found.values())
 
 
-def _short(name: str) -> str:
-    return re.split(r"[.:#]+", name)[-1]
-
-
 def _callers(memory: SoarMemory, hit: Hit, focus: Focus) -> Iterator[Finding]:
     """Yields lines that call the definition, certain ones first; doubtful ones only if no line certainly does."""
-    if _short(hit.name).startswith("__") or hit.symbol_type not in NAMED_SYMBOLS:
+    if short_name(hit.name).startswith("__") or hit.symbol_type not in NAMED_SYMBOLS:
         return
     references = memory.callers(hit.name, limit=MAX_REFERENCES, tests=False, file=hit.file)
     outside = [r for r in references if r.file != hit.file or not hit.line_start <= r.line <= hit.line_end]
@@ -158,7 +154,7 @@ def _callees(memory: SoarMemory, hit: Hit, focus: Focus) -> list[Finding]:
 
 def _called(hit: Hit) -> Iterator[tuple[str, str]]:
     """Yields name and receiver of the calls in a body, in order; comments and docstrings are skipped."""
-    own = _short(hit.name)
+    own = short_name(hit.name)
     for _, line in code_rows(hit.content, hit.file):
         for call in _CALL.finditer(line):
             name, before = call.group("name"), call.group("before")

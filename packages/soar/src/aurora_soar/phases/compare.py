@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.evidence.evidence import Finding, FindingKind, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ def compared(
     left: Finding, right: Finding, findings: Sequence[Finding]
 ) -> Iterator[tuple[str, Finding] | tuple[str, Finding, Finding] | tuple[str]]:
     """Yields lines with the findings that they cite: what each side is, then a table of what they differ in."""
-    a, b = _short(left), _short(right)
+    a, b = short_name(left.symbol), short_name(right.symbol)
     yield (f"`{left.symbol}` (`{left.file}:{left.line}`): {_says(left)}", left)
     yield (f"`{right.symbol}` (`{right.file}:{right.line}`): {_says(right)}", right)
     rows = list(_rows(left, right, findings))
@@ -33,11 +32,11 @@ def compared(
 
 def _rows(left: Finding, right: Finding, findings: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
     sides = (left, right)
-    shapes = [_shape(side.text, _short(side)) for side in sides]
+    shapes = [_shape(side.text, short_name(side.symbol)) for side in sides]
     if shapes[0] != shapes[1]:
         yield "signature", _code(shapes[0]), _code(shapes[1])
     listed = [[f for f in findings if f.kind is FindingKind.MEMBER and f.about == s.symbol] for s in sides]
-    members = [{_short(f) for f in side} for side in listed]
+    members = [{short_name(f.symbol) for f in side} for side in listed]
     complete = all(len({f.symbol for f in side}) >= max((f.total for f in side), default=0) for side in listed)
     if complete and members[0] | members[1]:
         yield "only here", _listed(members[0] - members[1]), _listed(members[1] - members[0])
@@ -49,10 +48,6 @@ def _rows(left: Finding, right: Finding, findings: Sequence[Finding]) -> Iterato
     users = [{f.symbol for f in findings if f.kind is FindingKind.CALLER and f.about == s.symbol} for s in sides]
     if users[0] != users[1]:
         yield "called by", _listed(users[0]), _listed(users[1])
-
-
-def _short(finding: Finding) -> str:
-    return re.split(r"[.:#]+", finding.symbol)[-1]
 
 
 def _says(finding: Finding) -> str:

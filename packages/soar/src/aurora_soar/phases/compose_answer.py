@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind
+from aurora_soar.evidence.evidence import Aspect, Finding, FindingKind, short_name
 from aurora_soar.phases.absence_answer import absence_said, only_elsewhere
 from aurora_soar.phases.compare import compared
 from aurora_soar.phases.path_answer import PATH_KINDS, path_in, path_said, path_steps
@@ -301,7 +301,7 @@ def _sides(question: Question, definitions: Sequence[Finding]) -> tuple[Finding,
 
 
 def _names(side: str, finding: Finding) -> bool:
-    short = re.split(r"[.:#]+", finding.symbol)[-1]
+    short = short_name(finding.symbol)
     return re.search(rf"(?<!\w){re.escape(short)}(?!\w)", side) is not None
 
 

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.evidence.evidence import Finding, FindingKind
+from aurora_soar.evidence.evidence import Finding, FindingKind, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def _is_named(lead: Finding, text: str) -> bool:
     """Returns True if a text names a file or definition as it is written; an ordinary word is no name."""
     if lead.kind is FindingKind.FILE:
         return True
-    short = re.split(r"[.:#]+", lead.symbol)[-1]
+    short = short_name(lead.symbol)
     looks_like_code = short != short.lower() or "_" in short or f"{short}()" in text
     return looks_like_code and re.search(rf"(?<!\w){re.escape(short)}(?!\w)", text) is not None
 

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from aurora_soar.evidence.evidence import FindingKind
+from aurora_soar.evidence.evidence import FindingKind, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,12 +52,8 @@ def path_steps(path: Sequence[Finding]) -> Iterator[tuple[str, Finding]]:
         perhaps = "" if f.kind is FindingKind.PATH else ", perhaps"
         does = (
             "calls"
-            if re.search(rf"(?<![\w$]){re.escape(_short(f.about))}\s*(?:<[^<>()]*>\s*)?\(", f.text)
+            if re.search(rf"(?<![\w$]){re.escape(short_name(f.about))}\s*(?:<[^<>()]*>\s*)?\(", f.text)
             else "hands on"
         )
         text = f.text if len(f.text) <= 120 else f"{f.text[:120].rstrip()} …"
         yield f"{number}. `{f.symbol}` {does} `{f.about}`{perhaps}: `{text}` (`{f.file}:{f.line}`)", f
-
-
-def _short(name: str) -> str:
-    return re.split(r"[.:#]+", name)[-1]
