@@ -219,6 +219,15 @@ def test_the_last_of_many_calls_is_looked_at_before_a_definition_is_said_to_be_s
 
 
 @pytest.mark.parametrize(
+    "question", ["Can `load` fail?", "How might `load` crash?", "Which errors might be raised by `load`?"]
+)
+def test_a_failure_is_asked_for_in_many_ways(question: str) -> None:
+    trouble = read_question(question).trouble
+    assert trouble is not None
+    assert trouble.name == "load"
+
+
+@pytest.mark.parametrize(
     ("question", "lacks"),
     [
         ("What goes wrong", "does not say where"),
@@ -234,7 +243,14 @@ def test_a_question_that_lacks_a_place_says_which(question: str, lacks: str) -> 
 
 
 @pytest.mark.parametrize(
-    "question", ["What happens from save until load?", "How does load work?", "Add a leak check"]
+    "question",
+    [
+        "What happens from save until load?",
+        "How does load work?",
+        "Add a leak check",
+        "How does wrap_text break lines?",
+        "Does wrap_text break lines?",
+    ],
 )
 def test_other_questions_are_no_trouble_questions(question: str) -> None:
     assert read_question(question).trouble is None

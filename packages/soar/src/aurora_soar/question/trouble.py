@@ -26,16 +26,19 @@ _NAME: Final = r"`?(?P<name>[^\W\d][\w$]*(?:(?:\.|::|#|->)[\w$]+)*)(?:\(\))?`?"
 _RUNS: Final = r"(?: (?:runs?|executes?|returns?|is|are|gets?)(?: (?:run|called|used|executed|invoked))?)?"
 _CALLS: Final = r"(?:(?:i|we|you|one|someone) )?(?:(?:calls?|calling|runs?|running|uses?|using) )?"
 _SORT: Final = r"(?:the (?:function|method|class) )?"
-_FAILS: Final = r"(?:leaks?|fails?|raises?|throws?|crash(?:es)?|breaks?|hangs?|panics?)"
+_ENDS_BADLY: Final = r"(?:leaks?|fails?|crash(?:es)?|hangs?|panics?)"
+# A function may break lines, and a number is raised to a power: of these, only some ways to ask are meant so.
+_FAILS: Final = rf"(?:{_ENDS_BADLY}|raises?|throws?|breaks?)"
 _ERRORS: Final = r"(?:errors?|exceptions?)"
 _DOES: Final = r"(?:does|do|did|can|could|may|might|will|would)"
-_ARE: Final = r"(?:can be |could be |may be |are |is )?"
+_ARE: Final = r"(?:(?:can|could|may|might|will|would) be |are |is )?"
 _ASKS: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\b{_WRONG} (?:in|inside|with|when|while|if|during|for|at) {_CALLS}{_SORT}{_NAME}{_RUNS}[\s?.!]*$",
         rf"\b{_WRONG} (?:in|inside|with|when|while|if|during|for|at)\b(?P<name>)",
-        rf"^{_DOES} {_SORT}{_NAME} (?:ever |perhaps )?(?:leak|raise|throw)\b",
+        rf"^{_DOES} {_SORT}{_NAME} (?:ever |perhaps )?(?:{_ENDS_BADLY}|raise|throw)\b",
+        rf"\bhow (?:does|do|did|can|could|would|will|might|may) {_SORT}{_NAME} {_ENDS_BADLY}\b",
         rf"\b(?:why|when) (?:does|do|did|is|can|could|would|will|might|may) {_SORT}{_NAME} (?:leaking|{_FAILS})\b",
         rf"\b(?:what|which)(?: \w+)? {_ERRORS} {_DOES} {_SORT}{_NAME} (?:raise|throw|return|give|cause)\b",
         rf"\b(?:what|which) {_ERRORS} {_ARE}(?:raised|thrown) (?:by|in|from) {_SORT}{_NAME}[\s?.!]*$",
