@@ -195,6 +195,18 @@ def test_an_object_may_be_named_for_its_class(shop: Memory) -> None:
     assert [callee for _, callee, _ in found] == ["Checkout._pay", "Payments.charge"]
 
 
+def test_a_way_of_certain_calls_is_taken_before_a_shorter_doubtful_one(tmp_path: Path) -> None:
+    (tmp_path / "start.py").write_text(
+        "from middle import pack_job\n\n\ndef start_job(job):\n    ship_job(job)\n    pack_job(job)\n"
+    )
+    (tmp_path / "middle.py").write_text("from end import ship_job\n\n\ndef pack_job(job):\n    ship_job(job)\n")
+    (tmp_path / "end.py").write_text("def ship_job(job):\n    return job\n")
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        answer = answer_directly(memory, tmp_path, "How does start_job reach ship_job?").answer
+    assert answer.startswith("`start_job` (`start.py:6`) → `pack_job` → `ship_job` (`end.py:1`): 2 calls.")
+
+
 def test_a_circle_of_calls_ends(tmp_path: Path) -> None:
     text = "def ping(n):\n    return pong(n)\n\n\ndef pong(n):\n    return ping(n)\n"
     with written(tmp_path, {"game.py": text}) as memory:

@@ -54,6 +54,7 @@ def test_a_name_in_a_file_that_no_index_reads_is_not_promised_by_one(tmp_path: P
     assert large.startswith("Left out of the index: `MAX_PARCELS` (`large.py:1`)")
     assert "`aur mem index`" not in excluded + large
     assert also_new.startswith("Not in the index: `RETRY_CEILING` (`used.py:2`)")
+    assert "Left out" not in also_new
 
 
 def test_git_is_not_asked_about_each_file_that_has_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

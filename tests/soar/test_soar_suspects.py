@@ -32,6 +32,9 @@ KEPT = {
     "given to a call": "    file = open(path)\n    pool.add(file)\n",
     "kept by an object": "    file = open(path)\n    pool.file = file\n",
     "released": "    pool.acquire()\n    try:\n        print(path)\n    finally:\n        pool.release()\n",
+    "released whatever raises": (
+        "    pool.acquire()\n    try:\n        raise OSError(path)\n    finally:\n        pool.release()\n"
+    ),
     "another word": "    opened = reopen(path)\n    print(opened.text)\n",
 }
 
