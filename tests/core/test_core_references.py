@@ -325,6 +325,31 @@ def test_a_function_handed_on_is_found_if_asked_for(tmp_path: Path) -> None:
         assert [r.name for r in memory.callers("afterwards", limit=9, handed=True)] == ["begin"]
 
 
+def test_neither_an_import_nor_a_parameter_hands_a_function_on(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").write_text("def before():\n    pass\n\n\ndef afterwards():\n    pass\n")
+    (tmp_path / "use.py").write_text(
+        "def begin(run):\n    from hooks import before, afterwards\n\n    run(before, afterwards)\n\n\n"
+        "def other(run, afterwards):\n    run(1, afterwards)\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        handed = memory.callers("afterwards", limit=9, handed=True)
+    assert [(r.name, r.line) for r in handed] == [("begin", 4)]
+
+
+def test_what_a_variable_holds_after_the_call_is_not_its_type(tmp_path: Path) -> None:
+    (tmp_path / "desk.py").write_text(
+        "class Letter:\n    def send(self):\n        return 1\n\n\n"
+        "class Parcel:\n    def send(self):\n        return 2\n\n\n"
+        "def send_first():\n    box = Parcel()\n    box.send()\n    box = Letter()\n    return box\n"
+    )
+    with Memory.open(tmp_path) as memory:
+        memory.index()
+        of_parcel, of_letter = (memory.callers(f"{owner}.send") for owner in ("Parcel", "Letter"))
+    assert [(r.line, r.certain) for r in of_parcel] == [(13, True)]
+    assert of_letter == []
+
+
 def test_declarations_call_nothing(tmp_path: Path) -> None:
     (tmp_path / "box.ts").write_text("export function fill(x: number) { return x }\n")
     (tmp_path / "box.d.ts").write_text("export interface Box {\n  fill(x: number): number;\n}\n")
