@@ -17,12 +17,13 @@ _HEX: Final = "[0-9a-f]"
 
 _LETTERS: Final = rf"""{_START}(
     (?:sk|pk|pypi)-(?=[\w-]{{0,60}}\d)|[rs]k_live_|gh[pousr]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|soat|ft)-
-    |xox[abeoprs]-|AKIA|ASIA|AIza
+    |xox[abeoprs]-|xapp-(?=[0-9]-[0-9A-Z]{{8,14}}-)|AKIA|ASIA|AIza
     |npm_(?=[0-9A-Za-z]{{20}})|hf_(?=[0-9A-Za-z]{{20}})|GOCSPX-|do[opr]_v1_|shp(?:at|ca|pa|ss)_|AGE-SECRET-KEY-1
     |\d{{8,10}}:(?=AA[\w-]{{30}})
     |GR1348941(?=[\w-]{{20}})|nvapi-(?=[\w-]{{50}})|figd_(?=[\w-]{{30}})|dckr_[po]at_|pscale_(?:tkn|pw|oauth)_
     |rzp_live_|FLWSECK(?:_TEST)?-|ATATT3(?=[\w-]{{50}})|NRAK-|tskey-(?:auth|api|client)-|pcsk_(?=[0-9A-Za-z_]{{50}})
-    |glsa_(?=[0-9A-Za-z]{{32}})|ya29\.(?=[\w-]{{30}})|hv[sb]\.(?=[\w-]{{24}})|dp\.(?:pt|st|ct|sa|scim|audit)\.
+    |glsa_(?=[0-9A-Za-z]{{32}})|ya29\.(?:[a-z]\.)?(?=[\w-]{{30}})|hv[sb]\.(?=[\w-]{{24}})
+    |dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z][\w-]{{0,35}}\.)?
     )[\w-]{{8,}}"""
 """Letters after the beginnings that their makers give them; a path that begins so goes on after its slash."""
 _HEX_DIGITS: Final = rf"""{_START}(
