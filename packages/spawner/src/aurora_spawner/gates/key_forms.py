@@ -36,12 +36,12 @@ _HEX_DIGITS: Final = rf"""{_START}(
 _AFTER_ACCOUNT: Final = rf"""(\bAC\*{{3}}["']?[ \t]{{0,5}}[,:][ \t]{{0,5}}["']?){_HEX}{{32}}(?!\w)"""
 """A token beside its account, which is masked by then."""
 _DOTTED: Final = rf"""{_START}(
-    pat(?=[0-9A-Za-z]{{14}}\.{_HEX}{{64}})|(?=[MNO][0-9A-Za-z]{{23,27}}\.[\w-]{{6}}\.[\w-]{{27,40}}(?![\w.-]))[MNO]
+    pat(?=[0-9A-Za-z]{{14}}\.{_HEX}{{64}})|(?=[MNO][0-9A-Za-z]{{23,27}}\.[\w-]{{6}}\.[\w-]{{27,40}}(?![\w-]|\.\w))[MNO]
     |sk\.eyJ(?=[\w-]{{40,300}}\.)|(?<![\w-])eyJ(?=[\w-]{{8,}}\.eyJ)|SG\.
     )[\w.-]{{8,}}"""
 _WITH_SLASHES: Final = rf"""{_START}(
     AccountKey=(?!\$)|sntrys_(?=eyJ)|fm2_(?=[\w+/=]{{60}})|LS0tLS1CRUdJTi(?=[\w+/=]{{20}})
-    |(?<![+/=])A{{20}}(?=[\w%]{{60,300}}(?![\w%+/=]))
+    |(?<![+/])A{{20}}(?=[\w%]{{60,300}}(?![\w%+/=]))
     |hooks\.slack\.com/services/|discord(?:app)?\.com/api/webhooks/\d{{17,20}}/
     )[\w.%@/+-]{{8,}}=*"""
 """Keys in base64, and addresses to which whoever knows them may write."""
