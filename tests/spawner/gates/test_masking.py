@@ -39,6 +39,8 @@ from aurora_spawner.gates.tool_calls import MASKED_WINDOW, SUBJECT_LIMIT, ToolCa
         ('TOKEN=hunter22; curl -H "X-Api: $TOKEN" x', 'TOKEN=***; curl -H "X-Api: $TOKEN" x'),
         ("TOKEN=hunter22; git clone https://me:$TOKEN@host/x", "TOKEN=***; git clone https://me:$TOKEN@host/x"),
         ("TOKEN=a1b2c3d4e5f6g7; echo $TOKEN | docker login", "TOKEN=***; echo $TOKEN | docker login"),
+        ('curl -H "X: Bearer ${TOKEN:-hunter22}" x', 'curl -H "X: Bearer ${TOKEN:***" x'),
+        ("echo ${TOKEN:-a1b2c3d4e5f6g7} | x", "echo ${TOKEN:*** | x"),
         ('PASSWORD="my long phrase" run', 'PASSWORD="***" run'),
         ("mysql -u root -psecret db", "mysql -u root -p*** db"),
         ("mysqldump -psecret db", "mysqldump -p*** db"),
@@ -164,6 +166,9 @@ def test_what_is_no_key_stays_readable(text: str) -> None:
         ("TOKEN=unlink; :\n$TOKEN src", "=unlink"),
         ("TOKEN='rm -rf src' bash -c 'printenv TOKEN | sh'", "rm -rf src"),
         ("A_TOKEN='rm -rf src'; B=$A_TOKEN; $B; curl -H \"Bearer $A_TOKEN\" x", "rm -rf src"),
+        ("${TOKEN:-unlink} src", "unlink"),
+        (': "${A_TOKEN:=unlink}"; $A_TOKEN src', "unlink"),
+        ("${DB_PASS:+run1this} src", "run1this"),
         (f"{'N' * 90}_TOKEN=unlink; ${'N' * 90}_TOKEN src", "unlink"),
     ],
 )

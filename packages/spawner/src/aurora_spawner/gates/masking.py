@@ -52,7 +52,8 @@ _OPENS: Final = re.compile(
 _RUNS: Final = re.compile(r"[;&|<>()`$\n]")
 """Nothing with these is hidden: it may be a command where a comment or a here-document has a quote of its own."""
 _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
-_ASSIGNS: Final = re.compile(r"(?<!\w)([A-Za-z_]\w*)=[\"']?\Z")
+_ASSIGNS: Final = re.compile(r"(?:(?<!\w)([A-Za-z_]\w*)=|\$\{!?([A-Za-z_]\w*):)[\"']?\Z")
+"""The text before what a variable is set to, or stands for where it has no value, as in `${NAME:-value}`."""
 _LONGEST_NAME: Final = 1_000
 _USED: Final = re.compile(r"(?:\$\{?!?|\bprintenv\s+)([A-Za-z_]\w*)")
 _AS_CREDENTIAL: Final = re.compile(
@@ -121,7 +122,9 @@ def _used(text: str) -> frozenset[str]:
 def _runs(used: frozenset[str], before: str, value: str) -> bool:
     """Tells whether a value is assigned to a variable whose value may be run, and may be a command."""
     assigned = _ASSIGNS.search(before)
-    return assigned is not None and assigned[1] in used and not _LIKE_A_KEY.fullmatch(value)
+    if assigned is None or (assigned[1] or assigned[2]) not in used:
+        return False
+    return not _LIKE_A_KEY.fullmatch(value.rstrip("}"))
 
 
 def _named_masked(used: frozenset[str], found: re.Match[str]) -> str:
