@@ -111,6 +111,8 @@ SECRETS = {
     "in base64": f"LS0tLS1CRUdJTiBQUklWQVRFIEtF{made(40)}",
     "ElevenLabs": f"sk_{made(48, HEX)}",
     "command line": f"curl -u me:{made(18)} https://host",
+    "option": f"run --client-secret {made(24)}",
+    "property": f"api.key={made(24)}",
     "hash": f"me:$apr1${made(8)}${made(22)}",
     "unknown issuer": f"anew_{made(44)}1aA",
     "assigned": f'db_password = "{made(20)}"',

@@ -20,6 +20,8 @@ from aurora_spawner.gates.tool_calls import MASKED_WINDOW, SUBJECT_LIMIT, ToolCa
         ("export GITHUB_TOKEN='abcd1234'", "export GITHUB_TOKEN='***'"),
         ("git clone https://me:hunter22@host/x", "git clone https://me:***@host/x"),
         ("mysql --password hunter22 db", "mysql --password *** db"),
+        ("x --db-password hunter22 --client-secret 'a long phrase'", "x --db-password *** --client-secret '***'"),
+        ("x --passwd hunter22 --apikey abcd1234 -Dapi.key=abcd1234", "x --passwd *** --apikey *** -Dapi.key=***"),
         ("mysql --password=hunter22 db", "mysql --password=*** db"),
         ('{"client_secret": "abcd1234"}', '{"client_secret": "***"}'),
         ("echo sk-ant-abc123def456", "echo sk-***"),
@@ -151,6 +153,7 @@ def test_what_is_no_key_stays_readable(text: str) -> None:
         ("echo token:\nunlink src", "unlink src"),
         ("echo token =\nunlink src", "unlink src"),
         ("x --token\nunlink src", "unlink src"),
+        ("x --a-token\nunlink src", "unlink src"),
         ("docker login -p\nunlink src", "unlink src"),
         ("sshpass -p\nunlink src", "unlink src"),
         ("redis-cli -a\nunlink src", "unlink src"),
@@ -198,6 +201,7 @@ _PARTS = (
     ),
     *(
         "password",
+        "--db-password ",
         "DB_PASS=",
         "TOKEN='",
         '--token "',
@@ -270,6 +274,7 @@ _PIECES = (
     ),
     *(
         "secret_",
+        "--a-a-",
         "token  ",
         "ab_cd_",
         "a:12:b:c:",

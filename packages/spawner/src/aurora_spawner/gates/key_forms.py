@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["KEYS", "NAMES", "PLACES", "PREFIXED", "VALUE", "WEAKLY_NAMED"]
+__all__ = ["KEYS", "NAMES", "OPTION", "PLACES", "PREFIXED", "VALUE", "WEAKLY_NAMED"]
 
 VALUE: Final = r"(?:(?!\$[({])[^\s\"'@&|;`<>()])"
 """A character of a value, which ends before anything that a shell would run."""
@@ -60,7 +60,9 @@ PREFIXED: Final = re.compile(
 )
 """A key as most makers of today write one: what it is for, and random letters and digits."""
 
-NAMES: Final = "api[_-]?key|accountkey|token|secret|passw(?:or)?d|passphrase"
+NAMES: Final = "api[_.-]?key|accountkey|token|secret|passw(?:or)?d|passphrase"
+OPTION: Final = r"--(?:[\w-]{0,20}-)?(?:passw(?:or)?d|token|api-?key|secret)"
+"""An option of a program whose value is a key or password."""
 _OR_KEY: Final = (
     r"(?:private|access|auth|signing|hmac|encryption|license|master|service|app)[_-]?key|credentials?"
     r"|(?<=[_.;-])(?:pass|pwd)|\bpass(?==)"

@@ -11,14 +11,14 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from aurora_spawner.gates.key_forms import KEYS, NAMES, PLACES, PREFIXED, VALUE, WEAKLY_NAMED
+from aurora_spawner.gates.key_forms import KEYS, NAMES, OPTION, PLACES, PREFIXED, VALUE, WEAKLY_NAMED
 
 MASK: Final = "***"
 _NAME: Final = rf"(?:{NAMES})[\w-]{{0,40}}"
 _NAMED: Final = re.compile(
     rf"""((?:bearer|basic)[ \t]+(?=[^\s"']{{1,99}}(?:[\d=]|(?-i:[A-Z])))  # headers of requests; no word of a text
         |{_NAME}["']?(?:[ \t]*:[ \t]*|[ \t]+=[ \t]*|=)["']?             # `NAME= word` runs the word
-        |--(?:password|token|api-key|secret)[ \t]+["']?)                # options
+        |{OPTION}[ \t]+["']?)                                           # options
         (?!\$){VALUE}{{4,}}""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -46,9 +46,7 @@ _PRIVATE_KEY: Final = re.compile(
 """A line of small letters, or one that begins as a path does, is no line of a key."""
 _QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^'\"\\]+|.", re.DOTALL)
 """The parts of a command as a shell sees them: in quotes, escaped, or neither."""
-_OPENS: Final = re.compile(
-    rf"(?:^|[\s;&|(])[\w-]{{0,40}}{_NAME}=|\s--(?:password|token|api-key|secret)[\s=]", re.IGNORECASE
-)
+_OPENS: Final = re.compile(rf"(?:^|[\s;&|(])[\w-]{{0,40}}{_NAME}=|\s{OPTION}[\s=]", re.IGNORECASE)
 _RUNS: Final = re.compile(r"[;&|<>()`$\n]")
 """Nothing with these is hidden: it may be a command where a comment or a here-document has a quote of its own."""
 _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
@@ -57,7 +55,7 @@ _ASSIGNS: Final = re.compile(r"(?:(?<!\w)([A-Za-z_]\w*)=|\$\{!?([A-Za-z_]\w*):)[
 _LONGEST_NAME: Final = 1_000
 _USED: Final = re.compile(r"(?:\$\{?!?|\bprintenv\s+)([A-Za-z_]\w*)")
 _AS_CREDENTIAL: Final = re.compile(
-    r"(?:\b(?:bearer|basic|token)[ \t]+|:[ \t]*|--(?:password|token|api-key|secret)[ \t=]+|://[^\s/@]{0,99})[\"']?\Z",
+    rf"(?:\b(?:bearer|basic|token)[ \t]+|:[ \t]*|{OPTION}[ \t=]+|://[^\s/@]{{0,99}})[\"']?\Z",
     re.IGNORECASE,
 )
 """The text before a variable that is sent as a key or password: nothing runs it there."""
