@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["KEYS", "NAMES", "OPTION", "PLACES", "PREFIXED", "VALUE", "WEAKLY_NAMED"]
+__all__ = ["IN_HEADERS", "KEYS", "NAMES", "OPTION", "PLACES", "PREFIXED", "VALUE", "WEAKLY_NAMED"]
 
 VALUE: Final = r"(?:(?!\$[({])[^\s\"'@&|;`<>()])"
 """A character of a value, which ends before anything that a shell would run."""
@@ -90,8 +90,11 @@ PLACES: Final = tuple(
             (?=["'][ \t]{{0,9}}\|[ \t]{{0,9}}(?:sudo[ \t]{{1,9}})?chpasswd)""",
         rf"""(\bConvertTo-SecureString[ \t]{{1,9}}(?:-String[ \t]{{1,9}})?["'])(?!\$){VALUE}{{4,}}""",
         rf"""(\bbtoa\(["'`][\w.-]{{1,60}}(?:@[\w.-]{{1,60}})?:)(?!\$){VALUE}{{4,}}""",
-        rf"""(\b[Aa]uthorization["']?[ \t]{{0,3}}[:=,][ \t]{{0,3}}["']?[A-Za-z][\w-]{{2,30}}[ \t]{{1,3}})
-            (?!\$){VALUE}{{12,}}""",
     )
 )
-"""Places where a value is a secret whatever it looks like: files and options of programs, headers of requests."""
+"""Places where a value is a secret whatever it looks like: files and options of programs."""
+IN_HEADERS: Final = re.compile(
+    rf"""(\b[Aa]uthorization["']?[ \t]{{0,3}}[:=,][ \t]{{0,3}}["']?[A-Za-z][\w-]{{2,30}}[ \t]{{1,3}})
+        (?!\$){VALUE}{{12,}}""",
+    re.VERBOSE,
+)

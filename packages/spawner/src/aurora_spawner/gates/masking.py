@@ -11,7 +11,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from aurora_spawner.gates.key_forms import KEYS, NAMES, OPTION, PLACES, PREFIXED, VALUE, WEAKLY_NAMED
+from aurora_spawner.gates.key_forms import IN_HEADERS, KEYS, NAMES, OPTION, PLACES, PREFIXED, VALUE, WEAKLY_NAMED
 
 MASK: Final = "***"
 _NAME: Final = rf"(?:{NAMES})[\w-]{{0,40}}"
@@ -52,6 +52,8 @@ _RUNS: Final = re.compile(r"[;&|<>()`$\n]")
 _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
 _ASSIGNS: Final = re.compile(r"(?:(?<!\w)([A-Za-z_]\w*)=|\$\{!?([A-Za-z_]\w*):)[\"']?\Z")
 """The text before what a variable is set to, or stands for where it has no value, as in `${NAME:-value}`."""
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
+_SEPARATOR: Final = re.compile(r"[\s;&|(`]")
 _LONGEST_NAME: Final = 1_000
 _USED: Final = re.compile(r"(?:\$\{?!?|\bprintenv\s+)([A-Za-z_]\w*)")
 _AS_CREDENTIAL: Final = re.compile(
@@ -76,7 +78,8 @@ def masked(text: str) -> str:
     text = PREFIXED.sub(_prefixed_masked, text)
     for form in (*PLACES, _IN_OPTIONS):
         text = form.sub(_masked, text)
-    text = _IN_ADDRESSES.sub(_masked, _NAMED.sub(partial(_named_masked, used), text))
+    named = partial(_named_masked, used)
+    text = _IN_ADDRESSES.sub(_masked, _NAMED.sub(named, IN_HEADERS.sub(named, text)))
     return WEAKLY_NAMED.sub(partial(_weakly_named_masked, used), text)
 
 
@@ -118,11 +121,16 @@ def _used(text: str) -> frozenset[str]:
 
 
 def _runs(used: frozenset[str], before: str, value: str) -> bool:
-    """Tells whether a value is assigned to a variable whose value may be run, and may be a command."""
+    """Tells whether a value may be a command: it is that of a variable which may be run, or follows an assignment."""
     assigned = _ASSIGNS.search(before)
-    if assigned is None or (assigned[1] or assigned[2]) not in used:
-        return False
-    return not _LIKE_A_KEY.fullmatch(value.rstrip("}"))
+    run = (assigned[1] or assigned[2]) in used if assigned is not None else _follows_assignment(before)
+    return run and not _LIKE_A_KEY.fullmatch(value.rstrip("}"))
+
+
+def _follows_assignment(before: str) -> bool:
+    """Tells whether a value is a word behind `NAME=…`, where a shell runs it, as in `X=--token unlink src`."""
+    words = before.rstrip("\"'")
+    return words[-1:] in {" ", "\t"} and _ASSIGNMENT.match(_SEPARATOR.split(words.rstrip(" \t"))[-1]) is not None
 
 
 def _named_masked(used: frozenset[str], found: re.Match[str]) -> str:
