@@ -121,10 +121,16 @@ def _used(text: str) -> frozenset[str]:
 
 
 def _runs(used: frozenset[str], before: str, value: str) -> bool:
-    """Tells whether a value may be a command: it is that of a variable which may be run, or follows an assignment."""
+    """Tells whether a value may be a command: of a variable that may be run, of an alias, or behind an assignment."""
     assigned = _ASSIGNS.search(before)
     run = (assigned[1] or assigned[2]) in used if assigned is not None else _follows_assignment(before)
-    return run and not _LIKE_A_KEY.fullmatch(value.rstrip("}"))
+    return (run or _is_alias(before)) and not _LIKE_A_KEY.fullmatch(value.rstrip("}"))
+
+
+def _is_alias(before: str) -> bool:
+    """Tells whether a value is what an alias of a shell, or of git's settings, stands for."""
+    _, found, names = before.rpartition("alias")
+    return bool(found) and names[:1] in {".", " ", "\t"} and not _RUNS.search(names)
 
 
 def _follows_assignment(before: str) -> bool:
