@@ -176,6 +176,20 @@ def test_a_push_goes_where_the_settings_of_the_branch_say(setting: str, remote: 
     assert ask("git push", policies(ONLY_GOOD), settings={**good, **start}).action == "deny"
 
 
+@pytest.mark.parametrize("command", ["git fetch", "git pull", "git ls-remote", "git push"])
+def test_the_only_remote_is_contacted_whatever_its_name(command: str) -> None:
+    only = {"remote.a.url": "https://evil.example/a"}
+    assert ask(command, policies(ONLY_GOOD), settings=only).rule == "network: *"
+    two = ask("git fetch", policies(ONLY_GOOD), settings={**only, "remote.b.url": "/b"})
+    assert two.action == "allow"  # git takes `origin` for a folder then
+
+
+def test_each_remote_of_a_group_is_contacted() -> None:
+    group = {"remote.a.url": "/a", "remote.b.url": "https://evil.example/b", "remotes.both": "a b"}
+    assert ask("git fetch both", policies(ONLY_GOOD), settings=group).rule == "network: *"
+    assert ask("git fetch a", policies(ONLY_GOOD), settings=group).action == "allow"
+
+
 def test_of_two_rules_the_stricter_one_counts_with_its_own_words() -> None:
     rules = policies(
         {"host": "*", "action": "prompt"},

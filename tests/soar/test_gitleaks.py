@@ -6,8 +6,10 @@ The real program is on no package registry that we use; a stand-in takes its opt
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -96,11 +98,43 @@ def test_a_search_that_hangs_is_ended_with_all_that_it_has_started(
         "undecidable",
         "could not be searched by gitleaks, which is installed: it took longer than 1 s",
     )
-    stat = Path("/proc", (installed / "child").read_text(), "stat")
+    assert_ended(installed / "child")
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])
+def test_a_search_that_cannot_be_watched_is_ended_with_all_that_it_has_started(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    child = installed / "child"
+
+    def look(*_: object) -> str:
+        if child.exists() and child.read_text():
+            raise error
+        return ""
+
+    monkeypatch.setattr(gitleaks, "_too_much", look)
+    with suppress(KeyboardInterrupt):
+        ((rule, reason, _subject),) = judged(changed("a.py", "LEAK hang"))
+        assert (rule, reason.rpartition(": ")[2]) == ("undecidable", "Permission denied")
+    assert_ended(child)
+
+
+def assert_ended(child: Path) -> None:
+    stat = Path("/proc", child.read_text(), "stat")
     end = time.monotonic() + 5
     while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z" and time.monotonic() < end:
         time.sleep(0.01)
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_status_that_somebody_else_takes_is_a_question() -> None:
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        ((rule, reason, _subject),) = judged(changed("a.py", "LEAK"))
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+    assert (rule, "status" in reason) == ("undecidable", True)
 
 
 @pytest.mark.usefixtures("installed")

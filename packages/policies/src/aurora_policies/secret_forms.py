@@ -82,8 +82,12 @@ FORMS: Final[tuple[Form, ...]] = (
     _form("an OpenAI key", "T3BlbkFJ", rf"\bsk-(?:proj-|svcacct-|admin-)?{_ANY}{{20,200}}T3BlbkFJ{_ANY}{{20,}}"),
     _form("a Google API key", "AIza", rf"\bAIza{_ANY}{{35}}\b"),
     _form("a Google client secret", "GOCSPX-", rf"\bGOCSPX-{_ANY}{{28}}\b"),
-    _form("a Google access token", "ya29.", rf"\bya29\.{_ANY}{{60,400}}"),
-    _form("a Slack token", "xox", r"\bxox[abeoprs]-(?:[0-9]+-){1,4}[0-9A-Za-z]{10,}"),
+    _form("a Google access token", "ya29.", rf"\bya29\.(?:[a-z]\.)?{_ANY}{{60,400}}"),
+    _form(
+        "a Slack token",
+        "xox xapp-",
+        r"\b(?:xox[abeoprs]-(?:[0-9]+-){1,4}|xapp-[0-9]-[0-9A-Z]{8,14}-[0-9]{8,16}-)[0-9A-Za-z]{10,}",
+    ),
     _form(
         "a Slack webhook",
         "hooks.slack.com",

@@ -128,7 +128,8 @@ def _of_remotes(
     else:
         return
     for name in names:
-        yield from _urls(name, settings, push=push)
+        for each in settings.get(f"remotes.{name.lower()}", name).split():  # the remotes of a group, or one
+            yield from _urls(each, settings, push=push)
 
 
 def _names(settings: Mapping[str, str]) -> list[str]:
@@ -137,10 +138,11 @@ def _names(settings: Mapping[str, str]) -> list[str]:
 
 
 def _default(repository: Repository, settings: Mapping[str, str], *, push: bool) -> str:
-    """Returns the remote that a command without one contacts."""
+    """Returns the remote that a command without one contacts: the only one, whatever its name, or `origin`."""
     own = f"branch.{repository.branch}"
     keys = (f"{own}.pushremote", "remote.pushdefault", f"{own}.remote") if push else (f"{own}.remote",)
-    return next((settings[key] for key in keys if settings.get(key)), "origin")
+    names = _names(settings)
+    return next((settings[key] for key in keys if settings.get(key)), names[0] if len(names) == 1 else "origin")
 
 
 def _urls(name: str, settings: Mapping[str, str], *, push: bool) -> Iterator[str]:

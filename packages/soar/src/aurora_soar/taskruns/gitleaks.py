@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from aurora_policies.diff import Leak, OtherSearch
+from aurora_spawner.workspaces.children import Child
+from aurora_spawner.workspaces.errors import LostStatusError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,29 +131,44 @@ def _run(command: tuple[str, ...], folder: Path, said: Path, report: Path) -> in
     """Runs a program, and ends all that it has started if it takes too long or floods; returns its exit status.
 
     Raises:
-        _SearchError: it took too long, or wrote too much.
+        _SearchError: it took too long, or wrote too much, or its status is lost.
         OSError: it could not be started.
     """
-    with said.open("wb") as output:
-        process = subprocess.Popen(
+    with (
+        said.open("wb") as output,
+        Child(
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
-        )
+        ) as process,
+    ):
+        try:
+            return _ended(process, said, report)
+        except BaseException:  # Ctrl-C of the terminal does not reach that session
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
+def _ended(process: Child, *written: Path) -> int:
+    """Waits for the end of a program, and returns its exit status.
+
+    Raises:
+        _SearchError: it has to be ended, or its status is lost.
+    """
     end = time.monotonic() + LIMIT_S
-    with process:
-        while True:
-            try:
-                return process.wait(max(min(_LOOK_S, end - time.monotonic()), 0))
-            except subprocess.TimeoutExpired:
-                problem = _too_much(end, said, report)
-            if problem:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                raise _SearchError(problem)
+    while True:
+        try:
+            return process.wait(max(min(_LOOK_S, end - time.monotonic()), 0))
+        except subprocess.TimeoutExpired:
+            problem = _too_much(end, *written)
+        except LostStatusError as error:
+            problem = error.problem
+        if problem:
+            raise _SearchError(problem)
 
 
 def _too_much(end: float, *written: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["KEYS", "NAMES", "PLACES", "PREFIXED", "VALUE", "WEAKLY_NAMED"]
+__all__ = ["IN_HEADERS", "KEYS", "NAMES", "OPTION", "PLACES", "PREFIXED", "VALUE", "WEAKLY_NAMED"]
 
 VALUE: Final = r"(?:(?!\$[({])[^\s\"'@&|;`<>()])"
 """A character of a value, which ends before anything that a shell would run."""
@@ -17,12 +17,13 @@ _HEX: Final = "[0-9a-f]"
 
 _LETTERS: Final = rf"""{_START}(
     (?:sk|pk|pypi)-(?=[\w-]{{0,60}}\d)|[rs]k_live_|gh[pousr]_|github_pat_|gl(?:pat|ptt|dt|rt|cbt|soat|ft)-
-    |xox[abeoprs]-|AKIA|ASIA|AIza
+    |xox[abeoprs]-|xapp-(?=[0-9]-[0-9A-Z]{{8,14}}-)|AKIA|ASIA|AIza
     |npm_(?=[0-9A-Za-z]{{20}})|hf_(?=[0-9A-Za-z]{{20}})|GOCSPX-|do[opr]_v1_|shp(?:at|ca|pa|ss)_|AGE-SECRET-KEY-1
     |\d{{8,10}}:(?=AA[\w-]{{30}})
     |GR1348941(?=[\w-]{{20}})|nvapi-(?=[\w-]{{50}})|figd_(?=[\w-]{{30}})|dckr_[po]at_|pscale_(?:tkn|pw|oauth)_
     |rzp_live_|FLWSECK(?:_TEST)?-|ATATT3(?=[\w-]{{50}})|NRAK-|tskey-(?:auth|api|client)-|pcsk_(?=[0-9A-Za-z_]{{50}})
-    |glsa_(?=[0-9A-Za-z]{{32}})|ya29\.(?=[\w-]{{30}})|hv[sb]\.(?=[\w-]{{24}})|dp\.(?:pt|st|ct|sa|scim|audit)\.
+    |glsa_(?=[0-9A-Za-z]{{32}})|ya29\.(?:[a-z]\.)?(?=[\w-]{{30}})|hv[sb]\.(?=[\w-]{{24}})
+    |dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z][\w-]{{0,35}}\.)?
     )[\w-]{{8,}}"""
 """Letters after the beginnings that their makers give them; a path that begins so goes on after its slash."""
 _HEX_DIGITS: Final = rf"""{_START}(
@@ -35,12 +36,12 @@ _HEX_DIGITS: Final = rf"""{_START}(
 _AFTER_ACCOUNT: Final = rf"""(\bAC\*{{3}}["']?[ \t]{{0,5}}[,:][ \t]{{0,5}}["']?){_HEX}{{32}}(?!\w)"""
 """A token beside its account, which is masked by then."""
 _DOTTED: Final = rf"""{_START}(
-    pat(?=[0-9A-Za-z]{{14}}\.{_HEX}{{64}})|(?=[MNO][0-9A-Za-z]{{23,27}}\.[\w-]{{6}}\.[\w-]{{27,40}}(?![\w.-]))[MNO]
+    pat(?=[0-9A-Za-z]{{14}}\.{_HEX}{{64}})|(?=[MNO][0-9A-Za-z]{{23,27}}\.[\w-]{{6}}\.[\w-]{{27,40}}(?![\w-]|\.\w))[MNO]
     |sk\.eyJ(?=[\w-]{{40,300}}\.)|(?<![\w-])eyJ(?=[\w-]{{8,}}\.eyJ)|SG\.
     )[\w.-]{{8,}}"""
 _WITH_SLASHES: Final = rf"""{_START}(
     AccountKey=(?!\$)|sntrys_(?=eyJ)|fm2_(?=[\w+/=]{{60}})|LS0tLS1CRUdJTi(?=[\w+/=]{{20}})
-    |(?<![+/=])A{{20}}(?=[\w%]{{60,300}}(?![\w%+/=]))
+    |(?<![+/])A{{20}}(?=[\w%]{{60,300}}(?![\w%+/=]))
     |hooks\.slack\.com/services/|discord(?:app)?\.com/api/webhooks/\d{{17,20}}/
     )[\w.%@/+-]{{8,}}=*"""
 """Keys in base64, and addresses to which whoever knows them may write."""
@@ -59,7 +60,9 @@ PREFIXED: Final = re.compile(
 )
 """A key as most makers of today write one: what it is for, and random letters and digits."""
 
-NAMES: Final = "api[_-]?key|accountkey|token|secret|passw(?:or)?d|passphrase"
+NAMES: Final = "api[_.-]?key|accountkey|token|secret|passw(?:or)?d|passphrase"
+OPTION: Final = r"--(?:[\w-]{0,20}-)?(?:passw(?:or)?d|token|api-?key|secret)"
+"""An option of a program whose value is a key or password."""
 _OR_KEY: Final = (
     r"(?:private|access|auth|signing|hmac|encryption|license|master|service|app)[_-]?key|credentials?"
     r"|(?<=[_.;-])(?:pass|pwd)|\bpass(?==)"
@@ -87,8 +90,11 @@ PLACES: Final = tuple(
             (?=["'][ \t]{{0,9}}\|[ \t]{{0,9}}(?:sudo[ \t]{{1,9}})?chpasswd)""",
         rf"""(\bConvertTo-SecureString[ \t]{{1,9}}(?:-String[ \t]{{1,9}})?["'])(?!\$){VALUE}{{4,}}""",
         rf"""(\bbtoa\(["'`][\w.-]{{1,60}}(?:@[\w.-]{{1,60}})?:)(?!\$){VALUE}{{4,}}""",
-        rf"""(\b[Aa]uthorization["']?[ \t]{{0,3}}[:=,][ \t]{{0,3}}["']?[A-Za-z][\w-]{{2,30}}[ \t]{{1,3}})
-            (?!\$){VALUE}{{12,}}""",
     )
 )
-"""Places where a value is a secret whatever it looks like: files and options of programs, headers of requests."""
+"""Places where a value is a secret whatever it looks like: files and options of programs."""
+IN_HEADERS: Final = re.compile(
+    rf"""(\b[Aa]uthorization["']?[ \t]{{0,3}}[:=,][ \t]{{0,3}}["']?[A-Za-z][\w-]{{2,30}}[ \t]{{1,3}})
+        (?!\$){VALUE}{{12,}}""",
+    re.VERBOSE,
+)

@@ -11,14 +11,14 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from aurora_spawner.gates.key_forms import KEYS, NAMES, PLACES, PREFIXED, VALUE, WEAKLY_NAMED
+from aurora_spawner.gates.key_forms import IN_HEADERS, KEYS, NAMES, OPTION, PLACES, PREFIXED, VALUE, WEAKLY_NAMED
 
 MASK: Final = "***"
 _NAME: Final = rf"(?:{NAMES})[\w-]{{0,40}}"
 _NAMED: Final = re.compile(
     rf"""((?:bearer|basic)[ \t]+(?=[^\s"']{{1,99}}(?:[\d=]|(?-i:[A-Z])))  # headers of requests; no word of a text
         |{_NAME}["']?(?:[ \t]*:[ \t]*|[ \t]+=[ \t]*|=)["']?             # `NAME= word` runs the word
-        |--(?:password|token|api-key|secret)[ \t]+["']?)                # options
+        |{OPTION}[ \t]+["']?)                                           # options
         (?!\$){VALUE}{{4,}}""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -46,17 +46,18 @@ _PRIVATE_KEY: Final = re.compile(
 """A line of small letters, or one that begins as a path does, is no line of a key."""
 _QUOTED: Final = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^'\"\\]+|.", re.DOTALL)
 """The parts of a command as a shell sees them: in quotes, escaped, or neither."""
-_OPENS: Final = re.compile(
-    rf"(?:^|[\s;&|(])[\w-]{{0,40}}{_NAME}=|\s--(?:password|token|api-key|secret)[\s=]", re.IGNORECASE
-)
+_OPENS: Final = re.compile(rf"(?:^|[\s;&|(])[\w-]{{0,40}}{_NAME}=|\s{OPTION}[\s=]", re.IGNORECASE)
 _RUNS: Final = re.compile(r"[;&|<>()`$\n]")
 """Nothing with these is hidden: it may be a command where a comment or a here-document has a quote of its own."""
 _REST_OF_A_KEY: Final = re.compile(r"^[\w./+-]{8,}=*")
-_ASSIGNS: Final = re.compile(r"(?<!\w)([A-Za-z_]\w*)=[\"']?\Z")
+_ASSIGNS: Final = re.compile(r"(?:(?<!\w)([A-Za-z_]\w*)=|\$\{!?([A-Za-z_]\w*):)[\"']?\Z")
+"""The text before what a variable is set to, or stands for where it has no value, as in `${NAME:-value}`."""
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*(?:\[[^\]]*\])?\+?=")
+_SEPARATOR: Final = re.compile(r"[\s;&|(`]")
 _LONGEST_NAME: Final = 1_000
 _USED: Final = re.compile(r"(?:\$\{?!?|\bprintenv\s+)([A-Za-z_]\w*)")
 _AS_CREDENTIAL: Final = re.compile(
-    r"(?:\b(?:bearer|basic|token)[ \t]+|:[ \t]*|--(?:password|token|api-key|secret)[ \t=]+|://[^\s/@]{0,99})[\"']?\Z",
+    rf"(?:\b(?:bearer|basic|token)[ \t]+|:[ \t]*|{OPTION}[ \t=]+|://[^\s/@]{{0,99}})[\"']?\Z",
     re.IGNORECASE,
 )
 """The text before a variable that is sent as a key or password: nothing runs it there."""
@@ -77,7 +78,8 @@ def masked(text: str) -> str:
     text = PREFIXED.sub(_prefixed_masked, text)
     for form in (*PLACES, _IN_OPTIONS):
         text = form.sub(_masked, text)
-    text = _IN_ADDRESSES.sub(_masked, _NAMED.sub(partial(_named_masked, used), text))
+    named = partial(_named_masked, used)
+    text = _IN_ADDRESSES.sub(_masked, _NAMED.sub(named, IN_HEADERS.sub(named, text)))
     return WEAKLY_NAMED.sub(partial(_weakly_named_masked, used), text)
 
 
@@ -119,9 +121,22 @@ def _used(text: str) -> frozenset[str]:
 
 
 def _runs(used: frozenset[str], before: str, value: str) -> bool:
-    """Tells whether a value is assigned to a variable whose value may be run, and may be a command."""
+    """Tells whether a value may be a command: of a variable that may be run, of an alias, or behind an assignment."""
     assigned = _ASSIGNS.search(before)
-    return assigned is not None and assigned[1] in used and not _LIKE_A_KEY.fullmatch(value)
+    run = (assigned[1] or assigned[2]) in used if assigned is not None else _follows_assignment(before)
+    return (run or _is_alias(before)) and not _LIKE_A_KEY.fullmatch(value.rstrip("}"))
+
+
+def _is_alias(before: str) -> bool:
+    """Tells whether a value is what an alias of a shell, or of git's settings, stands for."""
+    _, found, names = before.rpartition("alias")
+    return bool(found) and names[:1] in {".", " ", "\t"} and not _RUNS.search(names)
+
+
+def _follows_assignment(before: str) -> bool:
+    """Tells whether a value is a word behind `NAME=…`, where a shell runs it, as in `X=--token unlink src`."""
+    words = before.rstrip("\"'")
+    return words[-1:] in {" ", "\t"} and _ASSIGNMENT.match(_SEPARATOR.split(words.rstrip(" \t"))[-1]) is not None
 
 
 def _named_masked(used: frozenset[str], found: re.Match[str]) -> str:
