@@ -26,6 +26,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from benchmarks.dashboard.open_pages import kept_open
 from benchmarks.dashboard.painting import paints_ms
 from tests.cli.chromium import LIMIT_S
 
@@ -141,27 +142,6 @@ def _changing(peer: Kanbot, each_s: float) -> Iterator[dict[tuple[str, str], flo
         changing.join()
 
 
-@contextmanager
-def _pages(peer: Kanbot, number: int) -> Iterator[None]:
-    opened = [peer.listen() for _ in range(number)]
-
-    def read(stream: socket.socket) -> None:
-        while stream.recv(1 << 18):
-            pass
-
-    readers = [threading.Thread(target=read, args=(each,), daemon=True) for each in opened]
-    for each in readers:
-        each.start()
-    try:
-        yield
-    finally:
-        for stream in opened:
-            stream.shutdown(socket.SHUT_RDWR)
-            stream.close()
-        for each in readers:
-            each.join()
-
-
 def measured_peer(
     venv: Path,
     folder: Path,
@@ -184,7 +164,7 @@ def measured_peer(
             if not delays:
                 peer.keep(held // 3)
         alone = peer.memory_mb()
-        with _changing(peer, 1 / changes_per_s), _pages(peer, pages):
+        with _changing(peer, 1 / changes_per_s), kept_open([peer.listen() for _ in range(pages)]):
             time.sleep(SETTLE_S)
             before, began = peer.cpu_s(), time.monotonic()
             time.sleep(seconds)

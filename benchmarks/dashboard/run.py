@@ -23,9 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +34,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from benchmarks.dashboard.open_pages import kept_open
 from benchmarks.dashboard.painting import paints_ms
 from benchmarks.dashboard.peer import VERSION, PeerFigures, measured_peer
 from tests.cli.chromium import chromium, chromium_path
@@ -46,8 +45,6 @@ from aurora_spawner.journal.store import Journal
 from aurora_spawner.runs.noted_run import notes_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cli.chromium import Browser
 
 AUR = Path(sys.executable).with_name("aur")
@@ -152,29 +149,6 @@ class Server:
         self.process.wait()
 
 
-@contextmanager
-def pages(server: Server, path: str, number: int) -> Iterator[None]:
-    """Keeps pages open that read all that comes."""
-    opened = [server.stream(path) for _ in range(number)]
-
-    def read(stream: socket.socket) -> None:
-        while stream.recv(1 << 18):
-            pass
-
-    readers = [threading.Thread(target=read, args=(each,), daemon=True) for each in opened]
-    for each in readers:
-        each.start()
-    try:
-        yield
-    finally:
-        for stream in opened:
-            stream.shutdown(socket.SHUT_RDWR)
-        for each in readers:
-            each.join()
-        for stream in opened:
-            stream.close()
-
-
 def delays_ms(browser: Browser, address: str, journal: Path, run_id: str) -> list[float]:
     """Returns for each start and end of a task the time until its row says so."""
     page = browser.page()
@@ -231,7 +205,7 @@ def pieces_ms(browser: Browser, server: Server, project: Path) -> list[float]:
 
 
 def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> list[tuple[str, str, str, str]]:
-    path = f"/runs/{run_id}"
+    path, stream = f"/runs/{run_id}", f"/stream/{run_id}?after=99999999999999"
     server = Server(project)
     try:
         enter = browser.page()
@@ -246,11 +220,11 @@ def measured(project: Path, run_id: str, journal: Path, browser: Browser) -> lis
         pieces = sorted(pieces_ms(browser, server, project))
         time.sleep(12)
         alone = server.memory_mb()
-        with pages(server, f"/stream/{run_id}?after=99999999999999", PAGES):
+        with kept_open([server.stream(stream) for _ in range(PAGES)]):
             time.sleep(SETTLE_S)
             busy = server.share(SECONDS)
             many = server.memory_mb()
-            silent = [server.stream(f"/stream/{run_id}?after=99999999999999") for _ in range(PAGES)]
+            silent = [server.stream(stream) for _ in range(PAGES)]
             time.sleep(SECONDS)
             stuck = server.memory_mb()
             for each in silent:

@@ -49,7 +49,7 @@ def test_other_policies_are_tried_on_earlier_tool_calls(aur: Aur, guarded: Path,
     aur("spawn", "tasks.md", "--isolation", "none")
     cut = "; the journal has only a part of 1 call\n"
     same = aur("policies", "rehearse").stdout
-    assert f" tool calls: 0 would be stopped that passed, 0 would pass that were stopped{cut}" in same
+    assert f" tool calls: 0 that passed would be stopped, 0 that were stopped would pass{cut}" in same
     other = tmp_path / "other.yaml"
     other.write_text(
         "commands:\n  - {pattern: touch, action: deny, reason: is forbidden}\n"
@@ -59,7 +59,7 @@ def test_other_policies_are_tried_on_earlier_tool_calls(aur: Aur, guarded: Path,
     assert "/1  touch one\n  deny  is forbidden [commands: touch]; was allow\n" in shown
     assert "/2  rm -rf lib\n  allow  was prompt by file_delete\n" in shown
     assert (
-        " tool calls: 1 would be stopped that passed, 1 would pass that were stopped,"
+        " tool calls: 1 that passed would be stopped, 1 that were stopped would pass,"
         f" 1 would be asked about that were denied{cut}"
     ) in shown
     stricter = tmp_path / "stricter.yaml"

@@ -227,3 +227,20 @@ def test_a_goal_says_why_its_default_agent_was_chosen_and_leaves_it_open(aur: Au
     assert "@second is the default: its checks passed at once in 2 of 2 tasks" in outcome.stdout + outcome.stderr
     (tasks,) = works.glob(".aurora/plans/*/tasks.md")
     assert "Agent: second" not in tasks.read_text(), "the one with the best results at the time of the run does it"
+
+
+def test_results_that_come_while_a_plan_is_reviewed_do_not_pin_its_tasks(aur: Aur, works: Path) -> None:
+    configure(works, "tool: local\n" + ROUTING)
+    give_results(aur, works)
+    with Aurora.open() as aurora:
+        review = aurora.plan_goal("Add a discount to the till")
+        assert review is not None
+        before = aurora.taskfile_of(review)
+        with sqlite3.connect(works / ".aurora/runs.db") as database:
+            database.execute("UPDATE tasks SET checked = NULL")
+        database.close()
+        assert aurora.project_agents.default_agent == "first"
+        assert aurora.taskfile_of(review) == before
+        edited = aurora.edited_review(review, before + "\n", works / "tasks.md")
+    assert "Agent: second" not in before
+    assert (edited.preview.default_agent, edited.preview.agents) == ("second", review.preview.agents)

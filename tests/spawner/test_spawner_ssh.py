@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
+from io import FileIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,12 +23,14 @@ from aurora_spawner.attempts.end_reason import EndReason
 from aurora_spawner.attempts.executor import AttemptEnd, AttemptRefusedError, RunningAttempt
 from aurora_spawner.distributed.attempt_documents import document_of
 from aurora_spawner.distributed.documents import SPOOL_LIMIT_BYTES, Result
+from aurora_spawner.distributed.exchange import REFS, ExchangeUnreachableError
 from aurora_spawner.distributed.pool_trees import sweep
 from aurora_spawner.distributed.ssh import connection
 from aurora_spawner.distributed.ssh import executor as ssh_executor
 from aurora_spawner.distributed.ssh.connection import Connection
 from aurora_spawner.distributed.ssh.destination import Destination, HostRefusedError, HostUnreachableError
 from aurora_spawner.distributed.ssh.frames import Request
+from aurora_spawner.workspaces.git import Git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -298,6 +302,16 @@ async def test_a_path_outside_ends_the_connection_and_makes_nothing(site: SshSit
     assert answer.state == "over"
     assert result.end.reason is EndReason.NOT_TAKEN
     assert b"must be inside of the tree" in result.stderr
+
+
+def test_a_bundle_that_the_disk_here_has_no_room_for_ends_the_wait(
+    site: SshSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git, commit, ref = Git.of_checkout(site.project.path), site.project("rev-parse", "HEAD"), f"{REFS}1/1/a"
+    site.exchange.push_new(git, commit, ref)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FileIO("/dev/full", "r+"))
+    with pytest.raises(ExchangeUnreachableError, match="No space left on device"):
+        site.exchange.fetch(git, ref, commit)
 
 
 def test_no_key_travels_and_a_folder_is_one_word() -> None:

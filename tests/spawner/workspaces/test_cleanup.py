@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tests.spawner.workspaces.repository import Repository, write
@@ -34,8 +35,10 @@ def test_a_run_of_another_project_in_the_same_repository_is_left_alone_while_it_
     worktrees = RunWorktrees.of(isolation, "run-1")
     made = worktrees.workspaces.create("a", "HEAD")
     newer = repository.git.run("commit-tree", "main^{tree}", "-p", "main", "-m", "merged").text
-    worktrees.hold(newer)
-    with announced(tmp_path / "state", "run-1", tmp_path / "theirs.db"):
+    RunWorktrees.of(isolation, "run-2").hold(newer)
+    with ExitStack() as running:
+        for run_id in ("run-1", "run-2"):  # one with a worktree, and one that merges what others have given it
+            running.enter_context(announced(tmp_path / "state", run_id, tmp_path / "theirs.db"))
         found = clean(repository, tmp_path)
         assert not found.removed
         assert [(each.task_id, each.state) for each in found.kept] == [("a", "running")]

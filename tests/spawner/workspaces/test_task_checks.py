@@ -158,11 +158,15 @@ def test_a_quiet_check_that_fails_on_the_base_is_asked_once_more_of_no_work(
 
 
 def test_a_check_whose_program_is_missing_is_an_error_of_the_environment(repository: Repository, place: Path) -> None:
-    _, result = run(repository, place, {"t.1": "echo hello > hello.txt"}, "no-such-program-here --all")
-    assert set(prompts(place)) == {"t.1"}
-    assert result.checked is not None
-    assert result.checked.outcome is CheckOutcome.CANNOT_RUN
-    assert str(result.error).startswith("the check `no-such-program-here --all` cannot run here (exit status 127): ")
+    missing = "no-such-program-here --all"
+    tasks = [SpawnTask("Write", id="t", checks=(missing,)), SpawnTask("Write", id="goal", until=missing)]
+    scripts = {f"{each.id}.1": f"echo hello > {each.id}.txt" for each in tasks}
+    report = make_run(repository.path, place, tasks, scripts).execute_sync()
+    assert set(prompts(place)) == {"t.1", "goal.1"}
+    for result in report.results.values():
+        assert result.checked is not None
+        assert result.checked.outcome is CheckOutcome.CANNOT_RUN
+        assert str(result.error).startswith(f"the check `{missing}` cannot run here (exit status 127): ")
 
 
 def test_a_program_that_the_agent_has_removed_is_its_fault(repository: Repository, place: Path) -> None:

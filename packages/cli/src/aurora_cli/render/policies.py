@@ -132,8 +132,8 @@ def _call_lines(found: Rehearsal) -> Iterator[str]:
     )
     cut = f"; the journal has only a part of {count(found.cut, 'call')}" if found.cut else ""
     yield (
-        f"judged {count(len(found.calls), 'tool call')}: {stopped} would be stopped that passed,"
-        f" {passed} would pass that were stopped{otherwise}{cut}"
+        f"judged {count(len(found.calls), 'tool call')}: {stopped} that passed would be stopped,"
+        f" {passed} that were stopped would pass{otherwise}{cut}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aurora_policies import BudgetStoreError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aurora_core import Memory
     from aurora_soar.aurora.parts import ProjectParts
     from aurora_soar.plans.spec_folder import SpecFolder
+    from aurora_soar.taskruns.agents import ProjectAgents
 
 __all__ = ["edited_review", "review_folder", "review_goal", "taskfile_of"]
 
@@ -38,12 +39,30 @@ _NEWEST: Final = 1_000
 """Attempts of the ledger that an estimate looks at."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Default:
+    """The default agent of a plan; a run that ends before the plan is written does not change it."""
+
+    agent: str
+    because: str | None
+    """The reason, if it was chosen by results."""
+
+    @classmethod
+    def chosen_now(cls, agents: ProjectAgents) -> _Default:
+        choice = agents.choice()
+        if choice is None:
+            return cls(agent=agents.default_agent, because=None)
+        return cls(agent=choice.agent, because=choice.because)
+
+
 async def review_goal(
     parts: ProjectParts, goal: str, memory: Memory, *, source: str = "", fresh: bool = False
 ) -> DecompositionReview | None:
     """Returns the plan of a goal for review; None if a signal ended the planning. Errors as `Aurora.aplan_goal`."""
-    plan = await plan_goal(goal, memory, _planning(parts), model=_model(parts, fresh=fresh), source=source)
-    return DecompositionReview(plan=plan, preview=_preview(parts, plan)) if plan else None
+    default = _Default.chosen_now(parts.project_agents)
+    planning = _planning(parts, default)
+    plan = await plan_goal(goal, memory, planning, model=_model(parts, fresh=fresh), source=source)
+    return DecompositionReview(plan=plan, preview=_preview(parts, plan, default)) if plan else None
 
 
 def _model(parts: ProjectParts, *, fresh: bool) -> PlanningModel | None:
@@ -60,14 +79,15 @@ def _model(parts: ProjectParts, *, fresh: bool) -> PlanningModel | None:
 
 def review_folder(parts: ProjectParts, spec: SpecFolder, memory: Memory) -> DecompositionReview:
     """Returns the plan of a spec tool's folder for review; errors as `Aurora.plan_folder`."""
-    plan = plan_spec_folder(spec, memory, _planning(parts))
-    return DecompositionReview(plan=plan, preview=_preview(parts, plan))
+    default = _Default.chosen_now(parts.project_agents)
+    plan = plan_spec_folder(spec, memory, _planning(parts, default))
+    return DecompositionReview(plan=plan, preview=_preview(parts, plan, default))
 
 
-def _planning(parts: ProjectParts) -> PlanningAgents:
-    agents = parts.project_agents
-    personas = {name: each for name, each in parts.personas.by_id.items() if name not in agents.backends}
-    return PlanningAgents(root=parts.project.root, personas=personas, default_agent=agents.default_agent)
+def _planning(parts: ProjectParts, default: _Default) -> PlanningAgents:
+    backends = parts.project_agents.backends
+    personas = {name: each for name, each in parts.personas.by_id.items() if name not in backends}
+    return PlanningAgents(root=parts.project.root, personas=personas, default_agent=default.agent)
 
 
 def edited_review(parts: ProjectParts, review: DecompositionReview, text: str, path: Path) -> DecompositionReview:
@@ -79,11 +99,11 @@ def edited_review(parts: ProjectParts, review: DecompositionReview, text: str, p
     """
     if text == taskfile_of(parts, review):
         return review
-    agents = parts.project_agents
+    default = _Default(agent=review.preview.default_agent, because=review.preview.chosen_because)
     file = parse_taskfile(text, path)
-    personas = frozenset(parts.personas.by_id) - frozenset(agents.backends)
-    plan = with_tasks_of(review.plan, file, personas=personas, default_agent=agents.default_agent)
-    return replace(review, plan=plan, preview=_preview(parts, plan), edited=text)
+    personas = frozenset(parts.personas.by_id) - frozenset(parts.project_agents.backends)
+    plan = with_tasks_of(review.plan, file, personas=personas, default_agent=default.agent)
+    return replace(review, plan=plan, preview=_preview(parts, plan, default), edited=text)
 
 
 def taskfile_of(
@@ -93,24 +113,23 @@ def taskfile_of(
 
     A default agent that the user has not named is left out, so that the one at the time of the run does its tasks.
     """
-    agents = parts.project_agents
-    left_open = agents.config.routing is not None or agents.config.tool in (None, LOCAL_AGENT)
-    unnamed = agents.default_agent if left_open else None
+    config = parts.project_agents.config
+    left_open = config.routing is not None or config.tool in (None, LOCAL_AGENT)
+    unnamed = review.preview.default_agent if left_open else None
     if review.edited is None and review.plan.spec is not None:
         return spec_tasks(review.plan, review.plan.spec, decision, default_agent=unnamed)
     return review.edited or tasks_md(review.plan, decision, default_agent=unnamed)
 
 
-def _preview(parts: ProjectParts, plan: GoalPlan) -> ExecutionPreview:
+def _preview(parts: ProjectParts, plan: GoalPlan, default: _Default) -> ExecutionPreview:
     agents = parts.project_agents
-    choice = agents.choice()
     return preview(
         plan,
         _histories(parts),
-        default_agent=choice.agent if choice else agents.default_agent,
+        default_agent=default.agent,
         max_concurrent=agents.max_concurrent(),
         policies=agents.policies.source,
-        chosen_because=choice.because if choice else None,
+        chosen_because=default.because,
     )
 
 

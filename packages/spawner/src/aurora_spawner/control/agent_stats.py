@@ -47,11 +47,12 @@ _JUDGED: Final = """
         WHERE checked IS NOT NULL AND r.kind IN (SELECT value FROM json_each(?))
     )
     SELECT a.agent, count(*), sum(outcome = ?) FROM first JOIN attempts a USING (run_id, task_id, number)
-    WHERE a.role = ? AND outcome IN (?, ?, ?) AND vague IS NOT TRUE GROUP BY a.agent
+    WHERE outcome IN (?, ?) AND vague IS NOT TRUE GROUP BY a.agent
 """
 """Of a check that prints nothing and fails on the base too, only a later round that passes shows that it can pass."""
-_JUDGING: Final = (CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.UNCHANGED)
-"""Outcomes that say something of the agent; a check that fails on the base alike, or cannot run here, does not."""
+_JUDGING: Final = (CheckOutcome.PASSED, CheckOutcome.FAILED)
+"""Outcomes of a first check that say something of the agent; one that fails on the base alike, or cannot run here,
+does not."""
 _TOKENS: Final = """
     SELECT a.agent, a.token FROM attempts a JOIN runs r USING (run_id)
     WHERE r.kind IN (SELECT value FROM json_each(?))
@@ -145,7 +146,7 @@ def first_checks(journal: Path, kinds: Iterable[str]) -> dict[str, FirstChecks]:
 
 
 def _first_checks(store: Journal, listed: str) -> dict[str, FirstChecks]:
-    rows = store.connection.execute(_JUDGED, (CheckOutcome.PASSED, listed, CheckOutcome.PASSED, WORK, *_JUDGING))
+    rows = store.connection.execute(_JUDGED, (CheckOutcome.PASSED, listed, CheckOutcome.PASSED, *_JUDGING))
     return {agent: FirstChecks(judged=number, passed=passed) for agent, number, passed in rows}
 
 

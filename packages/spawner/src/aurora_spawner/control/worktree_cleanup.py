@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from aurora_spawner.workspaces.errors import WorkspaceError
 from aurora_spawner.workspaces.git import Git
 from aurora_spawner.workspaces.names import base_ref_of
 from aurora_spawner.workspaces.ours import release_held, runs_that_hold
-from aurora_spawner.workspaces.turns import wait_for
+from aurora_spawner.workspaces.turns import turn_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,18 +57,15 @@ def clean_worktrees(
 
     Raises:
         WorkspaceError: The folder is in no git repository, or git failed.
+        WorkspaceLockedError: Another clean-up takes too long.
         JournalError: The journal cannot be read.
         AttemptRecordError: A note of a run cannot be read.
     """
     git = Git.of_checkout(repository)
     common = Path(git.text("rev-parse", "--path-format=absolute", "--git-common-dir"))
-    descriptor = os.open(common, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        wait_for(descriptor, common)  # one clean-up at a time: each tells what it has removed itself
+    with turn_in(common):  # one clean-up at a time: each tells what it has removed itself
         survey = Survey.of(journal, git, state_dir=state_dir)
         return _clean(survey, ignored_too=ignored_too, dry_run=dry_run, keep_days=keep_days)
-    finally:
-        os.close(descriptor)
 
 
 def _clean(survey: Survey, *, ignored_too: bool, dry_run: bool, keep_days: float) -> WorktreeCleanup:

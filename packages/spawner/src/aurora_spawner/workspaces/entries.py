@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aurora_spawner.storage.system_words import system_words
 from aurora_spawner.workspaces.errors import WorkspaceError
-from aurora_spawner.workspaces.turns import wait_for
+from aurora_spawner.workspaces.turns import turn_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,15 +72,8 @@ class Entry:
             WorkspaceError: The entry is gone.
             WorkspaceLockedError: It takes too long, as a hook of the user's may.
         """
-        try:
-            descriptor = os.open(self.git_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError as error:
-            raise WorkspaceError(self.path, f"cannot be made: {system_words(error)}") from error
-        try:
-            wait_for(descriptor, self.git_dir)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        with turn_in(self.git_dir) as held:
+            yield held
 
 
 def entries_of(common: Path) -> dict[Path, Entry]:

@@ -35,28 +35,37 @@ def turn(lock: Path, *, shared: bool = False) -> Iterator[int]:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise WorkspaceError(lock, f"cannot be opened: {error.strerror}") from error
-    try:
-        wait_for(descriptor, lock, shared=shared)
+    with _held(descriptor, lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
-def wait_for(descriptor: int, lock: Path, *, shared: bool = False) -> None:
-    """Locks an open file or folder.
-
-    Args:
-        lock: Its path.
-        shared: Together with others that share it.
+@contextmanager
+def turn_in(folder: Path) -> Iterator[int]:
+    """Holds a folder that has to be there, as `turn` a file. Yields its descriptor.
 
     Raises:
+        WorkspaceError: It cannot be opened, as it is gone.
         WorkspaceLockedError: Others hold it longer than `TURN_WAIT_S`.
     """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise WorkspaceError(folder, f"cannot be opened: {error.strerror}") from error
+    with _held(descriptor, folder, fcntl.LOCK_EX):
+        yield descriptor
+
+
+@contextmanager
+def _held(descriptor: int, lock: Path, how: int) -> Iterator[None]:
     until = time.monotonic() + TURN_WAIT_S
-    while not _locked(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
-        if time.monotonic() > until:
-            raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
-        time.sleep(_PAUSE_S)
+    try:
+        while not _locked(descriptor, how):
+            if time.monotonic() > until:
+                raise WorkspaceLockedError(lock, waited_s=TURN_WAIT_S)
+            time.sleep(_PAUSE_S)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _locked(descriptor: int, how: int) -> bool:

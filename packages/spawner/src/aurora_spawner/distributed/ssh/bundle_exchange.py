@@ -24,6 +24,7 @@ from aurora_spawner.distributed.ssh.bundles import read_bundle, write_bundle
 from aurora_spawner.distributed.ssh.connection import Connection
 from aurora_spawner.distributed.ssh.destination import HostRefusedError, HostUnreachableError
 from aurora_spawner.distributed.ssh.frames import BUNDLE_LIMIT_BYTES, Answer, Request
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +95,7 @@ class BundleExchange:
 
         Raises:
             PushRefusedError: It is there with another commit.
-            ExchangeUnreachableError: The host cannot be reached, or has no room.
+            ExchangeUnreachableError: The host cannot be reached, or one of the two has no room.
             ExchangeError: The tree is too large, or the host refuses it.
         """
 
@@ -141,7 +142,7 @@ class BundleExchange:
 
         Raises:
             MissingTreeError: The ref is not there, or is another commit.
-            ExchangeUnreachableError: The host cannot be reached.
+            ExchangeUnreachableError: The host cannot be reached, or there is no room here.
             ExchangeError: The bundle cannot be used.
         """
 
@@ -179,6 +180,8 @@ class BundleExchange:
                 raise ExchangeUnreachableError(str(error)) from error
             except (HostRefusedError, DocumentError) as error:
                 raise ExchangeError(str(error)) from error
+            except OSError as error:
+                raise ExchangeUnreachableError(f"a bundle cannot be kept here: {system_words(error)}") from error
             finally:
                 if not self.kept or self._line.closing:
                     self._line.close()

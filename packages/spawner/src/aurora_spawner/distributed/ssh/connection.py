@@ -21,6 +21,7 @@ from aurora_spawner.distributed.ssh.frames import (
     body_of,
     line_of,
 )
+from aurora_spawner.storage.system_words import system_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -134,7 +135,8 @@ class Connection:
             on_life: Called for each sign of life before.
 
         Raises:
-            HostUnreachableError: The connection was lost; whether the request was read is unknown.
+            HostUnreachableError: The connection was lost, or the file cannot be written; whether the request was read
+                is unknown.
             DocumentError: The request is too long.
         """
         self._count += 1
@@ -173,6 +175,11 @@ class Connection:
         except (DocumentError, ValueError) as error:  # ValueError: a line without an end
             await self._end()
             problem = HostUnreachableError(f"{self.destination.address} sent something that cannot be read: {error}")
+        except OSError as error:  # of the file for it
+            await self._end()
+            problem = HostUnreachableError(
+                f"what {self.destination.address} sent cannot be written: {system_words(error)}"
+            )
         self.lost = problem
         for asked in self._asked.values():
             if not asked.answered.done():
@@ -209,9 +216,8 @@ class Connection:
                 status = await asyncio.to_thread(self.process.wait, _END_WITHIN_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-            await asyncio.wait(
-                {self._following[0]}, timeout=_END_WITHIN_S
-            )  # a program of the user's may keep the pipe
+            # A program of the user's may keep the pipe.
+            await asyncio.wait({self._following[0]}, timeout=_END_WITHIN_S)
             return self.destination.problem(status, self._said.decode(errors="replace"))
         finally:
             self._close_pipes()
